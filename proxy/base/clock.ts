@@ -1,0 +1,34 @@
+// Time, injected so that tests can hold it: monotonic for durations, wall clock for logs and certificates.
+
+/** `nowMs` never goes back and has no epoch; `wallMs` is Unix time in milliseconds. */
+export interface Clock {
+  nowMs(): number;
+  wallMs(): number;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+};
+
+/** A clock that a test moves by hand. */
+export class ManualClock implements Clock {
+  #now = 0;
+  readonly #wallStart: number;
+
+  constructor(wallStartMs = 1_700_000_000_000) {
+    this.#wallStart = wallStartMs;
+  }
+
+  nowMs(): number {
+    return this.#now;
+  }
+
+  wallMs(): number {
+    return this.#wallStart + this.#now;
+  }
+
+  advance(ms: number): void {
+    this.#now += ms;
+  }
+}

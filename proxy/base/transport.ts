@@ -1,0 +1,31 @@
+// The one door between codecs and sockets, so that the kind of socket underneath can be swapped and measured.
+import type { Socket } from 'node:net';
+import type { ProxyError } from './error.ts';
+
+/** What the owner of a connection is told. After onClose nothing more is called. */
+export interface TransportHandler {
+  onData(chunk: Buffer): void;
+  /** The peer has finished sending (half-close). */
+  onEnd(): void;
+  /** Everything written has reached the kernel after a write returned false. */
+  onDrain(): void;
+  onClose(error: ProxyError | undefined): void;
+}
+
+/** A byte stream over TCP or TLS. Writes return false when the caller should wait for onDrain. */
+export interface Transport {
+  readonly socket: Socket;
+  writeLatin1(text: string): boolean;
+  write(chunk: Buffer): boolean;
+  /** Bytes accepted but not yet in the kernel. */
+  readonly bufferedBytes: number;
+  /** Holds output until uncork, so that several writes leave as one. */
+  cork(): void;
+  uncork(): void;
+  pause(): void;
+  resume(): void;
+  /** Finishes sending after what is buffered; reading goes on. */
+  end(): void;
+  /** Ends both directions at once; `reset` sends RST. Idempotent. */
+  destroy(reset?: boolean): void;
+}

@@ -1,0 +1,73 @@
+// A compiled route: immutable, everything resolved and parsed, shared by all requests that match it.
+import type { Headers } from '../http/headers.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { StreamInfo } from '../telemetry/stream-info.ts';
+import type { RetryPolicy } from './retry-policy.ts';
+
+/** Header changes of one level (weighted cluster, route, virtual host, table), with operators filled in per request. */
+export interface HeaderOperations {
+  /** True when a value holds operators and so must be formatted per request. */
+  readonly dynamic: boolean;
+  apply(headers: Headers, info: StreamInfo): void;
+}
+
+/** Answers with a location; `locationFor` builds it from the request. */
+export interface RedirectAction {
+  readonly kind: 'redirect';
+  readonly status: number;
+  locationFor(request: RequestHead): string;
+}
+
+export interface DirectResponseAction {
+  readonly kind: 'direct';
+  readonly status: number;
+  readonly body: string;
+}
+
+/** Forwards. `pickCluster` draws from weighted clusters with `random` in [0, 1), or reads the cluster header. */
+export interface ForwardAction {
+  readonly kind: 'forward';
+  pickCluster(request: RequestHead, random: number): ClusterChoice | undefined;
+  /** Rewrites path and authority; returns nothing to do when the route has no rewrite. */
+  readonly rewrite: ((request: RequestHead, upstreamHostname: string | undefined) => void) | undefined;
+  /** Whole request with retries; 0 is none. Envoy's default 15 s, from end of request. */
+  readonly timeoutMs: number;
+  /** 0 is none; undefined leaves the connection manager's stream_idle_timeout. */
+  readonly idleTimeoutMs: number | undefined;
+  readonly retry: RetryPolicy | undefined;
+  /** Upgrade tokens and `connect` that this route allows (true) or refuses (false) against the connection manager. */
+  readonly upgrades: ReadonlyMap<string, boolean>;
+  /** CONNECT ends here: the body is carried as raw TCP to the cluster (`connect_config`). */
+  readonly connectTerminates: boolean;
+  readonly clusterNotFoundStatus: number;
+}
+
+/** One weighted cluster, with the header changes of its own level. */
+export interface ClusterChoice {
+  readonly cluster: string;
+  readonly requestHeaders: HeaderOperations | undefined;
+  readonly responseHeaders: HeaderOperations | undefined;
+}
+
+export type RouteAction = RedirectAction | DirectResponseAction | ForwardAction;
+
+export interface RouteEntry {
+  readonly name: string;
+  readonly virtualHostName: string;
+  readonly action: RouteAction;
+  /** Span name override (`decorator.operation`). */
+  readonly operation: string | undefined;
+  /** Levels in the order in which they are applied (route, virtual host, table; Envoy's default order). */
+  readonly requestHeaders: readonly HeaderOperations[];
+  readonly responseHeaders: readonly HeaderOperations[];
+  /** typed_per_filter_config by filter name (route over virtual host over table), undecoded: filters compile it once. */
+  readonly perFilterConfig: ReadonlyMap<string, unknown>;
+  /** `metadata.filter_metadata.istio.config`: where the rule was written. */
+  readonly origin: string | undefined;
+  /** `attempt-count` headers as the virtual host asks: `x-envoy-attempt-count` towards upstream and in the response. */
+  readonly attemptCountRequest: boolean;
+  readonly attemptCountResponse: boolean;
+}
+
+/** Changes a response head; kept here so that the router needs no other route type. */
+export type ResponseMutation = (head: ResponseHead, info: StreamInfo) => void;

@@ -1,0 +1,103 @@
+// What is known about one request while it lives: written by every stage, read by stats, access log, formatter and tracing.
+
+/** Header fields as telemetry reads them; http/headers.ts is what is behind it. */
+export interface HeaderView {
+  get(name: string): string | undefined;
+  joined(name: string): string | undefined;
+  readonly count: number;
+  nameAt(index: number): string;
+  valueAt(index: number): string;
+}
+
+/** A request head as telemetry reads it; http/message.ts is what is behind it. */
+export interface RequestView {
+  readonly method: string;
+  readonly scheme: string;
+  readonly authority: string;
+  readonly path: string;
+  readonly protocol: string;
+  readonly contentLength: number;
+  readonly headers: HeaderView;
+}
+
+/** A response head as telemetry reads it. */
+export interface ResponseView {
+  readonly status: number;
+  readonly protocol: string;
+  readonly headers: HeaderView;
+}
+
+/** A connection's facts that do not change; one object a connection. */
+export interface ConnectionInfo {
+  readonly id: number;
+  /** ip:port texts, IPv6 in brackets. */
+  readonly remoteAddress: string;
+  readonly remoteIp: string;
+  readonly remotePort: number;
+  readonly localAddress: string;
+  readonly localIp: string;
+  readonly localPort: number;
+  readonly tls: TlsInfo | undefined;
+  /** SNI, also on plaintext connections that were inspected. */
+  readonly serverName: string | undefined;
+  readonly listenerName: string;
+  readonly filterChainName: string;
+}
+
+/** Facts of a TLS connection's handshake. */
+export interface TlsInfo {
+  readonly version: string;
+  readonly cipher: string;
+  readonly alpn: string | undefined;
+  /** The peer's single URI SAN (SPIFFE id) from the certificate's DER, when a certificate was verified. */
+  readonly peerUriSan: string | undefined;
+  readonly peerDnsSans: readonly string[];
+  readonly peerSubject: string | undefined;
+  readonly localUriSan: string | undefined;
+}
+
+/** One request's record. Times are `clock.nowMs()`; -1 until it happened. */
+export class StreamInfo {
+  connection: ConnectionInfo;
+  request: RequestView | undefined = undefined;
+  response: ResponseView | undefined = undefined;
+  responseTrailers: HeaderView | undefined = undefined;
+  startWallMs: number;
+  startMs: number;
+  requestEndMs = -1;
+  responseStartMs = -1;
+  endMs = -1;
+  /** When the last byte of the request went upstream / the first byte came back. */
+  upstreamSentMs = -1;
+  upstreamFirstByteMs = -1;
+  bytesReceived = 0;
+  bytesSent = 0;
+  status = 0;
+  /** Bits of response-flag.ts. */
+  flags = 0;
+  detail = '';
+  terminationDetail = '';
+  routeName = '';
+  clusterName = '';
+  /** The route's virtual host. */
+  virtualHostName = '';
+  /** ip:port of the endpoint that answered, '' for none. */
+  upstreamAddress = '';
+  upstreamLocalAddress = '';
+  upstreamFailure = '';
+  upstreamTls: TlsInfo | undefined = undefined;
+  /** Endpoint metadata of the chosen host (`istio.workload`), for Istio's labels. */
+  upstreamWorkload: string | undefined = undefined;
+  attempts = 0;
+  requestId = '';
+  traceId = '';
+  spanId = '';
+  sampled = false;
+  healthCheck = false;
+
+  constructor(connection: ConnectionInfo, startMs: number, startWallMs: number) {
+    this.connection = connection;
+    this.startMs = startMs;
+    this.startWallMs = startWallMs;
+  }
+}

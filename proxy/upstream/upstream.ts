@@ -1,0 +1,82 @@
+// What the router asks of a cluster: pick an endpoint, start a try on it, hear how it went.
+import type { ProxyError } from '../base/error.ts';
+import type { ResponseSink } from '../http/codec.ts';
+import type { Headers } from '../http/headers.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { TlsInfo } from '../telemetry/stream-info.ts';
+
+/** How one try ended, for outlier detection and endpoint figures: a status, or a local failure (connect, reset, timeout). */
+export type Outcome = number | 'connect-failure' | 'reset' | 'timeout' | 'cancelled';
+
+/** One address of a cluster, with what is known about it. Survives configuration changes while it stays in the cluster. */
+export interface Endpoint {
+  /** ip:port, or a unix socket's path. */
+  readonly address: string;
+  /** The name from configuration (DNS clusters, auto host rewrite); undefined for plain addresses. */
+  readonly hostname: string | undefined;
+  readonly weight: number;
+  /** `filter_metadata.istio.workload`, as istiod writes it: name;namespace;canonical-name;canonical-revision;cluster. */
+  readonly workload: string | undefined;
+  readonly activeRequests: number;
+  /** Reports how a try ended. */
+  done(outcome: Outcome): void;
+}
+
+/** What a pick may depend on. */
+export interface PickContext {
+  /** Hash of the route's hash policy; undefined without one. */
+  readonly hash: number | undefined;
+  /** True for endpoints that retries should avoid (previous_hosts). */
+  avoid(endpoint: Endpoint): boolean;
+  /** How many picks to try before taking an avoided endpoint (Envoy's host_selection_retry_max_attempts). */
+  readonly maxAttempts: number;
+}
+
+/** `unavailable`: no healthy endpoint. `queue`: none known yet (warming). `drop`: by configuration. */
+export type PickResult = Endpoint | 'queue' | 'unavailable' | 'drop';
+
+/** The receiver of a try: the response's events, and who answers. */
+export interface AttemptSink extends ResponseSink {
+  /** A connection carries the request now; called at most once, before any response event. */
+  onAttemptReady(localAddress: string, tls: TlsInfo | undefined): void;
+}
+
+/** One try of a request on one endpoint. After a response's end, an error, or cancel, it does nothing more. */
+export interface Attempt {
+  readonly endpoint: Endpoint;
+  /** False: hold back until the sink's onRequestDrain (also while the connection is being made). */
+  sendData(chunk: Buffer, endStream: boolean): boolean;
+  sendTrailers(trailers: Headers): void;
+  pauseBody(): void;
+  resumeBody(): void;
+  cancel(): void;
+}
+
+/** Limits of one cluster, shared by all workers (cluster.circuit_breakers, default priority). */
+export interface CircuitBreaker {
+  /** Takes one of max_retries; false when none is left (counted in upstream_rq_retry_overflow). */
+  tryRetry(): boolean;
+  retryDone(): void;
+}
+
+export interface Cluster {
+  readonly name: string;
+  readonly breaker: CircuitBreaker;
+  pick(context: PickContext | undefined): PickResult;
+  /**
+   * Starts a try: a pooled connection, a new one within the limits, or a place in the pending queue. A ProxyError
+   * (`overflow`) when a limit is hit. The head is serialised when the connection is ready and must not change until then.
+   */
+  startAttempt(endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean): Attempt | ProxyError;
+  /** As startAttempt, but bytes go raw over a connection of their own (CONNECT that ends here); answers 200 when connected. */
+  startTunnel(endpoint: Endpoint, sink: AttemptSink): Attempt | ProxyError;
+  /** Counts a retry or its result in the cluster's stats. */
+  countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void;
+  /** Counts a finished request: upstream_rq_<code>, upstream_rq_time. */
+  countResponse(status: number, durationMs: number): void;
+}
+
+/** The clusters of one worker, by name. */
+export interface ClusterSet {
+  get(name: string): Cluster | undefined;
+}
