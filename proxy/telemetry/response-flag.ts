@@ -34,11 +34,11 @@ const FLAGS = [
 
 export type ResponseFlag = (typeof FLAGS)[number][0];
 
-const BIT: Record<string, number> = Object.assign(Object.create(null), Object.fromEntries(FLAGS.map(([name], i) => [name, 2 ** i])));
+const BIT = new Map<string, number>(FLAGS.map(([name], i) => [name, 2 ** i]));
 
 /** The bit of a flag. */
 export function flagBit(flag: ResponseFlag): number {
-  return BIT[flag]!;
+  return BIT.get(flag)!;
 }
 
 /** `UF,URX`, or `-` for none. */
