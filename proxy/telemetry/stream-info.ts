@@ -1,4 +1,4 @@
-// What is known about one request while it lives: written by every stage, read by stats, access log, formatter and tracing.
+// What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
 
 /** Header fields as telemetry reads them; http/headers.ts is what is behind it. */
 export interface HeaderView {
@@ -17,6 +17,7 @@ export interface RequestView {
   readonly path: string;
   readonly protocol: string;
   readonly contentLength: number;
+  readonly upgrade: string | undefined;
   readonly headers: HeaderView;
 }
 
@@ -24,6 +25,8 @@ export interface RequestView {
 export interface ResponseView {
   readonly status: number;
   readonly protocol: string;
+  readonly contentLength: number;
+  readonly upgrade: string | undefined;
   readonly headers: HeaderView;
 }
 
@@ -59,6 +62,8 @@ export interface TlsInfo {
 /** One request's record. Times are `clock.nowMs()`; -1 until it happened. */
 export class StreamInfo {
   connection: ConnectionInfo;
+  /** The client's address out of a trusted x-forwarded-for; '' where it is the connection's own. */
+  forwardedIp = '';
   request: RequestView | undefined = undefined;
   response: ResponseView | undefined = undefined;
   responseTrailers: HeaderView | undefined = undefined;

@@ -1,0 +1,176 @@
+// Operators that read header fields: %REQ(X?Y):Z%, %RESP(X)%, %TRAILER(X)%, %PATH(…)%, %QUERY_PARAM(X)%, %GRPC_STATUS%.
+import { ConfigError } from '../base/error.ts';
+import type { Operator, OperatorSpec } from './format-spec.ts';
+import type { RequestView, ResponseView, StreamInfo } from './stream-info.ts';
+
+/** Reads one field of a head, pseudo-headers and framing fields included; undefined when absent. */
+type ReadField = (info: StreamInfo, name: string) => string | undefined;
+
+/** The field of a request as Envoy's header map shows it, where method, path and framing are fields too. */
+export function requestField(request: RequestView | undefined, name: string): string | undefined {
+  if (request === undefined) return undefined;
+  switch (name) {
+    case ':method':
+      return request.method;
+    case ':path':
+      return request.path === '' ? undefined : request.path;
+    case ':scheme':
+      return request.scheme;
+    case ':authority':
+    case 'host':
+      return request.authority === '' ? undefined : request.authority;
+    default:
+      return framingField(request, name) ?? request.headers.get(name);
+  }
+}
+
+/** As requestField, for a response. */
+export function responseField(response: ResponseView | undefined, name: string): string | undefined {
+  if (response === undefined) return undefined;
+  if (name === ':status') return String(response.status);
+  return framingField(response, name) ?? response.headers.get(name);
+}
+
+/** Content-length and transfer-encoding are typed values of the head; 0 is both "none" and "0" and reads as absent. */
+function framingField(head: RequestView | ResponseView, name: string): string | undefined {
+  if (name === 'content-length' && head.contentLength > 0) return String(head.contentLength);
+  if (name === 'transfer-encoding' && head.contentLength < 0 && head.protocol === 'HTTP/1.1') return 'chunked';
+  return name === 'upgrade' ? head.upgrade : undefined;
+}
+
+const readRequest: ReadField = (info, name) => requestField(info.request, name);
+const readResponse: ReadField = (info, name) => responseField(info.response, name);
+const readTrailer: ReadField = (info, name) => info.responseTrailers?.get(name);
+
+/** `X` or `X?Y`: Y is read where X is absent. */
+function fieldOperator(operator: string, read: ReadField): OperatorSpec {
+  const compile = (args: string, path: string): Operator => {
+    const [main = '', other, ...rest] = args.toLowerCase().split('?');
+    if (main === '' || rest.length > 0) {
+      const wanted = 'one header name and at most one alternative after "?"';
+      throw new ConfigError(path, `%${operator}(${args})%: expected ${wanted}`);
+    }
+    if (other === undefined) return { read: (info) => read(info, main), origin: 'traffic' };
+    return { read: (info) => read(info, main) ?? read(info, other), origin: 'traffic' };
+  };
+  return { args: 'required', cut: true, compile };
+}
+
+function withoutQuery(path: string | undefined): string | undefined {
+  const query = path === undefined ? -1 : path.indexOf('?');
+  return query === -1 ? path : path!.slice(0, query);
+}
+
+const readWithoutQuery: ReadField = (info, name) => withoutQuery(requestField(info.request, name));
+
+/** %PATH(WQ|NQ:ORIG|PATH|ORIG_OR_PATH)%: with or without query, as received or as sent on. */
+function pathOperator(args: string, path: string): Operator {
+  const [query = '', which = ''] = args.split(':');
+  if (!['', 'WQ', 'NQ'].includes(query) || !['', 'ORIG', 'PATH', 'ORIG_OR_PATH'].includes(which)) {
+    throw new ConfigError(path, `%PATH(${args})%: expected WQ or NQ, then ORIG, PATH or ORIG_OR_PATH`);
+  }
+  const read = (info: StreamInfo): string | undefined => {
+    const original = which === 'PATH' ? undefined : readRequest(info, 'x-envoy-original-path');
+    return original ?? (which === 'ORIG' ? undefined : readRequest(info, ':path'));
+  };
+  return { read: query === 'NQ' ? (info) => withoutQuery(read(info)) : read, origin: 'traffic' };
+}
+
+/** The first parameter of this name, undecoded; undefined when absent. */
+function queryParam(path: string | undefined, name: string): string | undefined {
+  if (path === undefined) return undefined;
+  let start = path.indexOf('?') + 1;
+  if (start === 0) return undefined;
+  while (start <= path.length) {
+    const next = path.indexOf('&', start);
+    const end = next === -1 ? path.length : next;
+    const equals = path.indexOf('=', start);
+    const nameEnd = equals === -1 || equals > end ? end : equals;
+    if (path.slice(start, nameEnd) === name) return path.slice(Math.min(nameEnd + 1, end), end);
+    start = end + 1;
+  }
+  return undefined;
+}
+
+/** gRPC status names by number. */
+const GRPC_STATUS: readonly (readonly [camel: string, snake: string])[] = [
+  ['OK', 'OK'], ['Canceled', 'CANCELLED'], ['Unknown', 'UNKNOWN'], ['InvalidArgument', 'INVALID_ARGUMENT'],
+  ['DeadlineExceeded', 'DEADLINE_EXCEEDED'], ['NotFound', 'NOT_FOUND'], ['AlreadyExists', 'ALREADY_EXISTS'],
+  ['PermissionDenied', 'PERMISSION_DENIED'], ['ResourceExhausted', 'RESOURCE_EXHAUSTED'],
+  ['FailedPrecondition', 'FAILED_PRECONDITION'], ['Aborted', 'ABORTED'], ['OutOfRange', 'OUT_OF_RANGE'],
+  ['Unimplemented', 'UNIMPLEMENTED'], ['Internal', 'INTERNAL'], ['Unavailable', 'UNAVAILABLE'],
+  ['DataLoss', 'DATA_LOSS'], ['Unauthenticated', 'UNAUTHENTICATED'],
+];
+
+/** Whether the request is gRPC: `application/grpc`, alone or with a suffix. */
+export function isGrpc(request: RequestView | undefined): boolean {
+  const type = request?.headers.get('content-type');
+  if (type === undefined || !type.startsWith('application/grpc')) return false;
+  const next = type[16];
+  return next === undefined || next === '+' || next === ';';
+}
+
+/**
+ * The gRPC status of a gRPC request: of the trailers, of the head (trailers-only), or derived from the HTTP status
+ * (gRPC's http-grpc-status-mapping). Undefined for other requests.
+ */
+export function grpcStatus(info: StreamInfo): number | undefined {
+  if (!isGrpc(info.request)) return undefined;
+  const text = info.responseTrailers?.get('grpc-status') ?? info.response?.headers.get('grpc-status');
+  if (text !== undefined) return digits(text);
+  return info.status === 0 ? undefined : grpcStatusOfHttp(info.status);
+}
+
+function digits(text: string): number | undefined {
+  if (text === '' || text.length > 9) return undefined;
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x30 || text.charCodeAt(i) > 0x39) return undefined;
+  return Number(text);
+}
+
+function grpcStatusOfHttp(status: number): number {
+  switch (status) {
+    case 400:
+      return 13;
+    case 401:
+      return 16;
+    case 403:
+      return 7;
+    case 404:
+      return 12;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return 14;
+    default:
+      return 2;
+  }
+}
+
+function grpcStatusOperator(args: string, path: string): Operator {
+  if (args === 'NUMBER') return { read: grpcStatus, origin: 'own' };
+  if (!['', 'CAMEL_STRING', 'SNAKE_STRING'].includes(args)) {
+    throw new ConfigError(path, `%GRPC_STATUS(${args})%: expected CAMEL_STRING, SNAKE_STRING or NUMBER`);
+  }
+  const column = args === 'SNAKE_STRING' ? 1 : 0;
+  const read = (info: StreamInfo): string | undefined => {
+    const status = grpcStatus(info);
+    return status === undefined ? undefined : (GRPC_STATUS[status]?.[column] ?? String(status));
+  };
+  return { read, origin: 'own' };
+}
+
+export const headerOperators: readonly [string, OperatorSpec][] = [
+  ['REQ', fieldOperator('REQ', readRequest)],
+  ['RESP', fieldOperator('RESP', readResponse)],
+  ['TRAILER', fieldOperator('TRAILER', readTrailer)],
+  ['REQ_WITHOUT_QUERY', fieldOperator('REQ_WITHOUT_QUERY', readWithoutQuery)],
+  ['PATH', { args: 'optional', cut: true, compile: pathOperator }],
+  ['QUERY_PARAM', {
+    args: 'required',
+    cut: true,
+    compile: (name) => ({ read: (info) => queryParam(info.request?.path, name), origin: 'traffic' }),
+  }],
+  ['GRPC_STATUS', { args: 'optional', cut: false, compile: grpcStatusOperator }],
+  ['GRPC_STATUS_NUMBER', { args: 'none', cut: false, compile: () => ({ read: grpcStatus, origin: 'own' }) }],
+];
