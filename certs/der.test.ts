@@ -16,7 +16,8 @@ test('an element is read with its contents and its encoding', () => {
 
 test('lengths must be definite, minimal and inside', () => {
   const refused = [
-    '', '30', '30 80 00 00', '30 81 01 00', '30 82 00 80', '30 84 00 00 00 01', '30 02 00', '1f 21 00', '30 81', '30 82 01',
+    '', '30', '30 80 00 00', '30 81 01 00', '30 82 00 80', '30 84 00 00 00 01', '30 02 00', '1f 21 00', '30 81',
+    '30 82 01',
   ];
   for (const text of refused) assert.equal(readDer(hex(text)), undefined, text);
   assert.equal(readDer(Buffer.concat([hex('04 81 80'), Buffer.alloc(128)]))?.to, 131);

@@ -64,6 +64,11 @@ export function childrenOf(parent: DerElement | undefined): DerElement[] | undef
   return children;
 }
 
+/** The elements of a SEQUENCE; undefined when `element` is something else or malformed. */
+export function itemsOf(element: DerElement | undefined): DerElement[] | undefined {
+  return element?.tag === DerTag.sequence ? childrenOf(element) : undefined;
+}
+
 /** The contents without identifier and length. */
 export function contentsOf(element: DerElement): Buffer {
   return element.bytes.subarray(element.from, element.to);

@@ -55,7 +55,7 @@ test('trust domains', () => {
 });
 
 test('whatever is read is written back the same', () => {
-  const character = fc.constantFrom(...'abzAZ09.-_/%:?@ \0é');
+  const character = fc.constantFrom('a', 'z', 'A', '0', '.', '-', '_', '/', '%', ':', '?', '@', ' ', '\0', 'é');
   const path = fc.array(character, { maxLength: 24 }).map((parts) => parts.join(''));
   fc.assert(fc.property(path, (text) => {
     const id = parseSpiffeId(`spiffe://td/${text}`);

@@ -1,5 +1,5 @@
 // What the mesh reads in an X.509 certificate, from its DER: the subject alternative names, and the rules of an SVID.
-import { DerTag, booleanOf, childrenOf, contentsOf, encodingOf, oidOf, readWhole } from './der.ts';
+import { DerTag, booleanOf, childrenOf, contentsOf, encodingOf, itemsOf, oidOf, readWhole } from './der.ts';
 import type { DerElement } from './der.ts';
 import { Oid } from './oid.ts';
 import { parseSpiffeId } from './spiffe.ts';
@@ -31,7 +31,7 @@ export interface CertificateFields {
 /** Reads a certificate; undefined when it is not strict DER, is too large, or has an extension twice. */
 export function readCertificate(der: Buffer): CertificateFields | undefined {
   if (der.length > CERTIFICATE_BYTES_MAX) return undefined;
-  const fields = childrenOf(childrenOf(readWhole(der, DerTag.sequence))?.[0]);
+  const fields = itemsOf(itemsOf(readWhole(der, DerTag.sequence))?.[0]);
   if (fields === undefined) return undefined;
   const first = fields[0]?.tag === VERSION_TAG ? 1 : 0;
   const subject = fields[first + 4];
@@ -88,10 +88,10 @@ function readExtensions(field: DerElement | undefined): Map<string, Buffer> | un
   const values = new Map<string, Buffer>();
   if (field === undefined) return values;
   const sequences = childrenOf(field);
-  const list = sequences?.length === 1 ? childrenOf(sequences[0]) : undefined;
+  const list = sequences?.length === 1 ? itemsOf(sequences[0]) : undefined;
   if (list === undefined) return undefined;
   for (const item of list) {
-    const parts = childrenOf(item);
+    const parts = itemsOf(item);
     const oid = oidOf(parts?.[0]);
     const value = parts?.at(-1);
     if (oid === undefined || value?.tag !== DerTag.octetString || values.has(oid)) return undefined;
@@ -126,7 +126,7 @@ const NAME_TAGS: readonly number[] = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 
 function readNames(value: Buffer | undefined): Names | null {
   const names: Names = { uriSans: [], dnsSans: [], ipSans: [] };
   if (value === undefined) return names;
-  const list = childrenOf(readWhole(value, DerTag.sequence));
+  const list = itemsOf(readWhole(value, DerTag.sequence));
   if (list === undefined) return null;
   for (const name of list) {
     if (!NAME_TAGS.includes(name.tag)) return null;
@@ -139,7 +139,7 @@ function readNames(value: Buffer | undefined): Names | null {
 
 function readCa(value: Buffer | undefined): boolean | null {
   if (value === undefined) return false;
-  const parts = childrenOf(readWhole(value, DerTag.sequence));
+  const parts = itemsOf(readWhole(value, DerTag.sequence));
   if (parts === undefined) return null;
   const first = parts[0];
   if (first === undefined || first.tag === DerTag.integer) return false;
@@ -155,7 +155,7 @@ function readKeyUsage(value: Buffer | undefined): number | undefined | null {
 
 function readExtendedKeyUsage(value: Buffer | undefined): string[] | undefined | null {
   if (value === undefined) return undefined;
-  const list = childrenOf(readWhole(value, DerTag.sequence));
+  const list = itemsOf(readWhole(value, DerTag.sequence));
   if (list === undefined) return null;
   const uses: string[] = [];
   for (const item of list) {

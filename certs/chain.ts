@@ -1,0 +1,58 @@
+// Whether a certificate that was just issued belongs to a root: names, signatures, validity and CA flags.
+import { X509Certificate } from 'node:crypto';
+import { pemBlocks } from './pem.ts';
+
+/** Longest chain from leaf to root, as the data plane's handshakes allow (S62). */
+export const CHAIN_DEPTH_MAX = 10;
+
+/** Certificates of a PEM text, in its order; undefined when a block cannot be read or there are over 100. */
+export function readCertificates(pem: string): X509Certificate[] | undefined {
+  const blocks = pemBlocks(pem, 'CERTIFICATE');
+  if (blocks === undefined || blocks.length > 100) return undefined;
+  try {
+    return blocks.map((der) => new X509Certificate(der));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Why `chain` (leaf first, then its issuers) does not lead to one of `roots` at `nowMs`, in words; undefined when it
+ * does. It finds a mixed-up CA before peers do; handshakes still get OpenSSL's full path validation.
+ */
+export function chainFault(
+  chain: readonly X509Certificate[], roots: readonly X509Certificate[], nowMs: number,
+): string | undefined {
+  if (chain.length === 0) return 'there is no certificate';
+  if (chain.length > CHAIN_DEPTH_MAX) return `the chain is longer than ${CHAIN_DEPTH_MAX} certificates`;
+  for (let depth = 0; depth < chain.length; depth++) {
+    const certificate = chain[depth]!;
+    const fault = validityFault(certificate, nowMs);
+    if (fault !== undefined) return `certificate ${depth + 1} of the chain ${fault}`;
+    const root = roots.find((candidate) => isIssuer(certificate, candidate));
+    if (root !== undefined) return rootFault(root, nowMs);
+    const issuer = chain[depth + 1];
+    if (issuer !== undefined && !isIssuer(certificate, issuer)) {
+      return `certificate ${depth + 1} of the chain was not issued by the next one`;
+    }
+  }
+  return 'the chain does not lead to a trusted root';
+}
+
+/** Why a certificate is not valid at this time, in words. */
+export function validityFault(certificate: X509Certificate, nowMs: number): string | undefined {
+  if (nowMs < certificate.validFromDate.getTime()) {
+    return `is not valid before ${certificate.validFromDate.toISOString()}; compare the clocks`;
+  }
+  if (nowMs > certificate.validToDate.getTime()) return `expired at ${certificate.validToDate.toISOString()}`;
+  return undefined;
+}
+
+function rootFault(root: X509Certificate, nowMs: number): string | undefined {
+  const fault = validityFault(root, nowMs);
+  return fault === undefined ? undefined : `the root ${fault}`;
+}
+
+function isIssuer(certificate: X509Certificate, issuer: X509Certificate): boolean {
+  return issuer.ca && certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey);
+}
