@@ -1,0 +1,42 @@
+// The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's policy.
+import type { Random } from '../base/random.ts';
+import type { Endpoint, PickContext } from './upstream.ts';
+
+/** Past this exponent every base is over any sensible maximum, and 2^n must stay a number. */
+const EXPONENT_MAX = 30;
+
+/**
+ * Milliseconds before retry number `retry` (0 for the first): full jitter, uniform in [0, min(base * 2^retry, max)), as
+ * Envoy's retry_back_off.
+ */
+export function backoffMs(baseMs: number, maxMs: number, retry: number, random: Random): number {
+  const ceiling = Math.min(baseMs * 2 ** Math.min(retry, EXPONENT_MAX), maxMs);
+  return random.float() * ceiling;
+}
+
+/** The endpoints that a request has tried. As a pick's context it asks for others when `avoidPrevious` is set. */
+export class RetryHosts implements PickContext {
+  readonly hash: number | undefined;
+  readonly maxAttempts: number;
+  readonly #avoidPrevious: boolean;
+  readonly #tried: Endpoint[] = [];
+
+  constructor(avoidPrevious: boolean, maxAttempts: number, hash?: number) {
+    this.#avoidPrevious = avoidPrevious;
+    this.maxAttempts = maxAttempts;
+    this.hash = hash;
+  }
+
+  /** Endpoints tried so far, oldest first. */
+  get tried(): readonly Endpoint[] {
+    return this.#tried;
+  }
+
+  add(endpoint: Endpoint): void {
+    if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
+  }
+
+  avoid(endpoint: Endpoint): boolean {
+    return this.#avoidPrevious && this.#tried.includes(endpoint);
+  }
+}
