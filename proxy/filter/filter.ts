@@ -1,5 +1,7 @@
 // The contract of an HTTP filter: named hooks over one stream, answered synchronously.
+import type { Clock } from '../base/clock.ts';
 import type { ProxyError } from '../base/error.ts';
+import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
@@ -13,6 +15,9 @@ import type { StreamInfo } from '../telemetry/stream-info.ts';
  */
 export type Verdict = 'continue' | 'pause' | 'replied';
 
+/** Body hooks cannot pause: a filter that must wait pauses at the head, and the bytes wait with it. */
+export type BodyVerdict = Exclude<Verdict, 'pause'>;
+
 /** A response made by the proxy itself. Extra `headers` are added after the standard ones. */
 export interface LocalReply {
   readonly status: number;
@@ -21,6 +26,8 @@ export interface LocalReply {
   /** Bits of response-flag.ts. */
   readonly flags: number;
   readonly headers?: readonly (readonly [string, string])[];
+  /** Set for redirects and direct responses: the route's response header changes apply to them, as in Envoy. */
+  readonly route?: RouteEntry;
 }
 
 /** What a filter may see and do of a stream. Implemented by filter/stream.ts alone. */
@@ -45,6 +52,26 @@ export interface FilterStream {
   clearRouteCache(): void;
 }
 
+/** What the router, and it alone, may do beside: answer with the upstream's response and hold the request's bytes. */
+export interface RoutedStream extends FilterStream {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly bufferBytesMax: number;
+  /** The whole request has arrived. */
+  readonly requestComplete: boolean;
+  /** A response head has been sent on, so that no local reply is possible any more. */
+  readonly responseStarted: boolean;
+  respondInformational(head: ResponseHead): void;
+  respondHead(head: ResponseHead, endStream: boolean): void;
+  /** False: hold the upstream back until the router's `onResponseDrain`. */
+  respondData(chunk: Buffer, endStream: boolean): boolean;
+  respondTrailers(trailers: Headers): void;
+  /** Ends a response that has begun in a way that the client can see is not a clean end. */
+  abortResponse(error: ProxyError): void;
+  pauseRequestBody(): void;
+  resumeRequestBody(): void;
+}
+
 /**
  * A compiled filter, shared by all streams of a chain: per-stream state lives in the stream. All hooks are optional; the
  * chain calls only those that exist. The router is the last filter and the only one that talks to upstreams.
@@ -55,12 +82,14 @@ export interface HttpFilter {
   /** Place in the chain; set by the chain when it is folded. */
   index: number;
   onRequestHead?(stream: FilterStream, endStream: boolean): Verdict;
-  onRequestData?(stream: FilterStream, chunk: Buffer, endStream: boolean): Verdict;
-  onRequestTrailers?(stream: FilterStream, trailers: Headers): Verdict;
+  onRequestData?(stream: FilterStream, chunk: Buffer, endStream: boolean): BodyVerdict;
+  onRequestTrailers?(stream: FilterStream, trailers: Headers): BodyVerdict;
   /** Response hooks run in reverse order and may change the head; they cannot pause. */
   onResponseHead?(stream: FilterStream, head: ResponseHead, endStream: boolean): void;
   onResponseData?(stream: FilterStream, chunk: Buffer, endStream: boolean): void;
   onResponseTrailers?(stream: FilterStream, trailers: Headers): void;
+  /** The client can take more of the response after respondData returned false (router only). */
+  onResponseDrain?(stream: FilterStream): void;
   /** The stream is over, however it ended; called once, before the access log. */
   onComplete?(stream: FilterStream): void;
 }

@@ -1,0 +1,335 @@
+// A request on its way to an upstream: its tries, their retries and timeouts, and the response that comes back.
+import { ProxyError } from '../base/error.ts';
+import type { TimerTarget } from '../base/timers.ts';
+import { Timer } from '../base/timers.ts';
+import type { Headers } from '../http/headers.ts';
+import type { ResponseHead } from '../http/message.ts';
+import type { RetryPolicy } from '../route/retry-policy.ts';
+import type { ForwardAction, HeaderOperations, RouteEntry } from '../route/route-entry.ts';
+import { flagBit } from '../telemetry/response-flag.ts';
+import type { TlsInfo } from '../telemetry/stream-info.ts';
+import { RetryHosts, backoffMs } from '../upstream/retry.ts';
+import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
+import type { RoutedStream } from './filter.ts';
+import { RequestBuffer } from './request-buffer.ts';
+
+const ROUTE_TIMER = 0;
+const TRY_TIMER = 1;
+const BACKOFF_TIMER = 2;
+
+/** Lives from the router's first hook to the stream's end; at most one try is active. */
+export class RoutedRequest implements AttemptSink, TimerTarget {
+  readonly #stream: RoutedStream;
+  readonly #cluster: Cluster;
+  readonly #route: RouteEntry;
+  readonly #action: ForwardAction;
+  readonly #clusterResponseHeaders: HeaderOperations | undefined;
+  readonly #quiet: boolean;
+  readonly #retry: RetryPolicy | undefined;
+  readonly #timeoutMs: number;
+  #attempt: Attempt | undefined = undefined;
+  #attemptReady = false;
+  #retriesLeft: number;
+  #holdsRetry = false;
+  /** The request so far, for another try; undefined once it cannot be replayed. */
+  #replay: RequestBuffer | undefined;
+  #hosts: RetryHosts | undefined = undefined;
+  #routeTimer: Timer | undefined = undefined;
+  #tryTimer: Timer | undefined = undefined;
+  #backoffTimer: Timer | undefined = undefined;
+  #responded = false;
+
+  constructor(
+    stream: RoutedStream,
+    cluster: Cluster,
+    route: RouteEntry,
+    action: ForwardAction,
+    clusterResponseHeaders: HeaderOperations | undefined,
+    suppressEnvoyHeaders: boolean,
+  ) {
+    this.#stream = stream;
+    this.#cluster = cluster;
+    this.#route = route;
+    this.#action = action;
+    this.#clusterResponseHeaders = clusterResponseHeaders;
+    this.#quiet = suppressEnvoyHeaders;
+    this.#retry = action.retry;
+    this.#retriesLeft = this.#retry?.maxRetries ?? 0;
+    this.#timeoutMs = action.timeoutMs;
+    this.#replay = this.#retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
+  }
+
+  start(endStream: boolean): void {
+    const headers = this.#stream.request.headers;
+    if (!this.#quiet && this.#timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(this.#timeoutMs)));
+    if (endStream) this.#startRouteTimer();
+    this.#try(endStream);
+  }
+
+  // --- the request, from downstream
+
+  sendData(chunk: Buffer, endStream: boolean): void {
+    if (this.#responded && this.#attempt === undefined) return;
+    if (endStream) this.#startRouteTimer();
+    if (this.#replay !== undefined && !this.#replay.add(chunk, endStream)) this.#dropReplay();
+    if (this.#attempt !== undefined && !this.#attempt.sendData(chunk, endStream)) this.#stream.pauseRequestBody();
+  }
+
+  sendTrailers(trailers: Headers): void {
+    this.#startRouteTimer();
+    if (this.#replay !== undefined) this.#replay.trailers = trailers;
+    this.#attempt?.sendTrailers(trailers);
+  }
+
+  resumeResponse(): void {
+    this.#attempt?.resumeBody();
+  }
+
+  /** The stream is over, however it ended. */
+  close(): void {
+    this.#routeTimer?.cancel();
+    this.#tryTimer?.cancel();
+    this.#backoffTimer?.cancel();
+    this.#releaseRetry();
+    if (this.#attempt !== undefined) this.#abandon('cancelled');
+  }
+
+  // --- tries
+
+  #try(endStream: boolean): void {
+    const picked = this.#cluster.pick(this.#hosts);
+    if (typeof picked === 'string') {
+      this.#fail(new ProxyError('no-healthy-upstream', 'upstream', 'no_healthy_upstream', 'never'));
+      return;
+    }
+    this.#stream.info.attempts++;
+    this.#prepareHead(picked);
+    this.#attemptReady = false;
+    const started = this.#action.connectTerminates
+      ? this.#cluster.startTunnel(picked, this)
+      : this.#cluster.startAttempt(picked, this, this.#stream.request, endStream);
+    if (started instanceof ProxyError) {
+      this.#fail(started);
+      return;
+    }
+    this.#attempt = started;
+    this.#noteEndpoint(picked);
+    if (this.#retry !== undefined && this.#retry.perTryTimeoutMs > 0) this.#armTry(this.#retry.perTryTimeoutMs);
+  }
+
+  #prepareHead(endpoint: Endpoint): void {
+    const { request, info } = this.#stream;
+    if (info.attempts === 1) this.#action.rewrite?.(request, endpoint.hostname);
+    if (this.#route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
+  }
+
+  #noteEndpoint(endpoint: Endpoint): void {
+    const info = this.#stream.info;
+    info.upstreamAddress = endpoint.address;
+    info.upstreamWorkload = endpoint.workload;
+  }
+
+  #armTry(ms: number): void {
+    (this.#tryTimer ??= new Timer(this.#stream.timers, this, TRY_TIMER)).arm(ms);
+  }
+
+  /** Envoy counts the route's timeout from the end of the request. */
+  #startRouteTimer(): void {
+    if (this.#timeoutMs <= 0) return;
+    (this.#routeTimer ??= new Timer(this.#stream.timers, this, ROUTE_TIMER)).arm(this.#timeoutMs);
+  }
+
+  onTimer(tag: number): void {
+    if (tag === BACKOFF_TIMER) this.#retryNow();
+    else if (tag === TRY_TIMER) this.#onTryTimeout();
+    else this.#onRouteTimeout();
+  }
+
+  #onRouteTimeout(): void {
+    this.#abandon('timeout');
+    this.#backoffTimer?.cancel();
+    this.#finishWith(new ProxyError('upstream-timeout', 'upstream', 'response_timeout'));
+  }
+
+  #onTryTimeout(): void {
+    if (this.#responded) return;
+    this.#abandon('timeout');
+    this.#fail(new ProxyError('per-try-timeout', 'upstream', 'upstream_per_try_timeout'));
+  }
+
+  #abandon(outcome: Outcome): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    this.#attempt = undefined;
+    attempt.cancel();
+    if (!this.#responded) attempt.endpoint.done(outcome);
+  }
+
+  // --- failures and retries
+
+  /** A try failed without a response head; another one, or the end. */
+  #fail(error: ProxyError): void {
+    this.#tryTimer?.cancel();
+    if (this.#retry?.retriesFailure(error, this.#attemptReady) === true && this.#scheduleRetry()) return;
+    this.#finishWith(error);
+  }
+
+  #finishWith(error: ProxyError): void {
+    if (this.#stream.responseStarted) {
+      this.#stream.abortResponse(error);
+      return;
+    }
+    this.#cluster.countResponse(error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout' ? 504 : 503, this.#elapsedMs());
+    if (error.source === 'upstream' && error.cause !== undefined) this.#stream.info.upstreamFailure = String(error.cause);
+    this.#stream.failStream(error);
+  }
+
+  /** False when policy, replay buffer or circuit breaker say no. */
+  #scheduleRetry(): boolean {
+    const retry = this.#retry;
+    if (retry === undefined || this.#stream.responseStarted || this.#replay === undefined) return false;
+    if (this.#retriesLeft <= 0) {
+      if (retry.maxRetries > 0) {
+        this.#stream.info.flags |= flagBit('URX');
+        this.#cluster.countRetry('limit_exceeded');
+      }
+      return false;
+    }
+    this.#releaseRetry();
+    if (!this.#cluster.breaker.tryRetry()) {
+      this.#cluster.countRetry('overflow');
+      return false;
+    }
+    this.#holdsRetry = true;
+    this.#retriesLeft--;
+    this.#cluster.countRetry('retry');
+    const done = retry.maxRetries - this.#retriesLeft - 1;
+    const delay = backoffMs(retry.backoffBaseMs, retry.backoffMaxMs, done, this.#stream.random);
+    (this.#backoffTimer ??= new Timer(this.#stream.timers, this, BACKOFF_TIMER)).arm(delay);
+    return true;
+  }
+
+  #retryNow(): void {
+    const held = this.#replay?.peek();
+    if (held === undefined) return;
+    const { chunks, ended, trailers } = held;
+    const headOnly = this.#stream.requestComplete && chunks.length === 0 && trailers === undefined;
+    this.#try(headOnly);
+    for (let i = 0; i < chunks.length && this.#attempt !== undefined; i++) {
+      this.#attempt.sendData(chunks[i]!, ended && trailers === undefined && i === chunks.length - 1);
+    }
+    if (trailers !== undefined) this.#attempt?.sendTrailers(trailers);
+  }
+
+  #rememberHost(endpoint: Endpoint): void {
+    if (this.#retry === undefined) return;
+    this.#hosts ??= new RetryHosts(this.#retry.avoidPreviousHosts, this.#retry.hostSelectionMaxAttempts);
+    this.#hosts.add(endpoint);
+  }
+
+  #releaseRetry(): void {
+    if (!this.#holdsRetry) return;
+    this.#holdsRetry = false;
+    this.#cluster.breaker.retryDone();
+  }
+
+  /** Too large to keep: this request cannot be tried again. */
+  #dropReplay(): void {
+    this.#replay = undefined;
+  }
+
+  // --- the response, from upstream
+
+  onAttemptReady(localAddress: string, tls: TlsInfo | undefined): void {
+    this.#attemptReady = true;
+    const info = this.#stream.info;
+    info.upstreamLocalAddress = localAddress;
+    info.upstreamTls = tls;
+    info.upstreamSentMs = this.#stream.clock.nowMs();
+  }
+
+  onRequestDrain(): void {
+    this.#stream.resumeRequestBody();
+  }
+
+  onInformational(head: ResponseHead): void {
+    this.#stream.respondInformational(head);
+  }
+
+  onResponseHead(head: ResponseHead, endStream: boolean): void {
+    const attempt = this.#attempt;
+    if (attempt === undefined) return;
+    this.#tryTimer?.cancel();
+    this.#stream.info.upstreamFirstByteMs = this.#stream.clock.nowMs();
+    if (this.#retry?.retriesResponse(head) === true) {
+      this.#rememberHost(attempt.endpoint);
+      if (this.#scheduleRetry()) {
+        if (!endStream) attempt.cancel();
+        attempt.endpoint.done(head.status);
+        this.#attempt = undefined;
+        return;
+      }
+    }
+    this.#begin(head, endStream, attempt);
+  }
+
+  #begin(head: ResponseHead, endStream: boolean, attempt: Attempt): void {
+    this.#responded = true;
+    this.#dropReplay();
+    if (this.#holdsRetry && head.status < 500) this.#cluster.countRetry('success');
+    this.#releaseRetry();
+    const { info } = this.#stream;
+    info.detail = 'via_upstream';
+    this.#cluster.countResponse(head.status, this.#elapsedMs());
+    attempt.endpoint.done(head.status);
+    this.#finishHead(head);
+    if (endStream) this.#complete();
+    this.#stream.respondHead(head, endStream);
+  }
+
+  #finishHead(head: ResponseHead): void {
+    const { headers } = head;
+    const { info } = this.#stream;
+    if (!this.#quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
+    if (this.#route.attemptCountResponse) headers.set('x-envoy-attempt-count', String(info.attempts));
+    this.#clusterResponseHeaders?.apply(headers, info);
+    for (const operations of this.#route.responseHeaders) operations.apply(headers, info);
+  }
+
+  onResponseData(chunk: Buffer, endStream: boolean): void {
+    const attempt = this.#attempt;
+    if (endStream) this.#complete();
+    if (!this.#stream.respondData(chunk, endStream)) attempt?.pauseBody();
+  }
+
+  onResponseTrailers(trailers: Headers): void {
+    this.#complete();
+    this.#stream.respondTrailers(trailers);
+  }
+
+  onResponseError(error: ProxyError): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (attempt !== undefined && !this.#responded) {
+      this.#rememberHost(attempt.endpoint);
+      attempt.endpoint.done(outcomeOf(error));
+    }
+    this.#fail(error);
+  }
+
+  /** The try is over; a request that is still being sent loses its taker. */
+  #complete(): void {
+    this.#routeTimer?.cancel();
+    if (this.#stream.requestComplete) this.#attempt = undefined;
+  }
+
+  #elapsedMs(): number {
+    const { info, clock } = this.#stream;
+    return clock.nowMs() - (info.requestEndMs === -1 ? info.startMs : info.requestEndMs);
+  }
+}
+
+function outcomeOf(error: ProxyError): Outcome {
+  if (error.kind === 'connect-failure' || error.kind === 'connect-timeout' || error.kind === 'upstream-tls') return 'connect-failure';
+  return 'reset';
+}

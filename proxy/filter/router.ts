@@ -1,0 +1,90 @@
+// The last filter: turns the matched route into a redirect, a direct answer, or a request to an upstream cluster.
+import { ProxyError } from '../base/error.ts';
+import type { Headers } from '../http/headers.ts';
+import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
+import { flagBit } from '../telemetry/response-flag.ts';
+import type { Cluster, ClusterSet } from '../upstream/upstream.ts';
+import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
+import { RoutedRequest } from './routed-request.ts';
+
+/** Envoy's envoy.extensions.filters.http.router.v3.Router. */
+export interface RouterOptions {
+  /** No x-envoy-* headers of the router's own (suppress_envoy_headers). Default false. */
+  readonly suppressEnvoyHeaders: boolean;
+}
+
+export class RouterFilter implements HttpFilter {
+  readonly name: string;
+  index = 0;
+  readonly #clusters: ClusterSet;
+  readonly #options: RouterOptions;
+
+  constructor(name: string, clusters: ClusterSet, options: RouterOptions) {
+    this.name = name;
+    this.#clusters = clusters;
+    this.#options = options;
+  }
+
+  onRequestHead(filterStream: FilterStream, endStream: boolean): Verdict {
+    // The chain hands the same object to all filters; only the router sees its other half.
+    const stream = filterStream as RoutedStream;
+    const route = stream.route;
+    if (route === undefined) stream.failStream(new ProxyError('no-route', 'internal', 'route_not_found'));
+    else if (route.action.kind === 'forward') this.#forward(stream, route, route.action, endStream);
+    else answer(stream, route);
+    return 'continue';
+  }
+
+  onRequestData(stream: FilterStream, chunk: Buffer, endStream: boolean): BodyVerdict {
+    this.#requestOf(stream)?.sendData(chunk, endStream);
+    return 'continue';
+  }
+
+  onRequestTrailers(stream: FilterStream, trailers: Headers): BodyVerdict {
+    this.#requestOf(stream)?.sendTrailers(trailers);
+    return 'continue';
+  }
+
+  onResponseDrain(stream: FilterStream): void {
+    this.#requestOf(stream)?.resumeResponse();
+  }
+
+  onComplete(stream: FilterStream): void {
+    this.#requestOf(stream)?.close();
+  }
+
+  #requestOf(stream: FilterStream): RoutedRequest | undefined {
+    return stream.getState(this.index) as RoutedRequest | undefined;
+  }
+
+  #forward(stream: RoutedStream, route: RouteEntry, action: ForwardAction, endStream: boolean): void {
+    const choice = action.pickCluster(stream.request, stream.random.float());
+    const cluster = choice === undefined ? undefined : this.#clusters.get(choice.cluster);
+    stream.info.clusterName = choice?.cluster ?? '';
+    if (choice === undefined || cluster === undefined) {
+      const flags = flagBit('NC');
+      stream.sendLocalReply({ status: action.clusterNotFoundStatus, body: '', detail: 'cluster_not_found', flags });
+      return;
+    }
+    const request = this.#prepare(stream, route, action, choice, cluster);
+    stream.setState(this.index, request);
+    request.start(endStream);
+  }
+
+  #prepare(stream: RoutedStream, route: RouteEntry, action: ForwardAction, choice: ClusterChoice, cluster: Cluster): RoutedRequest {
+    const { request, info } = stream;
+    choice.requestHeaders?.apply(request.headers, info);
+    for (const operations of route.requestHeaders) operations.apply(request.headers, info);
+    return new RoutedRequest(stream, cluster, route, action, choice.responseHeaders, this.#options.suppressEnvoyHeaders);
+  }
+}
+
+/** Redirects and direct responses never leave the proxy. */
+function answer(stream: RoutedStream, route: RouteEntry): void {
+  const action = route.action;
+  if (action.kind === 'forward') return;
+  const headers: [string, string][] = [];
+  if (action.kind === 'redirect') headers.push(['location', action.locationFor(stream.request)]);
+  const body = action.kind === 'direct' ? action.body : '';
+  stream.sendLocalReply({ status: action.status, body, detail: 'direct_response', flags: 0, headers, route });
+}

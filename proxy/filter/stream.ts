@@ -1,0 +1,340 @@
+// One request while it lives: takes what the codec reads, runs the filter chain over it, gives the response to the codec.
+import type { Clock } from '../base/clock.ts';
+import { ProxyError } from '../base/error.ts';
+import type { Random } from '../base/random.ts';
+import type { TimerTarget, TimerWheel } from '../base/timers.ts';
+import { Timer } from '../base/timers.ts';
+import type { RequestSink, ServerStream } from '../http/codec.ts';
+import type { Headers } from '../http/headers.ts';
+import { localReplyFor } from '../http/local-reply.ts';
+import type { RequestHead } from '../http/message.ts';
+import { ResponseHead } from '../http/message.ts';
+import type { RouteEntry } from '../route/route-entry.ts';
+import type { ConnectionInfo } from '../telemetry/stream-info.ts';
+import { StreamInfo } from '../telemetry/stream-info.ts';
+import { flagBit } from '../telemetry/response-flag.ts';
+import type { FilterChain } from './chain.ts';
+import type { LocalReply, RoutedStream } from './filter.ts';
+import { RequestBuffer } from './request-buffer.ts';
+
+/** What all streams of one HTTP connection manager share; the manager compiles it once. */
+export interface StreamSettings {
+  readonly chain: FilterChain;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timers: TimerWheel;
+  readonly bufferBytesMax: number;
+  /** 0 is off; Envoy's default 5 min. */
+  readonly idleTimeoutMs: number;
+  /** The table of this moment: kept by the stream until it ends, so that a request sees one configuration only. */
+  matchRoute(request: RequestHead, info: StreamInfo): RouteEntry | undefined;
+  /** Forwarding headers, request id, trace start; an error refuses the request. */
+  prepareRequest(request: RequestHead, info: StreamInfo): ProxyError | undefined;
+  /** Server, date, via and the like, on every response. */
+  prepareResponse(response: ResponseHead, info: StreamInfo): void;
+  /** Whether an upgrade token or `connect` may pass. */
+  allowsUpgrade(token: string, route: RouteEntry | undefined): boolean;
+  onStreamStart(info: StreamInfo): void;
+  /** Stats, access log, span. */
+  onStreamEnd(info: StreamInfo): void;
+}
+
+/** Who is told that a stream is over: its connection. */
+export interface StreamOwner {
+  /** A response head is about to be sent: the moment to make it the connection's last one. */
+  onResponseStart(): void;
+  onStreamDone(stream: Stream): void;
+}
+
+const NOT_PAUSED = -1;
+
+/** See filter.ts for what filters may do with it. Calls after its end do nothing. */
+export class Stream implements RoutedStream, RequestSink, TimerTarget {
+  readonly info: StreamInfo;
+  request!: RequestHead;
+  response: ResponseHead | undefined = undefined;
+  requestComplete = false;
+  responseStarted = false;
+  readonly #settings: StreamSettings;
+  readonly #codec: ServerStream;
+  readonly #owner: StreamOwner;
+  readonly #state: unknown[];
+  readonly #buffer: RequestBuffer;
+  #route: RouteEntry | undefined = undefined;
+  #routeKnown = false;
+  #pausedAt = NOT_PAUSED;
+  #ended = false;
+  #lastActiveMs: number;
+  readonly #idleTimer: Timer | undefined;
+
+  constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
+    this.#settings = settings;
+    this.#codec = codec;
+    this.#owner = owner;
+    this.#state = new Array(settings.chain.size).fill(undefined);
+    this.#buffer = new RequestBuffer(settings.bufferBytesMax);
+    this.#lastActiveMs = settings.clock.nowMs();
+    this.info = new StreamInfo(connection, this.#lastActiveMs, settings.clock.wallMs());
+    this.#idleTimer = settings.idleTimeoutMs > 0 ? new Timer(settings.timers, this) : undefined;
+    this.#idleTimer?.arm(settings.idleTimeoutMs);
+    settings.onStreamStart(this.info);
+  }
+
+  get timers(): TimerWheel {
+    return this.#settings.timers;
+  }
+
+  get clock(): Clock {
+    return this.#settings.clock;
+  }
+
+  get random(): Random {
+    return this.#settings.random;
+  }
+
+  get bufferBytesMax(): number {
+    return this.#settings.bufferBytesMax;
+  }
+
+  get route(): RouteEntry | undefined {
+    if (!this.#routeKnown) {
+      this.#route = this.#settings.matchRoute(this.request, this.info);
+      this.#routeKnown = true;
+      this.info.routeName = this.#route?.name ?? '';
+      this.info.virtualHostName = this.#route?.virtualHostName ?? '';
+    }
+    return this.#route;
+  }
+
+  clearRouteCache(): void {
+    this.#routeKnown = false;
+  }
+
+  getState(index: number): unknown {
+    return this.#state[index];
+  }
+
+  setState(index: number, value: unknown): void {
+    this.#state[index] = value;
+  }
+
+  // --- the request, from the codec
+
+  onRequestHead(head: RequestHead, endStream: boolean): void {
+    this.request = head;
+    this.info.request = head;
+    if (endStream) this.#completeRequest();
+    const refused = this.#settings.prepareRequest(head, this.info) ?? this.#checkUpgrade(head);
+    if (refused !== undefined) {
+      this.failStream(refused);
+      return;
+    }
+    if (head.expectContinue) this.#codec.sendInformational(new ResponseHead(100));
+    this.#runHeads(0, endStream);
+  }
+
+  onRequestData(chunk: Buffer, endStream: boolean): void {
+    if (this.#ended) return;
+    this.#touch();
+    this.info.bytesReceived += chunk.length;
+    if (endStream) this.#completeRequest();
+    if (this.#pausedAt === NOT_PAUSED && this.#buffer.empty) this.#runData(chunk, endStream);
+    else if (!this.#buffer.add(chunk, endStream)) this.#codec.pauseBody();
+  }
+
+  onRequestTrailers(trailers: Headers): void {
+    if (this.#ended) return;
+    this.#completeRequest();
+    if (this.#pausedAt === NOT_PAUSED && this.#buffer.empty) this.#runTrailers(trailers);
+    else this.#buffer.trailers = trailers;
+  }
+
+  onRequestError(error: ProxyError): void {
+    if (this.#ended) return;
+    if (error.kind === 'downstream-reset') {
+      this.info.flags |= flagBit('DC');
+      this.info.detail = error.detail;
+      this.#end();
+      return;
+    }
+    this.failStream(error);
+  }
+
+  onResponseDrain(): void {
+    if (this.#ended) return;
+    for (const filter of this.#settings.chain.responseDrain) filter.onResponseDrain(this);
+  }
+
+  // --- filters
+
+  resumeRequest(): void {
+    if (this.#ended || this.#pausedAt === NOT_PAUSED) return;
+    const from = this.#pausedAt + 1;
+    this.#pausedAt = NOT_PAUSED;
+    this.#runHeads(from, this.requestComplete && this.#buffer.empty && this.#buffer.trailers === undefined);
+    if (this.#pausedAt === NOT_PAUSED && !this.#ended) this.#replayBuffer();
+  }
+
+  /** Bytes that were held while a filter waited. */
+  #replayBuffer(): void {
+    const { chunks, ended, trailers } = this.#buffer.take();
+    for (let i = 0; i < chunks.length && !this.#ended; i++) {
+      this.#runData(chunks[i]!, ended && trailers === undefined && i === chunks.length - 1);
+    }
+    if (trailers !== undefined && !this.#ended) this.#runTrailers(trailers);
+    if (!this.#ended && !this.requestComplete) this.#codec.resumeBody();
+  }
+
+  #runHeads(from: number, endStream: boolean): void {
+    for (const filter of this.#settings.chain.requestHead) {
+      if (filter.index < from) continue;
+      const verdict = filter.onRequestHead(this, endStream);
+      if (verdict === 'continue' && !this.#ended) continue;
+      if (verdict === 'pause') this.#pausedAt = filter.index;
+      return;
+    }
+  }
+
+  #runData(chunk: Buffer, endStream: boolean): void {
+    for (const filter of this.#settings.chain.requestData) {
+      if (filter.onRequestData(this, chunk, endStream) !== 'continue' || this.#ended) return;
+    }
+  }
+
+  #runTrailers(trailers: Headers): void {
+    for (const filter of this.#settings.chain.requestTrailers) {
+      if (filter.onRequestTrailers(this, trailers) !== 'continue' || this.#ended) return;
+    }
+  }
+
+  sendLocalReply(reply: LocalReply): void {
+    if (this.#ended) return;
+    this.info.flags |= reply.flags;
+    this.info.detail = reply.detail;
+    if (this.responseStarted) {
+      this.#codec.resetStream(new ProxyError('internal', 'internal', reply.detail));
+      this.#end();
+      return;
+    }
+    const head = new ResponseHead(reply.status);
+    head.contentLength = reply.body.length;
+    if (reply.body !== '') head.headers.append('content-type', 'text/plain');
+    for (const [name, value] of reply.headers ?? []) head.headers.append(name, value);
+    for (const operations of reply.route?.responseHeaders ?? []) operations.apply(head.headers, this.info);
+    const body = reply.body === '' || this.info.request?.method === 'HEAD' ? undefined : Buffer.from(reply.body, 'latin1');
+    this.respondHead(head, body === undefined);
+    if (body !== undefined) this.respondData(body, true);
+  }
+
+  failStream(error: ProxyError): void {
+    if (this.#ended) return;
+    const { status, flag, body } = localReplyFor(error);
+    const flags = flag === undefined ? 0 : flagBit(flag);
+    this.sendLocalReply({ status, body, detail: error.detail, flags });
+  }
+
+  // --- the response, from the router
+
+  respondInformational(head: ResponseHead): void {
+    if (!this.#ended && !this.responseStarted) this.#codec.sendInformational(head);
+  }
+
+  respondHead(head: ResponseHead, endStream: boolean): void {
+    if (this.#ended || this.responseStarted) return;
+    this.#touch();
+    this.response = head;
+    this.info.response = head;
+    this.info.status = head.status;
+    this.info.responseStartMs = this.#lastActiveMs;
+    if (this.info.request !== undefined) this.#runResponseHead(head, endStream);
+    this.#settings.prepareResponse(head, this.info);
+    this.responseStarted = true;
+    this.#owner.onResponseStart();
+    this.#codec.sendResponseHead(head, endStream);
+    if (endStream) this.#end();
+  }
+
+  /** A malformed request has no head that filters could look at: they are left out, as in Envoy. */
+  #runResponseHead(head: ResponseHead, endStream: boolean): void {
+    for (const filter of this.#settings.chain.responseHead) filter.onResponseHead(this, head, endStream);
+  }
+
+  respondData(chunk: Buffer, endStream: boolean): boolean {
+    if (this.#ended) return true;
+    this.#touch();
+    this.info.bytesSent += chunk.length;
+    if (this.info.request !== undefined) {
+      for (const filter of this.#settings.chain.responseData) filter.onResponseData(this, chunk, endStream);
+    }
+    const room = this.#codec.sendResponseData(chunk, endStream);
+    if (endStream) this.#end();
+    return room;
+  }
+
+  respondTrailers(trailers: Headers): void {
+    if (this.#ended) return;
+    this.info.responseTrailers = trailers;
+    for (const filter of this.#settings.chain.responseTrailers) filter.onResponseTrailers(this, trailers);
+    this.#codec.sendResponseTrailers(trailers);
+    this.#end();
+  }
+
+  abortResponse(error: ProxyError): void {
+    if (this.#ended) return;
+    const { flag } = localReplyFor(error);
+    if (flag !== undefined) this.info.flags |= flagBit(flag);
+    this.info.detail = error.detail;
+    this.#codec.resetStream(error);
+    this.#end();
+  }
+
+  pauseRequestBody(): void {
+    if (!this.requestComplete) this.#codec.pauseBody();
+  }
+
+  resumeRequestBody(): void {
+    if (!this.requestComplete) this.#codec.resumeBody();
+  }
+
+  // --- life
+
+  /** Idle for the whole of stream_idle_timeout: 408 before the request is complete, 504 after it (as Envoy). */
+  onTimer(): void {
+    const left = this.#settings.idleTimeoutMs - (this.#settings.clock.nowMs() - this.#lastActiveMs);
+    if (left > 0) {
+      this.#idleTimer?.arm(left);
+      return;
+    }
+    const kind = this.requestComplete ? 'stream-idle-timeout' : 'request-timeout';
+    const error = new ProxyError(kind, this.requestComplete ? 'upstream' : 'downstream', 'stream_idle_timeout');
+    this.info.flags |= flagBit('SI');
+    if (this.responseStarted) this.abortResponse(error);
+    else this.failStream(error);
+  }
+
+  #checkUpgrade(head: RequestHead): ProxyError | undefined {
+    const token = head.method === 'CONNECT' ? 'connect' : head.upgrade;
+    if (token === undefined || this.#settings.allowsUpgrade(token, this.route)) return undefined;
+    return new ProxyError('upgrade-refused', 'downstream', 'upgrade_failed');
+  }
+
+  #completeRequest(): void {
+    this.requestComplete = true;
+    this.info.requestEndMs = this.#settings.clock.nowMs();
+  }
+
+  #touch(): void {
+    this.#lastActiveMs = this.#settings.clock.nowMs();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#idleTimer?.cancel();
+    this.info.endMs = this.#settings.clock.nowMs();
+    this.#buffer.clear();
+    if (this.info.request !== undefined) for (const filter of this.#settings.chain.complete) filter.onComplete(this);
+    this.#settings.onStreamEnd(this.info);
+    this.#owner.onStreamDone(this);
+  }
+}

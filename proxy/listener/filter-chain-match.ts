@@ -1,0 +1,104 @@
+// Chooses the filter chain of a new connection: at each step the most specific match, without going back (Envoy FilterChainMatch).
+import type { Cidr } from '../base/cidr.ts';
+import { compileCidr } from '../base/cidr.ts';
+import type { FilterChainMatch } from '../config/listener.ts';
+
+/** What is known of a connection before any filter runs. */
+export interface ConnectionFacts {
+  readonly destinationIp: string;
+  readonly destinationPort: number;
+  readonly sourceIp: string;
+  readonly sourcePort: number;
+  readonly serverName: string | undefined;
+  readonly transportProtocol: 'tls' | 'raw_buffer';
+  readonly alpn: readonly string[];
+}
+
+/** How well one criterion fits: NO_MATCH, 0 when the chain does not name it, higher is more specific. */
+type Criterion = (facts: ConnectionFacts) => number;
+
+const NO_MATCH = -1;
+const EXACT = 10_000;
+
+/** A chain's criteria in Envoy's order of evaluation. */
+export class ChainMatcher<T> {
+  readonly chain: T;
+  readonly criteria: readonly Criterion[];
+
+  constructor(chain: T, match: FilterChainMatch | undefined) {
+    this.chain = chain;
+    this.criteria = compileCriteria(match ?? {});
+  }
+}
+
+/** The chain for a connection; undefined when none matches (the default chain, or close, is the caller's decision). */
+export function matchChain<T>(chains: readonly ChainMatcher<T>[], facts: ConnectionFacts): T | undefined {
+  let left: readonly ChainMatcher<T>[] = chains;
+  const steps = left[0]?.criteria.length ?? 0;
+  for (let step = 0; step < steps && left.length > 0; step++) {
+    const scores = left.map((matcher) => matcher.criteria[step]!(facts));
+    const best = Math.max(...scores);
+    if (best === NO_MATCH) return undefined;
+    left = left.filter((_, i) => scores[i] === best);
+  }
+  return left[0]?.chain;
+}
+
+/** Whether the criteria need a look at the connection's first bytes. */
+export function needsInspection(match: FilterChainMatch | undefined): boolean {
+  if (match === undefined) return false;
+  return (match.serverNames ?? []).length > 0 || (match.applicationProtocols ?? []).length > 0
+    || (match.transportProtocol ?? '') !== '';
+}
+
+function compileCriteria(match: FilterChainMatch): Criterion[] {
+  return [
+    (facts) => (match.destinationPort === undefined ? 0 : match.destinationPort === facts.destinationPort ? EXACT : NO_MATCH),
+    cidrCriterion(match.prefixRanges, (facts) => facts.destinationIp),
+    serverNameCriterion(match.serverNames ?? []),
+    (facts) => listCriterion(match.transportProtocol ? [match.transportProtocol] : [], [facts.transportProtocol]),
+    (facts) => listCriterion(match.applicationProtocols ?? [], facts.alpn),
+    cidrCriterion(match.directSourcePrefixRanges, (facts) => facts.sourceIp),
+    sourceTypeCriterion(match.sourceType),
+    cidrCriterion(match.sourcePrefixRanges, (facts) => facts.sourceIp),
+    (facts) => (match.sourcePorts === undefined || match.sourcePorts.length === 0 ? 0
+      : match.sourcePorts.includes(facts.sourcePort) ? EXACT : NO_MATCH),
+  ];
+}
+
+function listCriterion(wanted: readonly string[], present: readonly string[]): number {
+  if (wanted.length === 0) return 0;
+  return wanted.some((value) => present.includes(value)) ? EXACT : NO_MATCH;
+}
+
+/** Longer prefixes are more specific. */
+function cidrCriterion(ranges: FilterChainMatch['prefixRanges'], ipOf: (facts: ConnectionFacts) => string): Criterion {
+  if (ranges === undefined || ranges.length === 0) return () => 0;
+  const cidrs: Cidr[] = ranges.map((range, i) => compileCidr(range, `filterChainMatch.prefixRanges[${i}]`));
+  return (facts) => {
+    let best = NO_MATCH;
+    for (const cidr of cidrs) if (cidr.contains(ipOf(facts))) best = Math.max(best, 1 + cidr.prefixLength);
+    return best;
+  };
+}
+
+/** Exact names before `*.suffix`, longer suffixes before shorter ones. */
+function serverNameCriterion(names: readonly string[]): Criterion {
+  if (names.length === 0) return () => 0;
+  const exact = new Set(names.filter((name) => !name.startsWith('*.')));
+  const suffixes = names.filter((name) => name.startsWith('*.')).map((name) => name.slice(1)).toSorted((a, b) => b.length - a.length);
+  return ({ serverName }) => {
+    if (serverName === undefined) return NO_MATCH;
+    if (exact.has(serverName)) return EXACT;
+    const suffix = suffixes.find((end) => serverName.endsWith(end) && serverName.length > end.length);
+    return suffix === undefined ? NO_MATCH : suffix.length;
+  };
+}
+
+function sourceTypeCriterion(type: FilterChainMatch['sourceType']): Criterion {
+  if (type === undefined || type === 'ANY') return () => 0;
+  return (facts) => {
+    const local = facts.sourceIp === facts.destinationIp || facts.sourceIp === '::1' || facts.sourceIp.startsWith('127.');
+    return local === (type === 'SAME_IP_OR_LOOPBACK') ? EXACT : NO_MATCH;
+  };
+}

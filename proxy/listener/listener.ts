@@ -1,0 +1,225 @@
+// Accepts connections on one address, finds each one's filter chain, and hands it, decrypted if need be, to a network filter.
+import type { Server, Socket } from 'node:net';
+import { createServer } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import { SocketTransport } from '../base/socket-transport.ts';
+import type { TimerWheel } from '../base/timers.ts';
+import type { NetworkConnection, NetworkFilter } from '../network/network-filter.ts';
+import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
+import type { ListenerStats } from '../telemetry/listener-stats.ts';
+import type { ServerTlsContext } from '../tls/server-context.ts';
+import { acceptTls } from '../tls/accept.ts';
+import type { ChainMatcher, ConnectionFacts } from './filter-chain-match.ts';
+import { matchChain } from './filter-chain-match.ts';
+import { ProtocolDetection } from './protocol-detect.ts';
+import type { ClientHello } from './tls-inspector.ts';
+
+/** A filter chain ready for connections. */
+export interface CompiledChain {
+  readonly name: string;
+  readonly network: NetworkFilter;
+  readonly tls: ServerTlsContext | undefined;
+}
+
+/** A listener's configuration, compiled; replaced as a whole. */
+export interface CompiledListener {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly matchers: readonly ChainMatcher<CompiledChain>[];
+  readonly defaultChain: CompiledChain | undefined;
+  /** Look at the first bytes before choosing a chain. */
+  readonly inspects: boolean;
+  /** Bound on that look; 0 waits for ever (as Istio asks). */
+  readonly inspectTimeoutMs: number;
+  readonly continueOnInspectTimeout: boolean;
+  /** Downstream connections of this worker on this listener; more are closed at once. */
+  readonly connectionsMax: number;
+  readonly stats: ListenerStats;
+}
+
+/** What listeners share in a worker. */
+export interface ListenerHost {
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  /** Several threads bind the same port and the kernel spreads connections; false where the system cannot. */
+  readonly reusePort: boolean;
+  nextConnectionId(): number;
+}
+
+const NO_HELLO: ClientHello = { serverName: undefined, alpn: [] };
+const BACKLOG = 1024;
+const READ_BYTES = 65_536;
+
+/** One bound address. `replace` changes what new connections meet; connections that exist keep what they have. */
+export class Listener {
+  readonly #host: ListenerHost;
+  #compiled: CompiledListener;
+  #server: Server | undefined = undefined;
+  readonly #connections = new Map<NetworkConnection, CompiledChain>();
+  #draining = false;
+
+  constructor(compiled: CompiledListener, host: ListenerHost) {
+    this.#compiled = compiled;
+    this.#host = host;
+  }
+
+  get name(): string {
+    return this.#compiled.name;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** Binds; resolves with the port (the system's choice for port 0), rejects with Node's error. */
+  listen(): Promise<number> {
+    const options = { allowHalfOpen: true, noDelay: true, highWaterMark: READ_BYTES };
+    const server = createServer(options, (socket) => this.#onConnection(socket));
+    this.#server = server;
+    const { host, port } = this.#compiled;
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ host, port, backlog: BACKLOG, reusePort: this.#host.reusePort }, () => {
+        server.removeListener('error', reject);
+        // Accept errors (EMFILE) pass: libuv tries again, and the listener stays.
+        server.on('error', () => this.#compiled.stats.acceptErrors.inc());
+        const address = server.address();
+        resolve(typeof address === 'object' && address !== null ? address.port : port);
+      });
+    });
+  }
+
+  /** New connections meet the new chains; those on a chain that is gone finish their requests and close. */
+  replace(compiled: CompiledListener): void {
+    const kept = new Set([...compiled.matchers.map(({ chain }) => chain), compiled.defaultChain]);
+    this.#compiled = compiled;
+    for (const [connection, chain] of this.#connections) if (!kept.has(chain)) connection.drain();
+  }
+
+  /** Every connection is told to finish; new ones are still taken, and told so with their first response. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#connections.keys()) connection.drain();
+  }
+
+  /** Stops accepting. Connections live on. */
+  stop(): void {
+    this.#server?.close();
+    this.#server = undefined;
+  }
+
+  /** Ends everything at once. */
+  destroy(): void {
+    this.stop();
+    for (const connection of this.#connections.keys()) connection.destroy();
+  }
+
+  #onConnection(socket: Socket): void {
+    const { stats, connectionsMax, inspects } = this.#compiled;
+    stats.connectionsTotal.inc();
+    if (socket.remoteAddress === undefined || socket.localAddress === undefined) {
+      socket.destroy();
+      return;
+    }
+    if (this.#connections.size >= connectionsMax) {
+      stats.connectionOverflow.inc();
+      socket.destroy();
+      return;
+    }
+    if (inspects) this.#inspect(socket);
+    else this.#choose(socket, NO_HELLO, 'raw_buffer');
+  }
+
+  #inspect(socket: Socket): void {
+    const compiled = this.#compiled;
+    const detection = new ProtocolDetection(socket, this.#host.timers, (result) => {
+      if (result === 'closed') return;
+      if (result === 'timeout') {
+        compiled.stats.inspectTimeout.inc();
+        if (!compiled.continueOnInspectTimeout) {
+          socket.destroy();
+          return;
+        }
+      }
+      if (result === 'malformed') socket.destroy();
+      else if (result === 'timeout' || result === 'not-tls') this.#choose(socket, NO_HELLO, 'raw_buffer');
+      else this.#choose(socket, result, 'tls');
+    });
+    detection.start(compiled.inspectTimeoutMs);
+  }
+
+  #choose(socket: Socket, hello: ClientHello, transportProtocol: 'tls' | 'raw_buffer'): void {
+    const { matchers, defaultChain, stats } = this.#compiled;
+    const facts = factsOf(socket, hello, transportProtocol);
+    const chain = matchers.length === 0 ? defaultChain : (matchChain(matchers, facts) ?? defaultChain);
+    if (chain === undefined) {
+      stats.noFilterChainMatch.inc();
+      socket.destroy();
+      return;
+    }
+    if (chain.tls === undefined) this.#accept(socket, chain, facts, undefined);
+    else this.#secure(socket, chain, chain.tls, facts);
+  }
+
+  #secure(socket: Socket, chain: CompiledChain, context: ServerTlsContext, facts: ConnectionFacts): void {
+    const { stats } = this.#compiled;
+    acceptTls(socket, context, (secure, tls) => {
+      stats.sslHandshake.inc();
+      this.#accept(secure, chain, facts, tls);
+    }, () => stats.sslConnectionError.inc());
+  }
+
+  #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
+    const { stats } = this.#compiled;
+    const info = this.#connectionInfo(chain, facts, tls, socket);
+    const startMs = this.#host.clock.nowMs();
+    stats.connectionsActive.inc();
+    const connection = chain.network.accept(new SocketTransport(socket), info, (closed) => {
+      stats.connectionsActive.dec();
+      stats.connectionsClosed.inc();
+      stats.connectionLengthMs.record(this.#host.clock.nowMs() - startMs);
+      this.#connections.delete(closed);
+    });
+    this.#connections.set(connection, chain);
+    if (this.#draining) connection.drain();
+  }
+
+  #connectionInfo(chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined, socket: Socket): ConnectionInfo {
+    const serverName = facts.serverName ?? ('servername' in socket && typeof socket.servername === 'string' ? socket.servername : undefined);
+    return {
+      id: this.#host.nextConnectionId(),
+      remoteAddress: joinAddress(facts.sourceIp, facts.sourcePort),
+      remoteIp: facts.sourceIp,
+      remotePort: facts.sourcePort,
+      localAddress: joinAddress(facts.destinationIp, facts.destinationPort),
+      localIp: facts.destinationIp,
+      localPort: facts.destinationPort,
+      tls,
+      serverName,
+      listenerName: this.#compiled.name,
+      filterChainName: chain.name,
+    };
+  }
+}
+
+function factsOf(socket: Socket, hello: ClientHello, transportProtocol: 'tls' | 'raw_buffer'): ConnectionFacts {
+  return {
+    destinationIp: plainIp(socket.localAddress ?? ''),
+    destinationPort: socket.localPort ?? 0,
+    sourceIp: plainIp(socket.remoteAddress ?? ''),
+    sourcePort: socket.remotePort ?? 0,
+    serverName: hello.serverName,
+    transportProtocol,
+    alpn: hello.alpn,
+  };
+}
+
+/** A dual-stack socket reports IPv4 peers as ::ffff:1.2.3.4; policies are written for the plain form. */
+function plainIp(ip: string): string {
+  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
+}
+
+function joinAddress(ip: string, port: number): string {
+  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
+}

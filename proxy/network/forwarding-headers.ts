@@ -1,0 +1,151 @@
+// What the connection manager does to every request and response head: forwarding headers, request id, server, date.
+import type { Clock } from '../base/clock.ts';
+import { ProxyError } from '../base/error.ts';
+import type { Random } from '../base/random.ts';
+import type { Headers } from '../http/headers.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { ConnectionInfo, StreamInfo } from '../telemetry/stream-info.ts';
+import type { PathNormalization } from './path-normalization.ts';
+import { mayNeedNormalization, normalizePath } from './path-normalization.ts';
+
+/** How `x-forwarded-client-cert` is treated (HCM forward_client_cert_details). Default sanitize. */
+export type ClientCertForwarding = 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+
+/** Envoy's HttpConnectionManager fields that change heads. */
+export interface ForwardingOptions {
+  readonly useRemoteAddress: boolean;
+  readonly xffTrustedHops: number;
+  readonly skipXffAppend: boolean;
+  readonly generateRequestId: boolean;
+  readonly preserveExternalRequestId: boolean;
+  readonly alwaysSetRequestIdInResponse: boolean;
+  readonly clientCert: ClientCertForwarding;
+  readonly serverName: string;
+  readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
+  readonly via: string;
+  readonly normalization: PathNormalization;
+  /** Port taken off the authority before matching: never, when it is the scheme's default, always. */
+  readonly stripPort: 'none' | 'matching' | 'any';
+  readonly stripTrailingHostDot: boolean;
+}
+
+/** Headers that only the mesh itself may set: an edge takes them off (S47). */
+const INTERNAL_HEADERS: readonly string[] = [
+  'x-envoy-internal', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-upstream-rq-timeout-alt-response', 'x-envoy-expected-rq-timeout-ms',
+  'x-envoy-hedge-on-per-try-timeout', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-force-trace',
+  'x-envoy-decorator-operation', 'x-envoy-downstream-service-cluster', 'x-envoy-downstream-service-node', 'x-envoy-ip-tags',
+  'x-envoy-original-path', 'x-envoy-original-host', 'x-envoy-attempt-count',
+];
+
+/** Applied by every stream of one connection manager. */
+export class Forwarding {
+  readonly #options: ForwardingOptions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  #dateSecond = -1;
+  #date = '';
+
+  constructor(options: ForwardingOptions, clock: Clock, random: Random) {
+    this.#options = options;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** An error refuses the request. */
+  prepareRequest(request: RequestHead, info: StreamInfo): ProxyError | undefined {
+    const { connection } = info;
+    const secure = connection.tls !== undefined;
+    request.scheme = secure ? 'https' : 'http';
+    this.#forwardedFor(request.headers, connection, request.scheme);
+    this.#clientCert(request.headers, connection);
+    this.#requestId(request.headers, info);
+    this.#authority(request);
+    return this.#path(request);
+  }
+
+  prepareResponse(response: ResponseHead, info: StreamInfo): void {
+    const { headers } = response;
+    const { serverHeader, serverName, via, alwaysSetRequestIdInResponse } = this.#options;
+    if (serverHeader === 'overwrite') headers.set('server', serverName);
+    else if (serverHeader === 'append-if-absent' && !headers.has('server')) headers.append('server', serverName);
+    if (!headers.has('date')) headers.append('date', this.#dateText());
+    if (via !== '') headers.append('via', via);
+    if (alwaysSetRequestIdInResponse && info.requestId !== '') headers.set('x-request-id', info.requestId);
+  }
+
+  #forwardedFor(headers: Headers, connection: ConnectionInfo, scheme: string): void {
+    const { useRemoteAddress, xffTrustedHops, skipXffAppend } = this.#options;
+    if (useRemoteAddress) {
+      for (const name of INTERNAL_HEADERS) headers.remove(name);
+      const before = headers.joined('x-forwarded-for');
+      headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
+      if (!skipXffAppend) {
+        headers.set('x-forwarded-for', before === undefined ? connection.remoteIp : `${before},${connection.remoteIp}`);
+      }
+      if (xffTrustedHops === 0) headers.set('x-forwarded-proto', scheme);
+    }
+    if (!headers.has('x-forwarded-proto')) headers.append('x-forwarded-proto', scheme);
+  }
+
+  #clientCert(headers: Headers, connection: ConnectionInfo): void {
+    const mode = this.#options.clientCert;
+    if (mode === 'always-forward-only') return;
+    const mutual = connection.tls?.peerUriSan !== undefined || connection.tls?.peerSubject !== undefined;
+    if (mode === 'sanitize' || mode === 'sanitize-set' || !mutual) headers.remove('x-forwarded-client-cert');
+    if (!mutual || mode === 'sanitize' || mode === 'forward-only') return;
+    const { localUriSan, peerUriSan } = connection.tls!;
+    const element = `By=${localUriSan ?? ''};URI=${peerUriSan ?? ''}`;
+    const before = headers.joined('x-forwarded-client-cert');
+    headers.set('x-forwarded-client-cert', before === undefined ? element : `${before},${element}`);
+  }
+
+  #requestId(headers: Headers, info: StreamInfo): void {
+    const { generateRequestId, preserveExternalRequestId, useRemoteAddress } = this.#options;
+    let id = headers.get('x-request-id');
+    if (generateRequestId && (id === undefined || (useRemoteAddress && !preserveExternalRequestId))) {
+      id = this.#random.uuid();
+      headers.set('x-request-id', id);
+    }
+    info.requestId = id ?? '';
+  }
+
+  #authority(request: RequestHead): void {
+    const { stripPort, stripTrailingHostDot } = this.#options;
+    if (stripPort !== 'none') {
+      const colon = request.authority.lastIndexOf(':');
+      if (colon > request.authority.lastIndexOf(']') && request.method !== 'CONNECT') {
+        const port = request.authority.slice(colon + 1);
+        if (stripPort === 'any' || port === (request.scheme === 'https' ? '443' : '80')) request.authority = request.authority.slice(0, colon);
+      }
+    }
+    if (stripTrailingHostDot && request.authority.endsWith('.')) request.authority = request.authority.slice(0, -1);
+  }
+
+  #path(request: RequestHead): ProxyError | undefined {
+    const rules = this.#options.normalization;
+    if (!rules.dotSegments && !rules.mergeSlashes && rules.escapedSlashes === 'keep') return undefined;
+    if (!mayNeedNormalization(request.path)) return undefined;
+    const path = normalizePath(request.path, rules);
+    if (path === undefined) return new ProxyError('bad-request', 'downstream', 'path_normalization_failed');
+    request.path = path;
+    return undefined;
+  }
+
+  /** IMF-fixdate of this second (RFC 9110 section 5.6.7), made once a second. */
+  #dateText(): string {
+    const second = Math.floor(this.#clock.wallMs() / 1000);
+    if (second !== this.#dateSecond) {
+      this.#dateSecond = second;
+      this.#date = new Date(second * 1000).toUTCString();
+    }
+    return this.#date;
+  }
+}
+
+/** The client as the nearest trusted hop saw it. */
+function trustedAddress(forwardedFor: string | undefined, remoteIp: string, trustedHops: number): string {
+  if (trustedHops === 0 || forwardedFor === undefined) return remoteIp;
+  const hops = forwardedFor.split(',');
+  return (hops[hops.length - trustedHops] ?? hops[0] ?? remoteIp).trim();
+}

@@ -1,0 +1,18 @@
+// What a listener hands a connection to: the terminal network filter of the chain that matched.
+import type { Transport } from '../base/transport.ts';
+import type { ConnectionInfo } from '../telemetry/stream-info.ts';
+
+/** One downstream connection in the care of a network filter. */
+export interface NetworkConnection {
+  /** Finishes what is in flight, tells the peer not to send more, then closes. */
+  drain(): void;
+  /** Closes at once. */
+  destroy(): void;
+}
+
+/** A compiled terminal filter (HTTP connection manager, TCP proxy), shared by all connections of its chain. */
+export interface NetworkFilter {
+  readonly name: string;
+  /** Takes the connection over; `onClose` is called once when it is gone. */
+  accept(transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void): NetworkConnection;
+}

@@ -1,0 +1,73 @@
+// What the supervisor and its worker threads say to each other: plain values that structured clone carries.
+import type { SpanRecord } from '../telemetry/span-record.ts';
+import type { StatRegistration } from '../telemetry/stats.ts';
+
+/** The kinds of configuration that workers hold, in the order in which a whole configuration is applied. */
+export const RESOURCE_KINDS = ['secret', 'cluster', 'endpoints', 'route', 'listener'] as const;
+export type ResourceKind = (typeof RESOURCE_KINDS)[number];
+
+/** One resource, decoded and validated; `resource` is the model's plain object. */
+export interface NamedResource {
+  readonly name: string;
+  readonly resource: unknown;
+  /** Clusters only: the slot of shared circuit breaker counts that all workers use for this name. */
+  readonly breakerSlot?: number;
+}
+
+/** Changes of one kind. Each resource is applied wholly, or refused and its old state kept. */
+export interface ConfigBatch {
+  readonly kind: ResourceKind;
+  readonly updated: readonly NamedResource[];
+  readonly removed: readonly string[];
+}
+
+/** Why a resource was not applied: the reason holds the field path. */
+export interface Refusal {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What applying a batch came to. `warming` are listeners that still wait for routes or secrets. */
+export interface Applied {
+  readonly refused: readonly Refusal[];
+  readonly warming: readonly string[];
+}
+
+/** What a worker thread starts with. */
+export interface WorkerStart {
+  readonly workerIndex: number;
+  readonly workerCount: number;
+  /** Circuit breaker counts of all workers (base/shared-counts.ts). */
+  readonly breakerCounts: SharedArrayBuffer;
+  /** Several threads may bind one port; false where the system cannot. */
+  readonly reusePort: boolean;
+  readonly logLevel: string;
+  readonly node: NodeIdentity;
+}
+
+/** node.id, node.cluster and node.metadata of the bootstrap, for spans, logs and Istio's labels. */
+export interface NodeIdentity {
+  readonly id: string;
+  readonly cluster: string;
+  readonly metadata: Record<string, unknown>;
+}
+
+export type ToWorker =
+  | { readonly kind: 'config'; readonly id: number; readonly batch: ConfigBatch }
+  /** Every response from now on is its connection's last. */
+  | { readonly kind: 'drain' }
+  | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
+  | { readonly kind: 'reopen-logs' }
+  /** Closes everything and ends the thread. */
+  | { readonly kind: 'stop' };
+
+export type FromWorker =
+  | { readonly kind: 'started' }
+  | { readonly kind: 'applied'; readonly id: number; readonly applied: Applied }
+  | { readonly kind: 'listening'; readonly listener: string; readonly port: number }
+  | { readonly kind: 'listen-failed'; readonly listener: string; readonly reason: string }
+  | { readonly kind: 'chunk'; readonly index: number; readonly memory: SharedArrayBuffer }
+  | { readonly kind: 'stats'; readonly registrations: readonly StatRegistration[] }
+  | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
+  /** Open downstream connections; sent while draining whenever it changes. */
+  | { readonly kind: 'connections'; readonly count: number };

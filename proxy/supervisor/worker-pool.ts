@@ -1,0 +1,145 @@
+// The lives of the worker threads: start, fan-out of configuration, replacement of the dead, orderly end (faults.md F19).
+import { SharedCounts } from '../base/shared-counts.ts';
+import { BREAKER_SLOTS_MAX, ConfigStore } from './config-store.ts';
+import type { Applied, ConfigBatch, FromWorker, NodeIdentity, Refusal, ToWorker } from './messages.ts';
+import type { WorkerListener } from './worker-thread.ts';
+import { WorkerThread } from './worker-thread.ts';
+
+/** What the pool tells its supervisor. */
+export interface PoolListener {
+  onWorkerMessage(thread: WorkerThread, message: FromWorker): void;
+  /** A worker ended that was not asked to; it is being replaced after `delayMs`. */
+  onWorkerDeath(thread: WorkerThread, reason: string, delayMs: number): void;
+  /** Every worker that was asked to stop has ended. */
+  onAllStopped(): void;
+}
+
+export interface PoolOptions {
+  readonly count: number;
+  readonly reusePort: boolean;
+  readonly logLevel: string;
+  readonly node: NodeIdentity;
+  /** Old-space limit of each worker; undefined is V8's own. */
+  readonly heapMb?: number;
+}
+
+/** Back-off of replacements when workers die again and again: 0, 0.1, 0.2 … 5 s; forgotten after a minute of life. */
+const RESPAWN_BASE_MS = 100;
+const RESPAWN_MAX_MS = 5000;
+const STEADY_MS = 60_000;
+
+export class WorkerPool implements WorkerListener {
+  readonly #options: PoolOptions;
+  readonly #listener: PoolListener;
+  readonly #store: ConfigStore;
+  readonly #counts: SharedCounts;
+  readonly #memory: SharedArrayBuffer;
+  readonly #threads = new Map<number, WorkerThread>();
+  readonly #deaths = new Map<number, number>();
+  #queue: Promise<void> = Promise.resolve();
+  #level: string;
+  #stopping = false;
+  #draining = false;
+
+  constructor(options: PoolOptions, store: ConfigStore, listener: PoolListener) {
+    this.#options = options;
+    this.#store = store;
+    this.#listener = listener;
+    this.#level = options.logLevel;
+    this.#memory = new SharedArrayBuffer(SharedCounts.bytesFor(BREAKER_SLOTS_MAX, options.count));
+    this.#counts = new SharedCounts(this.#memory, options.count);
+  }
+
+  get size(): number {
+    return this.#threads.size;
+  }
+
+  start(): void {
+    for (let index = 0; index < this.#options.count; index++) this.#spawn(index);
+  }
+
+  /**
+   * Resolves when every worker has answered; a resource that any worker refused counts as refused. `commit` records the
+   * outcome in the store before anything else is applied, so that a worker replaced meanwhile misses nothing.
+   */
+  apply(batch: ConfigBatch, commit: (applied: Applied) => void): Promise<Applied> {
+    return this.#inTurn(async () => {
+      const applied = merge(await Promise.all([...this.#threads.values()].map((thread) => thread.apply(batch))));
+      commit(applied);
+      return applied;
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#queue.then(work);
+    this.#queue = result.then(() => undefined, () => undefined);
+    return result;
+  }
+
+  /** To every worker, and to those that replace them where it outlives them. */
+  post(message: ToWorker): void {
+    if (message.kind === 'drain') this.#draining = true;
+    if (message.kind === 'log-level' && message.component === undefined) this.#level = message.level;
+    for (const thread of this.#threads.values()) thread.post(message);
+  }
+
+  stop(): void {
+    this.#stopping = true;
+    for (const thread of this.#threads.values()) thread.stop();
+    if (this.#threads.size === 0) this.#listener.onAllStopped();
+  }
+
+  async terminate(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#threads.values()].map((thread) => thread.terminate()));
+  }
+
+  onMessage(thread: WorkerThread, message: FromWorker): void {
+    this.#listener.onWorkerMessage(thread, message);
+  }
+
+  onEnd(thread: WorkerThread, reason: string): void {
+    const asked = this.#stopping;
+    this.#threads.delete(thread.index);
+    this.#counts.clearThread(thread.index);
+    if (asked) {
+      if (this.#threads.size === 0) this.#listener.onAllStopped();
+      return;
+    }
+    const deaths = this.#deaths.get(thread.index) ?? 0;
+    this.#deaths.set(thread.index, deaths + 1);
+    const delayMs = deaths === 0 ? 0 : Math.min(RESPAWN_MAX_MS, RESPAWN_BASE_MS * 2 ** (deaths - 1));
+    this.#listener.onWorkerDeath(thread, reason, delayMs);
+    setTimeout(() => void this.#inTurn(() => this.#respawn(thread.index)), delayMs);
+  }
+
+  async #respawn(index: number): Promise<void> {
+    if (this.#stopping) return;
+    const thread = this.#spawn(index);
+    await Promise.all(this.#store.batches().map((batch) => thread.apply(batch)));
+    if (this.#draining) thread.post({ kind: 'drain' });
+    setTimeout(() => {
+      if (this.#threads.get(index) === thread) this.#deaths.delete(index);
+    }, STEADY_MS).unref();
+  }
+
+  #spawn(index: number): WorkerThread {
+    const { count, reusePort, node, heapMb } = this.#options;
+    const start = {
+      workerIndex: index, workerCount: count, breakerCounts: this.#memory, reusePort, logLevel: this.#level, node,
+    };
+    const thread = new WorkerThread(start, this, heapMb);
+    this.#threads.set(index, thread);
+    return thread;
+  }
+}
+
+function merge(answers: readonly Applied[]): Applied {
+  const refused = new Map<string, Refusal>();
+  const warming = new Set<string>();
+  for (const answer of answers) {
+    for (const refusal of answer.refused) refused.set(refusal.name, refusal);
+    for (const name of answer.warming) warming.add(name);
+  }
+  return { refused: [...refused.values()], warming: [...warming] };
+}

@@ -1,0 +1,90 @@
+// One worker thread as the supervisor sees it: its start, its answers to configuration, its end.
+import { Worker } from 'node:worker_threads';
+import type { Applied, ConfigBatch, FromWorker, ToWorker, WorkerStart } from './messages.ts';
+
+/** Told about everything that is not an answer to apply(). */
+export interface WorkerListener {
+  onMessage(thread: WorkerThread, message: FromWorker): void;
+  /** `reason` is the error's text, or the exit code. Called once. */
+  onEnd(thread: WorkerThread, reason: string): void;
+}
+
+const ENTRY = new URL('../worker.ts', import.meta.url);
+
+/** `starting` until it says that it is started, `running` until `stopping` is asked for, `ended` for ever. */
+export type WorkerState = 'starting' | 'running' | 'stopping' | 'ended';
+
+export class WorkerThread {
+  readonly index: number;
+  readonly #worker: Worker;
+  readonly #listener: WorkerListener;
+  readonly #waiting = new Map<number, (applied: Applied) => void>();
+  #nextId = 0;
+  #state: WorkerState = 'starting';
+  #error = '';
+
+  constructor(start: WorkerStart, listener: WorkerListener, heapMb?: number) {
+    this.index = start.workerIndex;
+    this.#listener = listener;
+    const resourceLimits = heapMb === undefined ? undefined : { maxOldGenerationSizeMb: heapMb };
+    this.#worker = new Worker(ENTRY, { workerData: start, name: `wrk:${start.workerIndex}`, ...(resourceLimits && { resourceLimits }) });
+    this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
+    this.#worker.on('error', (error: unknown) => {
+      this.#error = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    });
+    this.#worker.on('exit', (code) => this.#onExit(code));
+  }
+
+  get state(): WorkerState {
+    return this.#state;
+  }
+
+  /** The system's id of the thread, 0 until known; for CPU figures. */
+  get threadId(): number {
+    return this.#worker.threadId;
+  }
+
+  /** Resolves when the worker has applied or refused; a worker that ends meanwhile counts as having applied. */
+  apply(batch: ConfigBatch): Promise<Applied> {
+    if (this.#state === 'ended' || this.#state === 'stopping') return Promise.resolve({ refused: [], warming: [] });
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      this.#waiting.set(id, resolve);
+      this.post({ kind: 'config', id, batch });
+    });
+  }
+
+  post(message: ToWorker): void {
+    if (this.#state !== 'ended') this.#worker.postMessage(message);
+  }
+
+  /** Asks for an orderly end. */
+  stop(): void {
+    if (this.#state === 'ended') return;
+    this.#state = 'stopping';
+    this.#worker.postMessage({ kind: 'stop' } satisfies ToWorker);
+  }
+
+  /** Ends the thread whatever it is doing. */
+  async terminate(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #onMessage(message: FromWorker): void {
+    if (message.kind === 'started' && this.#state === 'starting') this.#state = 'running';
+    if (message.kind !== 'applied') {
+      this.#listener.onMessage(this, message);
+      return;
+    }
+    const resolve = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    resolve?.(message.applied);
+  }
+
+  #onExit(code: number): void {
+    this.#state = 'ended';
+    for (const resolve of this.#waiting.values()) resolve({ refused: [], warming: [] });
+    this.#waiting.clear();
+    this.#listener.onEnd(this, this.#error === '' ? `exit code ${code}` : this.#error);
+  }
+}
