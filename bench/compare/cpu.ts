@@ -1,0 +1,34 @@
+// CPU time and memory of a process from /proc: the steady figures of a noisy machine.
+import { readFileSync, readdirSync } from 'node:fs';
+
+/** Nanoseconds on a CPU, of all threads that live now. */
+export function cpuNs(pid: number): bigint {
+  let total = 0n;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    try {
+      total += BigInt(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]!);
+    } catch {
+      // The thread ended between the listing and the read.
+    }
+  }
+  return total;
+}
+
+/** Resident set in bytes. */
+export function rssBytes(pid: number): number {
+  const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(line?.[1] ?? 0) * 1024;
+}
+
+/** A process and its children: nginx and HAProxy work in a child of the process that was started. */
+export function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  const list = children === '' ? [] : children.split(' ').map(Number);
+  return [pid, ...list.flatMap(familyOf)];
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}

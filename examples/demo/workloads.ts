@@ -1,0 +1,52 @@
+// What runs in the demo: Bookinfo's workloads and the ingress gateway, each a "pod" with a sidecar of its own.
+import { fileURLToPath } from 'node:url';
+import type { PodAddress } from './address-plan.ts';
+
+export const NAMESPACE = 'default';
+export const TRUST_DOMAIN = 'cluster.local';
+
+/** One pod. `entry` is its application; the gateway has none. */
+export interface Workload {
+  readonly name: string;
+  readonly app: string;
+  readonly version: string;
+  readonly serviceAccount: string;
+  readonly entry: string | undefined;
+  readonly pod: PodAddress;
+}
+
+interface Kind {
+  readonly name: string;
+  readonly app: string;
+  readonly version: string;
+  readonly account: string;
+  readonly file: string | undefined;
+}
+
+const KINDS: readonly Kind[] = [
+  { name: 'ingressgateway', app: 'ingressgateway', version: 'v1', account: 'ingressgateway', file: undefined },
+  { name: 'productpage-v1', app: 'productpage', version: 'v1', account: 'bookinfo-productpage', file: 'productpage.ts' },
+  { name: 'details-v1', app: 'details', version: 'v1', account: 'bookinfo-details', file: 'details.ts' },
+  { name: 'ratings-v1', app: 'ratings', version: 'v1', account: 'bookinfo-ratings', file: 'ratings.ts' },
+  { name: 'reviews-v1-a', app: 'reviews', version: 'v1', account: 'bookinfo-reviews', file: 'reviews.ts' },
+  { name: 'reviews-v1-b', app: 'reviews', version: 'v1', account: 'bookinfo-reviews', file: 'reviews.ts' },
+  { name: 'reviews-v2', app: 'reviews', version: 'v2', account: 'bookinfo-reviews', file: 'reviews.ts' },
+  { name: 'reviews-v3', app: 'reviews', version: 'v3', account: 'bookinfo-reviews', file: 'reviews.ts' },
+];
+
+export const WORKLOAD_COUNT: number = KINDS.length;
+
+export function planWorkloads(pods: readonly PodAddress[]): Workload[] {
+  return KINDS.map(({ name, app, version, account, file }, i) => ({
+    name, app, version, serviceAccount: account, pod: pods[i]!,
+    entry: file === undefined ? undefined : fileURLToPath(new URL(`../bookinfo/${file}`, import.meta.url)),
+  }));
+}
+
+export function spiffeId(serviceAccount: string): string {
+  return `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${serviceAccount}`;
+}
+
+export function isGateway(workload: Workload): boolean {
+  return workload.entry === undefined;
+}
