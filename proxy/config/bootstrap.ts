@@ -1,0 +1,88 @@
+// The file that a proxy starts with (envoy.config.bootstrap.v3).
+import { AccessLog } from './access-log.ts';
+import { Address } from './address.ts';
+import { Cluster } from './cluster.ts';
+import { ApiConfigSource, checkDelta, ConfigSource } from './config-source.ts';
+import { Listener } from './listener.ts';
+import { Node } from './node.ts';
+import { list, message, optional, Refusal, type Static } from './schema.ts';
+import { Secret } from './tls.ts';
+import { TracingProvider } from './tracing.ts';
+
+export const Admin = message('envoy.config.bootstrap.v3.Admin', {
+  address: optional(Address, 'Where the admin interface listens; absent: there is none. It shows everything: '
+    + 'loopback or a '
+    + 'unix socket only.'),
+  accessLog: optional(list(AccessLog), 'Logs of requests to it.'),
+}, {
+  refused: {
+    'raw socket options cannot be set': ['socket_options'],
+    'all paths are served': ['allow_paths'],
+  },
+  warned: {
+    'use access_log': ['access_log_path'],
+    'there is no CPU profiler': ['profile_path'],
+    'weft\'s own limits hold': ['ignore_global_conn_limit'],
+  },
+});
+export interface Admin extends Static<typeof Admin> {}
+
+export const StaticResources = message('envoy.config.bootstrap.v3.Bootstrap.StaticResources', {
+  listeners: optional(list(Listener), 'Listeners.'),
+  clusters: optional(list(Cluster), 'Clusters; those of xDS, SDS and tracing must be here.'),
+  secrets: optional(list(Secret), 'Secrets that contexts ask for by name.'),
+});
+export interface StaticResources extends Static<typeof StaticResources> {}
+
+export const DynamicResources = message('envoy.config.bootstrap.v3.Bootstrap.DynamicResources', {
+  ldsConfig: optional(ConfigSource, 'Listeners by xDS.'),
+  cdsConfig: optional(ConfigSource, 'Clusters by xDS.'),
+  adsConfig: optional(ApiConfigSource, 'The one stream that { ads: {} } means.'),
+}, {
+  refused: { 'xdstp:// resource names are not supported': ['lds_resources_locator', 'cds_resources_locator'] },
+  check: ({ ldsConfig, cdsConfig, adsConfig }) => {
+    const usesAds = ldsConfig?.ads !== undefined || cdsConfig?.ads !== undefined;
+    if (usesAds && adsConfig === undefined) return new Refusal('is needed for { ads: {} }', ['adsConfig']);
+    return checkDelta(adsConfig)?.under('adsConfig');
+  },
+});
+export interface DynamicResources extends Static<typeof DynamicResources> {}
+
+export const Tracing = message('envoy.config.trace.v3.Tracing', {
+  http: optional(TracingProvider, 'For connection managers whose tracing names no provider.'),
+});
+export interface Tracing extends Static<typeof Tracing> {}
+
+export const Bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
+  node: optional(Node, 'Who this proxy is.'),
+  staticResources: optional(StaticResources, 'Resources in this file.'),
+  dynamicResources: optional(DynamicResources, 'Resources by xDS.'),
+  admin: optional(Admin, 'The admin interface.'),
+  tracing: optional(Tracing, 'Who gets spans by default.'),
+}, {
+  refused: {
+    'overload is handled by weft\'s own limits': ['overload_manager'],
+    'health is not discovered': ['hds_config'],
+    'headers are called x-envoy-': ['header_prefix'],
+    'names are resolved by the system': ['use_tcp_for_dns_lookups', 'dns_resolution_config',
+      'typed_dns_resolver_config'],
+    'extensions of this kind are not supported': ['bootstrap_extensions', 'fatal_actions', 'default_socket_interface',
+      'certificate_provider_instances', 'xds_delegate_extension', 'xds_config_tracker_extension', 'listener_manager'],
+    'say where from in each place': ['config_sources', 'default_config_source'],
+    'stats are read from the admin interface': ['stats_sinks'],
+  },
+  warned: {
+    'there is no runtime; default values always hold': ['layered_runtime'],
+    'all stats are kept, with Envoy\'s default tags': ['stats_config'],
+    'stats are read when they are asked for': ['stats_flush_interval', 'stats_flush_on_admin',
+      'stats_eviction_interval',
+      'deferred_stat_options', 'enable_dispatcher_stats', 'stats_server_version_override'],
+    'weft watches its workers by itself': ['watchdog', 'watchdogs'],
+    'it is for Envoy\'s own working': ['cluster_manager', 'flags_path', 'inline_headers', 'perf_tracing_file_path',
+      'grpc_async_client_manager_config', 'memory_allocator_manager', 'enable_worker_cpu_affinity',
+        'node_context_params'],
+    'RE2 is the only engine': ['default_regex_engine'],
+    'the log has weft\'s form': ['application_log_config'],
+  },
+});
+export interface Bootstrap extends Static<typeof Bootstrap> {}

@@ -1,0 +1,285 @@
+// Clusters: what requests are sent to (envoy.config.cluster.v3).
+import { isIP } from 'node:net';
+import { BindConfig, TcpKeepalive } from './address.ts';
+import { ConfigSource } from './config-source.ts';
+import { ClusterLoadAssignment } from './endpoint.ts';
+import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, UpstreamHttpProtocolOptions,
+  UpstreamProtocolOptions } from './http-protocol-options.ts';
+import { Metadata } from './node.ts';
+import { Percent, RuntimeDouble } from './percent.ts';
+import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
+import { any, atMostOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
+import { RawBuffer, UpstreamTlsContext } from './tls.ts';
+
+export const RetryBudget = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget', {
+  budgetPercent: optional(Percent, 'Retries may be this share of the requests that are active or pending; default 20.'),
+  minRetryConcurrency: optional(uint32(), 'So many are always allowed; default 3.'),
+}, { refused: { 'the budget is of the requests of the moment': ['budget_interval'] } });
+export interface RetryBudget extends Static<typeof RetryBudget> {}
+
+export const Thresholds = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
+  priority: optional(enumeration(['DEFAULT', 'HIGH']), 'Requests are of priority DEFAULT; HIGH has no effect. '
+    + 'Default DEFAULT.'),
+  maxConnections: optional(uint32(), 'Connections to all endpoints together; default 1024.'),
+  maxPendingRequests: optional(uint32(), 'Requests that wait for a connection; default 1024.'),
+  maxRequests: optional(uint32(), 'Requests at one time; default 1024.'),
+  maxRetries: optional(uint32(), 'Retries at one time; default 3.'),
+  retryBudget: optional(RetryBudget, 'Replaces max_retries.'),
+  trackRemaining: optional(bool(), 'What is left is shown in gauges. Default false.'),
+}, {
+  warned: { 'there is one pool per endpoint': ['max_connection_pools'] },
+});
+export interface Thresholds extends Static<typeof Thresholds> {}
+
+export const CircuitBreakers = message('envoy.config.cluster.v3.CircuitBreakers', {
+  thresholds: optional(list(Thresholds), 'One entry per priority.'),
+}, {
+  refused: { 'limits are for the cluster': ['per_host_thresholds'] },
+});
+export interface CircuitBreakers extends Static<typeof CircuitBreakers> {}
+
+const share = (description: string, snake?: string) => optional(uint32({ maximum: 100 }), description, snake);
+
+export const OutlierDetection = message('envoy.config.cluster.v3.OutlierDetection', {
+  consecutive5xx: optional(uint32(), 'Server errors in a row that eject an endpoint; default 5.', 'consecutive_5xx'),
+  interval: optional(duration({ above: 0 }), 'Between looks at who returns; default 10s.'),
+  baseEjectionTime: optional(duration({ above: 0 }), 'First time out; the nth is n times as long. Default 30s.'),
+  maxEjectionTime: optional(duration({ above: 0 }), 'Longest time out; default 300s.'),
+  maxEjectionPercent: share('Share of endpoints out at one time, one at least; default 10.'),
+  enforcingConsecutive5xx: share('How often consecutive_5xx ejects; default 100.', 'enforcing_consecutive_5xx'),
+  consecutiveGatewayFailure: optional(uint32(), '502, 503 and 504 in a row; default 5.'),
+  enforcingConsecutiveGatewayFailure: share('How often consecutive_gateway_failure ejects; default 0.'),
+  splitExternalLocalOriginErrors: optional(bool(), 'Connection failures are counted apart. Default false.'),
+  consecutiveLocalOriginFailure: optional(uint32(), 'Connection failures in a row, where counted apart; default 5.'),
+  enforcingConsecutiveLocalOriginFailure: share('How often consecutive_local_origin_failure ejects; default 100.'),
+}, {
+  refused: {
+    'endpoints are ejected by failures in a row only; set enforcing_… to 0': ['enforcing_success_rate',
+      'enforcing_local_origin_success_rate', 'enforcing_failure_percentage',
+        'enforcing_failure_percentage_local_origin'],
+    'this is not supported': ['monitors', 'always_eject_one_host', 'detect_degraded_hosts'],
+  },
+  warned: {
+    'endpoints are ejected by failures in a row only': ['success_rate_minimum_hosts', 'success_rate_request_volume',
+      'success_rate_stdev_factor', 'failure_percentage_threshold', 'failure_percentage_minimum_hosts',
+      'failure_percentage_request_volume'],
+    'durations have no jitter': ['max_ejection_time_jitter'],
+    'there are no active health checks': ['successful_active_health_check_uneject_host'],
+  },
+});
+export interface OutlierDetection extends Static<typeof OutlierDetection> {}
+
+export const EdsClusterConfig = message('envoy.config.cluster.v3.Cluster.EdsClusterConfig', {
+  edsConfig: required(ConfigSource, 'Where the endpoints come from.'),
+  serviceName: optional(string(), 'Name of the endpoints; default the cluster\'s.'),
+});
+export interface EdsClusterConfig extends Static<typeof EdsClusterConfig> {}
+
+export const LeastRequestLbConfig = message('envoy.config.cluster.v3.Cluster.LeastRequestLbConfig', {
+  choiceCount: optional(uint32({ minimum: 2 }), 'Endpoints drawn for each pick; default 2.'),
+  activeRequestBias: optional(RuntimeDouble, 'How much active requests weigh among endpoints of different weight; '
+    + 'default 1.'),
+}, { refused: { 'endpoints start at full weight': ['slow_start_config'] } });
+export interface LeastRequestLbConfig extends Static<typeof LeastRequestLbConfig> {}
+
+const RoundRobinLbConfig = message('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', {}, {
+  refused: { 'endpoints start at full weight': ['slow_start_config'] },
+});
+
+export const CommonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
+  healthyPanicThreshold: optional(Percent, 'With fewer healthy endpoints than this share all get requests; default '
+    + '50, 0 '
+    + 'never.'),
+}, {
+  refused: {
+    'localities have no effect on balancing': ['locality_weighted_lb_config', 'zone_aware_lb_config'],
+    'endpoints are not chosen by header': ['override_host_status'],
+    'connections to endpoints that stay are kept': ['close_connections_on_host_set_change'],
+  },
+  warned: {
+    'updates are applied at once': ['update_merge_window'],
+    'there are no active health checks': ['ignore_new_hosts_until_first_hc'],
+    'nothing is balanced by hash': ['consistent_hashing_lb_config'],
+  },
+  oneOf: [atMostOne('zone_aware_lb_config', 'locality_weighted_lb_config')],
+});
+export interface CommonLbConfig extends Static<typeof CommonLbConfig> {}
+
+export const UpstreamConnectionOptions = message('envoy.config.cluster.v3.UpstreamConnectionOptions', {
+  tcpKeepalive: optional(TcpKeepalive, 'Present: probes are sent on idle connections.'),
+}, {
+  warned: {
+    'no interface name is recorded': ['set_local_interface_name_on_upstream_connections'],
+    'addresses are tried one after another': ['happy_eyeballs_config'],
+  },
+});
+export interface UpstreamConnectionOptions extends Static<typeof UpstreamConnectionOptions> {}
+
+export const UpstreamTransportSocket = message('envoy.config.core.v3.TransportSocket', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('transport socket', [UpstreamTlsContext, RawBuffer]), 'TLS, or none.'),
+});
+export interface UpstreamTransportSocket extends Static<typeof UpstreamTransportSocket> {}
+
+/** The key of the one entry in typed_extension_protocol_options. */
+export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+export const Cluster = message('envoy.config.cluster.v3.Cluster', {
+  name: required(string({ minLength: 1 }), 'Name by which routes know it; stats are cluster.<this>.*.'),
+  altStatName: optional(string(), 'Name in stats; default the name.'),
+  type: optional(enumeration(['STATIC', 'STRICT_DNS', 'EDS'], {
+    refused: {
+      LOGICAL_DNS: 'use STRICT_DNS',
+      ORIGINAL_DST: 'connections are not redirected',
+    },
+    numbers: { STATIC: 0, STRICT_DNS: 1, LOGICAL_DNS: 2, EDS: 3, ORIGINAL_DST: 4 },
+  }), 'How endpoints are found; default STATIC.'),
+  edsClusterConfig: optional(EdsClusterConfig, 'For EDS.'),
+  connectTimeout: optional(duration({ above: 0 }), 'Time to make a connection, TLS handshake included; default 5s.'),
+  perConnectionBufferLimitBytes: optional(uint32(), 'Bytes held per connection and direction; default weft\'s 256 KiB '
+    + '(Envoy: 1 MiB).'),
+  lbPolicy: optional(enumeration(['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM'], {
+    refused: {
+      RING_HASH: 'nothing is balanced by hash',
+      MAGLEV: 'nothing is balanced by hash',
+      CLUSTER_PROVIDED: 'it belongs to ORIGINAL_DST',
+      LOAD_BALANCING_POLICY_CONFIG: 'name the policy here',
+    },
+    numbers: { ROUND_ROBIN: 0, LEAST_REQUEST: 1, RING_HASH: 2, RANDOM: 3, MAGLEV: 5, CLUSTER_PROVIDED: 6,
+      LOAD_BALANCING_POLICY_CONFIG: 7 },
+  }), 'Default ROUND_ROBIN.'),
+  loadAssignment: optional(ClusterLoadAssignment, 'Endpoints, for STATIC and STRICT_DNS.'),
+  circuitBreakers: optional(CircuitBreakers, 'Limits; what exceeds them is answered 503 UO.'),
+  typedExtensionProtocolOptions: optional(map(any('protocol options', [UpstreamProtocolOptions])), 'HTTP options, '
+    + 'under the '
+    + `key ${HTTP_PROTOCOL_OPTIONS}.`),
+  dnsRefreshRate: optional(duration({ above: 0.001 }), 'How often names are resolved again; default 5s.'),
+  respectDnsTtl: optional(bool(), 'The answer\'s TTL says when. Default false.'),
+  dnsLookupFamily: optional(
+    enumeration(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']), 'AUTO (default) prefers IPv6.',
+  ),
+  outlierDetection: optional(OutlierDetection, 'Endpoints that fail are left out for a while.'),
+  upstreamBindConfig: optional(BindConfig, 'Local address of connections.'),
+  leastRequestLbConfig: optional(LeastRequestLbConfig, 'For LEAST_REQUEST.'),
+  roundRobinLbConfig: optional(RoundRobinLbConfig, 'For ROUND_ROBIN.'),
+  commonLbConfig: optional(CommonLbConfig, 'For every policy.'),
+  transportSocket: optional(UpstreamTransportSocket, 'TLS; default plaintext.'),
+  upstreamConnectionOptions: optional(UpstreamConnectionOptions, 'TCP options.'),
+  metadata: optional(Metadata, 'filter_metadata.istio.services names the services behind it.'),
+}, {
+  legacy: {
+    upstreamHttpProtocolOptions: optional(UpstreamHttpProtocolOptions, 'upstream_http_protocol_options of the '
+      + 'protocol options'),
+    commonHttpProtocolOptions: optional(HttpProtocolOptions, 'common_http_protocol_options of the protocol options'),
+    httpProtocolOptions: optional(Http1ProtocolOptions, 'explicit_http_config of the protocol options'),
+    http2ProtocolOptions: optional(Http2ProtocolOptions, 'explicit_http_config of the protocol options',
+      'http2_protocol_options'),
+    maxRequestsPerConnection: optional(uint32(), 'max_requests_per_connection of the protocol options'),
+    protocolSelection: optional(enumeration(['USE_CONFIGURED_PROTOCOL', 'USE_DOWNSTREAM_PROTOCOL']),
+      'protocol options'),
+  },
+  fold: (value, legacy) => {
+    // Where both are given the typed ones win, as in Envoy.
+    if (Object.keys(legacy).length === 0 || value.typedExtensionProtocolOptions !== undefined) return undefined;
+    const type = `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}` as const;
+    value.typedExtensionProtocolOptions = {
+      [HTTP_PROTOCOL_OPTIONS]: { '@type': type, ...typedProtocolOptions(legacy) },
+    };
+    return undefined;
+  },
+  refused: {
+    'TLS does not depend on the endpoint': ['transport_socket_matches', 'transport_socket_matcher'],
+    'this kind of cluster is not supported': ['cluster_type', 'original_dst_lb_config'],
+    'there are no active health checks': ['health_checks'],
+    'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',
+      'typed_dns_resolver_config'],
+    'there are no subsets; make a cluster of each': ['lb_subset_config'],
+    'name the policy with lb_policy': ['load_balancing_policy'],
+    'nothing is balanced by hash': ['ring_hash_lb_config', 'maglev_lb_config'],
+    'this is not supported': ['filters', 'upstream_config', 'connection_pool_per_downstream_connection',
+      'queuing_policies', 'close_connections_on_host_health_failure'],
+  },
+  warned: {
+    'durations have no jitter': ['dns_jitter'],
+    'failed look-ups are tried again at dns_refresh_rate': ['dns_failure_refresh_rate'],
+    'all stats are kept': ['stats_matcher', 'track_timeout_budgets', 'track_cluster_stats'],
+    'a stalled connection ends by its idle timeout': ['per_connection_buffer_high_watermark_timeout'],
+    'start-up waits for the first answer': ['wait_for_warm_on_init'],
+    'it belongs to ORIGINAL_DST': ['cleanup_interval'],
+    'there are no active health checks': ['ignore_health_on_host_removal'],
+    'load is not reported': ['lrs_server', 'lrs_report_endpoint_metrics'],
+    'connections are made when they are needed': ['preconnect_policy'],
+  },
+  oneOf: [
+    atMostOne('type', 'cluster_type'),
+    atMostOne('ring_hash_lb_config', 'maglev_lb_config', 'original_dst_lb_config', 'least_request_lb_config',
+      'round_robin_lb_config'),
+  ],
+  check: checkCluster,
+});
+export interface Cluster extends Static<typeof Cluster> {}
+
+interface LegacyProtocolOptions {
+  upstreamHttpProtocolOptions?: UpstreamHttpProtocolOptions;
+  commonHttpProtocolOptions?: HttpProtocolOptions;
+  httpProtocolOptions?: Http1ProtocolOptions;
+  http2ProtocolOptions?: Http2ProtocolOptions;
+  maxRequestsPerConnection?: number;
+  protocolSelection?: 'USE_CONFIGURED_PROTOCOL' | 'USE_DOWNSTREAM_PROTOCOL';
+}
+
+/** Envoy's older place for protocol options is the cluster itself. */
+function typedProtocolOptions(legacy: LegacyProtocolOptions): UpstreamProtocolOptions {
+  const { commonHttpProtocolOptions: common, upstreamHttpProtocolOptions: upstream, maxRequestsPerConnection } = legacy;
+  const options: UpstreamProtocolOptions = {};
+  if (upstream !== undefined) options.upstreamHttpProtocolOptions = upstream;
+  if (common !== undefined) options.commonHttpProtocolOptions = common;
+  if (maxRequestsPerConnection !== undefined) {
+    options.commonHttpProtocolOptions = { ...common, maxRequestsPerConnection };
+  }
+  const http1 = legacy.httpProtocolOptions ?? {};
+  const http2 = legacy.http2ProtocolOptions;
+  if (legacy.protocolSelection === 'USE_DOWNSTREAM_PROTOCOL') {
+    options.useDownstreamProtocolConfig = { httpProtocolOptions: http1 };
+  } else {
+    options.explicitHttpConfig = http2 === undefined ? { httpProtocolOptions: http1 } : { http2ProtocolOptions: http2 };
+  }
+  return options;
+}
+
+/** What a type needs, and what it must not have. */
+function checkCluster(cluster: ClusterParts): Refusal | undefined {
+  const { name, type = 'STATIC', edsClusterConfig: eds, loadAssignment } = cluster;
+  const isEds = type === 'EDS';
+  if (isEds && eds === undefined) return new Refusal('is needed for type EDS', ['edsClusterConfig']);
+  if (!isEds && eds !== undefined) return new Refusal('needs type EDS', ['edsClusterConfig']);
+  if (isEds && loadAssignment !== undefined) return new Refusal('must not be set for type EDS', ['loadAssignment']);
+  if (!isEds && loadAssignment === undefined) return new Refusal(`is needed for type ${type}`, ['loadAssignment']);
+  const key = Object.keys(cluster.typedExtensionProtocolOptions ?? {}).find((other) => other !== HTTP_PROTOCOL_OPTIONS);
+  if (key !== undefined) {
+    return new Refusal(`is unknown; the one key is ${HTTP_PROTOCOL_OPTIONS}`, ['typedExtensionProtocolOptions', key]);
+  }
+  return type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined;
+}
+
+interface ClusterParts {
+  readonly name: string;
+  readonly type?: 'STATIC' | 'STRICT_DNS' | 'EDS';
+  readonly edsClusterConfig?: EdsClusterConfig;
+  readonly loadAssignment?: ClusterLoadAssignment;
+  readonly typedExtensionProtocolOptions?: Readonly<Record<string, unknown>>;
+}
+
+/** A host name in a STATIC cluster would never be resolved. */
+function checkAddresses(name: string, assignment: ClusterLoadAssignment | undefined): Refusal | undefined {
+  for (const [l, { lbEndpoints = [] }] of (assignment?.endpoints ?? []).entries()) {
+    for (const [e, { endpoint }] of lbEndpoints.entries()) {
+      const address = endpoint.address.socketAddress?.address;
+      if (address === undefined || isIP(address) !== 0) continue;
+      const at = ['loadAssignment', 'endpoints', l, 'lbEndpoints', e, 'endpoint', 'address', 'socketAddress',
+        'address'];
+      return new Refusal(`'${address}' is not an IP address; cluster ${name} needs type STRICT_DNS for host names`, at);
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,80 @@
+// Where configuration is fetched from (envoy.config.core.v3: config_source.proto, grpc_service.proto).
+import { HeaderValue } from './header-value-option.ts';
+import { duration, enumeration, flag, headerValue, string } from './scalar.ts';
+import { exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
+
+const API_VERSION = enumeration(['AUTO', 'V3'], {
+  refused: { V2: 'the v2 API is gone' },
+  numbers: { AUTO: 0, V2: 1, V3: 2 },
+});
+
+export const EnvoyGrpc = message('envoy.config.core.v3.GrpcService.EnvoyGrpc', {
+  clusterName: required(string({ minLength: 1 }), 'Static cluster that names the server; its TLS settings hold.'),
+  authority: optional(headerValue(), ':authority of the calls; default the cluster name.'),
+}, {
+  warned: {
+    'streams are opened again with weft\'s own back-off': ['retry_policy'],
+    'weft\'s limit for one message holds': ['max_receive_message_length'],
+    'no Envoy headers are sent on gRPC': ['skip_envoy_headers'],
+  },
+});
+export interface EnvoyGrpc extends Static<typeof EnvoyGrpc> {}
+
+export const GrpcService = message('envoy.config.core.v3.GrpcService', {
+  envoyGrpc: optional(EnvoyGrpc, 'The server, as a cluster.'),
+  initialMetadata: optional(list(HeaderValue), 'Headers sent with every call.'),
+}, {
+  refused: { 'name a cluster with envoy_grpc instead': ['google_grpc'] },
+  warned: { 'xDS streams have no deadline; they are opened again with weft\'s own back-off': ['timeout',
+    'retry_policy'] },
+  oneOf: [exactlyOne('envoy_grpc', 'google_grpc')],
+});
+export interface GrpcService extends Static<typeof GrpcService> {}
+
+export const ApiConfigSource = message('envoy.config.core.v3.ApiConfigSource', {
+  apiType: required(enumeration(['GRPC', 'DELTA_GRPC'], {
+    refused: {
+      REST: 'weft speaks xDS over gRPC; use DELTA_GRPC',
+      AGGREGATED_GRPC: 'weft has one ADS stream, in ads_config; use { ads: {} }',
+      AGGREGATED_DELTA_GRPC: 'weft has one ADS stream, in ads_config; use { ads: {} }',
+      DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE: 'choose DELTA_GRPC',
+    },
+    numbers: { REST: 1, GRPC: 2, DELTA_GRPC: 3, AGGREGATED_GRPC: 5, AGGREGATED_DELTA_GRPC: 6 },
+  }), 'Protocol. ADS takes DELTA_GRPC.'),
+  transportApiVersion: optional(API_VERSION, 'V3; default AUTO means the same.'),
+  grpcServices: required(list(GrpcService, { min: 1 }), 'The server; Envoy uses the first.'),
+}, {
+  refused: {
+    'it belongs to REST; use grpc_services': ['cluster_names'],
+    'validators of received configuration cannot be plugged in': ['config_validators'],
+  },
+  warned: {
+    'it belongs to REST': ['refresh_delay', 'request_timeout'],
+    'weft requests on change only': ['rate_limit_settings'],
+    'the node is sent with the first message of a stream': ['set_node_on_first_message_only'],
+  },
+});
+export interface ApiConfigSource extends Static<typeof ApiConfigSource> {}
+
+export const ConfigSource = message('envoy.config.core.v3.ConfigSource', {
+  ads: optional(flag(), 'The ADS stream of dynamic_resources.ads_config.'),
+  apiConfigSource: optional(ApiConfigSource, 'A stream of its own.'),
+  initialFetchTimeout: optional(duration(), 'How long start-up waits for the first answer; default 15s, 0s waits for '
+    + 'ever.'),
+  resourceApiVersion: optional(API_VERSION, 'V3; default AUTO means the same.'),
+}, {
+  refused: {
+    'resources in files are not watched; use static_resources or xDS': ['path', 'path_config_source'],
+    'say where from: ads or api_config_source': ['self'],
+    'xdstp:// resource names are not supported': ['authorities'],
+  },
+  oneOf: [exactlyOne('path', 'path_config_source', 'api_config_source', 'ads', 'self')],
+});
+export interface ConfigSource extends Static<typeof ConfigSource> {}
+
+/** ADS is delta only; said here so that every place with an ADS source refuses the same. */
+export function checkDelta(source: ApiConfigSource | undefined): Refusal | undefined {
+  return source === undefined || source.apiType === 'DELTA_GRPC'
+    ? undefined
+    : new Refusal('GRPC (state of the world) is not supported for ADS; use DELTA_GRPC', ['apiType']);
+}

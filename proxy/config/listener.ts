@@ -1,0 +1,112 @@
+// Listeners and their filter chains (envoy.config.listener.v3, envoy.extensions.filters.listener).
+import { Address, CidrRange } from './address.ts';
+import { HttpConnectionManager } from './http-connection-manager.ts';
+import { Metadata } from './node.ts';
+import { NetworkRBAC } from './rbac.ts';
+import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
+import { any, list, message, optional, required, type Static } from './schema.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+import { DownstreamTlsContext, RawBuffer } from './tls.ts';
+
+export const FilterChainMatch = message('envoy.config.listener.v3.FilterChainMatch', {
+  destinationPort: optional(uint32({ minimum: 1, maximum: 65_535 }), 'Port that the connection was made to.'),
+  prefixRanges: optional(list(CidrRange), 'Address that the connection was made to; longest prefix first.'),
+  serverNames: optional(list(string()), 'SNI: exact or *.suffix; longest first.'),
+  transportProtocol: optional(string({ oneOf: ['', 'tls', 'raw_buffer'] }), 'tls or raw_buffer; default both.'),
+  applicationProtocols: optional(list(string()), 'ALPN of the client, such as istio or http/1.1.'),
+  directSourcePrefixRanges: optional(list(CidrRange), 'Address of the peer.'),
+  sourceType: optional(enumeration(['ANY', 'SAME_IP_OR_LOOPBACK', 'EXTERNAL']), 'Default ANY.'),
+  sourcePrefixRanges: optional(list(CidrRange), 'Address of the peer.'),
+  sourcePorts: optional(list(uint32({ minimum: 1, maximum: 65_535 })), 'Port of the peer.'),
+}, {
+  refused: { 'Envoy does not honour it either': ['address_suffix', 'suffix_len'] },
+});
+export interface FilterChainMatch extends Static<typeof FilterChainMatch> {}
+
+export const NetworkFilter = message('envoy.config.listener.v3.Filter', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('network filter', [HttpConnectionManager, TcpProxy, NetworkRBAC]), 'Which filter.'),
+}, {
+  refused: { 'filters come with their chain': ['config_discovery'] },
+});
+export interface NetworkFilter extends Static<typeof NetworkFilter> {}
+
+export const DownstreamTransportSocket = message('envoy.config.core.v3.TransportSocket', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('transport socket', [DownstreamTlsContext, RawBuffer]), 'TLS, or none.'),
+});
+export interface DownstreamTransportSocket extends Static<typeof DownstreamTransportSocket> {}
+
+export const FilterChain = message('envoy.config.listener.v3.FilterChain', {
+  filterChainMatch: optional(FilterChainMatch, 'Which connections; default all.'),
+  filters: optional(list(NetworkFilter), 'In order; the last one ends the chain. None: connections are closed.'),
+  transportSocket: optional(DownstreamTransportSocket, 'TLS; default plaintext.'),
+  transportSocketConnectTimeout: optional(duration(), 'Time for the TLS handshake; default weft\'s 10s.'),
+  name: optional(string(), 'Shown in logs and decisions; unique in the listener.'),
+  metadata: optional(Metadata, 'Free-form.'),
+}, {
+  refused: { 'there is no PROXY protocol': ['use_proxy_proto'] },
+});
+export interface FilterChain extends Static<typeof FilterChain> {}
+
+export const TlsInspector = message('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', {}, {
+  warned: {
+    'no fingerprint is made': ['enable_ja3_fingerprinting', 'enable_ja4_fingerprinting'],
+    'weft\'s limit for a ClientHello holds': ['initial_read_buffer_size', 'max_client_hello_size'],
+    'a malformed ClientHello always ends the connection': ['close_connection_on_client_hello_parsing_errors'],
+  },
+});
+export interface TlsInspector extends Static<typeof TlsInspector> {}
+
+export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('listener filter', [TlsInspector]), 'TLS is looked into where a chain matches by it.'),
+}, {
+  refused: {
+    'filters come with their listener': ['config_discovery'],
+    'a listener filter is there or not': ['filter_disabled'],
+  },
+});
+export interface ListenerFilter extends Static<typeof ListenerFilter> {}
+
+export const Listener = message('envoy.config.listener.v3.Listener', {
+  name: optional(string(), 'Name by which LDS knows it; default its address.'),
+  address: required(Address, 'Where it listens.'),
+  statPrefix: optional(string(), 'Stats are listener.<this>.*; default the address.'),
+  filterChains: optional(list(FilterChain), 'The most specific match is taken.'),
+  defaultFilterChain: optional(FilterChain, 'Where none matches; absent: the connection is closed.'),
+  perConnectionBufferLimitBytes: optional(uint32(), 'Bytes held per connection and direction; default weft\'s 256 KiB '
+    + '(Envoy: 1 MiB).'),
+  metadata: optional(Metadata, 'Free-form.'),
+  listenerFilters: optional(list(ListenerFilter), 'What is looked at before a chain is chosen.'),
+  listenerFiltersTimeout: optional(duration(), 'Time for that; default 15s, 0s is no limit.'),
+  continueOnListenerFiltersTimeout: optional(bool(), 'Then the connection goes on with what is known. Default false: '
+    + 'closed.'),
+  trafficDirection: optional(enumeration(['UNSPECIFIED', 'INBOUND', 'OUTBOUND']), 'Which side the application is on; '
+    + 'names the reporter of Istio\'s metrics.'),
+  bindToPort: optional(bool(), 'Default true; false: reached only by redirection from another listener.'),
+  tcpBacklogSize: optional(uint32(), 'Connections that the system holds before they are accepted; default 511.'),
+}, {
+  refused: {
+    'a listener has one address': ['additional_addresses'],
+    'chains come with their listener': ['fcds_config'],
+    'chains are found by filter_chain_match': ['filter_chain_matcher'],
+    'connections are not redirected': ['use_original_dst'],
+    'raw socket options cannot be set': ['transparent', 'freebind', 'socket_options', 'tcp_fast_open_queue_length',
+      'enable_mptcp'],
+    'weft carries TCP only': ['udp_listener_config'],
+    'this kind of listener is not supported': ['api_listener', 'internal_listener'],
+    'connections are logged by their filters': ['access_log'],
+  },
+  warned: {
+    'weft has its own way to share connections between workers': ['connection_balance_config', 'reuse_port',
+      'enable_reuse_port', 'max_connections_to_accept_per_socket_event'],
+    'bind_to_port says it': ['deprecated_v1'],
+    'every listener drains on SIGTERM and when it is removed': ['drain_type'],
+    'all stats are kept': ['stats_matcher'],
+    'a stalled connection ends by its idle timeout': ['per_connection_buffer_high_watermark_timeout'],
+    'weft\'s own limits hold': ['ignore_global_conn_limit', 'bypass_overload_manager'],
+    'the system\'s keep-alive holds': ['tcp_keepalive'],
+  },
+});
+export interface Listener extends Static<typeof Listener> {}

@@ -1,0 +1,128 @@
+// Role-based access control (envoy.config.rbac.v3, envoy.extensions.filters.http.rbac.v3 and .network.rbac.v3).
+import { CidrRange } from './address.ts';
+import { HeaderMatcher } from './header-matcher.ts';
+import { PathMatcher, StringMatcher } from './matcher.ts';
+import { Int32Range } from './percent.ts';
+import { bool, enumeration, string, uint32 } from './scalar.ts';
+import { exactlyOne, list, map, message, optional, recursive, Refusal, required, type Schema,
+  type Static } from './schema.ts';
+
+const PermissionSet = message('envoy.config.rbac.v3.Permission.Set', {
+  rules: required(list(recursive<Permission>((): Schema => Permission), { min: 1 }), 'At least one.'),
+});
+
+/** `any: false` would say nothing; Envoy refuses it too. */
+function onlyTrue({ any }: { any?: boolean }): Refusal | undefined {
+  return any === false ? new Refusal('must be true', ['any']) : undefined;
+}
+
+export const Permission = message('envoy.config.rbac.v3.Permission', {
+  andRules: optional(PermissionSet, 'All of them.'),
+  orRules: optional(PermissionSet, 'Any of them.'),
+  notRule: optional(recursive<Permission>((): Schema => Permission), 'Not this.'),
+  any: optional(bool(), 'Everything; only true.'),
+  header: optional(HeaderMatcher, 'By request header, :method and :authority among them. HTTP only.'),
+  urlPath: optional(PathMatcher, 'By path without query, after normalisation. HTTP only.'),
+  destinationIp: optional(CidrRange, 'By the address that the connection was made to.'),
+  destinationPort: optional(uint32({ maximum: 65_535 }), 'By the port that the connection was made to.'),
+  destinationPortRange: optional(Int32Range, 'By a range of ports; end is exclusive.'),
+  requestedServerName: optional(StringMatcher, 'By SNI; empty where there is none.'),
+}, {
+  refused: {
+    'no filter sets metadata': ['metadata', 'sourced_metadata'],
+    'matcher extensions are not supported': ['matcher', 'uri_template'],
+  },
+  oneOf: [exactlyOne('and_rules', 'or_rules', 'any', 'header', 'url_path', 'destination_ip', 'destination_port',
+    'destination_port_range', 'metadata', 'not_rule', 'requested_server_name', 'matcher', 'uri_template',
+      'sourced_metadata')],
+  check: onlyTrue,
+});
+export interface Permission extends Static<typeof Permission> {}
+
+const PrincipalSet = message('envoy.config.rbac.v3.Principal.Set', {
+  ids: required(list(recursive<Principal>((): Schema => Principal), { min: 1 }), 'At least one.'),
+});
+
+export const Authenticated = message('envoy.config.rbac.v3.Principal.Authenticated', {
+  principalName: optional(StringMatcher, 'The peer\'s verified URI name (spiffe://…), else DNS name, else subject; '
+    + 'absent: any peer with a verified certificate.'),
+});
+export interface Authenticated extends Static<typeof Authenticated> {}
+
+export const Principal = message('envoy.config.rbac.v3.Principal', {
+  andIds: optional(PrincipalSet, 'All of them.'),
+  orIds: optional(PrincipalSet, 'Any of them.'),
+  notId: optional(recursive<Principal>((): Schema => Principal), 'Not this.'),
+  any: optional(bool(), 'Everybody; only true.'),
+  authenticated: optional(Authenticated, 'By verified certificate.'),
+  sourceIp: optional(CidrRange, 'By the peer\'s address, after PROXY protocol. The same as direct_remote_ip here.'),
+  directRemoteIp: optional(CidrRange, 'By the peer\'s address.'),
+  remoteIp: optional(CidrRange, 'By the client\'s address, from x-forwarded-for where that is trusted.'),
+  header: optional(HeaderMatcher, 'By request header. HTTP only.'),
+  urlPath: optional(PathMatcher, 'By path without query, after normalisation. HTTP only.'),
+}, {
+  refused: {
+    'no filter sets metadata': ['metadata', 'sourced_metadata'],
+    'no filter sets filter state; the peer is matched by authenticated': ['filter_state'],
+    'principal extensions are not supported': ['custom'],
+  },
+  oneOf: [exactlyOne('and_ids', 'or_ids', 'any', 'authenticated', 'source_ip', 'direct_remote_ip', 'remote_ip',
+    'header',
+    'url_path', 'metadata', 'filter_state', 'not_id', 'sourced_metadata', 'custom')],
+  check: onlyTrue,
+});
+export interface Principal extends Static<typeof Principal> {}
+
+export const Policy = message('envoy.config.rbac.v3.Policy', {
+  permissions: required(list(Permission, { min: 1 }), 'What may be done: any of these.'),
+  principals: required(list(Principal, { min: 1 }), 'Who may do it: any of these. Both must match.'),
+}, {
+  refused: { 'CEL conditions are not supported': ['condition', 'checked_condition', 'cel_config'] },
+});
+export interface Policy extends Static<typeof Policy> {}
+
+export const RbacRules = message('envoy.config.rbac.v3.RBAC', {
+  action: optional(
+    enumeration(['ALLOW', 'DENY', 'LOG']),
+    'What a matching policy means. ALLOW: what matches none is denied, also with no policies at all. Default ALLOW.',
+  ),
+  policies: optional(map(Policy), 'Policies by name; the name appears in stats and in the access log.'),
+}, {
+  refused: { 'audit loggers are not supported': ['audit_logging_options'] },
+});
+export interface RbacRules extends Static<typeof RbacRules> {}
+
+const NO_MATCHER = { 'rules say it': ['matcher', 'shadow_matcher'] };
+
+/** The HTTP filter. */
+export const RBAC = message('envoy.extensions.filters.http.rbac.v3.RBAC', {
+  rules: optional(RbacRules, 'Enforced; absent: everything is allowed.'),
+  rulesStatPrefix: optional(string(), 'Inserted in the names of the filter\'s stats.'),
+  shadowRules: optional(RbacRules, 'Evaluated, counted and logged, never enforced.'),
+  shadowRulesStatPrefix: optional(string(), 'Inserted in the names of the shadow stats.'),
+}, {
+  refused: NO_MATCHER,
+  warned: { 'stats are not kept per policy': ['track_per_rule_stats'] },
+});
+export interface RBAC extends Static<typeof RBAC> {}
+
+/** In typed_per_filter_config of a route, virtual host or table. */
+export const RBACPerRoute = message('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', {
+  rbac: optional(RBAC, 'Replaces the filter\'s own rules; absent: the filter does nothing here.'),
+});
+export interface RBACPerRoute extends Static<typeof RBACPerRoute> {}
+
+/** The network filter. */
+export const NetworkRBAC = message('envoy.extensions.filters.network.rbac.v3.RBAC', {
+  rules: optional(RbacRules, 'Enforced on the first byte; absent: everything is allowed. No header and path rules.'),
+  shadowRules: optional(RbacRules, 'Evaluated and counted, never enforced.'),
+  shadowRulesStatPrefix: optional(string(), 'Inserted in the names of the shadow stats.'),
+  statPrefix: required(string({ minLength: 1 }), 'First part of the names of the filter\'s stats.'),
+  enforcementType: optional(enumeration(['ONE_TIME_ON_FIRST_BYTE'], {
+    refused: { CONTINUOUS: 'a connection is judged once' },
+    numbers: { ONE_TIME_ON_FIRST_BYTE: 0, CONTINUOUS: 1 },
+  }), 'Default ONE_TIME_ON_FIRST_BYTE.'),
+}, {
+  refused: { ...NO_MATCHER, 'a denied connection is closed at once': ['delay_deny'] },
+});
+export interface NetworkRBAC extends Static<typeof NetworkRBAC> {}

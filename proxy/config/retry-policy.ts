@@ -1,0 +1,69 @@
+// When and how a request is tried again (envoy.config.route.v3.RetryPolicy).
+import { HeaderMatcher } from './header-matcher.ts';
+import { nearestName } from './nearest-name.ts';
+import { duration, int64, string, uint32 } from './scalar.ts';
+import { any, list, message, optional, Refusal, required, type Static } from './schema.ts';
+
+/** The words of retry_on. */
+export const RETRY_ON = ['5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure',
+  'envoy-ratelimited',
+  'retriable-4xx', 'refused-stream', 'retriable-status-codes', 'retriable-headers', 'cancelled', 'deadline-exceeded',
+  'internal', 'resource-exhausted', 'unavailable'] as const;
+
+/** No HTTP/3 here, so that its word can never apply. */
+const WITHOUT_EFFECT = 'http3-post-connect-failure';
+
+export const PreviousHostsPredicate = message(
+  'envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate', {},
+);
+export interface PreviousHostsPredicate extends Static<typeof PreviousHostsPredicate> {}
+
+export const RetryHostPredicate = message('envoy.config.route.v3.RetryPolicy.RetryHostPredicate', {
+  name: required(string({ minLength: 1 }), 'Free name, usually envoy.retry_host_predicates.previous_hosts.'),
+  typedConfig: required(any('retry host predicate', [PreviousHostsPredicate]), 'Endpoints that a retry avoids.'),
+});
+export interface RetryHostPredicate extends Static<typeof RetryHostPredicate> {}
+
+export const RetryBackOff = message('envoy.config.route.v3.RetryPolicy.RetryBackOff', {
+  baseInterval: required(duration({ above: 0 }), 'First back-off; the nth is random below base * 2^n.'),
+  maxInterval: optional(duration({ above: 0 }), 'Longest back-off; default ten times the base.'),
+});
+export interface RetryBackOff extends Static<typeof RetryBackOff> {}
+
+export const RetryPolicy = message('envoy.config.route.v3.RetryPolicy', {
+  retryOn: optional(string(), `Comma-separated words: ${RETRY_ON.join(', ')}. Empty: never. 5xx and reset may repeat `
+    + 'what a service has already done.'),
+  numRetries: optional(uint32(), 'Tries after the first; default 1.'),
+  perTryTimeout: optional(duration(), 'Time for each try; default the route\'s timeout for all of them.'),
+  perTryIdleTimeout: optional(duration(), 'Silence of the upstream that ends a try; default none.'),
+  retryHostPredicate: optional(list(RetryHostPredicate), 'Endpoints that a retry avoids while there are others.'),
+  hostSelectionRetryMaxAttempts: optional(int64(), 'Picks before an avoided endpoint is taken; default 1.'),
+  retriableStatusCodes: optional(list(uint32()), 'For retry_on: retriable-status-codes.'),
+  retryBackOff: optional(RetryBackOff, 'Default 25ms, at most 250ms.'),
+  retriableHeaders: optional(list(HeaderMatcher), 'Response headers, for retry_on: retriable-headers.'),
+}, {
+  refused: {
+    'retries do not choose by priority': ['retry_priority'],
+    'back-off does not read response headers': ['rate_limited_retry_back_off'],
+    'retries do not depend on request headers': ['retriable_request_headers'],
+    'retry option predicates are not supported': ['retry_options_predicates', 'refresh_cluster_on_retry'],
+  },
+  check: ({ retryOn = '', retryBackOff: backOff }) => {
+    const unknown = retryOn.split(',').map((word) => word.trim()).find((word) => !isRetryWord(word));
+    if (unknown !== undefined) {
+      return new Refusal(`unknown condition '${unknown}'${nearestName(unknown, RETRY_ON)}`, ['retryOn']);
+    }
+    return backOff === undefined ? undefined : checkBackOff(backOff);
+  },
+});
+export interface RetryPolicy extends Static<typeof RetryPolicy> {}
+
+function isRetryWord(word: string): boolean {
+  return word === '' || word === WITHOUT_EFFECT || (RETRY_ON as readonly string[]).includes(word);
+}
+
+function checkBackOff({ baseInterval, maxInterval }: RetryBackOff): Refusal | undefined {
+  return maxInterval !== undefined && Number.parseFloat(maxInterval) < Number.parseFloat(baseInterval)
+    ? new Refusal('must not be below base_interval', ['retryBackOff', 'maxInterval'])
+    : undefined;
+}

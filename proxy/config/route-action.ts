@@ -1,0 +1,184 @@
+// What a route does: forward, redirect or answer (envoy.config.route.v3: RouteAction and its like).
+import { DataSource } from './data-source.ts';
+import { HeaderValueOption } from './header-value-option.ts';
+import { RegexMatchAndSubstitute } from './matcher.ts';
+import { RetryPolicy } from './retry-policy.ts';
+import { bool, duration, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
+import { atMostOne, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
+
+const UINT32_MAX = 4_294_967_295;
+
+export const ClusterWeight = message('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
+  name: required(string({ minLength: 1 }), 'Name of the cluster.'),
+  weight: optional(uint32(), 'Its share of the sum of all weights; default 0.'),
+  requestHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Set on requests to this cluster.'),
+  requestHeadersToRemove: optional(list(headerName()), 'Removed from requests to this cluster.'),
+  responseHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Set on responses of this cluster.'),
+  responseHeadersToRemove: optional(list(headerName()), 'Removed from responses of this cluster.'),
+}, {
+  refused: {
+    'give the name': ['cluster_header'],
+    'there are no subsets; make a cluster of each': ['metadata_match'],
+    'put it on the route': ['typed_per_filter_config', 'host_rewrite_literal'],
+  },
+});
+export interface ClusterWeight extends Static<typeof ClusterWeight> {}
+
+export const WeightedCluster = message('envoy.config.route.v3.WeightedCluster', {
+  clusters: required(list(ClusterWeight, { min: 1 }), 'Clusters with their shares; one weight at least is above 0.'),
+}, {
+  refused: { 'the choice is random per request': ['header_name', 'use_hash_policy'] },
+  warned: { 'the sum of the weights is what they sum to': ['total_weight'],
+    'there is no runtime': ['runtime_key_prefix'] },
+  check: ({ clusters }) => {
+    const sum = clusters.reduce((total, { weight = 0 }) => total + weight, 0);
+    if (sum > 0 && sum <= UINT32_MAX) return undefined;
+    return new Refusal(`must have weights whose sum is 1 to ${UINT32_MAX}`, ['clusters']);
+  },
+});
+export interface WeightedCluster extends Static<typeof WeightedCluster> {}
+
+const HashHeader = message('envoy.config.route.v3.RouteAction.HashPolicy.Header', {
+  headerName: required(headerName(), 'Request header that is hashed.'),
+}, { refused: { 'the header is hashed as it is': ['regex_rewrite'] } });
+
+const HashCookie = message('envoy.config.route.v3.RouteAction.HashPolicy.Cookie', {
+  name: required(string({ minLength: 1 }), 'Cookie that is hashed.'),
+  ttl: optional(duration(), 'Where the cookie is absent one is made, with this age; absent: none is made.'),
+  path: optional(string(), 'Path of a cookie that is made.'),
+}, { refused: { 'cookies that are made have name, age and path': ['attributes'] } });
+
+const HashConnection = message('envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties', {
+  sourceIp: optional(bool(), 'The client\'s address is hashed.'),
+});
+
+const HashQueryParameter = message('envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter', {
+  name: required(string({ minLength: 1 }), 'Query parameter that is hashed.'),
+});
+
+export const HashPolicy = message('envoy.config.route.v3.RouteAction.HashPolicy', {
+  header: optional(HashHeader, 'By request header.'),
+  cookie: optional(HashCookie, 'By cookie.'),
+  connectionProperties: optional(HashConnection, 'By the connection.'),
+  queryParameter: optional(HashQueryParameter, 'By query parameter.'),
+  terminal: optional(bool(), 'Where this policy gives a hash, the next ones are left out. Default false.'),
+}, {
+  refused: { 'no filter sets filter state': ['filter_state'] },
+  oneOf: [exactlyOne('header', 'cookie', 'connection_properties', 'query_parameter', 'filter_state')],
+});
+export interface HashPolicy extends Static<typeof HashPolicy> {}
+
+const ConnectConfig = message('envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig', {}, {
+  refused: {
+    'no PROXY protocol is sent': ['proxy_protocol_config'],
+    'POST is not CONNECT': ['allow_post'],
+  },
+});
+
+export const RouteUpgrade = message('envoy.config.route.v3.RouteAction.UpgradeConfig', {
+  upgradeType: required(string({ minLength: 1, form: 'header-value' }), 'websocket, CONNECT, or another Upgrade '
+    + 'token.'),
+  enabled: optional(bool(), 'Default true; false refuses here what the connection manager allows.'),
+  connectConfig: optional(ConnectConfig, 'CONNECT ends here: the body is carried to the cluster as raw TCP.'),
+}, {
+  check: ({ upgradeType, connectConfig }) => (connectConfig === undefined || upgradeType.toUpperCase() === 'CONNECT'
+    ? undefined : new Refusal('needs upgrade_type CONNECT', ['connectConfig'])),
+});
+export interface RouteUpgrade extends Static<typeof RouteUpgrade> {}
+
+export const MaxStreamDuration = message('envoy.config.route.v3.RouteAction.MaxStreamDuration', {
+  maxStreamDuration: optional(duration(), 'The request is ended after this, whatever it does; 0s is never.'),
+}, {
+  warned: { 'grpc-timeout of clients is passed on and not enforced': ['grpc_timeout_header_max',
+    'grpc_timeout_header_offset'] },
+});
+export interface MaxStreamDuration extends Static<typeof MaxStreamDuration> {}
+
+const HOST_REWRITES = ['host_rewrite_literal', 'auto_host_rewrite', 'host_rewrite_header', 'host_rewrite_path_regex',
+  'host_rewrite'];
+
+export const RouteAction = message('envoy.config.route.v3.RouteAction', {
+  cluster: optional(string({ minLength: 1 }), 'Name of the cluster.'),
+  clusterHeader: optional(headerName(), 'Request header that names the cluster. The client chooses, unless a filter '
+    + 'sets it.'),
+  weightedClusters: optional(WeightedCluster, 'Clusters with shares.'),
+  clusterNotFoundResponseCode: optional(
+    enumeration(['SERVICE_UNAVAILABLE', 'NOT_FOUND', 'INTERNAL_SERVER_ERROR']), 'Answer where there is no such '
+      + 'cluster; '
+    + 'default SERVICE_UNAVAILABLE.',
+  ),
+  prefixRewrite: optional(headerValue(), 'Replaces the matched prefix, or the matched path.'),
+  regexRewrite: optional(RegexMatchAndSubstitute, 'Replaces parts of the path, not of the query.'),
+  hostRewriteLiteral: optional(headerValue(), 'Replaces the authority.'),
+  autoHostRewrite: optional(bool(), 'The authority becomes the endpoint\'s host name, in clusters that have them.'),
+  hostRewriteHeader: optional(headerName(), 'The authority becomes this request header\'s value.'),
+  hostRewritePathRegex: optional(RegexMatchAndSubstitute, 'The authority becomes the path without query, rewritten '
+    + 'so.'),
+  appendXForwardedHost: optional(bool(), 'x-forwarded-host keeps what the rewrite replaces. Default false.',
+    'append_x_forwarded_host'),
+  timeout: optional(duration(), 'Whole request with its retries, from its end to the end of the response; default 15s, '
+    + '0s is never.'),
+  idleTimeout: optional(duration(), 'Silence that ends the request; default the connection manager\'s '
+    + 'stream_idle_timeout.'),
+  retryPolicy: optional(RetryPolicy, 'Default the virtual host\'s; none there: no retries.'),
+  priority: optional(
+    enumeration(['DEFAULT'], { refused: { HIGH: 'there is one priority of requests' } }), 'Default DEFAULT.',
+  ),
+  hashPolicy: optional(list(HashPolicy), 'For clusters that balance by hash; the hashes of all policies are combined.'),
+  upgradeConfigs: optional(list(RouteUpgrade), 'Upgrades that are allowed or refused here.'),
+  maxStreamDuration: optional(MaxStreamDuration, 'Default the connection manager\'s.'),
+}, {
+  refused: {
+    'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
+    'there are no subsets; make a cluster of each': ['metadata_match'],
+    'this rewrite is not supported': ['path_rewrite_policy', 'path_rewrite', 'host_rewrite'],
+    'requests are not mirrored': ['request_mirror_policies'],
+    'redirects go to the client': ['internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects'],
+    'requests are not hedged': ['hedge_policy'],
+    'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
+    'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
+    'grpc-timeout is not read': ['max_grpc_timeout', 'grpc_timeout_offset'],
+  },
+  warned: {
+    'idle_timeout covers it': ['flush_timeout'],
+    'there is no early data': ['early_data_policy'],
+    'no rate limit filter reads it': ['rate_limits', 'include_vh_rate_limits'],
+  },
+  oneOf: [
+    exactlyOne('cluster', 'cluster_header', 'weighted_clusters', 'cluster_specifier_plugin',
+      'inline_cluster_specifier_plugin'),
+    atMostOne(...HOST_REWRITES),
+    atMostOne('prefix_rewrite', 'regex_rewrite', 'path_rewrite_policy', 'path_rewrite'),
+  ],
+});
+export interface RouteAction extends Static<typeof RouteAction> {}
+
+export const RedirectAction = message('envoy.config.route.v3.RedirectAction', {
+  httpsRedirect: optional(bool(), 'The scheme becomes https.'),
+  schemeRedirect: optional(string(), 'The scheme becomes this.'),
+  hostRedirect: optional(headerValue(), 'The host becomes this; default the request\'s, which the client chooses.'),
+  portRedirect: optional(uint32({ maximum: 65_535 }), 'The port becomes this; default the request\'s.'),
+  pathRedirect: optional(headerValue(), 'The path becomes this; its own query, if any, replaces the request\'s.'),
+  prefixRewrite: optional(headerValue(), 'Replaces the matched prefix, or the matched path.'),
+  regexRewrite: optional(RegexMatchAndSubstitute, 'Replaces parts of the path.'),
+  responseCode: optional(
+    enumeration(['MOVED_PERMANENTLY', 'FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']),
+    '301 (default), 302, 303, 307 or 308.',
+  ),
+  stripQuery: optional(bool(), 'The query is left out. Default false.'),
+}, {
+  refused: { 'this rewrite is not supported': ['path_rewrite'] },
+  oneOf: [
+    atMostOne('https_redirect', 'scheme_redirect'),
+    atMostOne('path_redirect', 'prefix_rewrite', 'regex_rewrite'),
+  ],
+});
+export interface RedirectAction extends Static<typeof RedirectAction> {}
+
+export const DirectResponseAction = message('envoy.config.route.v3.DirectResponseAction', {
+  status: required(uint32({ minimum: 200, maximum: 599 }), 'Status of the answer.'),
+  body: optional(DataSource, 'Its body; default empty.'),
+}, {
+  refused: { 'the body is fixed': ['body_format'] },
+});
+export interface DirectResponseAction extends Static<typeof DirectResponseAction> {}

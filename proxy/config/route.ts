@@ -1,0 +1,114 @@
+// The route table as it is configured (envoy.config.route.v3: RouteConfiguration, VirtualHost, Route).
+import { CorsPolicy } from './cors.ts';
+import { HTTPFault } from './fault.ts';
+import { HeaderValueOption } from './header-value-option.ts';
+import { Metadata } from './node.ts';
+import { RBACPerRoute } from './rbac.ts';
+import { RetryPolicy } from './retry-policy.ts';
+import { DirectResponseAction, RedirectAction, RouteAction } from './route-action.ts';
+import { RouteMatch } from './route-match.ts';
+import { bool, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
+import { any, exactlyOne, list, map, message, optional, required, type Static } from './schema.ts';
+
+/** What a filter is told for one route, virtual host or table, by the filter's name. */
+const PerFilterConfig = map(any('configuration of an HTTP filter per route', [RBACPerRoute, HTTPFault, CorsPolicy]));
+
+/** The four lists that stand on tables, virtual hosts and routes alike. */
+const headerChanges = {
+  requestHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Set on requests before they are forwarded.'),
+  requestHeadersToRemove: optional(list(headerName()), 'Removed from requests, before those are set.'),
+  responseHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Set on responses.'),
+  responseHeadersToRemove: optional(list(headerName()), 'Removed from responses, before those are set.'),
+};
+
+const BUFFER_LIMITS = {
+  'the listener\'s per_connection_buffer_limit_bytes holds': ['per_request_buffer_limit_bytes',
+    'request_body_buffer_limit'],
+};
+
+export const Decorator = message('envoy.config.route.v3.Decorator', {
+  operation: required(string({ minLength: 1 }), 'Name of the span; default the authority and path.'),
+  propagate: optional(bool(), 'Told to the upstream in x-envoy-decorator-operation; default true.'),
+});
+export interface Decorator extends Static<typeof Decorator> {}
+
+export const Route = message('envoy.config.route.v3.Route', {
+  name: optional(string(), 'Shown in logs, stats and decisions.'),
+  match: required(RouteMatch, 'Which requests; the first route of a virtual host that matches is taken.'),
+  route: optional(RouteAction, 'Forwards.'),
+  redirect: optional(RedirectAction, 'Answers with a redirect.'),
+  directResponse: optional(DirectResponseAction, 'Answers with a fixed response.'),
+  metadata: optional(Metadata, 'filter_metadata.istio.config says where the rule was written.'),
+  decorator: optional(Decorator, 'Span name.'),
+  typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name.'),
+  ...headerChanges,
+}, {
+  refused: {
+    'routes forward, redirect or answer': ['filter_action', 'non_forwarding_action'],
+    'route specifiers are not supported': ['route_specifiers'],
+  },
+  warned: {
+    ...BUFFER_LIMITS,
+    'the connection manager\'s tracing holds': ['tracing'],
+    'stats are not kept per route': ['stat_prefix'],
+  },
+  oneOf: [exactlyOne('route', 'redirect', 'direct_response', 'filter_action', 'non_forwarding_action')],
+});
+export interface Route extends Static<typeof Route> {}
+
+export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
+  name: required(string({ minLength: 1 }), 'Shown in logs, stats and decisions.'),
+  domains: required(list(headerValue(), { min: 1 }), 'Hosts: exact, *.suffix, prefix.*, or *; each only once in a '
+    + 'table.'),
+  routes: optional(list(Route), 'In the order in which they are tried.'),
+  requireTls: optional(enumeration(['NONE'], {
+    refused: { EXTERNAL_ONLY: 'use a redirect route', ALL: 'use a redirect route' },
+    numbers: { NONE: 0, EXTERNAL_ONLY: 1, ALL: 2 },
+  }), 'Default NONE.'),
+  typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name; a route\'s own replaces it.'),
+  includeRequestAttemptCount: optional(bool(), 'x-envoy-attempt-count is sent to upstreams. Default false.'),
+  includeAttemptCountInResponse: optional(bool(), 'x-envoy-attempt-count is sent to clients. Default false.'),
+  retryPolicy: optional(RetryPolicy, 'For routes that have none; replaced whole by a route\'s own.'),
+  metadata: optional(Metadata, 'filter_metadata.istio says where the rule was written.'),
+  ...headerChanges,
+}, {
+  refused: {
+    'list the routes': ['matcher', 'route_specifiers'],
+    'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
+    'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
+    'requests are not hedged': ['hedge_policy'],
+    'requests are not mirrored': ['request_mirror_policies'],
+  },
+  warned: {
+    ...BUFFER_LIMITS,
+    'stats are not kept per virtual cluster': ['virtual_clusters'],
+    'no rate limit filter reads it': ['rate_limits'],
+    'the header is not sent': ['include_is_timeout_retry_header'],
+  },
+});
+export interface VirtualHost extends Static<typeof VirtualHost> {}
+
+export const RouteConfiguration = message('envoy.config.route.v3.RouteConfiguration', {
+  name: optional(string(), 'Name by which RDS asks for it; shown in logs and decisions.'),
+  virtualHosts: optional(list(VirtualHost), 'By host: exact first, then longest *.suffix, longest prefix.*, *.'),
+  mostSpecificHeaderMutationsWins: optional(bool(), 'Header changes run table, virtual host, route instead of the '
+    + 'reverse. '
+    + 'Default false.'),
+  validateClusters: optional(bool(), 'Unknown clusters are refused; default true in a static table, false by RDS.'),
+  maxDirectResponseBodySizeBytes: optional(uint32(), 'Longer bodies of direct responses are refused; default 4096.'),
+  ignorePortInHostMatching: optional(bool(), 'The port of the host is left out of matching. Default false.'),
+  typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name; a virtual host\'s own replaces it.'),
+  metadata: optional(Metadata, 'Free-form.'),
+  ...headerChanges,
+}, {
+  refused: {
+    'virtual hosts come with their table': ['vhds'],
+    'these headers would have to be kept from outsiders': ['internal_only_headers'],
+    'cluster specifier plugins are not supported': ['cluster_specifier_plugins'],
+    'requests are not mirrored': ['request_mirror_policies'],
+    'virtual hosts are found by the authority': ['vhost_header'],
+    'path parameters are part of the path': ['ignore_path_parameters_in_path_matching'],
+    'route specifiers are not supported': ['route_specifiers'],
+  },
+});
+export interface RouteConfiguration extends Static<typeof RouteConfiguration> {}

@@ -1,0 +1,54 @@
+// The TCP proxy (envoy.extensions.filters.network.tcp_proxy.v3).
+import { AccessLog } from './access-log.ts';
+import { duration, enumeration, string, uint32 } from './scalar.ts';
+import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
+
+const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
+
+export const TcpClusterWeight = message(`${TCP_PROXY}.WeightedCluster.ClusterWeight`, {
+  name: required(string({ minLength: 1 }), 'Name of the cluster.'),
+  weight: required(uint32({ minimum: 1 }), 'Its share of the sum of all weights.'),
+}, { refused: { 'there are no subsets; make a cluster of each': ['metadata_match'] } });
+export interface TcpClusterWeight extends Static<typeof TcpClusterWeight> {}
+
+export const TcpWeightedCluster = message(`${TCP_PROXY}.WeightedCluster`, {
+  clusters: required(list(TcpClusterWeight, { min: 1 }), 'Clusters with their shares.'),
+});
+export interface TcpWeightedCluster extends Static<typeof TcpWeightedCluster> {}
+
+export const TcpProxy = message(TCP_PROXY, {
+  statPrefix: required(string({ minLength: 1 }), 'Stats are tcp.<this>.*.'),
+  cluster: optional(string({ minLength: 1 }), 'Name of the cluster.'),
+  weightedClusters: optional(TcpWeightedCluster, 'Clusters with shares; one is drawn per connection.'),
+  idleTimeout: optional(duration(), 'Silence on both sides that ends a connection; default 1h, 0s is never.'),
+  maxConnectAttempts: optional(uint32({ minimum: 1 }), 'Tries to connect; default 1.'),
+  maxDownstreamConnectionDuration: optional(duration({ atLeast: 0.001 }), 'A connection is ended after this; default '
+    + 'none.'),
+  accessLog: optional(list(AccessLog), 'Logs of connections.'),
+  upstreamConnectMode: optional(enumeration(['IMMEDIATE'], {
+    refused: {
+      ON_DOWNSTREAM_DATA: 'upstream is connected at once',
+      ON_DOWNSTREAM_TLS_HANDSHAKE: 'upstream is connected at once',
+    },
+    numbers: { IMMEDIATE: 0, ON_DOWNSTREAM_DATA: 1, ON_DOWNSTREAM_TLS_HANDSHAKE: 2 },
+  }), 'Default IMMEDIATE.'),
+}, {
+  refused: {
+    'there are no subsets; make a cluster of each': ['metadata_match'],
+    'clusters are not fetched on demand': ['on_demand'],
+    'idle_timeout is for both sides': ['downstream_idle_timeout', 'upstream_idle_timeout'],
+    'connections are not balanced by hash': ['hash_policy'],
+    'TCP is not carried in HTTP': ['tunneling_config'],
+    'no PROXY protocol is sent': ['proxy_protocol_tlvs', 'proxy_protocol_tlv_merge_policy'],
+    'nothing is read before upstream is connected': ['max_early_data_bytes'],
+  },
+  warned: {
+    'connecting is tried again at once': ['backoff_options'],
+    'durations have no jitter': ['max_downstream_connection_duration_jitter_percentage'],
+    'a connection is logged once, when it is over': ['access_log_flush_interval', 'flush_access_log_on_connected',
+      'access_log_options'],
+    'connections are drained with their listener': ['check_drain_close'],
+  },
+  oneOf: [exactlyOne('cluster', 'weighted_clusters')],
+});
+export interface TcpProxy extends Static<typeof TcpProxy> {}
