@@ -11,10 +11,11 @@ export const CERTIFICATE_BYTES_MAX = 65_536;
 /** Bits of KeyUsage in its first octet (RFC 5280 4.2.1.3). */
 export const KeyUsage = { digitalSignature: 0x80, keyCertSign: 0x04, crlSign: 0x02 } as const;
 
-/** Values are as the certificate has them, unchecked: a URI or DNS name may hold any byte, read as latin1. */
+/** Values are as the certificate has them, unchecked: a URI, DNS name or mailbox may hold any byte, read as latin1. */
 export interface CertificateFields {
   readonly uriSans: string[];
   readonly dnsSans: string[];
+  readonly emailSans: string[];
   /** Addresses as 4 or 16 bytes. */
   readonly ipSans: Buffer[];
   readonly ca: boolean;
@@ -117,20 +118,21 @@ function readFields(
 
 // Each reader below returns null when its extension is malformed, so that the whole certificate is refused.
 
-type Names = Pick<CertificateFields, 'uriSans' | 'dnsSans' | 'ipSans'>;
+type Names = Pick<CertificateFields, 'uriSans' | 'dnsSans' | 'emailSans' | 'ipSans'>;
 
-/** The tags of GeneralName in DER (RFC 5280 4.2.1.6): 2 is a DNS name, 6 a URI, 7 an address. */
+/** The tags of GeneralName in DER (RFC 5280 4.2.1.6): 1 is a mailbox, 2 a DNS name, 6 a URI, 7 an address. */
 const NAME_TAGS: readonly number[] = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x87, 0x88];
 
 /** Any other form, such as a URI in pieces, is one that OpenSSL may read as a name that we do not see: refused. */
 function readNames(value: Buffer | undefined): Names | null {
-  const names: Names = { uriSans: [], dnsSans: [], ipSans: [] };
+  const names: Names = { uriSans: [], dnsSans: [], emailSans: [], ipSans: [] };
   if (value === undefined) return names;
   const list = itemsOf(readWhole(value, DerTag.sequence));
   if (list === undefined) return null;
   for (const name of list) {
     if (!NAME_TAGS.includes(name.tag)) return null;
     if (name.tag === 0x86) names.uriSans.push(contentsOf(name).toString('latin1'));
+    else if (name.tag === 0x81) names.emailSans.push(contentsOf(name).toString('latin1'));
     else if (name.tag === 0x82) names.dnsSans.push(contentsOf(name).toString('latin1'));
     else if (name.tag === 0x87) names.ipSans.push(contentsOf(name));
   }
