@@ -15,6 +15,8 @@ export interface TransportHandler {
 /** A byte stream over TCP or TLS. Writes return false when the caller should wait for onDrain. */
 export interface Transport {
   readonly socket: Socket;
+  /** Starts reading, or hands the connection to its next owner. */
+  attach(handler: TransportHandler): void;
   writeLatin1(text: string): boolean;
   write(chunk: Buffer): boolean;
   /** Bytes accepted but not yet in the kernel. */

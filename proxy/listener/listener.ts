@@ -8,7 +8,7 @@ import type { NetworkConnection, NetworkFilter } from '../network/network-filter
 import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { ListenerStats } from '../telemetry/listener-stats.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
-import { acceptTls } from '../tls/accept.ts';
+import { acceptTls } from '../tls/accept-tls.ts';
 import type { ChainMatcher, ConnectionFacts } from './filter-chain-match.ts';
 import { matchChain } from './filter-chain-match.ts';
 import { ProtocolDetection } from './protocol-detect.ts';
@@ -45,6 +45,8 @@ export interface ListenerHost {
   /** Several threads bind the same port and the kernel spreads connections; false where the system cannot. */
   readonly reusePort: boolean;
   nextConnectionId(): number;
+  /** For the log, at debug level: a scanner must not fill it. */
+  onHandshakeFailure(listener: string, peerIp: string, reason: string): void;
 }
 
 const NO_HELLO: ClientHello = { serverName: undefined, alpn: [] };
@@ -58,6 +60,7 @@ export class Listener {
   #server: Server | undefined = undefined;
   readonly #connections = new Map<NetworkConnection, CompiledChain>();
   #draining = false;
+  #onEmpty: (() => void) | undefined = undefined;
 
   constructor(compiled: CompiledListener, host: ListenerHost) {
     this.#compiled = compiled;
@@ -70,6 +73,10 @@ export class Listener {
 
   get connections(): number {
     return this.#connections.size;
+  }
+
+  sameAddress(compiled: CompiledListener): boolean {
+    return compiled.host === this.#compiled.host && compiled.port === this.#compiled.port;
   }
 
   /** Binds; resolves with the port (the system's choice for port 0), rejects with Node's error. */
@@ -107,6 +114,14 @@ export class Listener {
   stop(): void {
     this.#server?.close();
     this.#server = undefined;
+  }
+
+  /** Stops accepting and lets what is there finish; `onEmpty` is called when the last connection is gone. */
+  retire(onEmpty: () => void): void {
+    this.#onEmpty = onEmpty;
+    this.stop();
+    this.drain();
+    if (this.#connections.size === 0) onEmpty();
   }
 
   /** Ends everything at once. */
@@ -163,11 +178,9 @@ export class Listener {
   }
 
   #secure(socket: Socket, chain: CompiledChain, context: ServerTlsContext, facts: ConnectionFacts): void {
-    const { stats } = this.#compiled;
-    acceptTls(socket, context, (secure, tls) => {
-      stats.sslHandshake.inc();
-      this.#accept(secure, chain, facts, tls);
-    }, () => stats.sslConnectionError.inc());
+    const onSecure = (secure: Socket, tls: TlsInfo): void => this.#accept(secure, chain, facts, tls);
+    const onFailure = (reason: string): void => this.#host.onHandshakeFailure(this.name, facts.sourceIp, reason);
+    acceptTls(socket, context, onSecure, onFailure, facts.transportProtocol === 'tls' ? { offeredAlpn: facts.alpn } : {});
   }
 
   #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
@@ -180,6 +193,7 @@ export class Listener {
       stats.connectionsClosed.inc();
       stats.connectionLengthMs.record(this.#host.clock.nowMs() - startMs);
       this.#connections.delete(closed);
+      if (this.#connections.size === 0) this.#onEmpty?.();
     });
     this.#connections.set(connection, chain);
     if (this.#draining) connection.drain();

@@ -12,7 +12,7 @@ async function helloOf(options: ConnectionOptions): Promise<Buffer> {
   const received = Promise.withResolvers<Buffer>();
   const server = createServer((socket) => {
     socket.on('error', () => undefined);
-    socket.once('data', (bytes) => {
+    socket.once('data', (bytes: Buffer) => {
       received.resolve(bytes);
       socket.destroy();
     });

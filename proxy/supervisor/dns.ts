@@ -1,9 +1,9 @@
-// Resolves STRICT_DNS and LOGICAL_DNS clusters for all workers, and keeps the last good answer when a name stops resolving.
+// Resolves STRICT_DNS clusters for all workers, and keeps the last good answer when a name stops resolving.
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { messageOf } from '../base/error.ts';
-import { durationMs } from '../config/duration.ts';
+import { msOr } from '../config/duration.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
 
@@ -38,7 +38,7 @@ export class DnsResolver {
   /** Starts or restarts a cluster's resolution. Other types are left alone (and stopped, if they were DNS before). */
   watch(cluster: Cluster): void {
     this.forget(cluster.name);
-    if (cluster.type !== 'STRICT_DNS' && cluster.type !== 'LOGICAL_DNS') return;
+    if (cluster.type !== 'STRICT_DNS') return;
     const watch = new Watch(cluster, this.#listener, this.#resolve);
     this.#watched.set(cluster.name, watch);
     watch.start();
@@ -88,8 +88,7 @@ class Watch {
       this.#published = text;
       this.#listener.onEndpoints(this.#cluster.name, assignment);
     }
-    const rate = this.#cluster.dnsRefreshRate;
-    const refreshMs = rate === undefined ? REFRESH_DEFAULT_MS : Math.max(REFRESH_MIN_MS, durationMs(rate));
+    const refreshMs = Math.max(REFRESH_MIN_MS, msOr(this.#cluster.dnsRefreshRate, REFRESH_DEFAULT_MS));
     this.#timer = setTimeout(() => void this.#round(), refreshMs);
   }
 
@@ -108,11 +107,10 @@ class Watch {
     if (socketAddress === undefined || isIP(socketAddress.address) !== 0) return [endpoint];
     const hostname = socketAddress.address;
     const addresses = await this.#addresses(hostname);
-    const used = this.#cluster.type === 'LOGICAL_DNS' ? addresses.slice(0, 1) : addresses;
-    return used.map((address) => ({
-      ...endpoint,
-      endpoint: { ...endpoint.endpoint, hostname: endpoint.endpoint?.hostname ?? hostname, address: { socketAddress: { ...socketAddress, address } } },
-    }));
+    return addresses.map((address) => {
+      const resolved = { socketAddress: { ...socketAddress, address } };
+      return { ...endpoint, endpoint: { ...endpoint.endpoint, hostname: endpoint.endpoint?.hostname ?? hostname, address: resolved } };
+    });
   }
 
   async #addresses(hostname: string): Promise<readonly string[]> {

@@ -1,0 +1,65 @@
+// `weft proxy`: the data plane from an Envoy v3 bootstrap file, with Envoy's flags.
+import { parseArgs } from 'node:util';
+import { runProxy, validateBootstrap } from '../proxy/main.ts';
+import type { ProxyOptions } from '../proxy/main.ts';
+
+const HELP = `usage: weft proxy -c FILE [options]
+
+  -c, --config-path FILE   Envoy v3 bootstrap, YAML or JSON (also --config)
+      --concurrency N      worker threads; 0 is one for each CPU (default: number of CPUs)
+      --service-node ID    node.id, over the file's
+      --service-cluster N  node.cluster, over the file's
+  -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
+      --drain-time-s N     how long requests in flight may take after SIGTERM (default 30)
+      --mode MODE          serve, or validate: check the file and end
+      --base-id N          accepted for Envoy's sake; not needed
+`;
+
+const OPTIONS = {
+  'config-path': { type: 'string', short: 'c' },
+  config: { type: 'string' },
+  concurrency: { type: 'string' },
+  'service-node': { type: 'string' },
+  'service-cluster': { type: 'string' },
+  'log-level': { type: 'string', short: 'l' },
+  'drain-time-s': { type: 'string' },
+  mode: { type: 'string' },
+  'base-id': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+const LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'];
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: OPTIONS });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const file = values['config-path'] ?? values.config;
+  if (file === undefined) return usageError('-c FILE is missing');
+  const [concurrency, drainTimeS] = [wholeNumber(values.concurrency), wholeNumber(values['drain-time-s'])];
+  if (concurrency === null) return usageError(`--concurrency takes a whole number, not "${values.concurrency}"`);
+  if (drainTimeS === null) return usageError(`--drain-time-s takes a whole number, not "${values['drain-time-s']}"`);
+  const level = values['log-level'] ?? 'info';
+  if (!LEVELS.includes(level)) return usageError(`--log-level is one of ${LEVELS.join(', ')}, not "${level}"`);
+  const options: ProxyOptions = {
+    file, logLevel: level, ...(concurrency !== undefined && { concurrency }), ...(drainTimeS !== undefined && { drainTimeMs: drainTimeS * 1000 }),
+    ...(values['service-node'] !== undefined && { serviceNode: values['service-node'] }),
+    ...(values['service-cluster'] !== undefined && { serviceCluster: values['service-cluster'] }),
+  };
+  if (values.mode === 'validate') return validateBootstrap(options);
+  if (values.mode !== undefined && values.mode !== 'serve') return usageError(`--mode is serve or validate, not "${values.mode}"`);
+  return runProxy(options);
+}
+
+/** undefined when absent, null when it is no whole number. */
+function wholeNumber(text: string | undefined): number | null | undefined {
+  if (text === undefined) return undefined;
+  return /^\d{1,6}$/.test(text) ? Number(text) : null;
+}
+
+function usageError(reason: string): number {
+  process.stderr.write(`weft proxy: ${reason}\n\n${HELP}`);
+  return 2;
+}

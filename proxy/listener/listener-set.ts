@@ -1,0 +1,107 @@
+// The listeners of one worker: compiled beside the running ones, warmed until their routes and secrets are there, then bound.
+import { bindFailureText } from '../base/node-error.ts';
+import type { Listener as ListenerConfig } from '../config/listener.ts';
+import type { CompiledListener, ListenerHost } from './listener.ts';
+import { Listener } from './listener.ts';
+
+/** A compiled listener with what it still waits for. */
+export interface PreparedListener {
+  readonly compiled: CompiledListener;
+  /** Names of route tables and secrets that are not there yet. */
+  missing(): readonly string[];
+}
+
+/** Compiles; rejects with a ConfigError. `previous` offers chains to keep, so that their connections live on. */
+export type CompileListener = (config: ListenerConfig, name: string) => Promise<PreparedListener>;
+
+export interface ListenerEvents {
+  onListening(name: string, port: number): void;
+  onListenFailed(name: string, reason: string): void;
+}
+
+/** Running and warming listeners by name. A failed bind keeps the old listener serving. */
+export class ListenerSet {
+  readonly #compile: CompileListener;
+  readonly #host: ListenerHost;
+  readonly #events: ListenerEvents;
+  readonly #running = new Map<string, Listener>();
+  readonly #warming = new Map<string, PreparedListener>();
+  readonly #leaving = new Set<Listener>();
+  #draining = false;
+
+  constructor(compile: CompileListener, host: ListenerHost, events: ListenerEvents) {
+    this.#compile = compile;
+    this.#host = host;
+    this.#events = events;
+  }
+
+  get warming(): string[] {
+    return [...this.#warming.keys()];
+  }
+
+  /** Open downstream connections, also of listeners that were removed. */
+  get connections(): number {
+    let count = 0;
+    for (const listener of this.#running.values()) count += listener.connections;
+    for (const listener of this.#leaving) count += listener.connections;
+    return count;
+  }
+
+  /** Rejects with a ConfigError and keeps what was there. */
+  async apply(name: string, config: ListenerConfig): Promise<void> {
+    this.#warming.set(name, await this.#compile(config, name));
+    await this.activate();
+  }
+
+  remove(name: string): void {
+    this.#warming.delete(name);
+    const listener = this.#running.get(name);
+    if (listener === undefined) return;
+    this.#running.delete(name);
+    this.#retire(listener);
+  }
+
+  /** Puts in force every warming listener that has all it needs. Called when routes or secrets arrive. */
+  async activate(): Promise<void> {
+    for (const [name, prepared] of [...this.#warming]) {
+      if (prepared.missing().length > 0 || this.#warming.get(name) !== prepared) continue;
+      this.#warming.delete(name);
+      await this.#putInForce(name, prepared.compiled);
+    }
+  }
+
+  drain(): void {
+    this.#draining = true;
+    for (const listener of this.#running.values()) listener.drain();
+  }
+
+  destroy(): void {
+    for (const listener of [...this.#running.values(), ...this.#leaving]) listener.destroy();
+    this.#running.clear();
+    this.#leaving.clear();
+  }
+
+  async #putInForce(name: string, compiled: CompiledListener): Promise<void> {
+    const running = this.#running.get(name);
+    if (running !== undefined && running.sameAddress(compiled)) {
+      running.replace(compiled);
+      return;
+    }
+    const listener = new Listener(compiled, this.#host);
+    try {
+      const port = await listener.listen();
+      this.#running.set(name, listener);
+      if (this.#draining) listener.drain();
+      if (running !== undefined) this.#retire(running);
+      this.#events.onListening(name, port);
+    } catch (cause) {
+      this.#events.onListenFailed(name, `${compiled.host}:${compiled.port}: ${bindFailureText(cause)}`);
+    }
+  }
+
+  /** Takes no more connections; those that it has finish. */
+  #retire(listener: Listener): void {
+    this.#leaving.add(listener);
+    listener.retire(() => this.#leaving.delete(listener));
+  }
+}
