@@ -1,4 +1,5 @@
-// The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's policy.
+// The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's
+// policy.
 import type { Random } from '../base/random.ts';
 import type { Endpoint, PickContext } from './upstream.ts';
 

@@ -5,17 +5,25 @@ import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 
-/** How one try ended, for outlier detection and endpoint figures: a status, or a local failure (connect, reset, timeout). */
+/**
+ * How one try ended, for outlier detection and endpoint figures: a status, or a local failure (connect, reset,
+ * timeout).
+ */
 export type Outcome = number | 'connect-failure' | 'reset' | 'timeout' | 'cancelled';
 
-/** One address of a cluster, with what is known about it. Survives configuration changes while it stays in the cluster. */
+/**
+ * One address of a cluster, with what is known about it. Survives configuration changes while it stays in the
+ * cluster.
+ */
 export interface Endpoint {
   /** ip:port, or a unix socket's path. */
   readonly address: string;
   /** The name from configuration (DNS clusters, auto host rewrite); undefined for plain addresses. */
   readonly hostname: string | undefined;
   readonly weight: number;
-  /** `filter_metadata.istio.workload`, as istiod writes it: name;namespace;canonical-name;canonical-revision;cluster. */
+  /**
+   * `filter_metadata.istio.workload`, as istiod writes it: name;namespace;canonical-name;canonical-revision;cluster.
+   */
   readonly workload: string | undefined;
   readonly activeRequests: number;
   /** Reports how a try ended. */
@@ -65,10 +73,14 @@ export interface Cluster {
   pick(context: PickContext | undefined): PickResult;
   /**
    * Starts a try: a pooled connection, a new one within the limits, or a place in the pending queue. A ProxyError
-   * (`overflow`) when a limit is hit. The head is serialised when the connection is ready and must not change until then.
+   * (`overflow`) when a limit is hit. The head is serialised when the connection is ready and must not change until
+   * then.
    */
   startAttempt(endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean): Attempt | ProxyError;
-  /** As startAttempt, but bytes go raw over a connection of their own (CONNECT that ends here); answers 200 when connected. */
+  /**
+   * As startAttempt, but bytes go raw over a connection of their own (CONNECT that ends here); answers 200 when
+   * connected.
+   */
   startTunnel(endpoint: Endpoint, sink: AttemptSink): Attempt | ProxyError;
   /** Counts a retry or its result in the cluster's stats. */
   countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void;

@@ -2,7 +2,8 @@
 import type { Random } from '../../base/random.ts';
 
 /**
- * A binary heap of items by deadline. Each turn takes the earliest item and puts it back 1/weight later, so that over time
+ * A binary heap of items by deadline. Each turn takes the earliest item and puts it back 1/weight later, so that over
+ * time
  * items come up in proportion to their weights, evenly spread. O(log n) a turn, nothing allocated.
  */
 export class EdfSchedule<T> {
@@ -10,7 +11,10 @@ export class EdfSchedule<T> {
   readonly #deadlines: Float64Array;
   readonly #weigh: (item: T) => number;
 
-  /** `weigh` answers a weight over 0. First deadlines are random, so that proxies that start together don't march in step. */
+  /**
+   * `weigh` answers a weight over 0. First deadlines are random, so that proxies that start together don't march in
+   * step.
+   */
   constructor(items: readonly T[], weigh: (item: T) => number, random: Random) {
     this.#items = items.slice();
     this.#weigh = weigh;

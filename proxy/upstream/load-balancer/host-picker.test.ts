@@ -97,6 +97,7 @@ test(`LEAST_REQUEST with more choices finds the idle one more often (seed ${SEED
 
 test(`LEAST_REQUEST weighs a busy endpoint down where weights differ (seed ${SEED})`, () => {
   // 4 / (3 + 1) against 2 / (0 + 1): the lighter but idle one gets twice as many.
-  const share = counts(leastRequest(LEAST_REQUEST), [endpoint('heavy', 4, 3), endpoint('light', 2)], 3000).get('light')!;
+  const endpoints = [endpoint('heavy', 4, 3), endpoint('light', 2)];
+  const share = counts(leastRequest(LEAST_REQUEST), endpoints, 3000).get('light')!;
   assert.ok(Math.abs(share - 2000) <= tolerance(3000, 2 / 3), String(share));
 });

@@ -50,8 +50,9 @@ test('a panic threshold of 0 never uses unhealthy endpoints', () => {
 
 test('degraded endpoints take what the healthy ones of all priorities leave', () => {
   const levels = [{ total: 10, healthy: 5, degraded: 5 }, { total: 10, healthy: 1, degraded: 9 }];
-  const found = priorityLoads(levels, ENVOY).map(({ healthyPercent, degradedPercent }) => [healthyPercent, degradedPercent]);
-  assert.deepEqual(found, [[70, 16], [14, 0]]);
+  const found = priorityLoads(levels, ENVOY);
+  const percents = found.map(({ healthyPercent, degradedPercent }) => [healthyPercent, degradedPercent]);
+  assert.deepEqual(percents, [[70, 16], [14, 0]]);
 });
 
 function endpoint(address: string): Endpoint {

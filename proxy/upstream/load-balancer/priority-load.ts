@@ -7,7 +7,9 @@ export interface PriorityHealth {
   readonly degraded: number;
 }
 
-/** Per priority: percent of the traffic for its healthy and for its degraded endpoints, and whether it ignores health. */
+/**
+ * Per priority: percent of the traffic for its healthy and for its degraded endpoints, and whether it ignores health.
+ */
 export interface PriorityLoad {
   healthyPercent: number;
   degradedPercent: number;
@@ -15,7 +17,10 @@ export interface PriorityLoad {
 }
 
 export interface PriorityOptions {
-  /** A priority counts as complete while healthy * this / total is at least 100 (overprovisioning_factor). Default 140. */
+  /**
+   * A priority counts as complete while healthy * this / total is at least 100 (overprovisioning_factor). Default
+   * 140.
+   */
   readonly overprovisioningPercent: number;
   /** Under this share of available endpoints all are used (healthy_panic_threshold). Envoy's default 50; 0 is never. */
   readonly panicPercent: number;

@@ -1,0 +1,97 @@
+// Our judgement of a peer's certificate, after OpenSSL's of its chain: the SVID rules, accepted names, pins (S50, S51).
+import { createHash } from 'node:crypto';
+import type { X509Certificate } from 'node:crypto';
+import { readCertificate, svidFault } from '../../certs/x509.ts';
+import type { CertificateFields } from '../../certs/x509.ts';
+import { namesHost } from './san-matcher.ts';
+import type { ValidationMaterial } from './validation-material.ts';
+
+/** Which of Envoy's counters a refusal belongs to: ssl.fail_verify_<this>. */
+export type VerifyFailure = 'no_cert' | 'error' | 'san' | 'cert_hash';
+
+/** Why a peer is refused, in words for the log. */
+export class PeerRefusal {
+  readonly failure: VerifyFailure;
+  readonly reason: string;
+
+  constructor(failure: VerifyFailure, reason: string) {
+    this.failure = failure;
+    this.reason = reason;
+  }
+}
+
+/** The names of a peer that was verified. */
+export interface PeerIdentity {
+  readonly uriSan: string | undefined;
+  readonly dnsSans: readonly string[];
+  /** As %DOWNSTREAM_PEER_SUBJECT% shows it. */
+  readonly subject: string | undefined;
+}
+
+/** What the handshake left to be judged. */
+export interface PeerEvidence {
+  readonly certificate: X509Certificate;
+  /** OpenSSL's verdict on the chain: an error code, or undefined when it is trusted. */
+  readonly chainError: string | undefined;
+  /** A resumed session carries the certificate of the first handshake, whose time OpenSSL does not look at again. */
+  readonly resumed: boolean;
+  /** Unix time in milliseconds. */
+  readonly nowMs: number;
+  /** A host that the certificate must name, beside the configured names (auto_san_validation). */
+  readonly requiredName?: string | undefined;
+}
+
+/** The peer's identity, or why it is refused. Every check runs on resumed sessions as well (S53). */
+export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidence): PeerIdentity | PeerRefusal {
+  const { certificate } = evidence;
+  const chain = chainRefusal(validation, evidence);
+  if (chain !== undefined) return new PeerRefusal('error', chain);
+  const fields = readCertificate(certificate.raw);
+  if (fields === undefined) return new PeerRefusal('error', 'the certificate is not readable as DER');
+  if (fields.ca) return new PeerRefusal('error', 'the certificate is a CA certificate');
+  const svid = fields.uriSans.some(isSpiffe) ? svidFault(certificate.raw) : undefined;
+  if (svid !== undefined) return new PeerRefusal('san', svid);
+  if (!pinned(validation, fields, certificate.raw)) return new PeerRefusal('cert_hash', 'no pin fits the certificate');
+  const { sanMatchers } = validation;
+  if (sanMatchers.length > 0 && !sanMatchers.some((matcher) => matcher.matches(fields))) {
+    return new PeerRefusal('san', `no accepted name among ${namesText(fields)}`);
+  }
+  const { requiredName } = evidence;
+  if (requiredName !== undefined && !namesHost(fields, requiredName)) {
+    return new PeerRefusal('san', `${JSON.stringify(requiredName)} is not among ${namesText(fields)}`);
+  }
+  const uriSan = fields.uriSans.length === 1 ? fields.uriSans[0] : undefined;
+  return { uriSan, dnsSans: fields.dnsSans, subject: subjectText(certificate.subject) };
+}
+
+function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence): string | undefined {
+  const { certificate, chainError, resumed, nowMs } = evidence;
+  if (validation.trustedCa === undefined) return undefined;
+  if (chainError !== undefined || !resumed) return chainError;
+  const current = Date.parse(certificate.validFrom) <= nowMs && nowMs <= Date.parse(certificate.validTo);
+  return current ? undefined : 'the certificate of the resumed session is out of date';
+}
+
+/** Whoever says spiffe, in any case of letters, is held to the rules of an SVID. */
+function isSpiffe(uri: string): boolean {
+  return uri.slice(0, 7).toLowerCase() === 'spiffe:';
+}
+
+/** `CN=a,O=b`, last first (RFC 2253), of the runtime's one-per-line form; for display, never for decisions. */
+function subjectText(subject: string | undefined): string | undefined {
+  return subject === undefined || subject === '' ? undefined : subject.split('\n').toReversed().join(',');
+}
+
+/** No pins, or one of them fits; a pin of either kind will do, as in Envoy. */
+function pinned(validation: ValidationMaterial, fields: CertificateFields, der: Buffer): boolean {
+  const { spkiPins, certificatePins } = validation;
+  if (spkiPins.size === 0 && certificatePins.size === 0) return true;
+  return spkiPins.has(createHash('sha256').update(fields.publicKey).digest('base64'))
+    || certificatePins.has(createHash('sha256').update(der).digest('hex'));
+}
+
+/** A few names for the log; foreign bytes are escaped by JSON. */
+function namesText(fields: CertificateFields): string {
+  const names = [...fields.uriSans, ...fields.dnsSans].slice(0, 4).map((name) => JSON.stringify(name.slice(0, 200)));
+  return names.length === 0 ? 'none' : names.join(', ');
+}

@@ -1,0 +1,38 @@
+// TLS sessions of one client context's generation, to be resumed by the endpoint and server name that issued them
+// (S53).
+
+/** Endpoints and names that are remembered; past this the oldest is forgotten. */
+const PEERS_MAX = 1024;
+
+export class SessionCache {
+  readonly #perPeer: number;
+  readonly #sessions = new Map<string, Buffer[]>();
+
+  /** `perPeer` is Envoy's max_session_keys (default 1 there); 0 turns resumption off. */
+  constructor(perPeer: number) {
+    this.#perPeer = perPeer;
+  }
+
+  get enabled(): boolean {
+    return this.#perPeer > 0;
+  }
+
+  /** Takes the newest session of a peer: a ticket is used once (RFC 8446 appendix C.4). */
+  take(peer: string): Buffer | undefined {
+    return this.#sessions.get(peer)?.pop();
+  }
+
+  put(peer: string, session: Buffer): void {
+    if (this.#perPeer === 0) return;
+    const sessions = this.#sessions.get(peer) ?? this.#add(peer);
+    sessions.push(session);
+    if (sessions.length > this.#perPeer) sessions.shift();
+  }
+
+  #add(peer: string): Buffer[] {
+    if (this.#sessions.size >= PEERS_MAX) this.#sessions.delete(this.#sessions.keys().next().value!);
+    const sessions: Buffer[] = [];
+    this.#sessions.set(peer, sessions);
+    return sessions;
+  }
+}

@@ -1,0 +1,68 @@
+// What a peer's certificate must be: trust roots, accepted names, pins; compiled from a CertificateValidationContext.
+import { X509Certificate } from 'node:crypto';
+import { ConfigError, messageOf } from '../base/error.ts';
+import type { CertificateValidationContext } from '../config/tls.ts';
+import { readDataSource } from './data-source.ts';
+import { compileSanMatcher } from './san-matcher.ts';
+import type { SanMatcher } from './san-matcher.ts';
+
+export interface ValidationMaterial {
+  /** PEM roots; undefined: the chain is not verified, only pins are, as in Envoy without trusted_ca. */
+  readonly trustedCa: readonly string[] | undefined;
+  readonly crl: string | undefined;
+  /** One must match; none: any name. */
+  readonly sanMatchers: readonly SanMatcher[];
+  /** SHA-256 pins of the SubjectPublicKeyInfo (base64) and of the certificate (lower-case hex). */
+  readonly spkiPins: ReadonlySet<string>;
+  readonly certificatePins: ReadonlySet<string>;
+}
+
+/** Without roots and pins there is nothing to verify by, and no certificate is asked for. */
+export function verifies({ trustedCa, spkiPins, certificatePins }: ValidationMaterial): boolean {
+  return trustedCa !== undefined || spkiPins.size > 0 || certificatePins.size > 0;
+}
+
+const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
+
+export function compileValidation(config: CertificateValidationContext, path: string): ValidationMaterial {
+  return {
+    trustedCa: rootsOf(config, path),
+    crl: config.crl === undefined ? undefined : readDataSource(config.crl, `${path}.crl`).toString('latin1'),
+    sanMatchers: (config.matchTypedSubjectAltNames ?? []).map((matcher, i) => (
+      compileSanMatcher(matcher, `${path}.matchTypedSubjectAltNames[${i}]`)
+    )),
+    spkiPins: new Set(config.verifyCertificateSpki),
+    certificatePins: new Set(config.verifyCertificateHash?.map((hash) => hash.replaceAll(':', '').toLowerCase())),
+  };
+}
+
+/**
+ * combined_validation_context: what came by SDS is merged over the default; lists add up, as protobuf messages merge.
+ */
+export function mergeValidation(base: ValidationMaterial, over: ValidationMaterial): ValidationMaterial {
+  return {
+    trustedCa: over.trustedCa ?? base.trustedCa,
+    crl: over.crl ?? base.crl,
+    sanMatchers: [...base.sanMatchers, ...over.sanMatchers],
+    spkiPins: base.spkiPins.union(over.spkiPins),
+    certificatePins: base.certificatePins.union(over.certificatePins),
+  };
+}
+
+function rootsOf(config: CertificateValidationContext, path: string): readonly string[] | undefined {
+  if (config.trustedCa === undefined) return undefined;
+  const pem = readDataSource(config.trustedCa, `${path}.trustedCa`).toString('latin1');
+  const roots = pem.match(PEM_CERTIFICATE) ?? [];
+  if (roots.length === 0) throw new ConfigError(`${path}.trustedCa`, 'holds no PEM certificate');
+  roots.forEach((root, i) => checkRoot(root, `${path}.trustedCa`, i));
+  return roots;
+}
+
+/** OpenSSL skips roots that it cannot read; a bundle that is partly lost would refuse peers one by one. */
+function checkRoot(pem: string, path: string, index: number): void {
+  try {
+    new X509Certificate(pem);
+  } catch (cause) {
+    throw new ConfigError(path, `certificate ${index + 1} of the bundle is malformed: ${messageOf(cause)}`);
+  }
+}
