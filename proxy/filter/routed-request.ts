@@ -5,28 +5,38 @@ import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { RetryPolicy } from '../route/retry-policy.ts';
-import type { ForwardAction, HeaderOperations, RouteEntry } from '../route/route-entry.ts';
+import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
+import type { RequestPlan } from '../route/request-plan.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { RetryHosts, backoffMs } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
+import { applyLevels } from './header-levels.ts';
 import { RequestBuffer } from './request-buffer.ts';
 
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
 const BACKOFF_TIMER = 2;
 
+/** Where a request goes and how: what the router decided before the first try. */
+export interface Routing {
+  readonly cluster: Cluster;
+  readonly route: RouteEntry;
+  readonly action: ForwardAction;
+  readonly choice: ClusterChoice;
+  /** The action's timeout and retries, or what the request's x-envoy headers ask for instead. */
+  readonly plan: RequestPlan;
+  /** No x-envoy headers of our own. */
+  readonly quiet: boolean;
+}
+
 /** Lives from the router's first hook to the stream's end; at most one try is active. */
 export class RoutedRequest implements AttemptSink, TimerTarget {
   readonly #stream: RoutedStream;
+  readonly #routing: Routing;
   readonly #cluster: Cluster;
-  readonly #route: RouteEntry;
-  readonly #action: ForwardAction;
-  readonly #clusterResponseHeaders: HeaderOperations | undefined;
-  readonly #quiet: boolean;
   readonly #retry: RetryPolicy | undefined;
-  readonly #timeoutMs: number;
   #attempt: Attempt | undefined = undefined;
   #attemptReady = false;
   #retriesLeft: number;
@@ -39,29 +49,18 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #backoffTimer: Timer | undefined = undefined;
   #responded = false;
 
-  constructor(
-    stream: RoutedStream,
-    cluster: Cluster,
-    route: RouteEntry,
-    action: ForwardAction,
-    clusterResponseHeaders: HeaderOperations | undefined,
-    suppressEnvoyHeaders: boolean,
-  ) {
+  constructor(stream: RoutedStream, routing: Routing) {
     this.#stream = stream;
-    this.#cluster = cluster;
-    this.#route = route;
-    this.#action = action;
-    this.#clusterResponseHeaders = clusterResponseHeaders;
-    this.#quiet = suppressEnvoyHeaders;
-    this.#retry = action.retry;
+    this.#routing = routing;
+    this.#cluster = routing.cluster;
+    this.#retry = routing.plan.retry;
     this.#retriesLeft = this.#retry?.maxRetries ?? 0;
-    this.#timeoutMs = action.timeoutMs;
     this.#replay = this.#retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
   }
 
   start(endStream: boolean): void {
-    const headers = this.#stream.request.headers;
-    if (!this.#quiet && this.#timeoutMs > 0) headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(this.#timeoutMs)));
+    const { quiet, plan } = this.#routing;
+    if (!quiet && plan.timeoutMs > 0) this.#stream.request.headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(plan.timeoutMs)));
     if (endStream) this.#startRouteTimer();
     this.#try(endStream);
   }
@@ -105,7 +104,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#stream.info.attempts++;
     this.#prepareHead(picked);
     this.#attemptReady = false;
-    const started = this.#action.connectTerminates
+    const started = this.#routing.action.connectTerminates
       ? this.#cluster.startTunnel(picked, this)
       : this.#cluster.startAttempt(picked, this, this.#stream.request, endStream);
     if (started instanceof ProxyError) {
@@ -119,8 +118,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   #prepareHead(endpoint: Endpoint): void {
     const { request, info } = this.#stream;
-    if (info.attempts === 1) this.#action.rewrite?.(request, endpoint.hostname);
-    if (this.#route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
+    if (info.attempts === 1) this.#routing.action.rewrite?.(request, endpoint.hostname);
+    if (this.#routing.route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
   }
 
   #noteEndpoint(endpoint: Endpoint): void {
@@ -135,8 +134,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   /** Envoy counts the route's timeout from the end of the request. */
   #startRouteTimer(): void {
-    if (this.#timeoutMs <= 0) return;
-    (this.#routeTimer ??= new Timer(this.#stream.timers, this, ROUTE_TIMER)).arm(this.#timeoutMs);
+    const { timeoutMs } = this.#routing.plan;
+    if (timeoutMs > 0) (this.#routeTimer ??= new Timer(this.#stream.timers, this, ROUTE_TIMER)).arm(timeoutMs);
   }
 
   onTimer(tag: number): void {
@@ -290,10 +289,10 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #finishHead(head: ResponseHead): void {
     const { headers } = head;
     const { info } = this.#stream;
-    if (!this.#quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
-    if (this.#route.attemptCountResponse) headers.set('x-envoy-attempt-count', String(info.attempts));
-    this.#clusterResponseHeaders?.apply(headers, info);
-    for (const operations of this.#route.responseHeaders) operations.apply(headers, info);
+    const { route, choice, quiet } = this.#routing;
+    if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
+    if (route.attemptCountResponse) headers.set('x-envoy-attempt-count', String(info.attempts));
+    applyLevels(route.responseHeaders, choice.responseHeaders, route.mostSpecificWins, headers, info);
   }
 
   onResponseData(chunk: Buffer, endStream: boolean): void {

@@ -1,10 +1,12 @@
 // The last filter: turns the matched route into a redirect, a direct answer, or a request to an upstream cluster.
 import { ProxyError } from '../base/error.ts';
 import type { Headers } from '../http/headers.ts';
+import { planRequest } from '../route/request-plan.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { Cluster, ClusterSet } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
+import { applyLevels } from './header-levels.ts';
 import { RoutedRequest } from './routed-request.ts';
 
 /** Envoy's envoy.extensions.filters.http.router.v3.Router. */
@@ -73,9 +75,9 @@ export class RouterFilter implements HttpFilter {
 
   #prepare(stream: RoutedStream, route: RouteEntry, action: ForwardAction, choice: ClusterChoice, cluster: Cluster): RoutedRequest {
     const { request, info } = stream;
-    choice.requestHeaders?.apply(request.headers, info);
-    for (const operations of route.requestHeaders) operations.apply(request.headers, info);
-    return new RoutedRequest(stream, cluster, route, action, choice.responseHeaders, this.#options.suppressEnvoyHeaders);
+    applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
+    const plan = this.#options.suppressEnvoyHeaders ? action : planRequest(action, request);
+    return new RoutedRequest(stream, { cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders });
   }
 }
 

@@ -15,6 +15,7 @@ import { StreamInfo } from '../telemetry/stream-info.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { FilterChain } from './chain.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
+import { applyLevels } from './header-levels.ts';
 import { RequestBuffer } from './request-buffer.ts';
 
 /** What all streams of one HTTP connection manager share; the manager compiles it once. */
@@ -26,6 +27,10 @@ export interface StreamSettings {
   readonly bufferBytesMax: number;
   /** 0 is off; Envoy's default 5 min. */
   readonly idleTimeoutMs: number;
+  /** Whole life of a request, whatever it does (max_stream_duration); 0 is off. */
+  readonly maxDurationMs: number;
+  /** Until the request has arrived whole (request_timeout); 0 is off. */
+  readonly requestTimeoutMs: number;
   /** The table of this moment: kept by the stream until it ends, so that a request sees one configuration only. */
   matchRoute(request: RequestHead, info: StreamInfo): RouteEntry | undefined;
   /** Forwarding headers, request id, trace start; an error refuses the request. */
@@ -47,6 +52,9 @@ export interface StreamOwner {
 }
 
 const NOT_PAUSED = -1;
+const IDLE_TIMER = 0;
+const DURATION_TIMER = 1;
+const REQUEST_TIMER = 2;
 
 /** See filter.ts for what filters may do with it. Calls after its end do nothing. */
 export class Stream implements RoutedStream, RequestSink, TimerTarget {
@@ -66,6 +74,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   #ended = false;
   #lastActiveMs: number;
   readonly #idleTimer: Timer | undefined;
+  readonly #durationTimer: Timer | undefined;
+  readonly #requestTimer: Timer | undefined;
 
   constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
     this.#settings = settings;
@@ -75,8 +85,9 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#buffer = new RequestBuffer(settings.bufferBytesMax);
     this.#lastActiveMs = settings.clock.nowMs();
     this.info = new StreamInfo(connection, this.#lastActiveMs, settings.clock.wallMs());
-    this.#idleTimer = settings.idleTimeoutMs > 0 ? new Timer(settings.timers, this) : undefined;
-    this.#idleTimer?.arm(settings.idleTimeoutMs);
+    this.#idleTimer = this.#timer(IDLE_TIMER, settings.idleTimeoutMs);
+    this.#durationTimer = this.#timer(DURATION_TIMER, settings.maxDurationMs);
+    this.#requestTimer = this.#timer(REQUEST_TIMER, settings.requestTimeoutMs);
     settings.onStreamStart(this.info);
   }
 
@@ -220,7 +231,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     head.contentLength = reply.body.length;
     if (reply.body !== '') head.headers.append('content-type', 'text/plain');
     for (const [name, value] of reply.headers ?? []) head.headers.append(name, value);
-    for (const operations of reply.route?.responseHeaders ?? []) operations.apply(head.headers, this.info);
+    const { route } = reply;
+    if (route !== undefined) applyLevels(route.responseHeaders, undefined, route.mostSpecificWins, head.headers, this.info);
     const body = reply.body === '' || this.info.request?.method === 'HEAD' ? undefined : Buffer.from(reply.body, 'latin1');
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
@@ -298,18 +310,34 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   // --- life
 
+  onTimer(tag: number): void {
+    if (tag === IDLE_TIMER) this.#onIdle();
+    else if (tag === DURATION_TIMER) this.#timeOut(new ProxyError('max-duration', 'internal', 'max_duration_timeout'));
+    else this.#timeOut(new ProxyError('request-timeout', 'downstream', 'request_overall_timeout'));
+  }
+
   /** Idle for the whole of stream_idle_timeout: 408 before the request is complete, 504 after it (as Envoy). */
-  onTimer(): void {
+  #onIdle(): void {
     const left = this.#settings.idleTimeoutMs - (this.#settings.clock.nowMs() - this.#lastActiveMs);
     if (left > 0) {
       this.#idleTimer?.arm(left);
       return;
     }
     const kind = this.requestComplete ? 'stream-idle-timeout' : 'request-timeout';
-    const error = new ProxyError(kind, this.requestComplete ? 'upstream' : 'downstream', 'stream_idle_timeout');
     this.info.flags |= flagBit('SI');
+    this.#timeOut(new ProxyError(kind, this.requestComplete ? 'upstream' : 'downstream', 'stream_idle_timeout'));
+  }
+
+  #timeOut(error: ProxyError): void {
     if (this.responseStarted) this.abortResponse(error);
     else this.failStream(error);
+  }
+
+  #timer(tag: number, ms: number): Timer | undefined {
+    if (ms <= 0) return undefined;
+    const timer = new Timer(this.#settings.timers, this, tag);
+    timer.arm(ms);
+    return timer;
   }
 
   #checkUpgrade(head: RequestHead): ProxyError | undefined {
@@ -320,6 +348,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   #completeRequest(): void {
     this.requestComplete = true;
+    this.#requestTimer?.cancel();
     this.info.requestEndMs = this.#settings.clock.nowMs();
   }
 
@@ -331,6 +360,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     if (this.#ended) return;
     this.#ended = true;
     this.#idleTimer?.cancel();
+    this.#durationTimer?.cancel();
+    this.#requestTimer?.cancel();
     this.info.endMs = this.#settings.clock.nowMs();
     this.#buffer.clear();
     if (this.info.request !== undefined) for (const filter of this.#settings.chain.complete) filter.onComplete(this);

@@ -28,6 +28,8 @@ export interface CompiledListener {
   readonly port: number;
   readonly matchers: readonly ChainMatcher<CompiledChain>[];
   readonly defaultChain: CompiledChain | undefined;
+  /** Connections that the kernel holds before they are accepted. */
+  readonly backlog: number;
   /** Look at the first bytes before choosing a chain. */
   readonly inspects: boolean;
   /** Bound on that look; 0 waits for ever (as Istio asks). */
@@ -50,7 +52,6 @@ export interface ListenerHost {
 }
 
 const NO_HELLO: ClientHello = { serverName: undefined, alpn: [] };
-const BACKLOG = 1024;
 const READ_BYTES = 65_536;
 
 /** One bound address. `replace` changes what new connections meet; connections that exist keep what they have. */
@@ -84,10 +85,10 @@ export class Listener {
     const options = { allowHalfOpen: true, noDelay: true, highWaterMark: READ_BYTES };
     const server = createServer(options, (socket) => this.#onConnection(socket));
     this.#server = server;
-    const { host, port } = this.#compiled;
+    const { host, port, backlog } = this.#compiled;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog: BACKLOG, reusePort: this.#host.reusePort }, () => {
+      server.listen({ host, port, backlog, reusePort: this.#host.reusePort }, () => {
         server.removeListener('error', reject);
         // Accept errors (EMFILE) pass: libuv tries again, and the listener stays.
         server.on('error', () => this.#compiled.stats.acceptErrors.inc());

@@ -1,0 +1,127 @@
+// From a Listener's configuration to its compiled chains; chains that did not change are kept with their connections.
+import { ConfigError } from '../base/error.ts';
+import { msOr } from '../config/duration.ts';
+import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
+import type { NetworkFilter } from '../network/network-filter.ts';
+import { ListenerStats } from '../telemetry/listener-stats.ts';
+import { listenerScope } from '../telemetry/stat-name.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
+import type { Stats } from '../telemetry/stats.ts';
+import type { ServerTlsContext } from '../tls/server-context.ts';
+import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
+import type { CompiledChain, CompiledListener } from './listener.ts';
+import type { PreparedListener } from './listener-set.ts';
+
+/** A compiled terminal filter with what it waits for. */
+export interface PreparedFilter {
+  readonly filter: NetworkFilter;
+  missing(): readonly string[];
+}
+
+/** What the composition root gives: how the parts of a chain are made. Errors are ConfigErrors below the chain's path. */
+export interface ChainFactory {
+  readonly stats: Stats;
+  filter(chain: ChainConfig, listener: Config): Promise<PreparedFilter>;
+  tls(chain: ChainConfig, scope: string, stats: StatScope): ServerTlsContext | undefined;
+}
+
+const INSPECT_DEFAULT_MS = 15_000;
+
+interface KnownChain {
+  readonly chain: CompiledChain;
+  readonly filter: PreparedFilter;
+}
+
+/** Compiles listeners and remembers each one's chains, so that the same text gives the same chain again. */
+export class ListenerCompiler {
+  readonly #factory: ChainFactory;
+  readonly #known = new Map<string, Map<string, KnownChain>>();
+
+  constructor(factory: ChainFactory) {
+    this.#factory = factory;
+  }
+
+  async compile(config: Config, name: string): Promise<PreparedListener> {
+    const address = bindAddress(config);
+    const scope = listenerScope(config.statPrefix ?? `${address.host}:${address.port}`);
+    const before = this.#known.get(name) ?? new Map<string, KnownChain>();
+    const after = new Map<string, KnownChain>();
+    const matchers: ChainMatcher<CompiledChain>[] = [];
+    for (const [i, chain] of (config.filterChains ?? []).entries()) {
+      const known = await this.#chain(config, chain, `filterChains[${i}]`, before, after, scope);
+      matchers.push(new ChainMatcher(known.chain, chain.filterChainMatch));
+    }
+    const fallback = config.defaultFilterChain === undefined ? undefined
+      : await this.#chain(config, config.defaultFilterChain, 'defaultFilterChain', before, after, scope);
+    this.#known.set(name, after);
+    const compiled = this.#listener(config, name, address, scope, matchers, fallback?.chain);
+    return { compiled, missing: () => missingOf([...after.values()]) };
+  }
+
+  forget(name: string): void {
+    this.#known.delete(name);
+  }
+
+  async #chain(
+    config: Config,
+    chain: ChainConfig,
+    path: string,
+    before: ReadonlyMap<string, KnownChain>,
+    after: Map<string, KnownChain>,
+    stats: StatScope,
+  ): Promise<KnownChain> {
+    const key = `${config.trafficDirection ?? ''} ${config.perConnectionBufferLimitBytes ?? ''} ${JSON.stringify(chain)}`;
+    const known = before.get(key) ?? after.get(key) ?? (await this.#build(config, chain, path, stats));
+    after.set(key, known);
+    return known;
+  }
+
+  async #build(config: Config, chain: ChainConfig, path: string, stats: StatScope): Promise<KnownChain> {
+    try {
+      const filter = await this.#factory.filter(chain, config);
+      const name = chain.name ?? '';
+      const tls = this.#factory.tls(chain, `${config.name ?? ''}/${path}/${name}`, stats);
+      return { filter, chain: { name, network: filter.filter, tls } };
+    } catch (cause) {
+      if (cause instanceof ConfigError) throw new ConfigError(`${path}.${cause.path}`, cause.reason, cause.where);
+      throw cause;
+    }
+  }
+
+  #listener(
+    config: Config,
+    name: string,
+    address: { readonly host: string; readonly port: number },
+    scope: StatScope,
+    matchers: readonly ChainMatcher<CompiledChain>[],
+    defaultChain: CompiledChain | undefined,
+  ): CompiledListener {
+    const inspects = (config.listenerFilters ?? []).length > 0
+      || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
+    return {
+      name, ...address, matchers, defaultChain, inspects,
+      backlog: config.tcpBacklogSize ?? 511,
+      inspectTimeoutMs: msOr(config.listenerFiltersTimeout, INSPECT_DEFAULT_MS),
+      continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,
+      connectionsMax: CONNECTIONS_MAX,
+      stats: new ListenerStats(this.#factory.stats, scope),
+    };
+  }
+}
+
+/** Bounded by memory rather than by wish: 64 KiB for each connection of a 2 GiB worker. */
+const CONNECTIONS_MAX = 32_768;
+
+function missingOf(chains: readonly KnownChain[]): string[] {
+  return chains.flatMap(({ chain, filter }) => [
+    ...filter.missing(),
+    ...(chain.tls === undefined || chain.tls.ready ? [] : chain.tls.missingSecrets()),
+  ]);
+}
+
+function bindAddress(config: Config): { host: string; port: number } {
+  const socketAddress = config.address.socketAddress;
+  if (socketAddress === undefined) throw new ConfigError('address', 'a listener needs a socket_address; pipes are not supported');
+  if (config.bindToPort === false) throw new ConfigError('bindToPort', 'connections are not redirected, so it cannot be false');
+  return { host: socketAddress.address, port: socketAddress.portValue ?? 0 };
+}
