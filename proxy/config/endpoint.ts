@@ -37,22 +37,26 @@ export const LocalityLbEndpoints = message('envoy.config.endpoint.v3.LocalityLbE
   locality: optional(Locality, 'Where they are; shown, without effect on balancing.'),
   lbEndpoints: optional(list(LbEndpoint), 'The endpoints.'),
   loadBalancingWeight: optional(uint32({ minimum: 1 }), 'Read by locality-weighted balancing only, as in Envoy.'),
+  priority: optional(uint32({ maximum: 128 }), 'What the healthy endpoints of a priority cannot carry goes to the next '
+    + 'number; default 0, the first.'),
   metadata: optional(Metadata, 'Free-form.'),
 }, {
   refused: {
     'endpoints are given in place': ['load_balancer_endpoints', 'leds_cluster_locality_config'],
-    'there is no failover by priority': ['priority'],
   },
   warned: { 'Envoy does not honour it either': ['proximity'] },
 });
 export interface LocalityLbEndpoints extends Static<typeof LocalityLbEndpoints> {}
 
-const LoadAssignmentPolicy = message('envoy.config.endpoint.v3.ClusterLoadAssignment.Policy', {}, {
+const LoadAssignmentPolicy = message('envoy.config.endpoint.v3.ClusterLoadAssignment.Policy', {
+  overprovisioningFactor: optional(uint32({ minimum: 1 }), 'A priority is complete while this percent of its healthy '
+    + 'endpoints are as many as all; default 140.'),
+}, {
   refused: {
     'load is not dropped by configuration': ['drop_overloads'],
     'endpoints are kept until they are replaced': ['endpoint_stale_after'],
   },
-  warned: { 'there is no failover by priority': ['overprovisioning_factor', 'weighted_priority_health'] },
+  warned: { 'priorities are weighed by their number of endpoints': ['weighted_priority_health'] },
 });
 
 export const ClusterLoadAssignment = message('envoy.config.endpoint.v3.ClusterLoadAssignment', {
