@@ -5,7 +5,7 @@ import { Cluster } from './cluster.ts';
 import { ApiConfigSource, checkDelta, ConfigSource } from './config-source.ts';
 import { Listener } from './listener.ts';
 import { Node } from './node.ts';
-import { list, message, optional, Refusal, type Static } from './schema.ts';
+import { list, message, optional, type Static } from './schema.ts';
 import { Secret } from './tls.ts';
 import { TracingProvider } from './tracing.ts';
 
@@ -40,11 +40,7 @@ export const DynamicResources = message('envoy.config.bootstrap.v3.Bootstrap.Dyn
   adsConfig: optional(ApiConfigSource, 'The one stream that { ads: {} } means.'),
 }, {
   refused: { 'xdstp:// resource names are not supported': ['lds_resources_locator', 'cds_resources_locator'] },
-  check: ({ ldsConfig, cdsConfig, adsConfig }) => {
-    const usesAds = ldsConfig?.ads !== undefined || cdsConfig?.ads !== undefined;
-    if (usesAds && adsConfig === undefined) return new Refusal('is needed for { ads: {} }', ['adsConfig']);
-    return checkDelta(adsConfig)?.under('adsConfig');
-  },
+  check: ({ adsConfig }) => checkDelta(adsConfig)?.under('adsConfig'),
 });
 export interface DynamicResources extends Static<typeof DynamicResources> {}
 

@@ -7,9 +7,10 @@ import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, Upstre
   UpstreamProtocolOptions } from './http-protocol-options.ts';
 import { Metadata } from './node.ts';
 import { Percent, RuntimeDouble } from './percent.ts';
-import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
+import { bool, duration, enumeration, string, struct, uint32 } from './scalar.ts';
 import { any, atMostOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
 import { RawBuffer, UpstreamTlsContext } from './tls.ts';
+import { HTTP_PROTOCOL_OPTIONS } from './type-url.ts';
 
 export const RetryBudget = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget', {
   budgetPercent: optional(Percent, 'Retries may be this share of the requests that are active or pending; default 20.'),
@@ -121,8 +122,13 @@ export const UpstreamTransportSocket = message('envoy.config.core.v3.TransportSo
 });
 export interface UpstreamTransportSocket extends Static<typeof UpstreamTransportSocket> {}
 
-/** The key of the one entry in typed_extension_protocol_options. */
-export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const TransportSocketMatch = message('envoy.config.cluster.v3.Cluster.TransportSocketMatch', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  match: optional(struct(), 'All of it must be in the endpoint\'s filter_metadata under envoy.transport_socket_match; '
+    + 'empty or absent matches every endpoint.'),
+  transportSocket: required(UpstreamTransportSocket, 'TLS, or none.'),
+});
+export interface TransportSocketMatch extends Static<typeof TransportSocketMatch> {}
 
 export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   name: required(string({ minLength: 1 }), 'Name by which routes know it; stats are cluster.<this>.*.'),
@@ -164,6 +170,8 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   roundRobinLbConfig: optional(RoundRobinLbConfig, 'For ROUND_ROBIN.'),
   commonLbConfig: optional(CommonLbConfig, 'For every policy.'),
   transportSocket: optional(UpstreamTransportSocket, 'TLS; default plaintext.'),
+  transportSocketMatches: optional(list(TransportSocketMatch), 'By endpoint; the first that matches is taken before '
+    + 'transport_socket.'),
   upstreamConnectionOptions: optional(UpstreamConnectionOptions, 'TCP options.'),
   metadata: optional(Metadata, 'filter_metadata.istio.services names the services behind it.'),
 }, {
@@ -188,7 +196,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     return undefined;
   },
   refused: {
-    'TLS does not depend on the endpoint': ['transport_socket_matches', 'transport_socket_matcher'],
+    'TLS is chosen by transport_socket_matches': ['transport_socket_matcher'],
     'this kind of cluster is not supported': ['cluster_type', 'original_dst_lb_config'],
     'there are no active health checks': ['health_checks'],
     'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',

@@ -13,6 +13,7 @@ import { Router } from './router.ts';
 import { bool, duration, enumeration, headerValue, string, uint32 } from './scalar.ts';
 import { any, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 import { CustomTag, TracingProvider } from './tracing.ts';
+import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
@@ -23,12 +24,15 @@ const IGNORED_FILTERS = {
   'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': 'gRPC figures are not kept',
 };
 
+const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
+
 export const HttpFilter = message(`${HCM}.HttpFilter`, {
   name: required(string({ minLength: 1 }), 'Name by which typed_per_filter_config finds it.'),
   typedConfig: required(any('HTTP filter', HTTP_FILTERS, IGNORED_FILTERS), 'Which filter, and its configuration.'),
   disabled: optional(bool(), 'Off, unless a route configures it. Default false.'),
 }, {
   refused: { 'filters come with their chain': ['config_discovery'] },
+  oneOf: [CONFIG_TYPE],
   warned: { 'every filter that is accepted is honoured': ['is_optional'] },
 });
 export interface HttpFilter extends Static<typeof HttpFilter> {}
@@ -188,12 +192,10 @@ export const HttpConnectionManager = message(
 );
 export interface HttpConnectionManager extends Static<typeof HttpConnectionManager> {}
 
-const ROUTER = `type.googleapis.com/${Router['~name']}`;
-
 /** The router ends the chain; names are unique, because routes configure filters by name. */
 function checkFilters(filters: readonly HttpFilter[]): Refusal | undefined {
-  const routers = filters.filter(({ typedConfig }) => typedConfig['@type'] === ROUTER).length;
-  if (routers !== 1 || filters.at(-1)?.typedConfig['@type'] !== ROUTER) {
+  const routers = filters.filter(({ typedConfig }) => typedConfig['@type'] === ROUTER_TYPE).length;
+  if (routers !== 1 || filters.at(-1)?.typedConfig['@type'] !== ROUTER_TYPE) {
     return new Refusal('must end with the one envoy.filters.http.router', ['httpFilters']);
   }
   const names = filters.map(({ name }) => name);

@@ -4,9 +4,11 @@ import { HttpConnectionManager } from './http-connection-manager.ts';
 import { Metadata } from './node.ts';
 import { NetworkRBAC } from './rbac.ts';
 import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
-import { any, list, message, optional, required, type Static } from './schema.ts';
+import { any, exactlyOne, list, message, optional, required, type Static } from './schema.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { DownstreamTlsContext, RawBuffer } from './tls.ts';
+
+const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 
 export const FilterChainMatch = message('envoy.config.listener.v3.FilterChainMatch', {
   destinationPort: optional(uint32({ minimum: 1, maximum: 65_535 }), 'Port that the connection was made to.'),
@@ -28,6 +30,7 @@ export const NetworkFilter = message('envoy.config.listener.v3.Filter', {
   typedConfig: required(any('network filter', [HttpConnectionManager, TcpProxy, NetworkRBAC]), 'Which filter.'),
 }, {
   refused: { 'filters come with their chain': ['config_discovery'] },
+  oneOf: [CONFIG_TYPE],
 });
 export interface NetworkFilter extends Static<typeof NetworkFilter> {}
 
@@ -66,6 +69,7 @@ export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter',
     'filters come with their listener': ['config_discovery'],
     'a listener filter is there or not': ['filter_disabled'],
   },
+  oneOf: [CONFIG_TYPE],
 });
 export interface ListenerFilter extends Static<typeof ListenerFilter> {}
 

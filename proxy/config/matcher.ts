@@ -1,7 +1,7 @@
 // Matchers of text (envoy.type.matcher.v3: string.proto, regex.proto, path.proto).
 import { LIMITS } from './limits.ts';
 import { bool, headerValue, string } from './scalar.ts';
-import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
+import { exactlyOne, message, optional, required, type Static } from './schema.ts';
 
 export const RegexMatcher = message('envoy.type.matcher.v3.RegexMatcher', {
   regex: required(
@@ -25,11 +25,6 @@ export const StringMatcher = message('envoy.type.matcher.v3.StringMatcher', {
   oneOf: [exactlyOne('exact', 'prefix', 'suffix', 'safe_regex', 'contains', 'custom')],
 });
 export interface StringMatcher extends Static<typeof StringMatcher> {}
-
-export const ListStringMatcher = message('envoy.type.matcher.v3.ListStringMatcher', {
-  patterns: required(list(StringMatcher, { min: 1 }), 'Any of these matches.'),
-});
-export interface ListStringMatcher extends Static<typeof ListStringMatcher> {}
 
 export const PathMatcher = message('envoy.type.matcher.v3.PathMatcher', {
   path: required(StringMatcher, 'Path without query and fragment, after normalisation.'),

@@ -170,7 +170,7 @@ export const RedirectAction = message('envoy.config.route.v3.RedirectAction', {
   refused: { 'this rewrite is not supported': ['path_rewrite'] },
   oneOf: [
     atMostOne('https_redirect', 'scheme_redirect'),
-    atMostOne('path_redirect', 'prefix_rewrite', 'regex_rewrite'),
+    atMostOne('path_redirect', 'prefix_rewrite', 'regex_rewrite', 'path_rewrite'),
   ],
 });
 export interface RedirectAction extends Static<typeof RedirectAction> {}

@@ -72,9 +72,21 @@ export interface MessageNode {
 }
 
 /** One name that may be written: a field, an old spelling of one, or a field of Envoy's that weft does not honour. */
-export type Spelling =
-  | { readonly kind: 'field' | 'legacy'; readonly key: string; readonly snake: string; readonly field: Field }
-  | { readonly kind: 'warned' | 'refused'; readonly key: string; readonly snake: string; readonly reason: string };
+export type Spelling = KnownField | UnhonouredField;
+
+export interface KnownField {
+  readonly kind: 'field' | 'legacy';
+  readonly key: string;
+  readonly snake: string;
+  readonly field: Field;
+}
+
+export interface UnhonouredField {
+  readonly kind: 'warned' | 'refused';
+  readonly key: string;
+  readonly snake: string;
+  readonly reason: string;
+}
 
 /** One field of a message. `snake` is Envoy's spelling where it cannot be derived from the camelCase key. */
 export interface Field<T = unknown, Required extends boolean = boolean> {
@@ -82,6 +94,8 @@ export interface Field<T = unknown, Required extends boolean = boolean> {
   readonly description: string;
   readonly required: Required;
   readonly snake: string | undefined;
+  /** Never printed. */
+  readonly secret: boolean;
 }
 
 /** Fields of which at most one, or exactly one, is set; named in Envoy's spelling. */
@@ -123,11 +137,16 @@ export interface MessageOptions<F, L> {
 }
 
 export function optional<T>(schema: Schema<T>, description: string, snake?: string): Field<T, false> {
-  return { schema, description, required: false, snake };
+  return { schema, description, required: false, snake, secret: false };
 }
 
 export function required<T>(schema: Schema<T>, description: string, snake?: string): Field<T, true> {
-  return { schema, description, required: true, snake };
+  return { schema, description, required: true, snake, secret: false };
+}
+
+/** Marks a field whose value config_dump must not show. */
+export function secret<F extends Field>(field: F): F {
+  return { ...field, secret: true };
 }
 
 export function exactlyOne(...members: string[]): OneOf {

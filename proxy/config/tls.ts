@@ -3,7 +3,7 @@ import { ConfigSource } from './config-source.ts';
 import { DataSource } from './data-source.ts';
 import { StringMatcher } from './matcher.ts';
 import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
-import { atMostOne, list, message, optional, required, type Static } from './schema.ts';
+import { atMostOne, list, message, optional, required, secret, type Static } from './schema.ts';
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 
@@ -25,8 +25,8 @@ export interface TlsParameters extends Static<typeof TlsParameters> {}
 
 export const TlsCertificate = message(`${TLS}.TlsCertificate`, {
   certificateChain: required(DataSource, 'PEM, leaf first.'),
-  privateKey: required(DataSource, 'PEM. Files should be readable by the proxy only.'),
-  password: optional(DataSource, 'For an encrypted key.'),
+  privateKey: secret(required(DataSource, 'PEM. Files should be readable by the proxy only.')),
+  password: secret(optional(DataSource, 'For an encrypted key.')),
 }, {
   refused: {
     'use PEM': ['pkcs12'],
@@ -62,6 +62,10 @@ export const CertificateValidationContext = message(`${TLS}.CertificateValidatio
   matchTypedSubjectAltNames: optional(list(SubjectAltNameMatcher), 'The leaf has a name that matches one of these. '
     + 'Without '
     + 'it anybody with a certificate of the roots is believed.'),
+  trustChainVerification: optional(enumeration(['VERIFY_TRUST_CHAIN'], {
+    refused: { ACCEPT_UNTRUSTED: 'certificates are always verified' },
+    numbers: { VERIFY_TRUST_CHAIN: 0, ACCEPT_UNTRUSTED: 1 },
+  }), 'Default VERIFY_TRUST_CHAIN.'),
   crl: optional(DataSource, 'PEM revocation lists, one of each authority in the chain.'),
 }, {
   legacy: { matchSubjectAltNames: optional(list(StringMatcher), 'match_typed_subject_alt_names of every type') },
@@ -74,8 +78,7 @@ export const CertificateValidationContext = message(`${TLS}.CertificateValidatio
   refused: {
     'say it with trusted_ca': ['ca_certificate_provider_instance', 'system_root_certs'],
     'files are read once; use SDS for what changes': ['watched_directory'],
-    'certificates are always verified in full': ['allow_expired_certificate', 'trust_chain_verification',
-      'only_verify_leaf_cert_crl'],
+    'certificates are always verified in full': ['allow_expired_certificate', 'only_verify_leaf_cert_crl'],
     'this is not verified': ['require_signed_certificate_timestamp', 'max_verify_depth'],
     'verifiers cannot be plugged in': ['custom_validator_config'],
   },

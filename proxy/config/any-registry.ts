@@ -1,0 +1,34 @@
+// The resources that xDS carries, by type URL: what a response's Any is decoded with.
+import { Cluster } from './cluster.ts';
+import { ClusterLoadAssignment } from './endpoint.ts';
+import { Listener } from './listener.ts';
+import { RouteConfiguration } from './route.ts';
+import type { MessageSchema } from './schema.ts';
+import { Secret } from './tls.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from './type-url.ts';
+
+/** Static type of each resource, by type URL. */
+export interface ResourceByType {
+  [LISTENER_TYPE]: Listener;
+  [ROUTE_TYPE]: RouteConfiguration;
+  [CLUSTER_TYPE]: Cluster;
+  [ENDPOINT_TYPE]: ClusterLoadAssignment;
+  [SECRET_TYPE]: Secret;
+}
+
+export type ResourceType = keyof ResourceByType;
+
+/** Schema of each resource, by type URL. */
+export const RESOURCES: { readonly [T in ResourceType]: MessageSchema<string, ResourceByType[T]> } = {
+  [LISTENER_TYPE]: Listener,
+  [ROUTE_TYPE]: RouteConfiguration,
+  [CLUSTER_TYPE]: Cluster,
+  [ENDPOINT_TYPE]: ClusterLoadAssignment,
+  [SECRET_TYPE]: Secret,
+};
+
+/** The name by which xDS knows a resource; a listener without a name gets none and must be given one by its owner. */
+export function resourceName(type: ResourceType, resource: ResourceByType[ResourceType]): string {
+  if (type === ENDPOINT_TYPE) return (resource as ClusterLoadAssignment).clusterName;
+  return (resource as Listener | RouteConfiguration | Cluster | Secret).name ?? '';
+}

@@ -1,0 +1,165 @@
+// Names in a bootstrap that must exist in it: a typo is found at start instead of as a 503 at the first request.
+import { ConfigError } from '../base/error.ts';
+import type { Bootstrap } from './bootstrap.ts';
+import type { Cluster } from './cluster.ts';
+import type { ApiConfigSource, ConfigSource } from './config-source.ts';
+import { type Locate, pathText } from './decode-report.ts';
+import type { HttpConnectionManager } from './http-connection-manager.ts';
+import type { FilterChain, Listener } from './listener.ts';
+import { nearestName } from './nearest-name.ts';
+import type { RouteConfiguration } from './route.ts';
+import type { RouteAction } from './route-action.ts';
+import type { CommonTlsContext, SdsSecretConfig } from './tls.ts';
+import type { TracingProvider } from './tracing.ts';
+import { HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE, ZIPKIN_TYPE } from './type-url.ts';
+import { writtenPath } from './written-path.ts';
+
+/** Cluster of the SDS source that this process answers itself (design.md section 7); it need not be declared. */
+const OWN_SDS_CLUSTER = 'sds-grpc';
+
+/** Errors about names that are missing or given twice. `input` is what the bootstrap was decoded from. */
+export function checkReferences(bootstrap: Bootstrap, input: unknown, locate?: Locate): ConfigError[] {
+  const checker = new ReferenceChecker(bootstrap, input, locate);
+  checker.check();
+  return checker.errors;
+}
+
+type Segments = readonly (string | number)[];
+
+class ReferenceChecker {
+  readonly errors: ConfigError[] = [];
+  readonly #bootstrap: Bootstrap;
+  readonly #input: unknown;
+  readonly #locate: Locate | undefined;
+  readonly #clusters: ReadonlySet<string>;
+  readonly #secrets: ReadonlySet<string>;
+  /** With CDS a route may name a cluster that comes later. */
+  readonly #hasCds: boolean;
+
+  constructor(bootstrap: Bootstrap, input: unknown, locate: Locate | undefined) {
+    const { clusters = [], secrets = [] } = bootstrap.staticResources ?? {};
+    this.#bootstrap = bootstrap;
+    this.#input = input;
+    this.#locate = locate;
+    this.#clusters = new Set(clusters.map(({ name }) => name));
+    this.#secrets = new Set(secrets.map(({ name }) => name));
+    this.#hasCds = bootstrap.dynamicResources?.cdsConfig !== undefined;
+  }
+
+  check(): void {
+    const { staticResources: resources = {}, dynamicResources: dynamic = {}, tracing } = this.#bootstrap;
+    const { listeners = [], clusters = [], secrets = [] } = resources;
+    this.#once(listeners, ['staticResources', 'listeners']);
+    this.#once(clusters, ['staticResources', 'clusters']);
+    this.#once(secrets, ['staticResources', 'secrets']);
+    listeners.forEach((listener, i) => this.#listener(listener, ['staticResources', 'listeners', i]));
+    clusters.forEach((cluster, i) => this.#upstream(cluster, ['staticResources', 'clusters', i]));
+    this.#source(dynamic.ldsConfig, ['dynamicResources', 'ldsConfig']);
+    this.#source(dynamic.cdsConfig, ['dynamicResources', 'cdsConfig']);
+    this.#apiSource(dynamic.adsConfig, ['dynamicResources', 'adsConfig']);
+    this.#provider(tracing?.http, ['tracing', 'http']);
+  }
+
+  #once(resources: readonly { readonly name?: string }[], at: Segments): void {
+    const seen = new Set<string>();
+    resources.forEach(({ name }, index) => {
+      if (name === undefined) return;
+      if (seen.has(name)) this.#fail(`'${name}' is used twice`, [...at, index, 'name']);
+      seen.add(name);
+    });
+  }
+
+  #listener({ filterChains = [], defaultFilterChain }: Listener, at: Segments): void {
+    filterChains.forEach((chain, i) => this.#chain(chain, [...at, 'filterChains', i]));
+    if (defaultFilterChain !== undefined) this.#chain(defaultFilterChain, [...at, 'defaultFilterChain']);
+  }
+
+  #chain({ filters = [], transportSocket }: FilterChain, at: Segments): void {
+    filters.forEach(({ typedConfig }, i) => {
+      if (typedConfig['@type'] !== HTTP_CONNECTION_MANAGER_TYPE) return;
+      this.#manager(typedConfig, [...at, 'filters', i, 'typedConfig']);
+    });
+    const tls = transportSocket?.typedConfig;
+    if (tls === undefined || tls['@type'] === RAW_BUFFER_TYPE) return;
+    this.#tls(tls.commonTlsContext, [...at, 'transportSocket', 'typedConfig', 'commonTlsContext']);
+  }
+
+  #manager({ routeConfig, rds, tracing }: HttpConnectionManager, at: Segments): void {
+    this.#source(rds?.configSource, [...at, 'rds', 'configSource']);
+    this.#provider(tracing?.provider, [...at, 'tracing', 'provider']);
+    if (routeConfig !== undefined && (routeConfig.validateClusters ?? !this.#hasCds)) {
+      this.#routes(routeConfig, [...at, 'routeConfig']);
+    }
+  }
+
+  #routes({ virtualHosts = [] }: RouteConfiguration, at: Segments): void {
+    virtualHosts.forEach(({ routes = [] }, h) => {
+      routes.forEach(({ route }, r) => {
+        if (route !== undefined) this.#action(route, [...at, 'virtualHosts', h, 'routes', r, 'route']);
+      });
+    });
+  }
+
+  #action({ cluster, weightedClusters }: RouteAction, at: Segments): void {
+    this.#cluster(cluster, [...at, 'cluster']);
+    weightedClusters?.clusters.forEach(({ name }, i) => {
+      this.#cluster(name, [...at, 'weightedClusters', 'clusters', i, 'name']);
+    });
+  }
+
+  #upstream({ edsClusterConfig, transportSocket }: Cluster, at: Segments): void {
+    this.#source(edsClusterConfig?.edsConfig, [...at, 'edsClusterConfig', 'edsConfig']);
+    const tls = transportSocket?.typedConfig;
+    if (tls === undefined || tls['@type'] === RAW_BUFFER_TYPE) return;
+    this.#tls(tls.commonTlsContext, [...at, 'transportSocket', 'typedConfig', 'commonTlsContext']);
+  }
+
+  #tls(context: CommonTlsContext, at: Segments): void {
+    const { tlsCertificateSdsSecretConfigs: certificates = [], validationContextSdsSecretConfig: roots } = context;
+    certificates.forEach((config, i) => this.#secret(config, [...at, 'tlsCertificateSdsSecretConfigs', i]));
+    this.#secret(roots, [...at, 'validationContextSdsSecretConfig']);
+    this.#secret(context.combinedValidationContext?.validationContextSdsSecretConfig,
+      [...at, 'combinedValidationContext', 'validationContextSdsSecretConfig']);
+  }
+
+  #secret(config: SdsSecretConfig | undefined, at: Segments): void {
+    if (config === undefined) return;
+    if (config.sdsConfig !== undefined) this.#source(config.sdsConfig, [...at, 'sdsConfig']);
+    else this.#known('secret', config.name, this.#secrets, [...at, 'name']);
+  }
+
+  #source(source: ConfigSource | undefined, at: Segments): void {
+    if (source?.ads !== undefined && this.#bootstrap.dynamicResources?.adsConfig === undefined) {
+      this.#fail('needs dynamic_resources.ads_config', [...at, 'ads']);
+    }
+    this.#apiSource(source?.apiConfigSource, [...at, 'apiConfigSource']);
+  }
+
+  #apiSource(source: ApiConfigSource | undefined, at: Segments): void {
+    source?.grpcServices.forEach(({ envoyGrpc }, i) => {
+      if (envoyGrpc === undefined || envoyGrpc.clusterName === OWN_SDS_CLUSTER) return;
+      this.#cluster(envoyGrpc.clusterName, [...at, 'grpcServices', i, 'envoyGrpc', 'clusterName']);
+    });
+  }
+
+  #provider(provider: TracingProvider | undefined, at: Segments): void {
+    const config = provider?.typedConfig;
+    if (config === undefined) return;
+    if (config['@type'] === ZIPKIN_TYPE) this.#cluster(config.collectorCluster, [...at, 'typedConfig', 'collectorCluster']);
+    else this.#cluster(config.httpService.httpUri.cluster, [...at, 'typedConfig', 'httpService', 'httpUri', 'cluster']);
+  }
+
+  #cluster(name: string | undefined, at: Segments): void {
+    if (name !== undefined) this.#known('cluster', name, this.#clusters, at);
+  }
+
+  #known(kind: string, name: string, names: ReadonlySet<string>, at: Segments): void {
+    if (names.has(name)) return;
+    this.#fail(`there is no ${kind} '${name}' in static_resources${nearestName(name, names)}`, at);
+  }
+
+  #fail(reason: string, at: Segments): void {
+    const path = writtenPath(this.#input, at);
+    this.errors.push(new ConfigError(pathText(path), reason, this.#locate?.(path)));
+  }
+}

@@ -1,0 +1,40 @@
+// Type URLs of what may stand in an Any, as plain constants: workers compare with them and load no schema library.
+
+const PREFIX = 'type.googleapis.com/';
+
+/** Resource types of xDS. */
+export const LISTENER_TYPE = `${PREFIX}envoy.config.listener.v3.Listener`;
+export const ROUTE_TYPE = `${PREFIX}envoy.config.route.v3.RouteConfiguration`;
+export const CLUSTER_TYPE = `${PREFIX}envoy.config.cluster.v3.Cluster`;
+export const ENDPOINT_TYPE = `${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`;
+export const SECRET_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`;
+
+/** Network filters. */
+export const HTTP_CONNECTION_MANAGER_TYPE =
+  `${PREFIX}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;
+export const TCP_PROXY_TYPE = `${PREFIX}envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`;
+export const NETWORK_RBAC_TYPE = `${PREFIX}envoy.extensions.filters.network.rbac.v3.RBAC`;
+
+/** HTTP filters, and what they are told per route. */
+export const ROUTER_TYPE = `${PREFIX}envoy.extensions.filters.http.router.v3.Router`;
+export const RBAC_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.v3.RBAC`;
+export const RBAC_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.v3.RBACPerRoute`;
+export const FAULT_TYPE = `${PREFIX}envoy.extensions.filters.http.fault.v3.HTTPFault`;
+export const CORS_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.Cors`;
+export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.CorsPolicy`;
+export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;
+
+/** Transport sockets. */
+export const DOWNSTREAM_TLS_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`;
+export const UPSTREAM_TLS_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`;
+export const RAW_BUFFER_TYPE = `${PREFIX}envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer`;
+
+/** Access loggers and tracing providers. */
+export const FILE_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.file.v3.FileAccessLog`;
+export const STDOUT_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog`;
+export const STDERR_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StderrAccessLog`;
+export const ZIPKIN_TYPE = `${PREFIX}envoy.config.trace.v3.ZipkinConfig`;
+export const OPEN_TELEMETRY_TYPE = `${PREFIX}envoy.config.trace.v3.OpenTelemetryConfig`;
+
+/** Key of the one entry in Cluster.typed_extension_protocol_options. */
+export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
