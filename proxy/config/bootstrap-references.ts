@@ -145,8 +145,11 @@ class ReferenceChecker {
   #provider(provider: TracingProvider | undefined, at: Segments): void {
     const config = provider?.typedConfig;
     if (config === undefined) return;
-    if (config['@type'] === ZIPKIN_TYPE) this.#cluster(config.collectorCluster, [...at, 'typedConfig', 'collectorCluster']);
-    else this.#cluster(config.httpService.httpUri.cluster, [...at, 'typedConfig', 'httpService', 'httpUri', 'cluster']);
+    if (config['@type'] === ZIPKIN_TYPE) {
+      this.#cluster(config.collectorCluster, [...at, 'typedConfig', 'collectorCluster']);
+    } else {
+      this.#cluster(config.httpService.httpUri.cluster, [...at, 'typedConfig', 'httpService', 'httpUri', 'cluster']);
+    }
   }
 
   #cluster(name: string | undefined, at: Segments): void {

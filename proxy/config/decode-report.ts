@@ -9,7 +9,7 @@ export type Path = readonly (string | number)[];
 /** `file:line:column` of a path, or of the nearest thing above it; undefined where there is no file. */
 export type Locate = (path: Path) => string | undefined;
 
-/** Something that is ignored. `key` names the field (`envoy.config.cluster.v3.Cluster.lrs_server`): warn once per key. */
+/** Something that is ignored. `key` names the field in full (`envoy…v3.Cluster.lrs_server`): warn once per key. */
 export class ConfigWarning {
   readonly key: string;
   readonly path: string;

@@ -1,4 +1,4 @@
-// Turns unknown data into the model: takes both spellings, checks every field, and says of each what is wrong and where.
+// Turns unknown data into the model: takes both spellings, checks every field, says what is wrong and where.
 import { type Decoded, type Locate, Report } from './decode-report.ts';
 import { LIMITS } from './limits.ts';
 import { findNearest, nearestName } from './nearest-name.ts';
@@ -238,7 +238,8 @@ function isSet(input: Plain, key: string): boolean {
 
 /** proto3's default of a scalar says the same as leaving the field out. */
 function isDefault(input: unknown): boolean {
-  return input === false || input === 0 || input === '' || input === '0s' || (Array.isArray(input) && input.length === 0);
+  if (Array.isArray(input)) return input.length === 0;
+  return input === false || input === 0 || input === '' || input === '0s';
 }
 
 function messageName(typeUrl: string): string {
@@ -251,5 +252,6 @@ function lastPart(name: string): string {
 
 function notAn(what: string, input: unknown): string {
   if (input === null) return `must be ${what}, is null`;
-  return `must be ${what}, is ${Array.isArray(input) ? 'a list' : `${typeof input === 'object' ? 'an' : 'a'} ${typeof input}`}`;
+  if (Array.isArray(input)) return `must be ${what}, is a list`;
+  return `must be ${what}, is ${isPlain(input) ? 'an object' : `a ${typeof input}`}`;
 }

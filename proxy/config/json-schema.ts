@@ -1,4 +1,4 @@
-// The JSON Schema of a message, for editors: one definition per message, in Envoy's spelling, with each field's description.
+// The JSON Schema of a message, for editors: one definition per message, in Envoy's spelling, with descriptions.
 import type { MessageNode, Schema } from './schema.ts';
 
 type Keywords = Record<string, unknown>;
@@ -45,6 +45,7 @@ function define(node: MessageNode, name: string, type: string | undefined, defin
     properties[snake] = { ...keywordsOf(field.schema, definitions), description: field.description };
     if (field.required) required.push(snake);
   }
-  Object.assign(definition, { type: 'object', properties, additionalProperties: false, ...(required.length > 0 && { required }) });
+  Object.assign(definition, { type: 'object', properties, additionalProperties: false });
+  if (required.length > 0) definition['required'] = required;
   return reference;
 }

@@ -49,6 +49,7 @@ export const FilterChain = message('envoy.config.listener.v3.FilterChain', {
   metadata: optional(Metadata, 'Free-form.'),
 }, {
   refused: { 'there is no PROXY protocol': ['use_proxy_proto'] },
+  warned: { 'Envoy does not honour it either': ['on_demand_configuration'] },
 });
 export interface FilterChain extends Static<typeof FilterChain> {}
 

@@ -25,7 +25,8 @@ export async function readYamlFile(file: string): Promise<YamlText> {
   try {
     return parseYaml(await readText(file), file);
   } catch (cause) {
-    return { documents: [], errors: [cause instanceof ConfigError ? cause : new ConfigError('', readFailure(cause), file)] };
+    const error = cause instanceof ConfigError ? cause : new ConfigError('', readFailure(cause), file);
+    return { documents: [], errors: [error] };
   }
 }
 
@@ -34,15 +35,16 @@ export function parseYaml(text: string, file: string): YamlText {
   if (Buffer.byteLength(text) > LIMITS.configBytesMax) return { documents: [], errors: [tooLarge(file)] };
   const lines = new LineCounter();
   try {
-    const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' });
+    // Keys are compared by the converter: the parser's own comparison takes quadratic time.
+    const options = { lineCounter: lines, prettyErrors: false, uniqueKeys: false, logLevel: 'silent' } as const;
+    const parsed = parseAllDocuments(text, options);
     const converters = [...parsed].map((document) => new Converter(document, file, lines));
     const documents = converters.map((converter) => converter.convert()).filter(({ value }) => value !== null);
     const errors = converters.flatMap((converter) => converter.errors);
     return { documents: errors.length === 0 ? documents : [], errors: errors.slice(0, LIMITS.configErrorsMax) };
   } catch (cause) {
-    // Nesting beyond what the parser's own recursion bears.
-    if (cause instanceof RangeError) return { documents: [], errors: [new ConfigError('', TOO_DEEP, file)] };
-    return { documents: [], errors: [new ConfigError('', messageOf(cause), file)] };
+    const reason = cause instanceof RangeError ? TOO_DEEP : messageOf(cause);
+    return { documents: [], errors: [new ConfigError('', reason, file)] };
   }
 }
 
@@ -70,8 +72,10 @@ class Converter {
   }
 
   convert(): YamlDocument {
-    for (const { message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
-      this.errors.push(new ConfigError('', message, this.#place(pos[0])));
+    for (const { code, message, pos } of [...this.#document.errors, ...this.#document.warnings]) {
+      // RESOURCE_EXHAUSTION: nesting beyond what the parser's own recursion bears.
+      const reason = code === 'RESOURCE_EXHAUSTION' ? TOO_DEEP : message;
+      this.errors.push(new ConfigError('', reason, this.#place(pos[0])));
     }
     const value = this.errors.length > 0 ? null : this.#value(this.#document.contents, 0);
     return { value, locate: (path) => this.#locate(path) };
@@ -170,8 +174,7 @@ function step(node: unknown, segment: string | number): [unknown, number | undef
 /** The key as text; numbers and booleans are taken as they are spelled. */
 function keyText({ key }: Pair): string | undefined {
   if (!isScalar(key) || key.tag !== undefined || key.value === null) return undefined;
-  if (typeof key.value === 'string') return key.value;
-  return key.source ?? String(key.value);
+  return typeof key.value === 'string' ? key.value : key.source;
 }
 
 function tooLarge(file: string): ConfigError {

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
+import { Bootstrap } from './bootstrap.ts';
+import { decode } from './decode.ts';
+import { encodeSnake } from './encode.ts';
+import { Secret } from './tls.ts';
+
+const SIDECAR = fileURLToPath(new URL('../../test/interop/bootstraps/sidecar.yaml', import.meta.url));
+
+test('what is printed is what was written, in Envoy\'s spelling', () => {
+  // What is refused unless it has its default is left out.
+  const written: unknown = parse(readFileSync(SIDECAR, 'utf8').replace('enforcing_success_rate: 0', ''));
+  const { value } = decode(Bootstrap, written);
+  assert.ok(value !== undefined);
+  assert.deepEqual(JSON.parse(JSON.stringify(encodeSnake(Bootstrap, value))), written);
+});
+
+test('S99 keys and passwords are not printed', () => {
+  const { value } = decode(Secret, {
+    name: 'default',
+    tls_certificate: {
+      certificate_chain: { inline_string: 'CERTIFICATE' },
+      private_key: { inline_bytes: 'S0VZ' },
+      password: { inline_string: 'hunter2' },
+    },
+  });
+  assert.ok(value !== undefined);
+  assert.deepEqual(encodeSnake(Secret, value), {
+    name: 'default',
+    tls_certificate: {
+      certificate_chain: { inline_string: 'CERTIFICATE' },
+      private_key: { inline_bytes: '[redacted]' },
+      password: { inline_string: '[redacted]' },
+    },
+  });
+});
