@@ -2,14 +2,12 @@
 import type { ServiceDefinition } from '@grpc/grpc-js';
 import protobuf from 'protobufjs/light.js';
 
-/** Asks for a leaf. */
+/** Asks for a leaf. Field 4, a Struct of metadata for other signers, is skipped as protobuf skips unknown fields. */
 export interface IstioCertificateRequest {
   /** PKCS #10 in PEM. */
   readonly csr: string;
   /** Seconds; 0 leaves it to the CA. */
   readonly validityDuration: number;
-  /** A google.protobuf.Struct of free use, such as the name of a signer; weft's CA reads nothing from it. */
-  readonly metadata?: object;
 }
 
 /** Leaf first, then intermediates, and last the roots in one text; all PEM. */
@@ -24,12 +22,10 @@ export const CA_MESSAGE_BYTES_MAX = 262_144;
 
 const root = protobuf.Root.fromJSON({
   nested: {
-    ...protobuf.common.get('google/protobuf/struct.proto')?.nested,
     IstioCertificateRequest: {
       fields: {
         csr: { id: 1, type: 'string' },
         validityDuration: { id: 3, type: 'int64' },
-        metadata: { id: 4, type: 'google.protobuf.Struct' },
       },
     },
     IstioCertificateResponse: { fields: { certChain: { id: 1, rule: 'repeated', type: 'string' } } },

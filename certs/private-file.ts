@@ -14,12 +14,13 @@ const FILE_BYTES_MAX = 1_048_576;
 /** Permissions of others, whose absence makes a file or folder private. */
 const OTHERS = 0o077;
 
-/** Makes the folder with mode 0700, or refuses one that others may enter or that another user owns. */
+/** Makes the folder (not its parents) with mode 0700, or refuses one that others may enter or another user owns. */
 export function privateFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    mkdirSync(path, { mode: 0o700 });
   } catch (cause) {
-    throw new ConfigError('', `cannot make this folder: ${messageOf(cause)}`, path);
+    if (hasCode(cause, 'ENOENT')) throw new ConfigError('', 'cannot be made: its parent folder does not exist', path);
+    if (!hasCode(cause, 'EEXIST')) throw new ConfigError('', `cannot be made: ${messageOf(cause)}`, path);
   }
   const stats = statSync(path);
   if (!stats.isDirectory()) throw new ConfigError('', 'is not a folder', path);

@@ -32,9 +32,12 @@ const identity = parseSpiffeId(REVIEWS)!;
 const schema = protobuf.parse(`
   syntax = "proto3";
   package istio.v1.auth;
-  message IstioCertificateRequest { string csr = 1; int64 validity_duration = 3; }
+  import "google/protobuf/struct.proto";
+  message IstioCertificateRequest {
+    string csr = 1; int64 validity_duration = 3; google.protobuf.Struct metadata = 4;
+  }
   message IstioCertificateResponse { repeated string cert_chain = 1; }
-`, { keepCase: true }).root;
+`, { keepCase: true }).root.addJSON(protobuf.common.get('google/protobuf/struct.proto')!.nested!);
 const requestType = schema.lookupType('istio.v1.auth.IstioCertificateRequest');
 const responseType = schema.lookupType('istio.v1.auth.IstioCertificateResponse');
 
@@ -87,7 +90,9 @@ async function ask({ client, tokens }: Fixture, asked: Asked = {}): Promise<stri
   const metadata = new Metadata();
   const authorization = asked.authorization ?? `Bearer ${await tokens.mint(identity)}`;
   if (authorization !== '') metadata.set('authorization', authorization);
-  const message = { csr: asked.csr ?? createCsr(ecKey(), identity), validity_duration: asked.seconds ?? 3600 };
+  const signer = { fields: { CertSigner: { stringValue: 'other' } } };
+  const csr = asked.csr ?? createCsr(ecKey(), identity);
+  const message = { csr, validity_duration: asked.seconds ?? 3600, metadata: signer };
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest(
       '/istio.v1.auth.IstioCertificateService/CreateCertificate',

@@ -152,10 +152,16 @@ test('every mistake in a plug-in CA is named with its file', (t) => {
     const leaf = testLeaf(root);
     put(dir, { 'ca-cert.pem': leaf.cert, 'ca-key.pem': leaf.key, 'root-cert.pem': root.cert });
   });
-  refused(/is not a folder|EEXIST/, (dir) => {
+  refused(/is not a folder/, (dir) => {
     rmSync(dir, { recursive: true });
     writeFileSync(dir, '');
   });
+});
+
+test('a folder that cannot be made is named', () => {
+  for (const dir of ['/proc/none/ca', '/dev/null/ca']) {
+    assert.throws(() => openStore({ dir }), { name: 'ConfigError', message: new RegExp(`^${dir}: cannot be made: `) });
+  }
 });
 
 test('an expired root is refused with its date', (t) => {

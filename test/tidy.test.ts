@@ -26,7 +26,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['proxy/xds', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
   ['proxy/admin', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
   ['proxy/supervisor', ['proxy/config', 'proxy/base', 'proxy/telemetry', 'proxy/tls', 'proxy/xds', 'proxy/admin', 'certs/csr.ts',
-    'certs/spiffe.ts', 'certs/x509.ts']],
+    'certs/spiffe.ts', 'certs/x509.ts', 'certs/chain.ts', 'certs/istio-ca-service.ts']],
   ['proxy/tls', ['certs/csr.ts', 'certs/spiffe.ts', 'certs/x509.ts', 'certs/der.ts']],
   ['certs', ['proxy/base']],
   ['control', ['proxy/config', 'proxy/base', 'certs']],

@@ -42,6 +42,9 @@ export function rsaKey(modulusLength = 2048): KeyObject {
   return generateKeyPairSync('rsa', { modulusLength }).privateKey;
 }
 
+/** What signs: its certificate's DER and its key. */
+export type TestIssuer = Pick<TestCertificate, 'der' | 'privateKey' | 'x509' | 'chain'>;
+
 /** A self-signed root; each call makes another key, and so another root. */
 export function testRoot(trustDomain: string = TRUST_DOMAIN, privateKey: KeyObject = ecKey()): TestCertificate {
   const template = rootTemplate(createPublicKey(privateKey), trustDomain, Date.now());
@@ -49,14 +52,14 @@ export function testRoot(trustDomain: string = TRUST_DOMAIN, privateKey: KeyObje
 }
 
 /** An intermediate CA under `issuer`. */
-export function testIntermediate(issuer: TestCertificate): TestCertificate {
+export function testIntermediate(issuer: TestIssuer): TestCertificate {
   const privateKey = ecKey();
   const template = rootTemplate(createPublicKey(privateKey), TRUST_DOMAIN, Date.now());
   return finish(signCertificate(template, signerOf(issuer)), privateKey, issuer);
 }
 
 /** A leaf that the mesh accepts, but for what `options` change. */
-export function testLeaf(issuer: TestCertificate, options: LeafOptions = {}): TestCertificate {
+export function testLeaf(issuer: TestIssuer, options: LeafOptions = {}): TestCertificate {
   const privateKey = options.privateKey ?? ecKey();
   const identity = parseSpiffeId(options.identity ?? REVIEWS);
   if (identity === undefined) throw new Error('for a name that is no SPIFFE id use names: [{ uri }]');
@@ -73,38 +76,38 @@ export function testLeaf(issuer: TestCertificate, options: LeafOptions = {}): Te
 }
 
 /** A leaf that ended a minute ago. */
-export function expiredLeaf(issuer: TestCertificate, options: LeafOptions = {}): TestCertificate {
+export function expiredLeaf(issuer: TestIssuer, options: LeafOptions = {}): TestCertificate {
   return testLeaf(issuer, { ...options, notBeforeMs: -120_000, notAfterMs: -60_000 });
 }
 
 /** A leaf that begins in an hour. */
-export function futureLeaf(issuer: TestCertificate, options: LeafOptions = {}): TestCertificate {
+export function futureLeaf(issuer: TestIssuer, options: LeafOptions = {}): TestCertificate {
   return testLeaf(issuer, { ...options, notBeforeMs: 3_600_000, notAfterMs: 7_200_000 });
 }
 
 /** A leaf with the CA flag. */
-export function caLeaf(issuer: TestCertificate, options: LeafOptions = {}): TestCertificate {
-  return testLeaf(issuer, { ...options, template: { ca: true } });
+export function caLeaf(issuer: TestIssuer, options: LeafOptions = {}): TestCertificate {
+  return testLeaf(issuer, { ...options, template: { ...options.template, ca: true } });
 }
 
 /** A leaf with two SPIFFE ids. */
-export function twoUriLeaf(issuer: TestCertificate, options: LeafOptions = {}): TestCertificate {
+export function twoUriLeaf(issuer: TestIssuer, options: LeafOptions = {}): TestCertificate {
   const names = [{ uri: options.identity ?? REVIEWS }, { uri: 'spiffe://cluster.local/ns/default/sa/other' }];
   return testLeaf(issuer, { ...options, names });
 }
 
 /** A server's leaf for DNS names or addresses, without SPIFFE id: what a service outside of the mesh has. */
-export function serverLeaf(issuer: TestCertificate, names: readonly SubjectName[]): TestCertificate {
+export function serverLeaf(issuer: TestIssuer, names: readonly SubjectName[]): TestCertificate {
   return testLeaf(issuer, { names });
 }
 
-function signerOf(issuer: TestCertificate): { key: KeyObject; name: Buffer; keyId: Buffer } {
+function signerOf(issuer: TestIssuer): { key: KeyObject; name: Buffer; keyId: Buffer } {
   const fields = readCertificate(issuer.der);
   if (fields === undefined) throw new Error('the issuer cannot be read');
   return { key: issuer.privateKey, name: fields.subject, keyId: keyIdOf(issuer.privateKey) };
 }
 
-function finish(der: Buffer, privateKey: KeyObject, issuer: TestCertificate | undefined): TestCertificate {
+function finish(der: Buffer, privateKey: KeyObject, issuer: TestIssuer | undefined): TestCertificate {
   const cert = toPem('CERTIFICATE', der);
   const x509 = new X509Certificate(der);
   const selfSigned = issuer === undefined || issuer.x509.checkIssued(issuer.x509);
