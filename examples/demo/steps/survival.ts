@@ -1,0 +1,70 @@
+// Steps (i), (j): a broken file changes nothing, and a dead instance costs nobody a request.
+import { join } from 'node:path';
+import { removeFile, replaceFile } from '../mesh-directory.ts';
+import { SteadyTraffic } from '../steady-traffic.ts';
+import type { Step, TourContext } from '../tour-context.ts';
+import { check, until } from '../tour-context.ts';
+
+const BROKEN = `apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: reviews, namespace: default }
+spec:
+  hosts: [reviews]
+  http:
+  - rute: [{ destination: { host: reviews, subset: v1 } }]
+`;
+
+/** A file that the control plane refused, as /api/status tells it. */
+interface RefusedFile {
+  readonly file: string;
+  readonly errors: readonly string[];
+}
+
+async function refusedFiles(tour: TourContext): Promise<readonly RefusedFile[]> {
+  return ((await tour.json('/api/status')) as { refusedFiles: readonly RefusedFile[] }).refusedFiles;
+}
+
+export const brokenFile: Step = {
+  title: '(i) a broken YAML file is refused and traffic goes on',
+  run: async (tour) => {
+    const file = join(tour.demo.meshDir, 'broken.yaml');
+    const traffic = new SteadyTraffic(tour);
+    traffic.start();
+    await replaceFile(file, BROKEN);
+    await until('the broken file is reported', async () => (await refusedFiles(tour)).length > 0);
+    const [refused] = await refusedFiles(tour);
+    const error = refused!.errors.join('; ');
+    check(error.includes('broken.yaml:7') && error.includes('rute') && error.includes('route'),
+      `the refusal should name broken.yaml:7, "rute" and the nearest name "route": ${error}`);
+    const versions = new Set((await tour.pages(40)).map((view) => view.version));
+    check(versions.size === 1 && versions.has('v3'), `the rules before it should hold: ${[...versions].join(', ')}`);
+    await removeFile(file);
+    await until('the refusal is gone with its file', async () => (await refusedFiles(tour)).length === 0);
+    const { sent } = await traffic.stop();
+    return `"${error}"; ${sent} requests meanwhile, none failed`;
+  },
+};
+
+/** Kills processes under traffic and waits until they are back. */
+async function killed(tour: TourContext, names: readonly string[]): Promise<string> {
+  const traffic = new SteadyTraffic(tour);
+  traffic.start(4);
+  const { demo } = tour;
+  const before = names.map((name) => demo.process(name).pid);
+  for (const name of names) demo.process(name).kill();
+  await until(`${names.join(' and ')} are started again`, async () => Promise.resolve(
+    names.every((name, i) => demo.process(name).pid !== before[i] && demo.process(name).state === 'running')));
+  await Promise.all(names.map((name) => demo.process(name).untilReady()));
+  const { sent } = await traffic.stop();
+  return `${names.join(' with ')} killed: ${sent} requests meanwhile, none failed`;
+}
+
+export const deadInstances: Step = {
+  title: '(j) a dead instance, with its sidecar or behind it, costs no request',
+  run: async (tour) => {
+    await tour.rule('all-v1', async () => (await tour.page()).version === 'v1');
+    const both = await killed(tour, ['app/reviews-v1-a', 'sidecar/reviews-v1-a']);
+    const behind = await killed(tour, ['app/reviews-v1-b']);
+    return `${both}; ${behind}`;
+  },
+};
