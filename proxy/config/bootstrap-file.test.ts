@@ -1,3 +1,4 @@
+// A proxy's start: sample files load, and every fault in a file is a line with its place.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,10 +1,11 @@
+// The decoder: both spellings, errors with paths and near names, what is not honoured, hostile input.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Cluster } from './cluster.ts';
 import { decode } from './decode.ts';
 import { HeaderMatcher } from './header-matcher.ts';
 import { HttpFilter } from './http-connection-manager.ts';
-import { Listener } from './listener.ts';
+import { FilterChain, Listener } from './listener.ts';
 import { Permission } from './rbac.ts';
 import { RouteConfiguration } from './route.ts';
 import { bool, string, struct, uint32 } from './scalar.ts';
@@ -263,6 +264,27 @@ describe('resources', () => {
     assert.match(messages(Permission, { and_rules: { rules: [] } })[0]!, /must have at least 1 entries/);
   });
 
+  test('S46 a regular expression that cannot be compiled is refused where it stands', () => {
+    const [error] = messages(HeaderMatcher, { name: 'x', string_match: { safe_regex: { regex: '(a' } } });
+    assert.match(error!, /^string_match\.safe_regex\.regex: .*not valid RE2/);
+    const long = 'a'.repeat(1025);
+    assert.match(messages(HeaderMatcher, { name: 'x', safe_regex_match: { regex: long } })[0]!, /1024 is the limit/);
+  });
+
+  test('a domain belongs to one virtual host, and a filter chain ends with what ends it', () => {
+    const host = (name: string, domain: string) => ({ name, domains: [domain] });
+    assert.deepEqual(messages(RouteConfiguration, { virtual_hosts: [host('a', 'x.Example'), host('b', 'X.example')] }),
+      ['virtual_hosts[1].domains[0]: \'X.example\' belongs to virtual host \'a\' already']);
+    const tcp = { '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+      stat_prefix: 'x', cluster: 'y' };
+    const rbac = { '@type': 'type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC', stat_prefix: 'x' };
+    const filters = (...configs: object[]): string[] =>
+      messages(FilterChain, { filters: configs.map((config, i) => ({ name: `f${i}`, typed_config: config })) });
+    assert.deepEqual(filters(rbac, tcp), []);
+    assert.deepEqual(filters(rbac), ['filters: must end with an HTTP connection manager or a TCP proxy']);
+    assert.deepEqual(filters(tcp, rbac), ['filters[0]: ends the chain, so that nothing can follow it']);
+  });
+
   test('a cluster has what its type needs', () => {
     const at = (address: string) => ({
       cluster_name: 'a',
@@ -278,6 +300,8 @@ describe('resources', () => {
 
   test('a listener needs an address, a route exactly one action and one path', () => {
     assert.match(messages(Listener, { name: 'a' })[0]!, /^needs address/);
+    const address = { socket_address: { address: '::1', port_value: 1 } };
+    assert.deepEqual(messages(Listener, { address }), ['needs filter_chains']);
     const routes = (route: object): string[] =>
       messages(RouteConfiguration, { virtual_hosts: [{ name: 'v', domains: ['*'], routes: [route] }] });
     assert.deepEqual(routes({ match: { prefix: '/' }, direct_response: { status: 200 } }), []);

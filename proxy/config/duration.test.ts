@@ -1,3 +1,4 @@
+// Durations in protobuf's JSON form and their bounds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

@@ -1,3 +1,4 @@
+// What config_dump prints: Envoy's spelling, and no secrets.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -1,3 +1,4 @@
+// The default limits fit together.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LIMITS } from './limits.ts';

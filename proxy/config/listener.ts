@@ -4,9 +4,10 @@ import { HttpConnectionManager } from './http-connection-manager.ts';
 import { Metadata } from './node.ts';
 import { NetworkRBAC } from './rbac.ts';
 import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
-import { any, exactlyOne, list, message, optional, required, type Static } from './schema.ts';
+import { any, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { DownstreamTlsContext, RawBuffer } from './tls.ts';
+import { HTTP_CONNECTION_MANAGER_TYPE, TCP_PROXY_TYPE } from './type-url.ts';
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 
@@ -50,8 +51,19 @@ export const FilterChain = message('envoy.config.listener.v3.FilterChain', {
 }, {
   refused: { 'there is no PROXY protocol': ['use_proxy_proto'] },
   warned: { 'Envoy does not honour it either': ['on_demand_configuration'] },
+  check: ({ filters = [] }) => checkTerminal(filters),
 });
 export interface FilterChain extends Static<typeof FilterChain> {}
+
+/** The connection manager and the TCP proxy end a chain, and a chain ends with one of them. */
+function checkTerminal(filters: readonly NetworkFilter[]): Refusal | undefined {
+  const isTerminal = ({ typedConfig: { '@type': type } }: NetworkFilter): boolean =>
+    type === HTTP_CONNECTION_MANAGER_TYPE || type === TCP_PROXY_TYPE;
+  const first = filters.findIndex(isTerminal);
+  if (filters.length === 0 || first === filters.length - 1) return undefined;
+  if (first === -1) return new Refusal('must end with an HTTP connection manager or a TCP proxy', ['filters']);
+  return new Refusal('ends the chain, so that nothing can follow it', ['filters', first]);
+}
 
 export const TlsInspector = message('envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector', {}, {
   warned: {
@@ -113,5 +125,7 @@ export const Listener = message('envoy.config.listener.v3.Listener', {
     'weft\'s own limits hold': ['ignore_global_conn_limit', 'bypass_overload_manager'],
     'the system\'s keep-alive holds': ['tcp_keepalive'],
   },
+  check: ({ filterChains = [], defaultFilterChain }) =>
+    (filterChains.length > 0 || defaultFilterChain !== undefined ? undefined : new Refusal('needs filter_chains')),
 });
 export interface Listener extends Static<typeof Listener> {}

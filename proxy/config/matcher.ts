@@ -1,17 +1,30 @@
 // Matchers of text (envoy.type.matcher.v3: string.proto, regex.proto, path.proto).
-import { LIMITS } from './limits.ts';
+import { ConfigError } from '../base/error.ts';
+import { compileRegex } from '../base/regex.ts';
 import { bool, headerValue, string } from './scalar.ts';
-import { exactlyOne, message, optional, required, type Static } from './schema.ts';
+import { exactlyOne, message, optional, Refusal, required, type Static } from './schema.ts';
 
 export const RegexMatcher = message('envoy.type.matcher.v3.RegexMatcher', {
   regex: required(
-    string({ minLength: 1, maxBytes: LIMITS.regexBytesMax }),
+    string({ minLength: 1 }),
     'RE2 syntax; the whole text must match. It runs in linear time; a prefix or exact match is cheaper still.',
   ),
 }, {
   warned: { 'RE2 is the only engine; its program size has weft\'s limit': ['google_re2'] },
+  check: ({ regex }) => regexRefusal(regex),
 });
 export interface RegexMatcher extends Static<typeof RegexMatcher> {}
+
+/** Compiled here only to say at once, with its place, what is wrong with it; whoever matches compiles it again. */
+function regexRefusal(regex: string): Refusal | undefined {
+  try {
+    compileRegex(regex, '');
+    return undefined;
+  } catch (cause) {
+    if (cause instanceof ConfigError) return new Refusal(cause.reason, ['regex']);
+    throw cause;
+  }
+}
 
 export const StringMatcher = message('envoy.type.matcher.v3.StringMatcher', {
   exact: optional(string(), 'The whole text; empty matches the empty text.'),

@@ -1,3 +1,4 @@
+// Who meant what by a mistyped name.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { findNearest, nearestName } from './nearest-name.ts';

@@ -8,7 +8,7 @@ import { RetryPolicy } from './retry-policy.ts';
 import { DirectResponseAction, RedirectAction, RouteAction } from './route-action.ts';
 import { RouteMatch } from './route-match.ts';
 import { bool, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
-import { any, exactlyOne, list, map, message, optional, required, type Static } from './schema.ts';
+import { any, exactlyOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
 
 /** What a filter is told for one route, virtual host or table, by the filter's name. */
 const PerFilterConfig = map(any('configuration of an HTTP filter per route', [RBACPerRoute, HTTPFault, CorsPolicy]));
@@ -110,5 +110,20 @@ export const RouteConfiguration = message('envoy.config.route.v3.RouteConfigurat
     'path parameters are part of the path': ['ignore_path_parameters_in_path_matching'],
     'route specifiers are not supported': ['route_specifiers'],
   },
+  check: ({ virtualHosts = [] }) => checkDomains(virtualHosts),
 });
 export interface RouteConfiguration extends Static<typeof RouteConfiguration> {}
+
+/** A domain in two virtual hosts would make the second unreachable; hosts are compared without regard to case. */
+function checkDomains(virtualHosts: readonly VirtualHost[]): Refusal | undefined {
+  const owners = new Map<string, string>();
+  for (const [v, { name, domains }] of virtualHosts.entries()) {
+    for (const [d, domain] of domains.entries()) {
+      const owner = owners.get(domain.toLowerCase());
+      const at = ['virtualHosts', v, 'domains', d];
+      if (owner !== undefined) return new Refusal(`'${domain}' belongs to virtual host '${owner}' already`, at);
+      owners.set(domain.toLowerCase(), name);
+    }
+  }
+  return undefined;
+}

@@ -1,3 +1,4 @@
+// Leaves of the data model: what each kind admits and refuses.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { decode } from './decode.ts';

@@ -1,3 +1,4 @@
+// YAML with places, and hostile YAML.
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
