@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ConfigError } from '../base/error.ts';
 import { ENVOY_DEFAULT_FORMAT, ISTIO_DEFAULT_FORMAT, compileFormat } from './formatter.ts';
 import { flagBit } from './response-flag.ts';
-import { headersOf, sampleConnection, sampleStream } from './stream-sample.test-support.ts';
+import { headersOf, sampleConnection, sampleStream } from '../../test/harness/stream-sample.ts';
 
 const format = (text: string, info = sampleStream()): string => compileFormat(text).format(info);
 
@@ -27,8 +27,8 @@ test('Envoy and Istio default lines', () => {
   assert.equal(
     format(ISTIO_DEFAULT_FORMAT, info),
     '[2023-11-14T22:13:20.123Z] "GET /reviews/0?x=1 HTTP/1.1" 200 - via_upstream - "-" 0 295 12 7 "-" "curl/8" ' +
-      '"id-1" "reviews:9080" "10.0.0.9:9080" outbound|9080||reviews.default.svc.cluster.local 10.0.0.1:5000 10.1.0.1:9080 ' +
-      '10.0.0.1:40000 - default\n',
+      '"id-1" "reviews:9080" "10.0.0.9:9080" outbound|9080||reviews.default.svc.cluster.local 10.0.0.1:5000 ' +
+      '10.1.0.1:9080 10.0.0.1:40000 - default\n',
   );
 });
 

@@ -1,8 +1,9 @@
 // Format strings of access logs, header values and span tags, compiled once into a list of parts.
+import { wireText } from '../base/ascii.ts';
 import { ConfigError } from '../base/error.ts';
 import { OPERATORS } from './format-operator.ts';
 import type { Operator, ReadValue } from './format-spec.ts';
-import { lineText, utf8Bytes } from './line-text.ts';
+import { lineText } from './line-text.ts';
 import type { TextOrigin } from './line-text.ts';
 import type { StreamInfo } from './stream-info.ts';
 
@@ -114,7 +115,7 @@ export function parseFormat(format: string, path: string): FormatPart[] {
   let text = '';
   let start = 0;
   for (let i = format.indexOf('%'); i !== -1; i = format.indexOf('%', start)) {
-    text += utf8Bytes(format.slice(start, i));
+    text += wireText(format.slice(start, i));
     if (format[i + 1] === '%') {
       text += '%';
       start = i + 2;
@@ -126,7 +127,7 @@ export function parseFormat(format: string, path: string): FormatPart[] {
     parts.push(compileToken(token, path));
     start = token.end;
   }
-  text += utf8Bytes(format.slice(start));
+  text += wireText(format.slice(start));
   if (text !== '') parts.push(text);
   return parts;
 }

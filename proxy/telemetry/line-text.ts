@@ -1,4 +1,5 @@
 // Makes texts safe for one log line. A line is a string of bytes (latin1): header values keep the sender's bytes.
+import { wireText } from '../base/ascii.ts';
 
 /**
  * Who wrote a text: `own` is ASCII that this code made and goes unchecked; `config` is Unicode from configuration;
@@ -15,15 +16,10 @@ export function lineText(text: string, origin: TextOrigin): string {
   let plain = true;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code >= limit) return escapeControls(utf8Bytes(text));
+    if (code >= limit) return escapeControls(wireText(text));
     if (code < 0x20 || code === 0x7f) plain = false;
   }
   return plain ? text : escapeControls(text);
-}
-
-/** Unicode as one latin1 character for each byte of its UTF-8. */
-export function utf8Bytes(text: string): string {
-  return Buffer.from(text, 'utf8').toString('latin1');
 }
 
 function escapeControls(bytes: string): string {
@@ -38,7 +34,7 @@ function escapeControls(bytes: string): string {
 
 /** A JSON string literal of latin1 bytes: valid UTF-8 stays as it is, stray bytes become \u00NN. */
 export function jsonText(text: string, origin: TextOrigin): string {
-  const bytes = origin === 'config' ? utf8Bytes(text) : text;
+  const bytes = origin === 'config' ? wireText(text) : text;
   let plain = true;
   let ascii = true;
   for (let i = 0; i < bytes.length && plain; i++) {
@@ -53,7 +49,7 @@ export function jsonText(text: string, origin: TextOrigin): string {
 function escapeJson(text: string): string {
   const decoded = decode(text);
   const literal = JSON.stringify(decoded ?? text).replaceAll('\u007f', '\\u007f');
-  if (decoded !== undefined) return utf8Bytes(literal);
+  if (decoded !== undefined) return wireText(literal);
   let out = '';
   for (let i = 0; i < literal.length; i++) {
     const code = literal.charCodeAt(i);

@@ -30,6 +30,8 @@ const FLAGS = [
   ['OM', 'OverloadManagerTerminated'],
   ['DF', 'DnsResolutionFailed'],
   ['DO', 'DropOverload'],
+  ['DR', 'DownstreamRemoteReset'],
+  ['UDO', 'UnconditionalDropOverload'],
 ] as const;
 
 export type ResponseFlag = (typeof FLAGS)[number][0];

@@ -1,6 +1,6 @@
 // Requests' records with fixed values, for the tests of telemetry.
-import type { ConnectionInfo, HeaderView, RequestView } from './stream-info.ts';
-import { StreamInfo } from './stream-info.ts';
+import type { ConnectionInfo, HeaderView, RequestView } from '../../proxy/telemetry/stream-info.ts';
+import { StreamInfo } from '../../proxy/telemetry/stream-info.ts';
 
 /** A header view over [name, value, …]. */
 export function headersOf(fields: readonly string[] = []): HeaderView {
