@@ -59,7 +59,7 @@ async function read(socket: Socket): Promise<string> {
   return text;
 }
 
-test('F08 half-close: after the peer’s FIN the answer still goes out, then the connection closes (raw socket)', async () => {
+test('F08 half-close: after the peer’s FIN the answer still goes out, then the connection closes (raw peer)', async () => {
   using ends = await pair();
   const recorder = new Recorder();
   ends.transport.attach(recorder);
