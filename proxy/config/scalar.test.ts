@@ -36,7 +36,8 @@ describe('scalars', () => {
 
   test('truth is true or false', () => {
     admits(bool(), [true, false]);
-    refuses(bool(), ['true', 1, 0, 'yes', null]);
+    assert.equal(decode(bool(), 'false').value, false);
+    refuses(bool(), ['True', 1, 0, 'yes', '', null]);
   });
 
   test('text: length in bytes, and words for wrong types without showing the value', () => {

@@ -37,8 +37,12 @@ function leaf<T>(keywords: object, read: (input: unknown) => unknown): Schema<T>
   return schemaOf<T, { kind: 'leaf'; read: typeof read }>(keywords, { kind: 'leaf', read });
 }
 
+/** Envoy's YAML does not tell true from "true". */
 export function bool(): Schema<boolean> {
-  return leaf({ type: 'boolean' }, (input) => (typeof input === 'boolean' ? input : expected('true or false', input)));
+  return leaf({ type: 'boolean' }, (input) => {
+    if (input === 'true' || input === 'false') return input === 'true';
+    return typeof input === 'boolean' ? input : expected('true or false', input);
+  });
 }
 
 export function string(rules: StringRules = {}): Schema<string> {

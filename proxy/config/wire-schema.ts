@@ -1,0 +1,28 @@
+// Where the protobuf schema of xDS lies, and its loading: made by `prepare`, read when the first message is met.
+import { readFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+import { dirname, join } from 'node:path';
+import protobuf from 'protobufjs/light.js';
+import { messageOf } from '../base/error.ts';
+
+/** protobufjs's reflection as JSON: every message and enum that weft may send or get, without comments and options. */
+export const SCHEMA_FILE: string = join(
+  dirname(findPackageJSON(import.meta.url) ?? ''), 'node_modules', '.cache', 'weft', 'xds-schema.json',
+);
+
+/** What `prepare` writes: `inputs` is a hash of what the schema was made from. */
+export interface SchemaFile {
+  readonly inputs: string;
+  readonly schema: protobuf.INamespace;
+}
+
+/** Reads and resolves the schema; throws an Error that says what to do when it is not there. Some 60 ms. */
+export function loadSchema(file: string = SCHEMA_FILE): protobuf.Root {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`the protobuf schema of xDS cannot be read (${messageOf(cause)}); "npm ci" makes it`);
+  }
+  return protobuf.Root.fromJSON((JSON.parse(text) as SchemaFile).schema);
+}
