@@ -30,6 +30,11 @@ export class SharedCounts {
     Atomics.add(this.#counts, this.#at(slot, thread) + field, amount);
   }
 
+  /** What one thread holds. */
+  own(slot: number, thread: number, field: number): number {
+    return Atomics.load(this.#counts, this.#at(slot, thread) + field);
+  }
+
   /** Over all threads. */
   sum(slot: number, field: number): number {
     let total = 0;

@@ -1,5 +1,6 @@
 // The client side's TLS: from an UpstreamTlsContext and its secrets to what makes handshakes, replaced when secrets
 // change.
+import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
@@ -21,12 +22,22 @@ export interface ClientTlsDeps {
   readonly clock: Clock;
 }
 
+/** What a connection says and asks of its server's name. */
+export interface ServerNames {
+  /** SNI; undefined sends none. */
+  readonly sni: string | undefined;
+  /** A host that the certificate must name, beside what the validation context asks. */
+  readonly required: string | undefined;
+}
+
 /** One transport socket's TLS. Until all its secrets are there nothing can be connected through it. */
 export class ClientTlsContext {
   readonly #config: UpstreamTlsContext;
   readonly #deps: ClientTlsDeps;
   readonly #source: MaterialSource;
   readonly #onReady: () => void;
+  /** One object, so that it is recognised without being looked into. */
+  readonly #configuredNames: ServerNames;
   #binding: ClientBinding | undefined = undefined;
 
   /** `onReady` is called once, perhaps before this returns. A ConfigError when the context is malformed. */
@@ -34,6 +45,7 @@ export class ClientTlsContext {
     this.#config = config;
     this.#deps = deps;
     this.#onReady = onReady;
+    this.#configuredNames = this.#names(config.sni);
     const common = config.commonTlsContext;
     this.#source = new MaterialSource(common, 'commonTlsContext', deps.secrets, (material) => this.#build(material));
     this.#source.start();
@@ -55,6 +67,20 @@ export class ClientTlsContext {
 
   close(): void {
     this.#source.close();
+  }
+
+  /**
+   * The names for an endpoint. `hostname` is the endpoint's (auto_host_sni), `authority` the request's host where the
+   * cluster takes SNI from it (auto_sni). An address is never sent as SNI (RFC 6066 section 3).
+   */
+  namesFor(hostname: string | undefined, authority: string | undefined): ServerNames {
+    if (authority !== undefined) return this.#names(authority);
+    return this.#config.autoHostSni === true && hostname !== undefined ? this.#names(hostname) : this.#configuredNames;
+  }
+
+  #names(name: string | undefined): ServerNames {
+    const sni = name === undefined || name === '' || isIP(name) !== 0 ? undefined : name;
+    return { sni, required: this.#config.autoSniSanValidation === true ? sni : undefined };
   }
 
   #build(material: TlsMaterial): void {
@@ -83,37 +109,38 @@ export class ClientBinding {
   }
 
   /**
-   * Options for tls.connect. The runtime's own checks of name and chain are off: `judge` must be asked before
-   * anything is
-   * written. `serverName` overrides the configured SNI; an address is never sent as one (RFC 6066 section 3).
+   * Options for tls.connect. The runtime's own checks of name and chain are off: `judge` must be asked before anything
+   * is written.
    */
-  options(endpoint: string, serverName: string | undefined): ConnectionOptions {
-    const sni = serverName ?? this.#config.sni;
+  options(endpoint: string, { sni }: ServerNames): ConnectionOptions {
     const alpn = this.#config.commonTlsContext.alpnProtocols ?? [];
     const session = this.#sessions.take(peerKey(endpoint, sni));
     return {
       secureContext: this.#secureContext,
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
-      ...(sni !== undefined && sni !== '' && { servername: sni }),
+      ...(sni !== undefined && { servername: sni }),
       ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
       ...(session !== undefined && { session }),
     };
   }
 
-  /** Keeps what the server gives for later resumption. The runtime tells sessions only after the handshake's checks. */
-  keepSessions(socket: TLSSocket, endpoint: string, serverName: string | undefined): void {
+  /**
+   * Keeps what the server gives for later resumption. The runtime tells of sessions only after the handshake's
+   * checks.
+   */
+  keepSessions(socket: TLSSocket, endpoint: string, { sni }: ServerNames): void {
     if (!this.#sessions.enabled) return;
-    const peer = peerKey(endpoint, serverName ?? this.#config.sni);
+    const peer = peerKey(endpoint, sni);
     socket.on('session', (session: Buffer) => {
       if (!socket.destroyed) this.#sessions.put(peer, session);
     });
   }
 
-  /** Judges the server; counts the outcome. `requiredName`: a DNS name that the certificate must have as well. */
-  judge(socket: TLSSocket, requiredName: string | undefined): TlsInfo | PeerRefusal {
+  /** Judges the server; counts the outcome. */
+  judge(socket: TLSSocket, { required }: ServerNames): TlsInfo | PeerRefusal {
     const { stats } = this.#deps;
-    const identity = this.#identify(socket, requiredName);
+    const identity = this.#identify(socket, required);
     if (identity instanceof PeerRefusal) {
       stats.refused(identity.failure);
       return identity;
@@ -128,14 +155,14 @@ export class ClientBinding {
     this.#deps.stats.connectionError.inc();
   }
 
-  #identify(socket: TLSSocket, requiredName: string | undefined): PeerIdentity | PeerRefusal | undefined {
+  #identify(socket: TLSSocket, required: string | undefined): PeerIdentity | PeerRefusal | undefined {
     const { validation } = this.#material;
     if (validation === undefined) return undefined;
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return new PeerRefusal('no_cert', 'the server showed no certificate');
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const resumed = socket.isSessionReused();
-    return verifyPeer(validation, { certificate, chainError, resumed, nowMs: this.#deps.clock.wallMs(), requiredName });
+    const evidence = { certificate, chainError, resumed: socket.isSessionReused(), nowMs: this.#deps.clock.wallMs() };
+    return verifyPeer(validation, { ...evidence, requiredName: required });
   }
 }
 

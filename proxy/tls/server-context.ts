@@ -8,6 +8,7 @@ import type { Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/error.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { msOr } from '../config/duration.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { DownstreamTlsContext } from '../config/tls.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { PeerRefusal, verifyPeer } from './peer-verification.ts';
@@ -20,7 +21,7 @@ import { secureOptions } from './tls-parameters.ts';
 import type { TlsStats } from './tls-stats.ts';
 
 /** Whole handshake, from the first byte on (limits.md; S80). */
-export const HANDSHAKE_DEADLINE_MS = 10_000;
+export const HANDSHAKE_DEADLINE_MS: number = LIMITS.tlsHandshakeTimeoutMs;
 
 /** One connection on its way through the handshake. */
 export interface PendingHandshake {

@@ -46,7 +46,12 @@ export class MaterialSource implements SecretWatcher {
   /** Begins to follow; `onChange` is called before this returns when nothing is missing. */
   start(): void {
     for (const name of this.#names()) this.#store.watch(name, this);
-    this.onSecret();
+    try {
+      this.onSecret();
+    } catch (cause) {
+      this.close();
+      throw cause;
+    }
   }
 
   close(): void {

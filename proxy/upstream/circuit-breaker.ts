@@ -1,0 +1,176 @@
+// The limits of one cluster over all workers: connections, pending requests, requests, retries (Envoy's circuit
+// breakers).
+import type { SharedCounts } from '../base/shared-counts.ts';
+import { statName } from '../telemetry/stat-name.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
+import type { Gauge, Stats } from '../telemetry/stats.ts';
+import type { CircuitBreaker } from './upstream.ts';
+
+/** Thresholds of the DEFAULT priority, compiled. */
+export interface BreakerLimits {
+  readonly connections: number;
+  readonly pending: number;
+  readonly requests: number;
+  /** Undefined where `retryBudget` replaces it. */
+  readonly retries: number | undefined;
+  /** Retries may be this share of the requests that are active or pending, and at least `min`. */
+  readonly retryBudget: { readonly share: number; readonly min: number } | undefined;
+  readonly trackRemaining: boolean;
+}
+
+/** Where a cluster's counts are: a slot that all workers share, and this worker's row in it. */
+export interface BreakerPlace {
+  readonly counts: SharedCounts;
+  readonly slot: number;
+  readonly thread: number;
+}
+
+/** Fields of a row in the shared counts. */
+const CONNECTIONS = 0;
+const PENDING = 1;
+const REQUESTS = 2;
+const RETRIES = 3;
+
+/** From here on a limit is meant to be none (Istio sends 2^32 - 1) and its sum over the workers isn't looked at. */
+const UNLIMITED = 2 ** 31;
+
+/**
+ * Every `try…` takes one and must be paid back by its `…Done`. Limits hold strictly over all workers: one that races
+ * with another for the last place may be refused, but they never get more together.
+ */
+export class ClusterBreaker implements CircuitBreaker {
+  readonly place: BreakerPlace;
+  readonly #gauges: BreakerGauges;
+  #limits: BreakerLimits;
+
+  constructor(limits: BreakerLimits, place: BreakerPlace, stats: Stats, scope: StatScope) {
+    this.place = place;
+    this.#limits = limits;
+    this.#gauges = new BreakerGauges(stats, scope, limits.trackRemaining);
+    this.#showAll();
+  }
+
+  /** New limits; what is taken stays taken. */
+  setLimits(limits: BreakerLimits): void {
+    this.#limits = limits;
+    this.#gauges.trackRemaining(limits.trackRemaining);
+    this.#showAll();
+  }
+
+  tryConnection(): boolean {
+    return this.#take(CONNECTIONS, this.#limits.connections);
+  }
+
+  /**
+   * Takes one even over the limit: an endpoint without any connection must get one, or its requests would wait for
+   * ever.
+   */
+  forceConnection(): void {
+    this.#add(CONNECTIONS, 1);
+    this.#show(CONNECTIONS, this.#limits.connections);
+  }
+
+  connectionDone(): void {
+    this.#give(CONNECTIONS, this.#limits.connections);
+  }
+
+  tryPending(): boolean {
+    return this.#take(PENDING, this.#limits.pending);
+  }
+
+  pendingDone(): void {
+    this.#give(PENDING, this.#limits.pending);
+  }
+
+  tryRequest(): boolean {
+    return this.#take(REQUESTS, this.#limits.requests);
+  }
+
+  requestDone(): void {
+    this.#give(REQUESTS, this.#limits.requests);
+  }
+
+  tryRetry(): boolean {
+    return this.#take(RETRIES, this.#retryLimit());
+  }
+
+  retryDone(): void {
+    this.#give(RETRIES, this.#retryLimit());
+  }
+
+  #retryLimit(): number {
+    const { retries, retryBudget } = this.#limits;
+    if (retryBudget === undefined) return retries ?? 0;
+    const { counts, slot } = this.place;
+    const busy = counts.sum(slot, REQUESTS) + counts.sum(slot, PENDING);
+    return Math.max(retryBudget.min, Math.floor(busy * retryBudget.share));
+  }
+
+  #take(field: number, limit: number): boolean {
+    if (limit >= UNLIMITED) {
+      this.#add(field, 1);
+      return true;
+    }
+    const { counts, slot, thread } = this.place;
+    const taken = counts.tryAdd(slot, thread, field, limit);
+    this.#show(field, limit);
+    return taken;
+  }
+
+  #give(field: number, limit: number): void {
+    this.#add(field, -1);
+    if (limit < UNLIMITED) this.#show(field, limit);
+  }
+
+  #add(field: number, amount: number): void {
+    const { counts, slot, thread } = this.place;
+    counts.add(slot, thread, field, amount);
+  }
+
+  #showAll(): void {
+    const { connections, pending, requests } = this.#limits;
+    [connections, pending, requests, this.#retryLimit()].forEach((limit, field) => this.#show(field, limit));
+  }
+
+  #show(field: number, limit: number): void {
+    this.#gauges.show(field, limit, this.place);
+  }
+}
+
+const GAUGES = [['cx', CONNECTIONS], ['rq_pending', PENDING], ['rq', REQUESTS], ['rq_retry', RETRIES]] as const;
+const REMAINING = [['cx', CONNECTIONS], ['pending', PENDING], ['rq', REQUESTS], ['retries', RETRIES]] as const;
+
+/**
+ * `circuit_breakers.default.*`, made so that the workers' values add up: what remains is the limit, told by worker 0,
+ * less what each holds. An `…_open` gauge over 0 means open, as the workers that hold something saw it last.
+ */
+class BreakerGauges {
+  readonly #stats: Stats;
+  readonly #scope: StatScope;
+  readonly #open: Gauge[] = [];
+  #remaining: Gauge[] | undefined = undefined;
+
+  constructor(stats: Stats, scope: StatScope, trackRemaining: boolean) {
+    this.#stats = stats;
+    this.#scope = scope;
+    for (const [name, field] of GAUGES) this.#open[field] = this.#gauge(`${name}_open`);
+    this.trackRemaining(trackRemaining);
+  }
+
+  trackRemaining(on: boolean): void {
+    if (!on || this.#remaining !== undefined) return;
+    this.#remaining = [];
+    for (const [name, field] of REMAINING) this.#remaining[field] = this.#gauge(`remaining_${name}`);
+  }
+
+  show(field: number, limit: number, { counts, slot, thread }: BreakerPlace): void {
+    const own = counts.own(slot, thread, field);
+    const open = limit === 0 || (own > 0 && counts.sum(slot, field) >= limit);
+    this.#open[field]!.set(open ? 1 : 0);
+    this.#remaining?.[field]!.set((thread === 0 ? limit : 0) - own);
+  }
+
+  #gauge(name: string): Gauge {
+    return this.#stats.gauge(statName(this.#scope, `circuit_breakers.default.${name}`));
+  }
+}

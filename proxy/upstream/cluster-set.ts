@@ -1,0 +1,164 @@
+// All clusters of one worker, by name: takes clusters and endpoints as they come, each wholly or not at all.
+import { ConfigError } from '../base/error.ts';
+import { SharedCounts } from '../base/shared-counts.ts';
+import type { Cluster as ClusterConfig } from '../config/cluster.ts';
+import type { ClusterLoadAssignment } from '../config/endpoint.ts';
+import { ClusterStats } from '../telemetry/cluster-stats.ts';
+import type { SecretStore } from '../tls/secret-store.ts';
+import { TlsStats } from '../tls/tls-stats.ts';
+import type { BreakerPlace } from './circuit-breaker.ts';
+import { ClusterImpl } from './cluster.ts';
+import type { ClusterDeps } from './cluster.ts';
+import { clusterSettings } from './cluster-settings.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
+import { compileAssignment, isResolved } from './load-assignment.ts';
+import type { Assignment } from './load-assignment.ts';
+import { TransportSockets, transportKey } from './transport-sockets.ts';
+import type { ClusterSet } from './upstream.ts';
+
+/** Endpoints that are kept for clusters that haven't come yet; past this the oldest are forgotten. */
+const EARLY_ASSIGNMENTS_MAX = 1024;
+
+export interface ClusterUpdate {
+  readonly config: ClusterConfig;
+  /** This cluster's slot in the shared counts; without one its limits hold for this worker alone. */
+  readonly breakerSlot?: number;
+}
+
+export interface ClusterSetDeps extends ClusterDeps {
+  readonly secrets: SecretStore;
+  /** Counts that all workers share, and this worker's row; undefined keeps them to itself. */
+  readonly shared: { readonly counts: SharedCounts; readonly thread: number } | undefined;
+  /** A cluster became usable, or its secrets arrived. Default: nobody is told. */
+  onChange?(name: string): void;
+}
+
+export class ClusterSetImpl implements ClusterSet {
+  readonly #deps: ClusterSetDeps;
+  readonly #clusters = new Map<string, ClusterImpl>();
+  /** Endpoints by the name under which they came, also before and after their cluster. */
+  readonly #assignments = new Map<string, Assignment>();
+
+  constructor(deps: ClusterSetDeps) {
+    this.#deps = deps;
+  }
+
+  get(name: string): ClusterImpl | undefined {
+    return this.#clusters.get(name);
+  }
+
+  /** For /clusters. */
+  [Symbol.iterator](): IterableIterator<ClusterImpl> {
+    return this.#clusters.values();
+  }
+
+  /** Clusters that cannot be used yet, with what they wait for. */
+  warming(): { readonly name: string; readonly missing: readonly string[] }[] {
+    return [...this.#clusters.values()]
+      .map((cluster) => ({ name: cluster.name, missing: cluster.missing() }))
+      .filter(({ missing }) => missing.length > 0);
+  }
+
+  /** Takes a new or changed cluster. A ConfigError leaves the one before as it was. */
+  apply({ config, breakerSlot }: ClusterUpdate): void {
+    const { name } = config;
+    const settings = within(name, () => clusterSettings(config));
+    const assignment = within(name, () => this.#assignmentFor(settings, config));
+    const known = this.#clusters.get(name);
+    const stats = known?.stats ?? new ClusterStats(this.#deps.stats, settings.statName);
+    const transports = within(name, () => this.#transportsFor(config, known, stats));
+    const cluster = this.#putInForce(settings, transports, known, breakerSlot, stats);
+    if (assignment !== undefined) cluster.assign(assignment);
+    this.#deps.onChange?.(name);
+  }
+
+  /**
+   * Takes endpoints by EDS or from the resolver, also of a cluster that hasn't come yet. A ConfigError changes
+   * nothing.
+   */
+  applyAssignment(config: ClusterLoadAssignment): void {
+    const assignment = within(config.clusterName, () => compileAssignment(config));
+    this.#remember(config.clusterName, assignment);
+    for (const cluster of this.#clusters.values()) {
+      if (cluster.settings.discovery === 'static' || cluster.settings.assignmentName !== config.clusterName) continue;
+      cluster.assign(assignment);
+      this.#deps.onChange?.(cluster.name);
+    }
+  }
+
+  /** Requests in flight finish on their connections. Its endpoints are remembered in case it comes back. */
+  remove(name: string): void {
+    const cluster = this.#clusters.get(name);
+    if (cluster === undefined) return;
+    this.#clusters.delete(name);
+    cluster.close();
+  }
+
+  /** Closes all that is idle and lets the rest finish; for the end of the worker. */
+  close(): void {
+    for (const name of [...this.#clusters.keys()]) this.remove(name);
+  }
+
+  #putInForce(
+    settings: ClusterSettings, transports: TransportSockets, known: ClusterImpl | undefined,
+    breakerSlot: number | undefined, stats: ClusterStats,
+  ): ClusterImpl {
+    if (known !== undefined) {
+      known.update(settings, transports);
+      return known;
+    }
+    const cluster = new ClusterImpl(settings, transports, this.#placeOf(breakerSlot), stats, this.#deps);
+    this.#clusters.set(settings.name, cluster);
+    return cluster;
+  }
+
+  #transportsFor(config: ClusterConfig, known: ClusterImpl | undefined, stats: ClusterStats): TransportSockets {
+    if (known !== undefined && known.transports.key === transportKey(config)) return known.transports;
+    const { secrets, clock } = this.#deps;
+    const deps = { secrets, clock, stats: new TlsStats(this.#deps.stats, stats.scope) };
+    return new TransportSockets(config, deps, () => this.#onSecrets(config.name));
+  }
+
+  /** Called from within the constructor of the transports as well, when there is nothing to refresh yet. */
+  #onSecrets(name: string): void {
+    const cluster = this.#clusters.get(name);
+    if (cluster === undefined) return;
+    cluster.refresh();
+    this.#deps.onChange?.(name);
+  }
+
+  #placeOf(slot: number | undefined): BreakerPlace {
+    const { shared } = this.#deps;
+    if (shared !== undefined && slot !== undefined) return { ...shared, slot };
+    return { counts: new SharedCounts(new ArrayBuffer(SharedCounts.bytesFor(1, 1)), 1), slot: 0, thread: 0 };
+  }
+
+  /** Undefined: not known yet. A DNS cluster whose addresses are all IP addresses needs no resolver. */
+  #assignmentFor(settings: ClusterSettings, config: ClusterConfig): Assignment | undefined {
+    const given = config.loadAssignment;
+    const complete = settings.discovery === 'static' || (given !== undefined && isResolved(given));
+    if (settings.discovery !== 'eds' && complete) return compileAssignment(given ?? { clusterName: config.name });
+    return this.#assignments.get(settings.assignmentName);
+  }
+
+  #remember(name: string, assignment: Assignment): void {
+    this.#assignments.delete(name);
+    this.#assignments.set(name, assignment);
+    if (this.#assignments.size <= EARLY_ASSIGNMENTS_MAX) return;
+    const used = new Set([...this.#clusters.values()].map(({ settings }) => settings.assignmentName));
+    for (const early of this.#assignments.keys()) {
+      if (this.#assignments.size <= EARLY_ASSIGNMENTS_MAX) return;
+      if (!used.has(early)) this.#assignments.delete(early);
+    }
+  }
+}
+
+/** Names the resource in what a part of it refuses. */
+function within<T>(name: string, compile: () => T): T {
+  try {
+    return compile();
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw new ConfigError(cause.path, cause.reason, cause.where ?? `cluster ${name}`);
+    throw cause;
+  }
+}

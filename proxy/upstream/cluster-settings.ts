@@ -1,0 +1,92 @@
+// A cluster's configuration with its defaults filled in: durations in milliseconds, policy as a factory. Immutable.
+import { ConfigError } from '../base/error.ts';
+import type { Cluster as ClusterConfig } from '../config/cluster.ts';
+import type { UpstreamProtocolOptions } from '../config/http-protocol-options.ts';
+import { LIMITS } from '../config/limits.ts';
+import type { Percent } from '../config/percent.ts';
+import { HTTP_PROTOCOL_OPTIONS } from '../config/type-url.ts';
+import type { BreakerLimits } from './circuit-breaker.ts';
+import type { ConnectionSettings } from './connection-settings.ts';
+import { connectionSettings } from './connection-settings.ts';
+import type { HostPickerFactory } from './load-balancer/host-picker.ts';
+import { leastRequest } from './load-balancer/least-request.ts';
+import { randomChoice } from './load-balancer/random.ts';
+import { roundRobin } from './load-balancer/round-robin.ts';
+
+/** How a cluster learns its endpoints: from its own configuration, from the supervisor's resolver, or by EDS. */
+export type Discovery = 'static' | 'dns' | 'eds';
+
+export interface ClusterSettings {
+  readonly name: string;
+  readonly statName: string;
+  readonly discovery: Discovery;
+  /** The name under which its endpoints come. */
+  readonly assignmentName: string;
+  readonly policy: HostPickerFactory;
+  readonly panicPercent: number;
+  readonly breaker: BreakerLimits;
+  readonly connection: ConnectionSettings;
+}
+
+/** Throws a ConfigError with the field's path. */
+export function clusterSettings(config: ClusterConfig): ClusterSettings {
+  return {
+    name: config.name,
+    statName: config.altStatName ?? config.name,
+    discovery: discoveryOf(config),
+    assignmentName: config.edsClusterConfig?.serviceName || config.name,
+    policy: policyOf(config),
+    panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
+    breaker: breakerLimits(config),
+    connection: connectionSettings(config, protocolOptions(config)),
+  };
+}
+
+/** Envoy's default for healthy_panic_threshold. */
+const PANIC_PERCENT = 50;
+
+function discoveryOf({ type = 'STATIC' }: ClusterConfig): Discovery {
+  if (type === 'EDS') return 'eds';
+  return type === 'STATIC' ? 'static' : 'dns';
+}
+
+function policyOf({ lbPolicy = 'ROUND_ROBIN', leastRequestLbConfig }: ClusterConfig): HostPickerFactory {
+  switch (lbPolicy) {
+    case 'ROUND_ROBIN': return roundRobin;
+    case 'RANDOM': return randomChoice;
+    case 'LEAST_REQUEST': return leastRequest({
+      choiceCount: leastRequestLbConfig?.choiceCount ?? 2,
+      activeRequestBias: biasOf(leastRequestLbConfig?.activeRequestBias),
+    });
+  }
+}
+
+function biasOf(bias: { readonly defaultValue?: number } | undefined): number {
+  const value = bias === undefined ? 1 : (bias.defaultValue ?? 0);
+  if (value < 0) throw new ConfigError('leastRequestLbConfig.activeRequestBias', 'must not be negative');
+  return value;
+}
+
+function percentOr(percent: Percent | undefined, fallback: number): number {
+  return percent === undefined ? fallback : (percent.value ?? 0);
+}
+
+function breakerLimits({ circuitBreakers }: ClusterConfig): BreakerLimits {
+  const thresholds = circuitBreakers?.thresholds?.find(({ priority = 'DEFAULT' }) => priority === 'DEFAULT');
+  const budget = thresholds?.retryBudget;
+  return {
+    connections: thresholds?.maxConnections ?? LIMITS.clusterConnectionsMax,
+    pending: thresholds?.maxPendingRequests ?? LIMITS.clusterPendingMax,
+    requests: thresholds?.maxRequests ?? LIMITS.clusterRequestsMax,
+    retries: thresholds?.maxRetries ?? LIMITS.clusterRetriesMax,
+    retryBudget: budget === undefined ? undefined : {
+      share: percentOr(budget.budgetPercent, LIMITS.retryBudgetPercent) / 100,
+      min: budget.minRetryConcurrency ?? LIMITS.retryConcurrencyMin,
+    },
+    trackRemaining: thresholds?.trackRemaining ?? false,
+  };
+}
+
+function protocolOptions(config: ClusterConfig): UpstreamProtocolOptions {
+  return config.typedExtensionProtocolOptions?.[HTTP_PROTOCOL_OPTIONS] ?? {};
+}

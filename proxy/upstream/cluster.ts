@@ -1,0 +1,249 @@
+// One cluster of a worker: its endpoints and their pools, the picker over them, its limits and figures.
+import { ProxyError } from '../base/error.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { TimerWheel } from '../base/timers.ts';
+import type { Transport } from '../base/transport.ts';
+import type { ClientConnection, ClientConnectionHandler } from '../http/codec.ts';
+import type { RequestHead } from '../http/message.ts';
+import { ClusterStats, EndpointStats } from '../telemetry/cluster-stats.ts';
+import type { Stats } from '../telemetry/stats.ts';
+import type { ServerNames } from '../tls/client-context.ts';
+import { UpstreamAttempt } from './attempt.ts';
+import { ClusterBreaker } from './circuit-breaker.ts';
+import type { BreakerPlace } from './circuit-breaker.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
+import type { ConnectionSettings } from './connection-settings.ts';
+import { connectRefusal } from './connector.ts';
+import { UpstreamEndpoint } from './endpoint.ts';
+import type { MakePool } from './endpoint.ts';
+import { Http1Pool } from './http1-pool.ts';
+import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
+import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
+import type { Assignment } from './load-assignment.ts';
+import type { PoolContext } from './pool.ts';
+import type { TransportSockets } from './transport-sockets.ts';
+import { UpstreamTunnel } from './tunnel.ts';
+import type { Attempt, AttemptSink, Cluster, Endpoint, PickContext, PickResult } from './upstream.ts';
+
+/** Opens an HTTP/1.1 client codec over a connection, as the cluster's options say. */
+export type OpenHttp1 = (
+  transport: Transport, settings: ConnectionSettings, handler: ClientConnectionHandler,
+) => ClientConnection;
+
+export interface ClusterDeps {
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly random: Random;
+  readonly stats: Stats;
+  readonly openHttp1: OpenHttp1;
+  /** This worker tells the gauges that are the same in all workers (membership), which /stats adds up. */
+  readonly tellsMembership: boolean;
+}
+
+const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
+
+/** The same object as long as the cluster has its name: endpoints, counts and figures outlive configuration. */
+export class ClusterImpl implements Cluster {
+  readonly name: string;
+  readonly breaker: ClusterBreaker;
+  readonly stats: ClusterStats;
+  readonly #deps: ClusterDeps;
+  readonly #endpoints = new Map<string, UpstreamEndpoint>();
+  #settings: ClusterSettings;
+  #transports: TransportSockets;
+  #assignment: Assignment | undefined = undefined;
+  #picker: Picker = warmingPicker;
+  #context: PoolContext;
+  #makePool: MakePool;
+
+  constructor(
+    settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace, stats: ClusterStats, deps: ClusterDeps,
+  ) {
+    this.name = settings.name;
+    this.stats = stats;
+    this.breaker = new ClusterBreaker(settings.breaker, place, deps.stats, stats.scope);
+    this.#deps = deps;
+    this.#settings = settings;
+    this.#transports = transports;
+    this.#context = this.#contextOf(settings.connection);
+    this.#makePool = this.#poolMaker();
+  }
+
+  get settings(): ClusterSettings {
+    return this.#settings;
+  }
+
+  get transports(): TransportSockets {
+    return this.#transports;
+  }
+
+  /** For /clusters, in no particular order. */
+  get endpoints(): IterableIterator<UpstreamEndpoint> {
+    return this.#endpoints.values();
+  }
+
+  /** What it waits for before it can be used: its endpoints, or secrets. */
+  missing(): string[] {
+    const secrets = this.#transports.missingSecrets().map((name) => `secret ${name}`);
+    return this.#assignment === undefined ? [`endpoints ${this.#settings.assignmentName}`, ...secrets] : secrets;
+  }
+
+  /** New settings, complete and checked. Connections are kept unless they would be made otherwise now. */
+  update(settings: ClusterSettings, transports: TransportSockets): void {
+    this.breaker.setLimits(settings.breaker);
+    const reconnect = settings.connection.key !== this.#settings.connection.key;
+    this.#settings = settings;
+    if (transports !== this.#transports) this.#transports.close();
+    this.#transports = transports;
+    if (reconnect) {
+      this.#context = this.#contextOf(settings.connection);
+      this.#makePool = this.#poolMaker();
+      for (const endpoint of this.#endpoints.values()) endpoint.drainPools();
+    }
+    if (this.#assignment !== undefined) this.assign(this.#assignment);
+  }
+
+  /** New endpoints. Those that stay keep all that is known about them; the connections of those that left drain. */
+  assign(assignment: Assignment): void {
+    this.#assignment = assignment;
+    const left = new Map(this.#endpoints);
+    let changed = false;
+    for (const facts of assignment.endpoints) {
+      const transport = this.#transports.for(facts.transportMatch);
+      const known = left.get(facts.address);
+      left.delete(facts.address);
+      if (known === undefined) {
+        const stats = new EndpointStats(this.#deps.stats, this.#settings.statName, facts.address);
+        const endpoint = new UpstreamEndpoint(facts, transport, stats, this.stats.counters.rqTimeout);
+        this.#endpoints.set(facts.address, endpoint);
+        changed = true;
+      } else {
+        known.update(facts, transport);
+      }
+    }
+    for (const [address, endpoint] of left) {
+      this.#endpoints.delete(address);
+      endpoint.remove();
+    }
+    if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
+    this.refresh();
+  }
+
+  /** Builds the picker anew; also when secrets have arrived. */
+  refresh(): void {
+    this.#picker = this.missing().length > 0 ? warmingPicker : this.#buildPicker();
+  }
+
+  /** The cluster is gone, or the worker drains: idle connections close, the others finish. */
+  close(): void {
+    this.#transports.close();
+    for (const endpoint of this.#endpoints.values()) endpoint.remove();
+    this.#endpoints.clear();
+    this.#picker = emptyPicker;
+    this.#tellMembership([]);
+  }
+
+  pick(context: PickContext | undefined): PickResult {
+    const picked = this.#picker.pick(context);
+    if (picked === 'unavailable') this.stats.counters.noneHealthy.inc();
+    return picked;
+  }
+
+  startAttempt(endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean): Attempt | ProxyError {
+    const ours = endpoint as UpstreamEndpoint;
+    if (this.#settings.connection.protocol === 'http2') {
+      return new ProxyError('internal', 'internal', 'http2_upstream_not_supported');
+    }
+    const pool = ours.pool(this.#namesFor(ours, head.authority), this.#makePool);
+    const attempt = new UpstreamAttempt(ours, pool, this.#context, sink, head, endStream);
+    return attempt.start() ?? attempt;
+  }
+
+  startTunnel(endpoint: Endpoint, sink: AttemptSink): Attempt | ProxyError {
+    const ours = endpoint as UpstreamEndpoint;
+    const route = ours.routeFor(this.#namesFor(ours, undefined));
+    const refusal = connectRefusal(route);
+    if (refusal !== undefined) return refusal;
+    if (!this.breaker.tryConnection()) {
+      this.stats.counters.cxOverflow.inc();
+      return new ProxyError('overflow', 'upstream', 'overflow', 'safe', 'too_many_connections');
+    }
+    return new UpstreamTunnel(ours, route, this.#context, sink);
+  }
+
+  countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void {
+    const { counters } = this.stats;
+    switch (event) {
+      case 'retry': return counters.rqRetry.inc();
+      case 'success': return counters.rqRetrySuccess.inc();
+      case 'overflow': return counters.rqRetryOverflow.inc();
+      case 'limit_exceeded': return counters.rqRetryLimitExceeded.inc();
+    }
+  }
+
+  countResponse(status: number, durationMs: number): void {
+    this.stats.response(status, durationMs);
+  }
+
+  #namesFor(endpoint: UpstreamEndpoint, authority: string | undefined): ServerNames {
+    const { transport } = endpoint;
+    if (transport === undefined) return NO_NAMES;
+    const { autoSni, autoSanValidation } = this.#settings.connection;
+    if (!autoSni && !autoSanValidation) return transport.namesFor(endpoint.hostname, undefined);
+    const host = authority === undefined ? undefined : hostOf(authority);
+    const names = transport.namesFor(endpoint.hostname, autoSni ? host : undefined);
+    return autoSanValidation ? { sni: names.sni, required: host } : names;
+  }
+
+  #contextOf(connection: ConnectionSettings): PoolContext {
+    const { clock, timers, openHttp1 } = this.#deps;
+    return {
+      settings: connection, breaker: this.breaker, stats: this.stats, clock, timers,
+      openCodec: (transport, handler) => openHttp1(transport, connection, handler),
+    };
+  }
+
+  /** Bound to today's settings, so that a pool never outlives them. */
+  #poolMaker(): MakePool {
+    const context = this.#context;
+    return (route, stats) => new Http1Pool(route, context, stats);
+  }
+
+  #buildPicker(): Picker {
+    const levels: { all: UpstreamEndpoint[]; healthy: UpstreamEndpoint[]; degraded: UpstreamEndpoint[] }[] = [];
+    for (const endpoint of this.#endpoints.values()) {
+      const { priority } = endpoint.facts;
+      while (levels.length <= priority) levels.push({ all: [], healthy: [], degraded: [] });
+      const level = levels[priority]!;
+      level.all.push(endpoint);
+      if (endpoint.health === 'healthy') level.healthy.push(endpoint);
+      else if (endpoint.health === 'degraded') level.degraded.push(endpoint);
+    }
+    this.#tellMembership(levels);
+    return buildPicker(levels, {
+      policy: this.#settings.policy,
+      random: this.#deps.random,
+      panicPercent: this.#settings.panicPercent,
+      overprovisioningPercent: this.#assignment!.overprovisioningPercent,
+      failOnPanic: false,
+      panicked: this.stats.counters.healthyPanic,
+    });
+  }
+
+  #tellMembership(levels: readonly PriorityEndpoints[]): void {
+    if (!this.#deps.tellsMembership) return;
+    const { gauges } = this.stats;
+    const count = (key: keyof PriorityEndpoints): number => levels.reduce((sum, level) => sum + level[key].length, 0);
+    gauges.membershipTotal.set(count('all'));
+    gauges.membershipHealthy.set(count('healthy'));
+    gauges.membershipDegraded.set(count('degraded'));
+  }
+}
+
+/** The host of an authority, without port and brackets. */
+function hostOf(authority: string): string {
+  if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']'));
+  const colon = authority.indexOf(':');
+  return colon === -1 ? authority : authority.slice(0, colon);
+}

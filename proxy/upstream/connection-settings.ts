@@ -1,0 +1,59 @@
+// What a cluster says about its connections. Two clusters' connections are interchangeable when their `key` is the
+// same.
+import type { Cluster as ClusterConfig } from '../config/cluster.ts';
+import { msOr } from '../config/duration.ts';
+import type { Http1ProtocolOptions, UpstreamProtocolOptions } from '../config/http-protocol-options.ts';
+import { LIMITS } from '../config/limits.ts';
+
+export interface ConnectionSettings {
+  /** TCP and TLS handshake together (connect_timeout). */
+  readonly connectTimeoutMs: number;
+  /** As configured; undefined when configuration is silent and the server's own keep-alive is learned. */
+  readonly idleTimeoutMs: number | undefined;
+  /** Infinity without limit. */
+  readonly maxRequests: number;
+  readonly maxDurationMs: number | undefined;
+  readonly maxStreamDurationMs: number | undefined;
+  /** Idle seconds before the first TCP keep-alive probe, 0 for the system's; undefined sends none. */
+  readonly tcpKeepaliveSeconds: number | undefined;
+  readonly sourceAddress: string | undefined;
+  readonly protocol: 'http1' | 'http2';
+  readonly http1: Http1ProtocolOptions;
+  /** SNI, and a name that the certificate must have, come from the request's authority. */
+  readonly autoSni: boolean;
+  readonly autoSanValidation: boolean;
+  readonly key: string;
+}
+
+export function connectionSettings(config: ClusterConfig, options: UpstreamProtocolOptions): ConnectionSettings {
+  const { commonHttpProtocolOptions: common, upstreamHttpProtocolOptions: upstream } = options;
+  const settings = {
+    connectTimeoutMs: msOr(config.connectTimeout, LIMITS.connectTimeoutMs),
+    idleTimeoutMs: common?.idleTimeout === undefined ? undefined : orNever(msOr(common.idleTimeout, 0)),
+    maxRequests: orNever(common?.maxRequestsPerConnection ?? 0),
+    maxDurationMs: msOrNone(common?.maxConnectionDuration),
+    maxStreamDurationMs: msOrNone(common?.maxStreamDuration),
+    tcpKeepaliveSeconds: keepaliveSeconds(config),
+    sourceAddress: config.upstreamBindConfig?.sourceAddress?.address,
+    protocol: options.explicitHttpConfig?.http2ProtocolOptions === undefined ? 'http1' as const : 'http2' as const,
+    http1: (options.explicitHttpConfig ?? options.useDownstreamProtocolConfig)?.httpProtocolOptions ?? {},
+    autoSni: upstream?.autoSni ?? false,
+    autoSanValidation: upstream?.autoSanValidation ?? false,
+  };
+  return { ...settings, key: JSON.stringify(settings) };
+}
+
+/** 0 is how configuration says "no limit". */
+function orNever(value: number): number {
+  return value === 0 ? Infinity : value;
+}
+
+function msOrNone(text: string | undefined): number | undefined {
+  const ms = msOr(text, 0);
+  return ms === 0 ? undefined : ms;
+}
+
+function keepaliveSeconds({ upstreamConnectionOptions }: ClusterConfig): number | undefined {
+  const keepalive = upstreamConnectionOptions?.tcpKeepalive;
+  return keepalive === undefined ? undefined : (keepalive.keepaliveTime ?? 0);
+}

@@ -1,0 +1,132 @@
+// One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
+import type { EndpointStats } from '../telemetry/cluster-stats.ts';
+import type { Counter } from '../telemetry/stats.ts';
+import type { ServerNames } from '../tls/client-context.ts';
+import type { Route } from './connector.ts';
+import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
+import type { Pool } from './pool.ts';
+import type { TransportSocket } from './transport-sockets.ts';
+import type { Endpoint, Outcome } from './upstream.ts';
+
+/** Pools of one endpoint that differ in the names they ask of the server (auto_sni); past this the oldest drains. */
+const POOLS_MAX = 64;
+
+export type MakePool = (route: Route, stats: EndpointStats) => Pool;
+
+/** The same object as long as the address stays in the cluster, whatever else about it changes. */
+export class UpstreamEndpoint implements Endpoint {
+  readonly address: string;
+  readonly stats: EndpointStats;
+  readonly #clusterTimeouts: Counter;
+  readonly #pools = new Map<string, Pool>();
+  /** What the last request used, which is what nearly every next one uses. */
+  #lastNames: ServerNames | undefined = undefined;
+  #lastPool: Pool | undefined = undefined;
+  #facts: EndpointFacts;
+  #transport: TransportSocket;
+  #removed = false;
+  activeRequests = 0;
+
+  constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, clusterTimeouts: Counter) {
+    this.address = facts.address;
+    this.stats = stats;
+    this.#clusterTimeouts = clusterTimeouts;
+    this.#facts = facts;
+    this.#transport = transport;
+  }
+
+  get facts(): EndpointFacts {
+    return this.#facts;
+  }
+
+  get hostname(): string | undefined {
+    return this.#facts.hostname;
+  }
+
+  get weight(): number {
+    return this.#facts.weight;
+  }
+
+  get workload(): string | undefined {
+    return this.#facts.workload;
+  }
+
+  get health(): EndpointHealth {
+    return this.#facts.health;
+  }
+
+  get transport(): TransportSocket {
+    return this.#transport;
+  }
+
+  /** New facts. Connections are kept unless they would be made otherwise now. */
+  update(facts: EndpointFacts, transport: TransportSocket): void {
+    if (transport !== this.#transport || facts.hostname !== this.#facts.hostname) this.drainPools();
+    this.#facts = facts;
+    this.#transport = transport;
+  }
+
+  /** Left the cluster: its connections finish what they carry. */
+  remove(): void {
+    this.#removed = true;
+    this.drainPools();
+  }
+
+  drainPools(): void {
+    for (const pool of this.#pools.values()) pool.drain();
+    this.#pools.clear();
+    this.#lastPool = undefined;
+  }
+
+  /** The pool whose connections say and ask these names of the server. */
+  pool(names: ServerNames, make: MakePool): Pool {
+    if (names === this.#lastNames && this.#lastPool !== undefined) return this.#lastPool;
+    const key = names.sni === undefined && names.required === undefined ? '' : `${names.sni}|${names.required}`;
+    const pool = this.#pools.get(key) ?? this.#addPool(key, make(this.routeFor(names), this.stats));
+    this.#lastNames = names;
+    this.#lastPool = this.#removed ? undefined : pool;
+    return pool;
+  }
+
+  routeFor(names: ServerNames): Route {
+    return { target: this.#facts.target, address: this.address, transport: this.#transport, names };
+  }
+
+  /** A try is on a connection; `requestEnded` follows. */
+  requestStarted(): void {
+    this.activeRequests++;
+    this.stats.counters.rqTotal.inc();
+    this.stats.rqActive.inc();
+  }
+
+  requestEnded(): void {
+    this.activeRequests--;
+    this.stats.rqActive.dec();
+  }
+
+  done(outcome: Outcome): void {
+    const { counters } = this.stats;
+    if (outcome === 'cancelled') return;
+    if (outcome === 'timeout') {
+      counters.rqTimeout.inc();
+      this.#clusterTimeouts.inc();
+    }
+    if (typeof outcome === 'number' && outcome < 500) counters.rqSuccess.inc();
+    else counters.rqError.inc();
+  }
+
+  #addPool(key: string, pool: Pool): Pool {
+    if (this.#removed) {
+      pool.drain();
+      return pool;
+    }
+    if (this.#pools.size >= POOLS_MAX) {
+      const [oldest, old] = this.#pools.entries().next().value!;
+      this.#pools.delete(oldest);
+      this.#lastPool = undefined;
+      old.drain();
+    }
+    this.#pools.set(key, pool);
+    return pool;
+  }
+}

@@ -1,0 +1,101 @@
+// Endpoints as configuration, EDS or the resolver name them, compiled: addresses checked, metadata read.
+import { isIP } from 'node:net';
+import { ConfigError } from '../base/error.ts';
+import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
+import type { Metadata } from '../config/node.ts';
+
+/** Where to connect to. */
+export type ConnectTarget = { readonly host: string; readonly port: number } | { readonly path: string };
+
+export type EndpointHealth = 'healthy' | 'degraded' | 'unhealthy';
+
+/** What is said about one endpoint. */
+export interface EndpointFacts {
+  /** ip:port with IPv6 in brackets, or a socket's path: the key under which its state is kept. */
+  readonly address: string;
+  readonly target: ConnectTarget;
+  readonly hostname: string | undefined;
+  readonly weight: number;
+  readonly priority: number;
+  readonly health: EndpointHealth;
+  /** region/zone/sub-zone. */
+  readonly locality: string;
+  /** `istio.workload` of its metadata. */
+  readonly workload: string | undefined;
+  /** `envoy.transport_socket_match` of its metadata. */
+  readonly transportMatch: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface Assignment {
+  readonly endpoints: readonly EndpointFacts[];
+  readonly overprovisioningPercent: number;
+}
+
+/** Envoy's default for policy.overprovisioning_factor. */
+const OVERPROVISIONING_PERCENT = 140;
+
+/** An address that comes twice counts once, as in Envoy. A ConfigError for a host name, which nobody would resolve. */
+export function compileAssignment(config: ClusterLoadAssignment): Assignment {
+  const endpoints = new Map<string, EndpointFacts>();
+  for (const [l, locality] of (config.endpoints ?? []).entries()) {
+    const { region = '', zone = '', subZone = '' } = locality.locality ?? {};
+    const place = { locality: `${region}/${zone}/${subZone}`, priority: locality.priority ?? 0 };
+    for (const [e, endpoint] of (locality.lbEndpoints ?? []).entries()) {
+      const facts = factsOf(endpoint, place, `endpoints[${l}].lbEndpoints[${e}]`);
+      if (!endpoints.has(facts.address)) endpoints.set(facts.address, facts);
+    }
+  }
+  const overprovisioningPercent = config.policy?.overprovisioningFactor ?? OVERPROVISIONING_PERCENT;
+  return { endpoints: [...endpoints.values()], overprovisioningPercent };
+}
+
+/** Whether every endpoint has an IP address already, so that a DNS cluster needs no resolver. */
+export function isResolved(config: ClusterLoadAssignment): boolean {
+  return (config.endpoints ?? []).every(({ lbEndpoints = [] }) => lbEndpoints.every(({ endpoint }) => {
+    const address = endpoint.address.socketAddress?.address;
+    return address === undefined || isIP(address) !== 0;
+  }));
+}
+
+function factsOf(config: LbEndpoint, place: { locality: string; priority: number }, path: string): EndpointFacts {
+  const { endpoint, metadata, loadBalancingWeight = 1 } = config;
+  const target = targetOf(config, path);
+  const workload = metadataOf(metadata, 'istio')?.['workload'];
+  return {
+    ...place,
+    address: addressText(target),
+    target,
+    hostname: endpoint.hostname === '' ? undefined : endpoint.hostname,
+    weight: loadBalancingWeight,
+    health: healthOf(config),
+    workload: typeof workload === 'string' ? workload : undefined,
+    transportMatch: metadataOf(metadata, 'envoy.transport_socket_match'),
+  };
+}
+
+function targetOf({ endpoint }: LbEndpoint, path: string): ConnectTarget {
+  const { socketAddress, pipe } = endpoint.address;
+  if (pipe !== undefined) return { path: pipe.path };
+  const at = `${path}.endpoint.address.socketAddress`;
+  if (socketAddress === undefined) throw new ConfigError(at, 'is missing');
+  const { address: host, portValue: port } = socketAddress;
+  if (isIP(host) === 0) throw new ConfigError(`${at}.address`, `'${host}' is not an IP address`);
+  if (port === 0) throw new ConfigError(`${at}.portValue`, 'must not be 0: nothing listens there');
+  return { host, port };
+}
+
+function addressText(target: ConnectTarget): string {
+  if ('path' in target) return target.path;
+  return isIP(target.host) === 6 ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+}
+
+function healthOf({ healthStatus = 'UNKNOWN' }: LbEndpoint): EndpointHealth {
+  if (healthStatus === 'UNKNOWN' || healthStatus === 'HEALTHY') return 'healthy';
+  return healthStatus === 'DEGRADED' ? 'degraded' : 'unhealthy';
+}
+
+/** The map has foreign keys: an own key is asked for, so that an inherited one is never taken for it. */
+function metadataOf(metadata: Metadata | undefined, key: string): Readonly<Record<string, unknown>> | undefined {
+  const all = metadata?.filterMetadata;
+  return all !== undefined && Object.hasOwn(all, key) ? all[key] : undefined;
+}
