@@ -1,0 +1,31 @@
+// All objects of the configuration, by kind and by name; immutable once made.
+import { KINDS, type KindName } from './kind.ts';
+import { titleOf, type MeshObject } from './mesh-object.ts';
+
+export class Inventory {
+  readonly #byKind = new Map<KindName, MeshObject[]>();
+  readonly #byTitle = new Map<string, MeshObject>();
+
+  /** Objects keep the order in which they are given; the first of a name holds. */
+  constructor(objects: Iterable<MeshObject>) {
+    for (const kind of Object.keys(KINDS)) this.#byKind.set(kind as KindName, []);
+    for (const object of objects) {
+      const title = titleOf(object);
+      if (this.#byTitle.has(title)) continue;
+      this.#byTitle.set(title, object);
+      this.#byKind.get(object.kind)?.push(object);
+    }
+  }
+
+  list<K extends KindName>(kind: K): readonly MeshObject<K>[] {
+    return (this.#byKind.get(kind) ?? []) as MeshObject[] as MeshObject<K>[];
+  }
+
+  get<K extends KindName>(kind: K, namespace: string, name: string): MeshObject<K> | undefined {
+    return this.#byTitle.get(titleOf({ kind, namespace, name })) as MeshObject | undefined as MeshObject<K> | undefined;
+  }
+
+  get size(): number {
+    return this.#byTitle.size;
+  }
+}

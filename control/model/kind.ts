@@ -1,0 +1,98 @@
+// Every kind that may stand in the configuration: what it is decoded with, or why it is refused or left alone.
+import type { Schema } from '../../proxy/config/schema.ts';
+import { AuthorizationPolicy } from './authorization-policy.ts';
+import { DestinationRule } from './destination-rule.ts';
+import { Gateway } from './gateway.ts';
+import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
+import { PeerAuthentication } from './peer-authentication.ts';
+import { ServiceEntry, WorkloadEntry } from './service-entry.ts';
+import { Telemetry } from './telemetry.ts';
+import { VirtualService } from './virtual-service.ts';
+
+/** What each kind decodes to. */
+export interface Documents {
+  Service: Service;
+  Endpoints: Endpoints;
+  EndpointSlice: EndpointSlice;
+  Pod: Pod;
+  ServiceAccount: ServiceAccount;
+  Namespace: Namespace;
+  VirtualService: VirtualService;
+  DestinationRule: DestinationRule;
+  Gateway: Gateway;
+  ServiceEntry: ServiceEntry;
+  WorkloadEntry: WorkloadEntry;
+  PeerAuthentication: PeerAuthentication;
+  AuthorizationPolicy: AuthorizationPolicy;
+  Telemetry: Telemetry;
+}
+
+export type KindName = keyof Documents;
+
+/** `group` is '' for Kubernetes' core; `versions` are those that Istio or Kubernetes serve with these fields. */
+export interface Kind<T = unknown> {
+  readonly group: string;
+  readonly versions: readonly string[];
+  readonly schema: Schema<T>;
+}
+
+const NETWORKING = { group: 'networking.istio.io', versions: ['v1', 'v1beta1', 'v1alpha3'] };
+const SECURITY = { group: 'security.istio.io', versions: ['v1', 'v1beta1'] };
+const CORE = { group: '', versions: ['v1'] };
+
+export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
+  Service: { ...CORE, schema: Service },
+  Endpoints: { ...CORE, schema: Endpoints },
+  EndpointSlice: { group: 'discovery.k8s.io', versions: ['v1', 'v1beta1'], schema: EndpointSlice },
+  Pod: { ...CORE, schema: Pod },
+  ServiceAccount: { ...CORE, schema: ServiceAccount },
+  Namespace: { ...CORE, schema: Namespace },
+  VirtualService: { ...NETWORKING, schema: VirtualService },
+  DestinationRule: { ...NETWORKING, schema: DestinationRule },
+  Gateway: { ...NETWORKING, schema: Gateway },
+  ServiceEntry: { ...NETWORKING, schema: ServiceEntry },
+  WorkloadEntry: { ...NETWORKING, schema: WorkloadEntry },
+  PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
+  AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
+  Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
+};
+
+export function isKind(name: string): name is KindName {
+  return Object.hasOwn(KINDS, name);
+}
+
+/** Kinds that people keep beside the mesh's own and that have no bearing on it: skipped with a warning. */
+export const SKIPPED_KINDS: ReadonlySet<string> = new Set([
+  'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ConfigMap', 'Secret',
+  'PersistentVolumeClaim',
+  'PersistentVolume', 'StorageClass', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Role', 'RoleBinding',
+  'ClusterRole', 'ClusterRoleBinding', 'LimitRange', 'ResourceQuota', 'CustomResourceDefinition', 'Node',
+  'ServiceMonitor',
+  'PodMonitor',
+]);
+
+/** Kinds that are known and would change traffic or security if they were ignored, with what to do instead. */
+export const REFUSED_KINDS: ReadonlyMap<string, string> = new Map([
+  ['RequestAuthentication', 'tokens are not verified yet'],
+  ['Sidecar', 'the scope of a sidecar cannot be narrowed yet; use exportTo'],
+  ['EnvoyFilter', 'configuration is not patched; what it does must be said in another way'],
+  ['WasmPlugin', 'extensions are not loaded'],
+  ['TrafficExtension', 'extensions are not loaded'],
+  ['ProxyConfig', 'proxies are configured where they are started'],
+  ['WorkloadGroup', 'workloads do not register themselves; write WorkloadEntry objects'],
+  ['NetworkPolicy', 'it is not enforced; write an AuthorizationPolicy'],
+  ['Ingress', 'write a Gateway and a VirtualService'],
+  ['GatewayClass', 'the Gateway API is not supported yet'],
+  ['HTTPRoute', 'the Gateway API is not supported yet; write a VirtualService'],
+  ['GRPCRoute', 'the Gateway API is not supported yet; write a VirtualService'],
+  ['TCPRoute', 'the Gateway API is not supported yet'],
+  ['TLSRoute', 'the Gateway API is not supported yet'],
+  ['UDPRoute', 'the Gateway API is not supported yet'],
+  ['ReferenceGrant', 'the Gateway API is not supported yet'],
+  ['BackendTLSPolicy', 'the Gateway API is not supported yet; write a DestinationRule'],
+]);
+
+/** Every name that is known, to find the one that was meant. */
+export function knownKinds(): string[] {
+  return [...Object.keys(KINDS), ...SKIPPED_KINDS, ...REFUSED_KINDS.keys()];
+}

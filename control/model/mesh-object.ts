@@ -1,0 +1,56 @@
+// An object of the configuration, decoded, with the place where it was written.
+import type { KindName, Documents } from './kind.ts';
+
+/** Where something was written. `line` counts from 1. */
+export interface Origin {
+  /** Path relative to the configuration folder, or the source's own name for it. */
+  readonly file: string;
+  readonly line: number;
+}
+
+/** One object. `body` is the whole document as its schema decodes it. */
+export interface MeshObject<K extends KindName = KindName> {
+  readonly kind: K;
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly annotations: ReadonlyMap<string, string>;
+  readonly body: Documents[K];
+  readonly origin: Origin;
+  /** The place of one of its fields (`['spec', 'http', 0]`); the object's own where that is unknown. */
+  locate(path: readonly (string | number)[]): Origin;
+}
+
+/** `VirtualService default/reviews`, for people and as a key. */
+export function titleOf(object: Pick<MeshObject, 'kind' | 'name' | 'namespace'>): string {
+  return `${object.kind} ${object.namespace}/${object.name}`;
+}
+
+/** `routes.yaml:12` */
+export function placeOf(origin: Origin): string {
+  return `${origin.file}:${origin.line}`;
+}
+
+/** A finding that does not stop an object from being served, or the reason why a file is not. */
+export interface Finding {
+  /** `routes.yaml:12` */
+  readonly where: string;
+  /** `VirtualService default/reviews`, '' when the finding is about a file. */
+  readonly object: string;
+  /** `spec.http[0].route[0].destination.host`, '' when it is about the whole. */
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** A finding as one line. */
+export function findingText(finding: Finding): string {
+  const parts = [finding.object, finding.path].filter((part) => part !== '').join(' ');
+  return `${finding.where}: ${parts === '' ? '' : `${parts}: `}${finding.reason}`;
+}
+
+/** `spec.http[0].match` */
+export function pathText(path: readonly (string | number)[]): string {
+  let text = '';
+  for (const part of path) text += typeof part === 'number' ? `[${part}]` : `${text === '' ? '' : '.'}${part}`;
+  return text;
+}

@@ -1,0 +1,145 @@
+// What a DestinationRule says about connections to a service: balancing, limits, ejection, TLS (networking.istio.io).
+import { bool, double, enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
+import {
+  list, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
+} from '../../proxy/config/schema.ts';
+import { PortSelector } from './destination.ts';
+import { goDuration } from './scalar.ts';
+
+export const LoadBalancerSettings = message('istio.networking.v1.LoadBalancerSettings', {
+  simple: optional(enumeration(
+    ['UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST'],
+  ), 'LEAST_REQUEST when absent; LEAST_CONN is its old name.'),
+}, {
+  refused: {
+    'requests are not balanced by hash yet': ['consistent_hash'],
+    'localities have no effect on balancing yet': ['locality_lb_setting', 'zone_aware_lb_setting'],
+    'endpoints start at full weight': ['warmup', 'warmup_duration_secs'],
+  },
+  check: ({ simple }) => (simple === 'PASSTHROUGH'
+    ? new Refusal('PASSTHROUGH needs redirected connections, which are not supported yet', ['simple']) : undefined),
+});
+export interface LoadBalancerSettings extends Static<typeof LoadBalancerSettings> {}
+
+export const TcpSettings = message('istio.networking.v1.ConnectionPoolSettings.TCPSettings', {
+  maxConnections: optional(uint32({ minimum: 1 }), 'Connections of one proxy to all endpoints. Default no limit.'),
+  connectTimeout: optional(goDuration({ atLeastMs: 1 }), 'Default 10s.'),
+  idleTimeout: optional(goDuration(), 'Silence that ends a TCP connection; default 1h, 0s is never.'),
+  maxConnectionDuration: optional(goDuration({ atLeastMs: 1 }), 'Longest life of a connection. Default none.'),
+  tcpKeepalive: optional(message('istio.networking.v1.ConnectionPoolSettings.TCPSettings.TcpKeepalive', {
+    time: optional(goDuration({ atLeastMs: 1000 }), "Idle time before the first probe; the system's when absent."),
+  }, {
+    warned: { "Node cannot set it; the system's value holds": ['probes', 'interval'] },
+  }), 'Probes on idle connections.'),
+});
+export interface TcpSettings extends Static<typeof TcpSettings> {}
+
+export const HttpSettings = message('istio.networking.v1.ConnectionPoolSettings.HTTPSettings', {
+  http1MaxPendingRequests: optional(uint32({ minimum: 1 }), 'Requests that wait for a connection. Default no limit.'),
+  http2MaxRequests: optional(uint32({ minimum: 1 }), 'Requests at one time, in HTTP/1.1 too. Default no limit.'),
+  maxRequestsPerConnection: optional(uint32(), 'Requests of a connection; 1: no keep-alive, 0 (default): no limit.'),
+  maxRetries: optional(uint32(), 'Retries at one time. Default no limit.'),
+  idleTimeout: optional(goDuration(), 'Idle connections are closed after this. Default 1h.'),
+  h2UpgradePolicy: optional(enumeration(['DEFAULT', 'DO_NOT_UPGRADE'], {
+    refused: { UPGRADE: 'HTTP/2 is not spoken yet' },
+  }), 'Connections are not upgraded.'),
+}, {
+  refused: { 'HTTP/2 is not spoken yet': ['use_client_protocol'] },
+  warned: { 'HTTP/2 is not spoken yet': ['max_concurrent_streams', 'http2_keep_alive'] },
+});
+export interface HttpSettings extends Static<typeof HttpSettings> {}
+
+export const ConnectionPoolSettings = message('istio.networking.v1.ConnectionPoolSettings', {
+  tcp: optional(TcpSettings, 'Every connection.'),
+  http: optional(HttpSettings, 'Connections that carry HTTP.'),
+});
+export interface ConnectionPoolSettings extends Static<typeof ConnectionPoolSettings> {}
+
+export const OutlierDetection = message('istio.networking.v1.OutlierDetection', {
+  consecutive5xxErrors: optional(uint32(), 'Server errors in a row; default 5, 0 is off.', 'consecutive_5xx_errors'),
+  consecutiveGatewayErrors: optional(uint32(), '502, 503, 504 in a row; off when absent or 0.'),
+  splitExternalLocalOriginErrors: optional(bool(), 'Connection failures are counted apart. Default false.'),
+  consecutiveLocalOriginFailures: optional(uint32(), 'Connection failures in a row, where counted apart. Default 5.'),
+  interval: optional(goDuration({ atLeastMs: 1 }), 'Between looks at who returns. Default 10s.'),
+  baseEjectionTime: optional(goDuration({ atLeastMs: 1 }), 'First time out. Default 30s.'),
+  maxEjectionPercent: optional(uint32({ maximum: 100 }), 'Share of endpoints out at one time. Default 10.'),
+  minHealthPercent: optional(uint32({ maximum: 100 }), 'With fewer healthy ones all get requests. Default 0: never.'),
+}, {
+  refused: { 'what counts as an error is fixed': ['outlier_detection_http_error_codes'] },
+  legacy: { consecutiveErrors: optional(uint32(), 'consecutiveGatewayErrors') },
+  fold: (value, { consecutiveErrors }) => {
+    if (consecutiveErrors !== undefined) value.consecutiveGatewayErrors ??= consecutiveErrors;
+    return undefined;
+  },
+});
+export interface OutlierDetection extends Static<typeof OutlierDetection> {}
+
+export const ClientTls = message('istio.networking.v1.ClientTLSSettings', {
+  mode: optional(enumeration(['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL']), 'DISABLE when absent, as in Istio.'),
+  clientCertificate: optional(string({ minLength: 1 }), 'File of the chain, at the proxy.'),
+  privateKey: optional(string({ minLength: 1 }), 'File of its key, at the proxy.'),
+  caCertificates: optional(string({ minLength: 1 }), 'File of the roots, at the proxy.'),
+  caCrl: optional(string({ minLength: 1 }), 'File of the revocation lists, at the proxy.'),
+  subjectAltNames: optional(list(string({ minLength: 1 })), 'Names of which the server certificate carries one.'),
+  sni: optional(string({ minLength: 1 }), 'Server name that is sent; the host when absent.'),
+  insecureSkipVerify: optional(bool(), 'The server is not verified. Default false.'),
+}, {
+  refused: { 'certificates come from files of the proxy': ['credential_name'] },
+  check: checkTls,
+});
+export interface ClientTls extends Static<typeof ClientTls> {}
+
+interface TlsParts {
+  readonly mode?: string;
+  readonly clientCertificate?: string;
+  readonly privateKey?: string;
+  readonly caCertificates?: string;
+  readonly insecureSkipVerify?: boolean;
+}
+
+function checkTls(tls: TlsParts): Refusal | undefined {
+  const { mode = 'DISABLE' } = tls;
+  if (mode === 'ISTIO_MUTUAL') {
+    const file = (['clientCertificate', 'privateKey', 'caCertificates'] as const).find((key) => tls[key] !== undefined);
+    if (file === undefined) return undefined;
+    return new Refusal("must not be set: ISTIO_MUTUAL has the mesh's certificates", [file]);
+  }
+  if (mode === 'MUTUAL' && (tls.clientCertificate === undefined || tls.privateKey === undefined)) {
+    return new Refusal('MUTUAL needs clientCertificate and privateKey');
+  }
+  const verifies = mode !== 'DISABLE' && tls.insecureSkipVerify !== true;
+  if (!verifies || tls.caCertificates !== undefined) return undefined;
+  return new Refusal("needs caCertificates: the system's roots are not used yet (or set insecureSkipVerify)");
+}
+
+const policyFields = {
+  loadBalancer: optional(LoadBalancerSettings, 'Balancing.'),
+  connectionPool: optional(ConnectionPoolSettings, 'Limits and timeouts.'),
+  outlierDetection: optional(OutlierDetection, 'Ejection of endpoints that fail; off when absent.'),
+  tls: optional(ClientTls, 'TLS towards the service; by what its endpoints speak when absent.'),
+} satisfies Fields;
+
+export const PortTrafficPolicy = message('istio.networking.v1.TrafficPolicy.PortTrafficPolicy', {
+  port: required(PortSelector, 'Port of the service.'),
+  ...policyFields,
+});
+export interface PortTrafficPolicy extends Static<typeof PortTrafficPolicy> {}
+
+const POLICY_OPTIONS: Pick<MessageOptions<Fields, Fields>, 'refused'> = {
+  refused: {
+    'TCP is not carried in HTTP yet': ['tunnel'],
+    'no PROXY protocol is sent yet': ['proxy_protocol'],
+  },
+};
+
+export const TrafficPolicy = message('istio.networking.v1.TrafficPolicy', {
+  ...policyFields,
+  portLevelSettings: optional(list(PortTrafficPolicy), "Replace this policy's settings for one port, each whole."),
+  retryBudget: optional(message('istio.networking.v1.TrafficPolicy.RetryBudget', {
+    percent: optional(double({ minimum: 0, maximum: 100 }), 'Retries per active and pending requests. Default 20.'),
+    minRetryConcurrency: optional(uint32(), 'So many are always allowed. Default 3.'),
+  }, {
+    refused: { 'the budget is of the requests of the moment': ['budget_interval'] },
+  }), 'Limit of retries; replaces maxRetries.'),
+}, POLICY_OPTIONS);
+export interface TrafficPolicy extends Static<typeof TrafficPolicy> {}

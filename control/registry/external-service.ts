@@ -1,0 +1,74 @@
+// A ServiceEntry as services: one for each of its hosts.
+import { isIP } from 'node:net';
+import type { MeshObject } from '../model/mesh-object.ts';
+import type { ServiceEntryPort, WorkloadEntrySpec } from '../model/service-entry.ts';
+import type { WorkloadIndex } from './pod-workload.ts';
+import { portProtocol, wordProtocol } from './port-protocol.ts';
+import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
+import { tlsModeOf, type Workload } from './workload.ts';
+
+type Entry = MeshObject<'ServiceEntry'>;
+
+export function entryServices(entry: Entry, workloads: WorkloadIndex): MeshService[] {
+  const spec = entry.body.spec;
+  const external = (spec.location ?? 'MESH_EXTERNAL') === 'MESH_EXTERNAL';
+  const ports = spec.ports.map(entryPort).filter((port) => port.protocol !== 'udp');
+  return spec.hosts.map((hostname) => ({
+    hostname,
+    name: hostname,
+    namespace: entry.namespace,
+    ports,
+    resolution: spec.resolution === 'STATIC' ? 'static' : 'dns',
+    external,
+    exportTo: exportedNamespaces(spec.exportTo, entry.namespace),
+    subjectAltNames: spec.subjectAltNames ?? [],
+    endpoints: workloadsOf(entry, hostname, external, workloads).flatMap((workload) => endpointsAt(entry, workload)),
+    origin: entry.origin,
+  }));
+}
+
+/** The protocol as it is written, else as the port is called. */
+export function entryPort(port: ServiceEntryPort): ServicePort {
+  const protocol = wordProtocol(port.protocol ?? '') ?? portProtocol(port.name, undefined).protocol;
+  return { number: port.number, name: port.name, protocol };
+}
+
+function workloadsOf(entry: Entry, hostname: string, external: boolean, index: WorkloadIndex): Workload[] {
+  const { endpoints, workloadSelector } = entry.body.spec;
+  if (workloadSelector !== undefined) {
+    const labels = new Map(Object.entries(workloadSelector.labels ?? {}));
+    const found = [...index.entriesWith(entry.namespace, labels), ...index.podsWith(entry.namespace, labels)];
+    return external ? found.map((workload) => ({ ...workload, tlsMode: 'disabled' })) : found;
+  }
+  if (endpoints !== undefined && endpoints.length > 0) return endpoints.map((spec) => inline(entry, spec, external));
+  return entry.body.spec.resolution === 'STATIC' ? [] : [inline(entry, { address: hostname }, external)];
+}
+
+function inline(entry: Entry, spec: WorkloadEntrySpec, external: boolean): Workload {
+  const labels = new Map(Object.entries(spec.labels ?? {}));
+  return {
+    name: '',
+    namespace: entry.namespace,
+    labels,
+    serviceAccount: spec.serviceAccount ?? '',
+    workloadName: entry.name,
+    address: spec.address,
+    ports: new Map(Object.entries(spec.ports ?? {})),
+    tlsMode: external ? 'disabled' : tlsModeOf(labels, spec.serviceAccount !== undefined),
+    locality: spec.locality ?? '',
+    weight: spec.weight ?? 1,
+    origin: entry.origin,
+  };
+}
+
+/** A static service takes addresses only; names belong to DNS. */
+function endpointsAt(entry: Entry, workload: Workload): ServiceEndpoint[] {
+  const isStatic = entry.body.spec.resolution === 'STATIC';
+  if (isStatic && isIP(workload.address) === 0) return [];
+  return entry.body.spec.ports.map((port) => ({
+    address: workload.address,
+    port: workload.ports.get(port.name) ?? port.targetPort ?? port.number,
+    servicePort: port.number,
+    workload,
+  }));
+}

@@ -1,0 +1,145 @@
+// A Kubernetes Service with its endpoints: from Endpoints, EndpointSlices, pods, or workload entries.
+import type { Inventory } from '../model/inventory.ts';
+import type { MeshObject, Origin } from '../model/mesh-object.ts';
+import { serviceHost } from './hostname.ts';
+import type { WorkloadIndex } from './pod-workload.ts';
+import { portProtocol } from './port-protocol.ts';
+import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
+import type { Workload } from './workload.ts';
+
+interface Parts {
+  readonly service: MeshObject<'Service'>;
+  readonly workloads: WorkloadIndex;
+  readonly inventory: Inventory;
+}
+
+type PortSpec = NonNullable<MeshObject<'Service'>['body']['spec']['ports']>[number];
+
+/** Where an endpoint address says which pod it is. */
+interface AddressRef {
+  readonly ip: string;
+  readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly namespace?: string };
+}
+
+export function kubernetesService(parts: Parts, domain: string): MeshService {
+  const { service } = parts;
+  const exportTo = service.annotations.get('networking.istio.io/exportTo')?.split(',').map((name) => name.trim());
+  return {
+    hostname: serviceHost(service.name, service.namespace, domain),
+    name: service.name,
+    namespace: service.namespace,
+    ports: (service.body.spec.ports ?? []).map(servicePort).filter((port) => port.protocol !== 'udp'),
+    resolution: 'static',
+    external: false,
+    exportTo: exportedNamespaces(exportTo, service.namespace),
+    subjectAltNames: [],
+    endpoints: endpointsOf(parts),
+    origin: service.origin,
+  };
+}
+
+function servicePort(port: PortSpec): ServicePort {
+  const name = port.name ?? '';
+  return { number: port.port, name, protocol: portProtocol(name, port.appProtocol, port.protocol).protocol };
+}
+
+/** Written endpoints hold; without any, the selector finds pods. Workload entries are found in any case. */
+function endpointsOf(parts: Parts): ServiceEndpoint[] {
+  const { service, workloads } = parts;
+  const written = writtenEndpoints(parts);
+  const selector = new Map(Object.entries(service.body.spec.selector ?? {}));
+  if (selector.size === 0) return written ?? [];
+  const notReadyToo = service.body.spec.publishNotReadyAddresses === true;
+  const pods = written === undefined ? workloads.podsWith(service.namespace, selector, notReadyToo) : [];
+  const selected = [...pods, ...workloads.entriesWith(service.namespace, selector)];
+  return [...(written ?? []), ...selected.flatMap((workload) => workloadEndpoints(parts, workload))];
+}
+
+/** Undefined when the service has neither Endpoints nor EndpointSlices. */
+function writtenEndpoints(parts: Parts): ServiceEndpoint[] | undefined {
+  const { service, inventory } = parts;
+  const plain = inventory.get('Endpoints', service.namespace, service.name);
+  const slices = inventory.list('EndpointSlice').filter((slice) =>
+    slice.namespace === service.namespace && slice.labels.get('kubernetes.io/service-name') === service.name);
+  if (plain === undefined && slices.length === 0) return undefined;
+  const endpoints = slices.length > 0
+    ? slices.flatMap((slice) => sliceEndpoints(parts, slice))
+    : plainEndpoints(parts, plain);
+  return dedupe(endpoints);
+}
+
+function plainEndpoints(parts: Parts, object: MeshObject<'Endpoints'> | undefined): ServiceEndpoint[] {
+  const notReadyToo = parts.service.body.spec.publishNotReadyAddresses === true;
+  return (object?.body.subsets ?? []).flatMap((subset) => {
+    const addresses = [...(subset.addresses ?? []), ...(notReadyToo ? subset.notReadyAddresses ?? [] : [])];
+    return addresses.flatMap((address) => addressEndpoints(parts, address, subset.ports ?? [], object!.origin));
+  });
+}
+
+function sliceEndpoints(parts: Parts, slice: MeshObject<'EndpointSlice'>): ServiceEndpoint[] {
+  const notReadyToo = parts.service.body.spec.publishNotReadyAddresses === true;
+  return (slice.body.endpoints ?? [])
+    .filter(({ conditions }) => notReadyToo || conditions?.ready !== false)
+    .flatMap(({ addresses, targetRef }) => addresses.flatMap((ip) => {
+      const address = { ip, ...(targetRef !== undefined && { targetRef }) };
+      return addressEndpoints(parts, address, slice.body.ports ?? [], slice.origin);
+    }));
+}
+
+interface NumberedPort {
+  readonly name?: string;
+  readonly port: number;
+}
+
+/** An endpoint port belongs to the service port of the same name; nameless to nameless. */
+function addressEndpoints(
+  parts: Parts, address: AddressRef, ports: readonly NumberedPort[], origin: Origin,
+): ServiceEndpoint[] {
+  const workload = addressWorkload(parts, address, origin);
+  return (parts.service.body.spec.ports ?? []).flatMap((servicePortSpec) => {
+    const port = ports.find(({ name = '' }) => name === (servicePortSpec.name ?? ''));
+    return port === undefined ? []
+      : [{ address: address.ip, port: port.port, servicePort: servicePortSpec.port, workload }];
+  });
+}
+
+function addressWorkload({ service, workloads }: Parts, address: AddressRef, origin: Origin): Workload {
+  const { ip, targetRef } = address;
+  const isPod = targetRef?.name !== undefined && (targetRef.kind ?? 'Pod') === 'Pod';
+  const namespace = targetRef?.namespace ?? service.namespace;
+  const pod = isPod ? workloads.pod(namespace, targetRef.name ?? '') : workloads.podAt(service.namespace, ip);
+  if (pod !== undefined) return pod;
+  return {
+    name: isPod ? targetRef.name ?? '' : '',
+    namespace: service.namespace,
+    labels: new Map(),
+    serviceAccount: '',
+    workloadName: service.name,
+    address: ip,
+    ports: new Map(),
+    tlsMode: 'disabled',
+    locality: '',
+    weight: 1,
+    origin,
+  };
+}
+
+/** A selected workload serves each port at its own port of that name, else at targetPort. */
+function workloadEndpoints({ service }: Parts, workload: Workload): ServiceEndpoint[] {
+  return (service.body.spec.ports ?? []).flatMap((port) => {
+    const target = port.targetPort ?? port.port;
+    const named = workload.ports.get(port.name ?? '');
+    const number = named ?? (typeof target === 'number' ? target : workload.ports.get(target));
+    return number === undefined ? []
+      : [{ address: workload.address, port: number, servicePort: port.port, workload }];
+  });
+}
+
+function dedupe(endpoints: readonly ServiceEndpoint[]): ServiceEndpoint[] {
+  const seen = new Map<string, ServiceEndpoint>();
+  for (const endpoint of endpoints) {
+    const key = `${endpoint.servicePort} ${endpoint.address} ${endpoint.port}`;
+    if (!seen.has(key)) seen.set(key, endpoint);
+  }
+  return [...seen.values()];
+}

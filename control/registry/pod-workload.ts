@@ -1,0 +1,90 @@
+// Workloads from Pods and WorkloadEntries, found by address, by name and by label.
+import type { Inventory } from '../model/inventory.ts';
+import type { MeshObject } from '../model/mesh-object.ts';
+import { hasLabels, tlsModeOf, workloadOfPod, type Labels, type Workload } from './workload.ts';
+
+/** A pod as a workload; undefined when it has no address or is over. */
+export function podWorkload(pod: MeshObject<'Pod'>): Workload | undefined {
+  const status = pod.body.status;
+  const address = status?.podIP ?? status?.podIPs?.[0]?.ip;
+  if (address === undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed') return undefined;
+  const ports = new Map<string, number>();
+  for (const container of pod.body.spec?.containers ?? []) {
+    for (const port of container.ports ?? []) if (port.name !== undefined) ports.set(port.name, port.containerPort);
+  }
+  return {
+    name: pod.name,
+    namespace: pod.namespace,
+    labels: pod.labels,
+    serviceAccount: pod.body.spec?.serviceAccountName ?? 'default',
+    workloadName: workloadOfPod(pod.name, pod.labels),
+    address,
+    ports,
+    tlsMode: tlsModeOf(pod.labels, pod.annotations.has('sidecar.istio.io/status')),
+    locality: '',
+    weight: 1,
+    origin: pod.origin,
+  };
+}
+
+/** Whether a pod takes traffic: its Ready condition, true where no controller wrote one. */
+export function isPodReady(pod: MeshObject<'Pod'>): boolean {
+  const ready = pod.body.status?.conditions?.find(({ type }) => type === 'Ready');
+  return ready === undefined || ready.status === 'True';
+}
+
+export function entryWorkload(entry: MeshObject<'WorkloadEntry'>): Workload {
+  const spec = entry.body.spec;
+  const labels = new Map([...entry.labels, ...Object.entries(spec.labels ?? {})]);
+  return {
+    name: entry.name,
+    namespace: entry.namespace,
+    labels,
+    serviceAccount: spec.serviceAccount ?? 'default',
+    workloadName: workloadNameOf(labels, entry.name),
+    address: spec.address,
+    ports: new Map(Object.entries(spec.ports ?? {})),
+    tlsMode: tlsModeOf(labels, spec.serviceAccount !== undefined),
+    locality: spec.locality ?? '',
+    weight: spec.weight ?? 1,
+    origin: entry.origin,
+  };
+}
+
+/** `service.istio.io/workload-name` names what a WorkloadEntry is an instance of. */
+function workloadNameOf(labels: Labels, name: string): string {
+  return labels.get('service.istio.io/workload-name') ?? name;
+}
+
+/** The workloads of an inventory. */
+export class WorkloadIndex {
+  readonly #pods: readonly { pod: MeshObject<'Pod'>; workload: Workload }[];
+  readonly #entries: readonly Workload[];
+
+  constructor(inventory: Inventory) {
+    const pods = inventory.list('Pod').map((pod) => ({ pod, workload: podWorkload(pod) }));
+    this.#pods = pods.flatMap(({ pod, workload }) => (workload === undefined ? [] : [{ pod, workload }]));
+    this.#entries = inventory.list('WorkloadEntry').map(entryWorkload);
+  }
+
+  pod(namespace: string, name: string): Workload | undefined {
+    return this.#pods.find(({ workload }) => workload.namespace === namespace && workload.name === name)?.workload;
+  }
+
+  /** The one pod with this address; undefined when several share it (host network). */
+  podAt(namespace: string, address: string): Workload | undefined {
+    const found = this.#pods.filter(({ workload }) => workload.namespace === namespace && workload.address === address);
+    return found.length === 1 ? found[0]?.workload : undefined;
+  }
+
+  podsWith(namespace: string, labels: Labels, notReadyToo = false): Workload[] {
+    return this.#pods
+      .filter(({ pod, workload }) => workload.namespace === namespace && hasLabels(workload.labels, labels)
+        && (notReadyToo || isPodReady(pod)))
+      .map(({ workload }) => workload);
+  }
+
+  entriesWith(namespace: string, labels: Labels): Workload[] {
+    return this.#entries.filter((entry) => entry.namespace === namespace && hasLabels(entry.labels, labels));
+  }
+}

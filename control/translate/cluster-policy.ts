@@ -1,0 +1,86 @@
+// The parts of a cluster that a DestinationRule's policy sets: limits, balancing, ejection, keep-alive.
+import type { CircuitBreakers, Cluster, OutlierDetection, Thresholds } from '../../proxy/config/cluster.ts';
+import { durationMs } from '../../proxy/config/duration.ts';
+import type {
+  LoadBalancerSettings, OutlierDetection as OutlierSettings, TcpSettings,
+} from '../model/traffic-policy.ts';
+import type { PortPolicy } from './destination-policy.ts';
+import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
+
+type PolicyParts = Pick<Cluster,
+  'connectTimeout' | 'lbPolicy' | 'circuitBreakers' | 'commonLbConfig' | 'outlierDetection'
+  | 'upstreamConnectionOptions'>;
+
+export function clusterPolicy(policy: PortPolicy, isWeft: boolean): PolicyParts {
+  const { outlierDetection: outlier } = policy;
+  const tcp = policy.connectionPool?.tcp;
+  return {
+    connectTimeout: tcp?.connectTimeout ?? CONNECT_TIMEOUT,
+    lbPolicy: lbPolicy(policy.loadBalancer),
+    circuitBreakers: circuitBreakers(policy),
+    // Panic (requests to endpoints known to be bad) is off, as in Istio.
+    commonLbConfig: { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } },
+    ...(outlier !== undefined && { outlierDetection: outlierDetection(outlier, isWeft) }),
+    ...keepalive(tcp),
+  };
+}
+
+function lbPolicy(settings: LoadBalancerSettings | undefined): 'LEAST_REQUEST' | 'ROUND_ROBIN' | 'RANDOM' {
+  const simple = settings?.simple;
+  return simple === 'ROUND_ROBIN' || simple === 'RANDOM' ? simple : 'LEAST_REQUEST';
+}
+
+function circuitBreakers({ connectionPool, retryBudget }: PortPolicy): CircuitBreakers {
+  const { tcp, http } = connectionPool ?? {};
+  const thresholds: Thresholds = {
+    maxConnections: tcp?.maxConnections ?? UNLIMITED,
+    maxPendingRequests: http?.http1MaxPendingRequests ?? UNLIMITED,
+    maxRequests: http?.http2MaxRequests ?? UNLIMITED,
+    maxRetries: http?.maxRetries ?? UNLIMITED,
+    trackRemaining: true,
+    ...(retryBudget !== undefined && {
+      retryBudget: {
+        budgetPercent: { value: retryBudget.percent ?? 20 },
+        minRetryConcurrency: retryBudget.minRetryConcurrency ?? 3,
+      },
+    }),
+  };
+  return { thresholds: [thresholds] };
+}
+
+/** A count of 0 turns that kind of ejection off; gateway errors count only when a number is given. */
+function outlierDetection(settings: OutlierSettings, isWeft: boolean): OutlierDetection {
+  const { consecutive5xxErrors, consecutiveGatewayErrors, consecutiveLocalOriginFailures } = settings;
+  const isOn = (count: number): number => (count > 0 ? 100 : 0);
+  return {
+    ...(consecutive5xxErrors !== undefined && {
+      consecutive5xx: Math.max(1, consecutive5xxErrors),
+      enforcingConsecutive5xx: isOn(consecutive5xxErrors),
+    }),
+    ...(consecutiveGatewayErrors !== undefined && {
+      consecutiveGatewayFailure: Math.max(1, consecutiveGatewayErrors),
+      enforcingConsecutiveGatewayFailure: isOn(consecutiveGatewayErrors),
+    }),
+    ...(settings.interval !== undefined && { interval: settings.interval }),
+    ...(settings.baseEjectionTime !== undefined && { baseEjectionTime: settings.baseEjectionTime }),
+    ...(settings.maxEjectionPercent !== undefined && { maxEjectionPercent: settings.maxEjectionPercent }),
+    ...(settings.splitExternalLocalOriginErrors === true && {
+      splitExternalLocalOriginErrors: true,
+      ...(consecutiveLocalOriginFailures !== undefined && {
+        consecutiveLocalOriginFailure: Math.max(1, consecutiveLocalOriginFailures),
+        enforcingConsecutiveLocalOriginFailure: isOn(consecutiveLocalOriginFailures),
+      }),
+    }),
+    ...(isWeft ? {} : NO_SUCCESS_RATE),
+  };
+}
+
+/** Envoy ejects by success rate unless told not to; weft has no such thing and refuses the fields. */
+const NO_SUCCESS_RATE: object = { enforcingSuccessRate: 0, enforcingLocalOriginSuccessRate: 0 };
+
+function keepalive(tcp: TcpSettings | undefined): Pick<Cluster, 'upstreamConnectionOptions'> {
+  if (tcp?.tcpKeepalive === undefined) return {};
+  const { time } = tcp.tcpKeepalive;
+  const seconds = time === undefined ? undefined : Math.ceil((durationMs(time) ?? 0) / 1000);
+  return { upstreamConnectionOptions: { tcpKeepalive: seconds === undefined ? {} : { keepaliveTime: seconds } } };
+}

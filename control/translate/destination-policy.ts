@@ -1,0 +1,93 @@
+// Which DestinationRules hold for a service as a caller sees it, and what they come to for one port and subset.
+import type { Subset } from '../model/destination-rule.ts';
+import type { MeshObject } from '../model/mesh-object.ts';
+import type { TrafficPolicy } from '../model/traffic-policy.ts';
+import { closestHost } from '../registry/hostname.ts';
+import { exportedNamespaces, isVisible, type MeshService } from '../registry/service.ts';
+import { hasLabels } from '../registry/workload.ts';
+import type { MeshView, Scope } from './mesh-view.ts';
+
+type Rule = MeshObject<'DestinationRule'>;
+
+/** What holds for one port: the blocks of TrafficPolicy, with port-level settings already in their place. */
+export type PortPolicy = Omit<TrafficPolicy, 'portLevelSettings'>;
+
+/** A subset with the rule that declares it. */
+export interface DeclaredSubset {
+  readonly subset: Subset;
+  readonly rule: Rule;
+  readonly index: number;
+}
+
+export class DestinationPolicy {
+  /** All of the same namespace and host; the first one's policy holds, subsets add up. */
+  readonly rules: readonly Rule[];
+  readonly subsets: ReadonlyMap<string, DeclaredSubset>;
+
+  constructor(rules: readonly Rule[]) {
+    this.rules = rules;
+    const subsets = new Map<string, DeclaredSubset>();
+    for (const rule of rules) {
+      for (const [index, subset] of (rule.body.spec.subsets ?? []).entries()) {
+        if (!subsets.has(subset.name)) subsets.set(subset.name, { subset, rule, index });
+      }
+    }
+    this.subsets = subsets;
+  }
+
+  get #top(): TrafficPolicy | undefined {
+    return this.rules.find((rule) => rule.body.spec.trafficPolicy !== undefined)?.body.spec.trafficPolicy;
+  }
+
+  /** A subset overrides block by block; a port's settings replace all blocks of their level. */
+  forPort(port: number, subset?: Subset): PortPolicy {
+    return merge(merge({}, this.#top, port), subset?.trafficPolicy, port);
+  }
+}
+
+function merge(base: PortPolicy, over: TrafficPolicy | undefined, port: number): PortPolicy {
+  if (over === undefined) return base;
+  const { portLevelSettings = [], ...blocks } = over;
+  const merged: PortPolicy = { ...base, ...blocks };
+  const level = portLevelSettings.find((settings) => settings.port.number === port);
+  if (level === undefined) return merged;
+  const { port: _port, ...replaced } = level;
+  return { ...(merged.retryBudget !== undefined && { retryBudget: merged.retryBudget }), ...replaced };
+}
+
+const NONE = new DestinationPolicy([]);
+
+/** The caller's namespace first, then the service's, then the root; in each the rule with the closest host. */
+export function destinationPolicy(view: MeshView, service: MeshService, scope: Scope): DestinationPolicy {
+  const { inventory, settings } = view;
+  const rules = inventory.list('DestinationRule').filter((rule) => applies(rule, scope));
+  for (const namespace of new Set([scope.namespace, service.namespace, settings.rootNamespace])) {
+    const own = rules.filter((rule) => rule.namespace === namespace);
+    const closest = closestHost(own.map((rule) => ruleHost(view, rule)), service.hostname);
+    if (closest === undefined) continue;
+    const fitting = own.filter((rule) => ruleHost(view, rule) === closest);
+    return new DestinationPolicy(preferSelected(fitting));
+  }
+  return NONE;
+}
+
+export function ruleHost(view: MeshView, rule: Rule): string {
+  return view.registry.resolve(rule.body.spec.host, rule.namespace);
+}
+
+function applies(rule: Rule, scope: Scope): boolean {
+  const { exportTo } = rule.body.spec;
+  if (!isVisible(exportedNamespaces(exportTo, rule.namespace), scope.namespace)) return false;
+  const labels = selectorOf(rule);
+  return labels.size === 0 || (rule.namespace === scope.namespace && hasLabels(scope.labels, labels));
+}
+
+/** A rule for these callers alone goes before one for all. */
+function preferSelected(rules: readonly Rule[]): readonly Rule[] {
+  const selected = rules.filter((rule) => selectorOf(rule).size > 0);
+  return selected.length > 0 ? selected : rules;
+}
+
+function selectorOf(rule: Rule): ReadonlyMap<string, string> {
+  return new Map(Object.entries(rule.body.spec.workloadSelector?.matchLabels ?? {}));
+}

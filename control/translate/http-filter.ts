@@ -1,0 +1,22 @@
+// The HTTP filters of every chain, in Istio's order: authorization, faults, cross-origin rules, metrics, router.
+import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
+import { CORS_TYPE, FAULT_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE } from '../../proxy/config/type-url.ts';
+
+/** Names by which routes configure them. */
+export const FAULT_FILTER = 'envoy.filters.http.fault';
+export const CORS_FILTER = 'envoy.filters.http.cors';
+
+/** `authorization` comes first. The metrics filter is Istio's own: a plain Envoy does not know it. */
+export function httpFilters(authorization: readonly HttpFilter[], isWeft: boolean, isGateway = false): HttpFilter[] {
+  const stats: HttpFilter = {
+    name: 'istio.stats',
+    typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
+  };
+  return [
+    ...authorization,
+    { name: FAULT_FILTER, typedConfig: { '@type': FAULT_TYPE } },
+    { name: CORS_FILTER, typedConfig: { '@type': CORS_TYPE } },
+    ...(isWeft ? [stats] : []),
+    { name: 'envoy.filters.http.router', typedConfig: { '@type': ROUTER_TYPE } },
+  ];
+}

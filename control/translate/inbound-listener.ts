@@ -1,0 +1,91 @@
+// The listeners that take a workload's traffic: mutual TLS by PeerAuthentication, authorization, then the application.
+import type { FilterChain, Listener, ListenerFilter, NetworkFilter } from '../../proxy/config/listener.ts';
+import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import { TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
+import { httpAuthorization, networkAuthorization } from './authorization.ts';
+import { httpFilters } from './http-filter.ts';
+import { httpManager } from './http-manager.ts';
+import type { MeshView } from './mesh-view.ts';
+import { peerMode, type PeerMode } from './peer-authentication.ts';
+import type { ProxyNode } from './proxy-node.ts';
+import { inboundCluster, listenerName } from './resource-name.ts';
+import { ANY_PATH } from './route-match.ts';
+import { INBOUND_RETRY } from './route-retry.ts';
+import { telemetry } from './telemetry.ts';
+import { meshServerTls } from './tls-context.ts';
+import { carriesHttp, type WorkloadPort } from './workload-port.ts';
+
+const TLS_INSPECTOR: ListenerFilter = {
+  name: 'envoy.filters.listener.tls_inspector',
+  typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector' },
+};
+
+export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadPort): Listener {
+  const name = listenerName(port.address, port.port);
+  const mode = peerMode(view.inventory, view.settings, node, port.port);
+  const filters = carriesHttp(port) ? httpFiltersOf(view, node, port, name) : tcpFilters(view, node, port);
+  return {
+    name,
+    address: { socketAddress: { address: port.address, portValue: port.port } },
+    trafficDirection: 'INBOUND',
+    ...(mode === 'PERMISSIVE' && { listenerFilters: [TLS_INSPECTOR] }),
+    filterChains: filterChains(mode, name, filters, view.settings.trustDomain, carriesHttp(port)),
+  };
+}
+
+/** PERMISSIVE tells the two apart by the first bytes; opaque ports take TLS for the mesh's only where it says so. */
+function filterChains(
+  mode: PeerMode, name: string, filters: NetworkFilter[], trustDomain: string, isHttp: boolean,
+): FilterChain[] {
+  const transportSocket = meshServerTls(trustDomain);
+  if (mode === 'STRICT') return [{ name, filters, transportSocket }];
+  if (mode === 'DISABLE') return [{ name, filters }];
+  const secured: FilterChain = {
+    name,
+    filterChainMatch: { transportProtocol: 'tls', ...(!isHttp && { applicationProtocols: ['istio'] }) },
+    filters,
+    transportSocket,
+  };
+  const plain: FilterChain = {
+    name: `${name}_plaintext`,
+    ...(isHttp && { filterChainMatch: { transportProtocol: 'raw_buffer' } }),
+    filters,
+  };
+  return [secured, plain];
+}
+
+function httpFiltersOf(view: MeshView, node: ProxyNode, port: WorkloadPort, name: string): NetworkFilter[] {
+  return [httpManager({
+    role: 'inbound',
+    statPrefix: `inbound_${name}`,
+    filters: httpFilters(httpAuthorization(view, node), node.isWeft),
+    routes: inboundRoutes(port),
+    ...telemetry(view, node, 'SERVER'),
+  })];
+}
+
+function inboundRoutes(port: WorkloadPort): RouteConfiguration {
+  const cluster = inboundCluster(port.port);
+  return {
+    name: cluster,
+    virtualHosts: [{
+      name: `inbound|http|${port.port}`,
+      domains: ['*'],
+      routes: [{
+        name: 'default',
+        match: ANY_PATH,
+        route: { cluster, timeout: '0s', retryPolicy: INBOUND_RETRY },
+        decorator: { operation: `${port.service.hostname}:${port.servicePort}/*` },
+      }],
+    }],
+    validateClusters: false,
+  };
+}
+
+function tcpFilters(view: MeshView, node: ProxyNode, port: WorkloadPort): NetworkFilter[] {
+  const cluster = inboundCluster(port.port);
+  return [
+    ...networkAuthorization(view, node),
+    { name: 'envoy.filters.network.tcp_proxy', typedConfig: { '@type': TCP_PROXY_TYPE, statPrefix: cluster, cluster } },
+  ];
+}

@@ -1,0 +1,42 @@
+// Clusters that belong to one proxy: its application, and the collector of its spans.
+import { isIP } from 'node:net';
+import type { Cluster } from '../../proxy/config/cluster.ts';
+import { CONNECT_TIMEOUT, UNLIMITED, type HostPort } from './mesh-settings.ts';
+import { inboundCluster, ZIPKIN_CLUSTER } from './resource-name.ts';
+import { upstreamProtocol } from './upstream-protocol.ts';
+import { carriesHttp, type WorkloadPort } from './workload-port.ts';
+
+export function applicationCluster(port: WorkloadPort): Cluster {
+  const { service } = port;
+  return {
+    ...addressed(inboundCluster(port.port), port.app),
+    connectTimeout: CONNECT_TIMEOUT,
+    circuitBreakers: {
+      thresholds: [{
+        maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED,
+        trackRemaining: true,
+      }],
+    },
+    ...(carriesHttp(port) && {
+      typedExtensionProtocolOptions: upstreamProtocol(port.protocol === 'http2' ? 'http2' : 'http', undefined),
+    }),
+    metadata: {
+      filterMetadata: {
+        istio: { services: [{ host: service.hostname, name: service.name, namespace: service.namespace }] },
+      },
+    },
+  };
+}
+
+export function zipkinCluster(collector: HostPort): Cluster {
+  return { ...addressed(ZIPKIN_CLUSTER, collector), connectTimeout: '1s' };
+}
+
+function addressed(name: string, { host, port }: HostPort): Cluster {
+  const address = { socketAddress: { address: host, portValue: port } };
+  return {
+    name,
+    type: isIP(host) === 0 ? 'STRICT_DNS' : 'STATIC',
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] },
+  };
+}

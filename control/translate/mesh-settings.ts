@@ -1,0 +1,34 @@
+// What holds for the whole mesh; the part of Istio's MeshConfig that weft has.
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface MeshSettings {
+  /** SPIFFE trust domain of every workload. */
+  readonly trustDomain: string;
+  /** DNS suffix of services: `reviews.default.svc.<domain>`. */
+  readonly domain: string;
+  /** Policies here hold for every namespace. */
+  readonly rootNamespace: string;
+  /** Name of the cluster in metrics. */
+  readonly clusterId: string;
+  /** Zipkin collector of proxies that name none; undefined: no spans. */
+  readonly zipkin: HostPort | undefined;
+}
+
+/** Istio's defaults. */
+export const MESH_DEFAULTS: MeshSettings = {
+  trustDomain: 'cluster.local',
+  domain: 'cluster.local',
+  rootNamespace: 'istio-system',
+  clusterId: 'Kubernetes',
+  zipkin: undefined,
+};
+
+/** Istio's DestinationRule default. */
+export const CONNECT_TIMEOUT = '10s';
+
+/** Limits are off unless a DestinationRule sets them: Istio writes 2^32-1 for each. */
+export const UNLIMITED = 4_294_967_295;

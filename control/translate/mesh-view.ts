@@ -1,0 +1,18 @@
+// All that translation reads, as one value: objects, services and settings of one moment.
+import type { Inventory } from '../model/inventory.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Labels } from '../registry/workload.ts';
+import type { MeshSettings } from './mesh-settings.ts';
+
+export interface MeshView {
+  readonly inventory: Inventory;
+  readonly registry: Registry;
+  readonly settings: MeshSettings;
+}
+
+/** For whom something is translated: rules may depend on the caller's namespace and labels, and on what it can do. */
+export interface Scope {
+  readonly namespace: string;
+  readonly labels: Labels;
+  readonly isWeft: boolean;
+}

@@ -1,0 +1,162 @@
+// The clusters of a service as a caller sees it: one for each port, and one more for each subset.
+import type { Cluster, UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
+import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
+import { RAW_BUFFER_TYPE } from '../../proxy/config/type-url.ts';
+import { isWildcard } from '../registry/hostname.ts';
+import { isHttp } from '../registry/port-protocol.ts';
+import type { MeshService, ServiceEndpoint, ServicePort } from '../registry/service.ts';
+import { hasLabels } from '../registry/workload.ts';
+import { clusterPolicy } from './cluster-policy.ts';
+import {
+  destinationPolicy, type DeclaredSubset, type DestinationPolicy, type PortPolicy,
+} from './destination-policy.ts';
+import { endpointTls, loadAssignment } from './endpoint.ts';
+import type { MeshView, Scope } from './mesh-view.ts';
+import { carriedProtocol } from './carried-protocol.ts';
+import { configPath } from './provenance.ts';
+import { clusterSni, outboundCluster } from './resource-name.ts';
+import { fileClientTls, meshClientTls, RAW_SOCKET } from './tls-context.ts';
+import { upstreamProtocol } from './upstream-protocol.ts';
+
+/** A cluster and, where EDS answers them, its endpoints. */
+export interface OutboundCluster {
+  readonly cluster: Cluster;
+  readonly endpoints: ClusterLoadAssignment | undefined;
+}
+
+interface Parts {
+  readonly view: MeshView;
+  readonly scope: Scope;
+  readonly service: MeshService;
+  readonly port: ServicePort;
+  readonly policies: DestinationPolicy;
+  readonly declared: DeclaredSubset | undefined;
+}
+
+export function serviceClusters(view: MeshView, scope: Scope, service: MeshService): OutboundCluster[] {
+  const policies = destinationPolicy(view, service, scope);
+  return service.ports.flatMap((port) => {
+    const parts = { view, scope, service, port, policies };
+    const subsets = [...policies.subsets.values()].map((declared) => buildCluster({ ...parts, declared }));
+    return [buildCluster({ ...parts, declared: undefined }), ...subsets];
+  });
+}
+
+function buildCluster(parts: Parts): OutboundCluster {
+  const { view, scope, service, port, declared } = parts;
+  const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
+  const policy = parts.policies.forPort(port.number, declared?.subset);
+  const endpoints = subsetEndpoints(parts);
+  const { sockets, usable } = transport(parts, policy, endpoints);
+  const protocol = carriedProtocol(port.protocol, scope.isWeft);
+  const assignment = loadAssignment(view, name, usable);
+  const cluster: Cluster = {
+    name,
+    ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
+    ...clusterPolicy(policy, scope.isWeft),
+    ...(isHttp(protocol) && {
+      typedExtensionProtocolOptions: upstreamProtocol(protocol === 'http2' ? 'http2' : 'http', policy.connectionPool),
+    }),
+    ...sockets,
+    metadata: { filterMetadata: { istio: clusterFacts(parts) } },
+  };
+  return { cluster, endpoints: service.resolution === 'dns' ? undefined : assignment };
+}
+
+function subsetEndpoints({ service, port, declared }: Parts): ServiceEndpoint[] {
+  const labels = new Map(Object.entries(declared?.subset.labels ?? {}));
+  return service.endpoints.filter((endpoint) =>
+    endpoint.servicePort === port.number && hasLabels(endpoint.workload.labels, labels));
+}
+
+function edsEndpoints(serviceName: string): Pick<Cluster, 'type' | 'edsClusterConfig'> {
+  const edsConfig = { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' } as const;
+  return { type: 'EDS', edsClusterConfig: { edsConfig, serviceName } };
+}
+
+function dnsEndpoints(assignment: ClusterLoadAssignment): Partial<Cluster> {
+  return {
+    type: 'STRICT_DNS',
+    loadAssignment: assignment,
+    dnsRefreshRate: '60s',
+    respectDnsTtl: true,
+    dnsLookupFamily: 'V4_PREFERRED',
+  };
+}
+
+interface Transport {
+  readonly sockets: Pick<Cluster, 'transportSocket'>;
+  /** Endpoints that may be used with it. */
+  readonly usable: readonly ServiceEndpoint[];
+}
+
+/** What the rule says; without one, what the endpoints speak. */
+function transport(parts: Parts, policy: PortPolicy, endpoints: readonly ServiceEndpoint[]): Transport {
+  const { service, port, declared } = parts;
+  const host = isWildcard(service.hostname) ? service.hostname.slice(2) : service.hostname;
+  const { tls } = policy;
+  if (tls === undefined) return autoTransport(parts, endpoints);
+  if (tls.mode === 'ISTIO_MUTUAL') {
+    const sni = tls.sni ?? clusterSni(port.number, declared?.subset.name ?? '', service.hostname);
+    return { sockets: { transportSocket: meshTls(parts, sni, tls.subjectAltNames) }, usable: endpoints };
+  }
+  if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return { sockets: {}, usable: endpoints };
+  const names = service.subjectAltNames;
+  const named = tls.subjectAltNames === undefined && names.length > 0 ? { ...tls, subjectAltNames: [...names] } : tls;
+  return { sockets: { transportSocket: fileClientTls(named, host) }, usable: endpoints };
+}
+
+/**
+ * Mutual TLS by itself, where the endpoints have sidecars. Where only some do, Envoy chooses by endpoint; weft has one
+ * transport a cluster and takes those with sidecars alone: a connection is never downgraded.
+ */
+function autoTransport(parts: Parts, endpoints: readonly ServiceEndpoint[]): Transport {
+  const { view, scope, service, port, declared } = parts;
+  const secured = endpoints.filter((endpoint) => endpointTls(view, endpoint) === 'istio');
+  const isPlain = secured.length === 0 && (endpoints.length > 0 || service.external);
+  if (isPlain) return { sockets: {}, usable: endpoints };
+  const transportSocket = meshTls(parts, clusterSni(port.number, declared?.subset.name ?? '', service.hostname));
+  if (secured.length === endpoints.length) return { sockets: { transportSocket }, usable: endpoints };
+  if (scope.isWeft) return { sockets: { transportSocket }, usable: secured };
+  return { sockets: transportSocketMatches(transportSocket), usable: endpoints };
+}
+
+/** Envoy's choice by endpoint metadata; a field that weft's own model does not have. */
+function transportSocketMatches(transportSocket: UpstreamTransportSocket): object {
+  return {
+    transportSocketMatches: [
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket },
+      {
+        name: 'tlsMode-disabled',
+        match: {},
+        transportSocket: { name: RAW_SOCKET, typedConfig: { '@type': RAW_BUFFER_TYPE } },
+      },
+    ],
+  };
+}
+
+function meshTls(parts: Parts, sni: string, names?: readonly string[]): UpstreamTransportSocket {
+  const { trustDomain } = parts.view.settings;
+  return meshClientTls(names ?? identities(parts.service, trustDomain), trustDomain, sni);
+}
+
+/** SPIFFE ids of all that serve the service; a subset is not narrowed, so that moving instances changes nothing. */
+function identities(service: MeshService, trustDomain: string): string[] {
+  const accounts = service.endpoints
+    .filter(({ workload }) => workload.serviceAccount !== '')
+    .map(({ workload }) => `spiffe://${trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`);
+  return [...new Set([...accounts, ...service.subjectAltNames])].sort();
+}
+
+/**
+ * Names for metrics, and where the cluster's policy was written. The line is left out: a comment added above would
+ * change the cluster, and a changed cluster is a new one to Envoy, with new connections.
+ */
+function clusterFacts({ service, policies, declared }: Parts): Record<string, unknown> {
+  const rule = declared?.rule ?? policies.rules[0];
+  return {
+    services: [{ host: service.hostname, name: service.name, namespace: service.namespace }],
+    ...(declared !== undefined && { subset: declared.subset.name }),
+    ...(rule !== undefined && { config: configPath(rule), source: rule.origin.file }),
+  };
+}

@@ -1,0 +1,130 @@
+// The route table of a sidecar's explicit proxy listener: every service that the application may call, by host.
+import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
+import { hostMatches, isWildcard } from '../registry/hostname.ts';
+import { isHttp } from '../registry/port-protocol.ts';
+import type { MeshService, ServicePort } from '../registry/service.ts';
+import { carriedProtocol } from './carried-protocol.ts';
+import { destinationPolicy } from './destination-policy.ts';
+import { defaultRoute } from './http-route.ts';
+import type { MeshView, Scope } from './mesh-view.ts';
+import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
+import { boundVirtualServices, MESH_GATEWAY, VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
+
+/** Port of a host that no service has: what `http://host/` means. */
+const HTTP_PORT = 80;
+
+/** Longest direct response that a VirtualService may have (Istio's validation). */
+export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
+
+export function outboundRoutes(view: MeshView, scope: Scope): RouteConfiguration {
+  const services = view.registry.visibleFrom(scope.namespace);
+  const rules = new VirtualServiceIndex(view, boundVirtualServices(view, scope.namespace, MESH_GATEWAY));
+  const hosts = [
+    ...services.flatMap((service) => serviceHosts(view, scope, service, rules)),
+    ...ruleHosts(view, scope, services, rules),
+  ];
+  return {
+    name: HTTP_PROXY_ROUTES,
+    virtualHosts: [...distinctDomains(hosts), UNKNOWN_HOST],
+    validateClusters: false,
+    maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BYTES_MAX,
+  };
+}
+
+/** Without redirection there is no original destination to go on to: Istio's answer for unknown hosts. */
+const UNKNOWN_HOST: VirtualHost = {
+  name: 'block_all',
+  domains: ['*'],
+  routes: [
+    { name: 'block_all', match: { connectMatcher: {} }, directResponse: { status: 502 } },
+    { name: 'block_all', match: { prefix: '/' }, directResponse: { status: 502 } },
+  ],
+};
+
+function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules: VirtualServiceIndex): VirtualHost[] {
+  const http = service.ports.filter((port) => isHttp(carriedProtocol(port.protocol, scope.isWeft)));
+  const usual = http.find(({ number }) => number === HTTP_PORT) ?? http[0];
+  return service.ports.map((port) => {
+    const names = hostNames(view, scope, service);
+    if (!http.includes(port)) return tunnelHost(view, scope, service, port, names);
+    const domains = names.flatMap((name) => [...(port === usual ? [name] : []), `${name}:${port.number}`]);
+    return {
+      name: `${service.hostname}:${port.number}`,
+      domains,
+      routes: serviceRoutes(view, scope, service, port, rules),
+      includeRequestAttemptCount: true,
+    };
+  });
+}
+
+function serviceRoutes(
+  view: MeshView, scope: Scope, service: MeshService, port: ServicePort, rules: VirtualServiceIndex,
+): Route[] {
+  const object = rules.forHost(service.hostname);
+  const routes = object === undefined ? [] : virtualServiceRoutes(view, scope, object, MESH_GATEWAY, port.number);
+  // A VirtualService none of whose rules is for this caller or port is as good as none, as in Istio.
+  return routes.length > 0 ? routes : [defaultRoute(service.hostname, port.number)];
+}
+
+/** What is not HTTP is reached by CONNECT, whose bytes are carried as they are. */
+function tunnelHost(
+  view: MeshView, scope: Scope, service: MeshService, port: ServicePort, names: readonly string[],
+): VirtualHost {
+  const tcp = destinationPolicy(view, service, scope).forPort(port.number).connectionPool?.tcp;
+  return {
+    name: `${service.hostname}:${port.number}`,
+    domains: names.map((name) => `${name}:${port.number}`),
+    routes: [{
+      name: 'default',
+      match: { connectMatcher: {} },
+      route: {
+        cluster: outboundCluster(port.number, '', service.hostname),
+        timeout: '0s',
+        ...(tcp?.idleTimeout !== undefined && { idleTimeout: tcp.idleTimeout }),
+        ...(tcp?.maxConnectionDuration !== undefined && {
+          maxStreamDuration: { maxStreamDuration: tcp.maxConnectionDuration },
+        }),
+        upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],
+      },
+    }],
+  };
+}
+
+/** `reviews`, `reviews.default`, `reviews.default.svc`, and in full: the forms that DNS of a pod resolves. */
+function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): string[] {
+  const { hostname } = service;
+  if (!hostname.endsWith(`.svc.${registry.domain}`) || isWildcard(hostname)) return [hostname];
+  const short = hostname.slice(0, -(registry.domain.length + 1));
+  const isOwn = service.namespace === scope.namespace;
+  return [hostname, short, short.slice(0, -'.svc'.length), ...(isOwn ? [service.name] : [])];
+}
+
+/** Hosts that only rules know: they exist on the usual HTTP port. */
+function ruleHosts(
+  view: MeshView, scope: Scope, services: readonly MeshService[], rules: VirtualServiceIndex,
+): VirtualHost[] {
+  return [...rules.hosts].flatMap((host) => {
+    const object = rules.forHost(host);
+    if (object === undefined || host === '*' || view.registry.byHost(host) !== undefined) return [];
+    // A pattern that fits services has taken effect on them.
+    if (services.some(({ hostname }) => hostMatches(host, hostname))) return [];
+    const routes = virtualServiceRoutes(view, scope, object, MESH_GATEWAY, HTTP_PORT);
+    if (routes.length === 0) return [];
+    return [{
+      name: `${host}:${HTTP_PORT}`,
+      domains: [host, `${host}:${HTTP_PORT}`],
+      routes,
+      includeRequestAttemptCount: true,
+    }];
+  });
+}
+
+/** A domain may stand once in a table: the first virtual host keeps it. */
+export function distinctDomains(hosts: readonly VirtualHost[]): VirtualHost[] {
+  const seen = new Set<string>();
+  return hosts.flatMap((host) => {
+    const domains = host.domains.filter((domain) => !seen.has(domain));
+    for (const domain of domains) seen.add(domain);
+    return domains.length === 0 ? [] : [{ ...host, domains }];
+  });
+}

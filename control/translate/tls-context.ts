@@ -1,0 +1,131 @@
+// TLS contexts of the mesh: certificates and roots by SDS from the sidecar's own agent, no resumption (S53).
+import type { ConfigSource } from '../../proxy/config/config-source.ts';
+import type { DownstreamTransportSocket } from '../../proxy/config/listener.ts';
+import type { UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
+import type {
+  DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher, UpstreamTlsContext,
+} from '../../proxy/config/tls.ts';
+import { DOWNSTREAM_TLS_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
+import type { GatewayTls } from '../model/gateway.ts';
+import type { ClientTls } from '../model/traffic-policy.ts';
+import { ROOT_SECRET, SDS_CLUSTER, WORKLOAD_SECRET } from './resource-name.ts';
+
+export const TLS_SOCKET = 'envoy.transport_sockets.tls';
+export const RAW_SOCKET = 'envoy.transport_sockets.raw_buffer';
+
+/** What mesh clients offer and mesh servers take first: tells mesh TLS from an application's own. */
+const MESH_ALPN = 'istio';
+
+function sds(name: string): SdsSecretConfig {
+  const sdsConfig: ConfigSource = {
+    apiConfigSource: {
+      apiType: 'GRPC',
+      transportApiVersion: 'V3',
+      grpcServices: [{ envoyGrpc: { clusterName: SDS_CLUSTER } }],
+    },
+    initialFetchTimeout: '0s',
+    resourceApiVersion: 'V3',
+  };
+  return { name, sdsConfig };
+}
+
+function uriMatch(matcher: SubjectAltNameMatcher['matcher']): SubjectAltNameMatcher {
+  return { sanType: 'URI', matcher };
+}
+
+/** Any identity of the trust domain. */
+function anyOf(trustDomain: string): SubjectAltNameMatcher[] {
+  return [uriMatch({ prefix: `spiffe://${trustDomain}/` })];
+}
+
+/** The client's side of mutual TLS. Without known `identities` any of the trust domain is taken, as by Istio. */
+export function meshClientTls(
+  identities: readonly string[], trustDomain: string, sni: string,
+): UpstreamTransportSocket {
+  const context: UpstreamTlsContext = {
+    commonTlsContext: {
+      tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' },
+      tlsCertificateSdsSecretConfigs: [sds(WORKLOAD_SECRET)],
+      combinedValidationContext: {
+        defaultValidationContext: {
+          matchTypedSubjectAltNames:
+            identities.length === 0 ? anyOf(trustDomain) : identities.map((exact) => uriMatch({ exact })),
+        },
+        validationContextSdsSecretConfig: sds(ROOT_SECRET),
+      },
+      alpnProtocols: [MESH_ALPN],
+    },
+    sni,
+    maxSessionKeys: 0,
+  };
+  return { name: TLS_SOCKET, typedConfig: { '@type': UPSTREAM_TLS_TYPE, ...context } };
+}
+
+/** The server's side: a client certificate of the trust domain is required. */
+export function meshServerTls(trustDomain: string): DownstreamTransportSocket {
+  const context: DownstreamTlsContext = {
+    commonTlsContext: {
+      tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' },
+      tlsCertificateSdsSecretConfigs: [sds(WORKLOAD_SECRET)],
+      combinedValidationContext: {
+        defaultValidationContext: { matchTypedSubjectAltNames: anyOf(trustDomain) },
+        validationContextSdsSecretConfig: sds(ROOT_SECRET),
+      },
+      alpnProtocols: [MESH_ALPN, 'http/1.1'],
+    },
+    requireClientCertificate: true,
+    disableStatelessSessionResumption: true,
+    disableStatefulSessionResumption: true,
+  };
+  return { name: TLS_SOCKET, typedConfig: { '@type': DOWNSTREAM_TLS_TYPE, ...context } };
+}
+
+/** TLS that a DestinationRule asks for with files: SIMPLE and MUTUAL. `host` names the server unless the rule does. */
+export function fileClientTls(tls: ClientTls, host: string): UpstreamTransportSocket {
+  const { clientCertificate, privateKey, caCertificates, caCrl } = tls;
+  const names = tls.subjectAltNames ?? [host];
+  const validationContext = {
+    trustedCa: { filename: caCertificates ?? '' },
+    ...(caCrl !== undefined && { crl: { filename: caCrl } }),
+    matchTypedSubjectAltNames: names.map(nameMatch),
+  };
+  const context: UpstreamTlsContext = {
+    commonTlsContext: {
+      ...(clientCertificate !== undefined && privateKey !== undefined && {
+        tlsCertificates: [{ certificateChain: { filename: clientCertificate }, privateKey: { filename: privateKey } }],
+      }),
+      ...(caCertificates !== undefined && tls.insecureSkipVerify !== true && { validationContext }),
+    },
+    sni: tls.sni ?? host,
+    maxSessionKeys: 0,
+  };
+  return { name: TLS_SOCKET, typedConfig: { '@type': UPSTREAM_TLS_TYPE, ...context } };
+}
+
+function nameMatch(name: string): SubjectAltNameMatcher {
+  return { sanType: name.includes('://') ? 'URI' : 'DNS', matcher: { exact: name } };
+}
+
+/** TLS of a gateway's HTTPS server, from files of the gateway. */
+export function gatewayTls(tls: GatewayTls): DownstreamTransportSocket {
+  const version = (named: string | undefined, otherwise: 'TLSv1_2' | 'TLSv1_3') =>
+    (named === 'TLSV1_2' ? 'TLSv1_2' : named === 'TLSV1_3' ? 'TLSv1_3' : otherwise);
+  const context: DownstreamTlsContext = {
+    commonTlsContext: {
+      tlsParams: {
+        tlsMinimumProtocolVersion: version(tls.minProtocolVersion, 'TLSv1_2'),
+        tlsMaximumProtocolVersion: version(tls.maxProtocolVersion, 'TLSv1_3'),
+      },
+      tlsCertificates: [{
+        certificateChain: { filename: tls.serverCertificate ?? '' },
+        privateKey: { filename: tls.privateKey ?? '' },
+      }],
+      ...(tls.mode === 'MUTUAL' && { validationContext: { trustedCa: { filename: tls.caCertificates ?? '' } } }),
+      alpnProtocols: ['http/1.1'],
+    },
+    ...(tls.mode === 'MUTUAL' && { requireClientCertificate: true }),
+    disableStatelessSessionResumption: true,
+    disableStatefulSessionResumption: true,
+  };
+  return { name: TLS_SOCKET, typedConfig: { '@type': DOWNSTREAM_TLS_TYPE, ...context } };
+}

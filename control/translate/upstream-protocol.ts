@@ -1,0 +1,42 @@
+// How a cluster speaks HTTP: version, spelling of header names, life of connections.
+import type { Cluster } from '../../proxy/config/cluster.ts';
+import type {
+  HeaderKeyFormat, Http1ProtocolOptions, HttpProtocolOptions,
+} from '../../proxy/config/http-protocol-options.ts';
+import { HTTP_PROTOCOL_OPTIONS } from '../../proxy/config/type-url.ts';
+import type { ConnectionPoolSettings } from '../model/traffic-policy.ts';
+
+type ProtocolOptions = NonNullable<Cluster['typedExtensionProtocolOptions']>;
+
+const PRESERVE_CASE = 'envoy.extensions.http.header_formatters.preserve_case.v3.PreserveCaseFormatterConfig';
+
+/** Applications see header names as they were sent (design.md section 6). */
+export const KEEP_HEADER_CASE: HeaderKeyFormat = {
+  statefulFormatter: {
+    name: 'preserve_case',
+    typedConfig: { '@type': `type.googleapis.com/${PRESERVE_CASE}` },
+  },
+};
+
+const HTTP1: Http1ProtocolOptions = { headerKeyFormat: KEEP_HEADER_CASE };
+
+export function upstreamProtocol(version: 'http' | 'http2', pool: ConnectionPoolSettings | undefined): ProtocolOptions {
+  const common = commonOptions(pool);
+  return {
+    [HTTP_PROTOCOL_OPTIONS]: {
+      '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}`,
+      explicitHttpConfig: version === 'http2' ? { http2ProtocolOptions: {} } : { httpProtocolOptions: HTTP1 },
+      ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
+    },
+  };
+}
+
+function commonOptions(pool: ConnectionPoolSettings | undefined): HttpProtocolOptions {
+  const { idleTimeout, maxRequestsPerConnection = 0 } = pool?.http ?? {};
+  const maxConnectionDuration = pool?.tcp?.maxConnectionDuration;
+  return {
+    ...(idleTimeout !== undefined && { idleTimeout }),
+    ...(maxRequestsPerConnection > 0 && { maxRequestsPerConnection }),
+    ...(maxConnectionDuration !== undefined && { maxConnectionDuration }),
+  };
+}

@@ -1,0 +1,225 @@
+// What the control plane makes of the Bookinfo example, judged by a real Envoy and by weft's own model.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Translator, type ProxyResources } from '../../control/translate/proxy-resources.ts';
+import type { Cluster } from '../../proxy/config/cluster.ts';
+import type { Listener } from '../../proxy/config/listener.ts';
+import { nodeOf, viewOf, workloadYaml } from '../harness/mesh-fixture.ts';
+import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/bookinfo', import.meta.url));
+const TASKS = globSync('tasks/*.yaml', { cwd: EXAMPLE });
+const envoy = findEnvoy(false);
+const skip = reasonToSkip(envoy);
+
+const INSTANCES = [
+  workloadYaml('productpage-v1', 'productpage', 'v1', '127.0.0.11'),
+  workloadYaml('details-v1', 'details', 'v1', '127.0.0.12'),
+  workloadYaml('ratings-v1', 'ratings', 'v1', '127.0.0.13'),
+  workloadYaml('reviews-v1', 'reviews', 'v1', '127.0.0.14'),
+  workloadYaml('reviews-v3', 'reviews', 'v3', '127.0.0.16'),
+].join('');
+
+const MORE = `
+---
+apiVersion: v1
+kind: Service
+metadata: { name: db, namespace: default }
+spec:
+  selector: { app: db }
+  ports: [{ name: tcp-db, port: 3306 }, { name: grpc, port: 9000 }]
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: db-1, namespace: default }
+spec: { address: 127.0.0.14, labels: { app: db } }
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: db-2, namespace: default }
+spec: { address: 127.0.0.21, labels: { app: db }, serviceAccount: db }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: outside, namespace: default }
+spec:
+  hosts: [example.test]
+  ports: [{ number: 80, name: http, protocol: HTTP }, { number: 443, name: tls, protocol: TLS }]
+  resolution: DNS
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ratings, namespace: default }
+spec:
+  host: ratings
+  trafficPolicy:
+    loadBalancer: { simple: ROUND_ROBIN }
+    connectionPool:
+      tcp: { maxConnections: 100, connectTimeout: 2s, tcpKeepalive: { time: 60s } }
+      http: { http1MaxPendingRequests: 10, maxRequestsPerConnection: 1000, idleTimeout: 30s }
+    outlierDetection: { consecutive5xxErrors: 3, interval: 5s, consecutiveGatewayErrors: 0 }
+    retryBudget: { percent: 25 }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: everything, namespace: default }
+spec:
+  hosts: [details]
+  http:
+    - name: moved
+      match: [{ uri: { exact: /old }, method: { exact: GET } }]
+      redirect: { uri: /new, authority: other.test, redirectCode: 308, port: 8080 }
+    - match: [{ uri: { regex: '/teapots?/[0-9]+' }, withoutHeaders: { x-no: { exact: tea } } }]
+      directResponse: { status: 418, body: { string: short and stout } }
+    - match:
+        - { uri: { prefix: /api/ }, queryParams: { v: { exact: '2' }, debug: {} }, ignoreUriCase: true, name: api }
+        - headers: { x-user: { prefix: a }, x-any: {} }
+          authority: { exact: details }
+          sourceLabels: { app: reviews }
+      rewrite: { uri: /v2/ }
+      headers:
+        request: { set: { x-route: api }, add: { x-more: '1' }, remove: [x-gone] }
+        response: { set: { x-seen: 'yes' } }
+      timeout: 500ms
+      retries: { attempts: 1, perTryTimeout: 200ms, retryOn: '5xx,503', backoff: 10ms }
+      corsPolicy:
+        { allowOrigins: [{ exact: 'https://a.test' }], allowMethods: [GET], maxAge: 24h, allowCredentials: true }
+      fault:
+        delay: { fixedDelay: 5ms, percentage: { value: 0.5 } }
+        abort: { httpStatus: 503, percentage: { value: 100 } }
+      route:
+        - { destination: { host: details }, weight: 75, headers: { response: { add: { x-w: a } } } }
+        - { destination: { host: ratings }, weight: 25 }
+    - rewrite: { uriRegexRewrite: { match: '^/a/(.*)$', rewrite: '/b/\\1' }, authority: details.test }
+      route: [{ destination: { host: details } }]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: all-fields, namespace: default }
+spec:
+  selector: { matchLabels: { app: reviews } }
+  action: DENY
+  rules:
+    - from:
+        - source:
+            principals: ['*/sa/a', 'cluster.local/*', '*']
+            notPrincipals: [cluster.local/ns/default/sa/b]
+            namespaces: [bad, 'bad-*', '*-bad']
+            serviceAccounts: [default/c, d]
+            trustDomains: [other.test]
+            ipBlocks: [10.0.0.0/8, '2001:db8::1']
+            notRemoteIpBlocks: [192.0.2.1]
+      to:
+        - operation:
+            hosts: [A.test, '*.test']
+            notPorts: ['8080']
+            methods: [DELETE, 'P*']
+            paths: [/admin*, '/x/{*}/y', '/z/{**}']
+      when:
+        - { key: 'request.headers[X-Bad]', values: ['yes', '*no'] }
+        - { key: destination.ip, notValues: [127.0.0.0/8] }
+        - { key: connection.sni, values: ['*'] }
+`;
+
+function meshYaml(task: string): string {
+  const files = globSync('mesh/*.yaml', { cwd: EXAMPLE }).map((file) => (file.endsWith('task.yaml') ? task : file));
+  return files.map((file) => `---\n${readFileSync(join(EXAMPLE, file), 'utf8')}\n`).join('') + INSTANCES + MORE;
+}
+
+const SIDECAR = {
+  LABELS: { app: 'reviews', version: 'v1' }, INSTANCE_IPS: '127.0.0.14', WEFT_OUTBOUND_LISTEN: '127.0.0.14:15001',
+  WEFT_APP_PORTS: { 9080: '127.0.0.1:19080', 3306: '127.0.0.1:13306', 9000: '127.0.0.1:19000' },
+};
+const GATEWAY = {
+  LABELS: { istio: 'ingressgateway' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 80: 18080 },
+};
+
+function resources(task: string, kind: 'sidecar' | 'router', agent: string, more = ''): ProxyResources {
+  const view = viewOf(meshYaml(task) + more, { zipkin: { host: '127.0.0.1', port: 15080 } });
+  const node = nodeOf(kind === 'sidecar' ? SIDECAR : GATEWAY, { kind, userAgentName: agent });
+  return new Translator(view).resourcesFor(node);
+}
+
+/** The same with routes and endpoints in place, so that Envoy judges them without a control plane. */
+function bootstrapOf({ listeners, clusters, routes, endpoints }: ProxyResources): unknown {
+  const agent = { ...grpcCluster('sds-grpc') };
+  return {
+    node: { id: 'sidecar~127.0.0.14~pod.default~default.svc.cluster.local', cluster: 'test' },
+    staticResources: {
+      listeners: listeners.map((listener) => withRoutes(listener, routes)),
+      clusters: [agent, ...clusters.map((cluster) => withEndpoints(cluster, endpoints))],
+    },
+  };
+}
+
+function grpcCluster(name: string): Cluster {
+  const address = { socketAddress: { address: '127.0.0.1', portValue: 1 } };
+  const options = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  return {
+    name,
+    type: 'STATIC',
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints: [{ endpoint: { address } }] }] },
+    typedExtensionProtocolOptions: {
+      [options]: { '@type': `type.googleapis.com/${options}`, explicitHttpConfig: { http2ProtocolOptions: {} } },
+    },
+  };
+}
+
+function withRoutes(listener: Listener, routes: ProxyResources['routes']): unknown {
+  return JSON.parse(JSON.stringify(listener), (key: string, value: unknown) => {
+    if (key !== 'typedConfig' || typeof value !== 'object' || value === null || !('rds' in value)) return value;
+    const { rds, ...rest } = value as { rds: { routeConfigName: string } };
+    const routeConfig = routes.find(({ name }) => name === rds.routeConfigName);
+    assert.ok(routeConfig, `no table ${rds.routeConfigName}`);
+    return { ...rest, routeConfig };
+  });
+}
+
+function withEndpoints(cluster: Cluster, endpoints: ProxyResources['endpoints']): unknown {
+  if (cluster.type !== 'EDS') return cluster;
+  const { edsClusterConfig, ...rest } = cluster;
+  const loadAssignment = endpoints.find(({ clusterName }) => clusterName === edsClusterConfig?.serviceName);
+  assert.ok(loadAssignment, `no endpoints for ${cluster.name}`);
+  return { ...rest, type: 'STATIC', loadAssignment };
+}
+
+function validate(bootstrap: unknown): void {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-envoy-'));
+  try {
+    const file = join(folder, 'bootstrap.json');
+    writeFileSync(file, JSON.stringify(bootstrap));
+    execFileSync(envoy, ['--mode', 'validate', '-c', file, '-l', 'error'], { stdio: 'pipe', timeout: 60_000 });
+  } catch (cause) {
+    assert.fail(cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : String(cause));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+for (const task of TASKS) {
+  test(`a real Envoy accepts the sidecar configuration of ${task}`, { skip }, () => {
+    validate(bootstrapOf(resources(task, 'sidecar', 'envoy')));
+  });
+}
+
+test('a real Envoy accepts the gateway configuration', { skip }, () => {
+  validate(bootstrapOf(resources('tasks/all-v1.yaml', 'router', 'envoy')));
+});
+
+for (const mode of ['PERMISSIVE', 'DISABLE']) {
+  test(`a real Envoy accepts a sidecar whose peers are ${mode}`, { skip }, () => {
+    const more = `
+---
+apiVersion: security.istio.io/v1
+kind: PeerAuthentication
+metadata: { name: reviews, namespace: default }
+spec: { selector: { matchLabels: { app: reviews } }, mtls: { mode: ${mode} } }
+`;
+    validate(bootstrapOf(resources('tasks/all-v1.yaml', 'sidecar', 'envoy', more)));
+  });
+}
