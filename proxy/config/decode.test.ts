@@ -1,6 +1,11 @@
 // The decoder: both spellings, errors with paths and near names, what is not honoured, hostile input.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import fc from 'fast-check';
+import { parse } from 'yaml';
+import { Bootstrap } from './bootstrap.ts';
 import { Cluster } from './cluster.ts';
 import { decode } from './decode.ts';
 import { HeaderMatcher } from './header-matcher.ts';
@@ -11,6 +16,8 @@ import { RouteConfiguration } from './route.ts';
 import { bool, string, struct, uint32 } from './scalar.ts';
 import { atMostOne, exactlyOne, list, map, message, optional, recursive, Refusal, required } from './schema.ts';
 import type { Schema, Static } from './schema.ts';
+
+const SIDECAR = new URL('../../test/interop/bootstraps/sidecar.yaml', import.meta.url);
 
 const Leaf = message('test.Leaf', {
   firstName: required(string({ minLength: 1 }), 'First name.'),
@@ -252,6 +259,37 @@ describe('hostile input', () => {
     }
   });
 });
+
+describe('any input at all', () => {
+  test('S92 decoding never throws, and says something about every value that it refuses', () => {
+    fc.assert(fc.property(fc.anything({ withBigInt: true, withNullPrototype: true, withDate: true }), (input) => {
+      for (const schema of [Bootstrap, Permission, list(HttpFilter), map(struct())]) {
+        const { value, errors } = decode<unknown>(schema, input);
+        assert.equal(value === undefined, errors.length > 0);
+      }
+    }));
+  });
+
+  test('S92 a bootstrap with any one value replaced never makes decoding throw', () => {
+    const sample = readFileSync(fileURLToPath(SIDECAR), 'utf8');
+    const input = JSON.parse(JSON.stringify(parse(sample))) as Record<string, unknown>;
+    const places = placesIn(input);
+    fc.assert(fc.property(fc.nat(places.length - 1), fc.anything(), (place, replacement) => {
+      const { parent, key } = places[place]!;
+      const before = parent[key];
+      parent[key] = replacement;
+      decode(Bootstrap, input);
+      parent[key] = before;
+    }), { numRuns: 300 });
+  });
+});
+
+/** Every member of every object and list of a value. */
+function placesIn(value: unknown): { parent: Record<string | number, unknown>; key: string }[] {
+  if (typeof value !== 'object' || value === null) return [];
+  const parent = value as Record<string, unknown>;
+  return Object.keys(parent).flatMap((key) => [{ parent, key }, ...placesIn(parent[key])]);
+}
 
 describe('resources', () => {
   test('rules of RBAC nest', () => {

@@ -19,6 +19,13 @@ test('what is printed is what was written, in Envoy\'s spelling', () => {
   assert.deepEqual(JSON.parse(JSON.stringify(encodeSnake(Bootstrap, value))), written);
 });
 
+test('a decoded value decodes to itself, in either spelling', () => {
+  const { value } = decode(Bootstrap, parse(readFileSync(SIDECAR, 'utf8')));
+  assert.ok(value !== undefined);
+  assert.deepEqual(decode(Bootstrap, value), { value, errors: [], warnings: [] });
+  assert.deepEqual(decode(Bootstrap, encodeSnake(Bootstrap, value)).value, value);
+});
+
 test('S99 keys and passwords are not printed', () => {
   const { value } = decode(Secret, {
     name: 'default',

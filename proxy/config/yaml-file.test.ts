@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import fc from 'fast-check';
 import { parseYaml, readYamlFile } from './yaml-file.ts';
 
 function only(text: string): unknown {
@@ -104,6 +105,15 @@ describe('hostile YAML', () => {
     assert.match(firstError('? [a, b]\n: c'), /a key must be text/);
     assert.match(firstError('null: c'), /a key must be text/);
   });
+});
+
+test('S91 no text makes reading throw, and every error has a place', () => {
+  const words = fc.constantFrom('a', ': ', '- ', '\n', '  ', '{', '}', '[', ']', '&x ', '*x', '!!str ', '? ', '"', '\'', '|',
+    '#', '---\n', '%', '<<', '\t', '\0', '1', 'null', ',');
+  fc.assert(fc.property(fc.array(words, { maxLength: 40 }), (parts) => {
+    const { errors } = parseYaml(parts.join(''), 'f.yaml');
+    for (const { where } of errors) assert.match(where ?? '', /^f\.yaml(:\d+:\d+)?$/);
+  }), { numRuns: 1000 });
 });
 
 describe('files', () => {
