@@ -38,36 +38,6 @@ export const WeightedCluster = message('envoy.config.route.v3.WeightedCluster', 
 });
 export interface WeightedCluster extends Static<typeof WeightedCluster> {}
 
-const HashHeader = message('envoy.config.route.v3.RouteAction.HashPolicy.Header', {
-  headerName: required(headerName(), 'Request header that is hashed.'),
-}, { refused: { 'the header is hashed as it is': ['regex_rewrite'] } });
-
-const HashCookie = message('envoy.config.route.v3.RouteAction.HashPolicy.Cookie', {
-  name: required(string({ minLength: 1 }), 'Cookie that is hashed.'),
-  ttl: optional(duration(), 'Where the cookie is absent one is made, with this age; absent: none is made.'),
-  path: optional(string(), 'Path of a cookie that is made.'),
-}, { refused: { 'cookies that are made have name, age and path': ['attributes'] } });
-
-const HashConnection = message('envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties', {
-  sourceIp: optional(bool(), 'The client\'s address is hashed.'),
-});
-
-const HashQueryParameter = message('envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter', {
-  name: required(string({ minLength: 1 }), 'Query parameter that is hashed.'),
-});
-
-export const HashPolicy = message('envoy.config.route.v3.RouteAction.HashPolicy', {
-  header: optional(HashHeader, 'By request header.'),
-  cookie: optional(HashCookie, 'By cookie.'),
-  connectionProperties: optional(HashConnection, 'By the connection.'),
-  queryParameter: optional(HashQueryParameter, 'By query parameter.'),
-  terminal: optional(bool(), 'Where this policy gives a hash, the next ones are left out. Default false.'),
-}, {
-  refused: { 'no filter sets filter state': ['filter_state'] },
-  oneOf: [exactlyOne('header', 'cookie', 'connection_properties', 'query_parameter', 'filter_state')],
-});
-export interface HashPolicy extends Static<typeof HashPolicy> {}
-
 const ConnectConfig = message('envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig', {}, {
   refused: {
     'no PROXY protocol is sent': ['proxy_protocol_config'],
@@ -124,7 +94,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   priority: optional(
     enumeration(['DEFAULT'], { refused: { HIGH: 'there is one priority of requests' } }), 'Default DEFAULT.',
   ),
-  hashPolicy: optional(list(HashPolicy), 'For clusters that balance by hash; the hashes of all policies are combined.'),
   upgradeConfigs: optional(list(RouteUpgrade), 'Upgrades that are allowed or refused here.'),
   maxStreamDuration: optional(MaxStreamDuration, 'Default the connection manager\'s.'),
 }, {
@@ -141,6 +110,7 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   },
   warned: {
     'idle_timeout covers it': ['flush_timeout'],
+    'no cluster balances by hash': ['hash_policy'],
     'there is no early data': ['early_data_policy'],
     'no rate limit filter reads it': ['rate_limits', 'include_vh_rate_limits'],
   },
