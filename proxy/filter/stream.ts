@@ -113,6 +113,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#routeKnown = true;
       this.info.routeName = this.#route?.name ?? '';
       this.info.virtualHostName = this.#route?.virtualHostName ?? '';
+      this.info.operation = this.#route?.operation ?? '';
     }
     return this.#route;
   }

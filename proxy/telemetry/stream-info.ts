@@ -1,4 +1,5 @@
 // What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
+import type { ActiveSpan } from './span-record.ts';
 
 /** Header fields as telemetry reads them; http/headers.ts is what is behind it. */
 export interface HeaderView {
@@ -98,6 +99,10 @@ export class StreamInfo {
   traceId = '';
   spanId = '';
   sampled = false;
+  /** Set by the tracer on sampled requests alone. */
+  span: ActiveSpan | undefined = undefined;
+  /** The span's name (the route's decorator.operation); '' leaves the authority. */
+  operation = '';
   healthCheck = false;
 
   constructor(connection: ConnectionInfo, startMs: number, startWallMs: number) {
