@@ -1,5 +1,6 @@
 // The client side's TLS: from an UpstreamTlsContext and its secrets to what makes handshakes, replaced when secrets
 // change.
+import type { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
@@ -93,54 +94,45 @@ export class ClientTlsContext {
 /** One generation of a context, with the sessions that may be resumed within it. */
 export class ClientBinding {
   readonly #deps: ClientTlsDeps;
-  readonly #config: UpstreamTlsContext;
   readonly #material: TlsMaterial;
   readonly #secureContext: SecureContext;
+  readonly #alpn: readonly string[];
   readonly #sessions: SessionCache;
   readonly #localUriSan: string | undefined;
 
   constructor(config: UpstreamTlsContext, material: TlsMaterial, deps: ClientTlsDeps) {
     this.#deps = deps;
-    this.#config = config;
     this.#material = material;
+    this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
     this.#localUriSan = material.certificates[0]?.uriSan;
     this.#sessions = new SessionCache(config.maxSessionKeys ?? 1);
     this.#secureContext = contextOf(config, material, this.#sessions.enabled);
   }
 
+  /** Prepares one connection; `endpoint` is the address under which its sessions are kept. */
+  begin(endpoint: string, names: ServerNames): ClientHandshake {
+    return new ClientHandshake(this, names, this.#sessions, `${endpoint}|${names.sni ?? ''}`);
+  }
+
   /**
-   * Options for tls.connect. The runtime's own checks of name and chain are off: `judge` must be asked before anything
-   * is written.
+   * Options for tls.connect. The runtime's own checks of name and chain are off: the handshake's `judge` must be asked
+   * before anything is written.
    */
-  options(endpoint: string, { sni }: ServerNames): ConnectionOptions {
-    const alpn = this.#config.commonTlsContext.alpnProtocols ?? [];
-    const session = this.#sessions.take(peerKey(endpoint, sni));
+  options({ sni }: ServerNames, session: Buffer | undefined): ConnectionOptions {
     return {
       secureContext: this.#secureContext,
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(sni !== undefined && { servername: sni }),
-      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
+      ...(this.#alpn.length > 0 && { ALPNProtocols: [...this.#alpn] }),
       ...(session !== undefined && { session }),
     };
   }
 
-  /**
-   * Keeps what the server gives for later resumption. The runtime tells of sessions only after the handshake's
-   * checks.
-   */
-  keepSessions(socket: TLSSocket, endpoint: string, { sni }: ServerNames): void {
-    if (!this.#sessions.enabled) return;
-    const peer = peerKey(endpoint, sni);
-    socket.on('session', (session: Buffer) => {
-      if (!socket.destroyed) this.#sessions.put(peer, session);
-    });
-  }
-
-  /** Judges the server; counts the outcome. */
-  judge(socket: TLSSocket, { required }: ServerNames): TlsInfo | PeerRefusal {
+  /** Judges the server by the certificate that it showed, now or when the session began; counts the outcome. */
+  judge(socket: TLSSocket, certificate: X509Certificate | undefined, names: ServerNames): TlsInfo | PeerRefusal {
     const { stats } = this.#deps;
-    const identity = this.#identify(socket, required);
+    const identity = this.#identify(socket, certificate, names.required);
     if (identity instanceof PeerRefusal) {
       stats.refused(identity.failure);
       return identity;
@@ -155,14 +147,54 @@ export class ClientBinding {
     this.#deps.stats.connectionError.inc();
   }
 
-  #identify(socket: TLSSocket, required: string | undefined): PeerIdentity | PeerRefusal | undefined {
+  #identify(
+    socket: TLSSocket, certificate: X509Certificate | undefined, requiredName: string | undefined,
+  ): PeerIdentity | PeerRefusal | undefined {
     const { validation } = this.#material;
     if (validation === undefined) return undefined;
-    const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return new PeerRefusal('no_cert', 'the server showed no certificate');
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const evidence = { certificate, chainError, resumed: socket.isSessionReused(), nowMs: this.#deps.clock.wallMs() };
-    return verifyPeer(validation, { ...evidence, requiredName: required });
+    const nowMs = this.#deps.clock.wallMs();
+    return verifyPeer(validation, { certificate, chainError, resumed: socket.isSessionReused(), nowMs, requiredName });
+  }
+}
+
+/** One connection's handshake. */
+export class ClientHandshake {
+  readonly options: ConnectionOptions;
+  readonly #binding: ClientBinding;
+  readonly #names: ServerNames;
+  readonly #sessions: SessionCache;
+  readonly #peer: string;
+  /** Shown when the offered session began: a resumed handshake shows none. */
+  #certificate: X509Certificate | undefined;
+
+  constructor(binding: ClientBinding, names: ServerNames, sessions: SessionCache, peer: string) {
+    this.#binding = binding;
+    this.#names = names;
+    this.#sessions = sessions;
+    this.#peer = peer;
+    const offered = sessions.take(peer);
+    this.#certificate = offered?.certificate;
+    this.options = binding.options(names, offered?.session);
+  }
+
+  /** Keeps the sessions that a server gives once it has been judged. */
+  watch(socket: TLSSocket): void {
+    if (!this.#sessions.enabled) return;
+    socket.on('session', (session: Buffer) => {
+      if (!socket.destroyed) this.#sessions.put(this.#peer, { session, certificate: this.#certificate });
+    });
+  }
+
+  /** To be asked once, when the handshake is done. */
+  judge(socket: TLSSocket): TlsInfo | PeerRefusal {
+    if (!socket.isSessionReused()) this.#certificate = socket.getPeerX509Certificate();
+    return this.#binding.judge(socket, this.#certificate, this.#names);
+  }
+
+  countFailure(): void {
+    this.#binding.countFailure();
   }
 }
 
@@ -178,8 +210,4 @@ function contextOf(config: UpstreamTlsContext, material: TlsMaterial, tickets: b
     ca: [...(validation?.trustedCa ?? [])],
     ...(validation?.crl !== undefined && { crl: validation.crl }),
   });
-}
-
-function peerKey(endpoint: string, sni: string | undefined): string {
-  return `${endpoint}|${sni ?? ''}`;
 }

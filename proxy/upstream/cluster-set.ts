@@ -137,7 +137,9 @@ export class ClusterSetImpl implements ClusterSet {
   #assignmentFor(settings: ClusterSettings, config: ClusterConfig): Assignment | undefined {
     const given = config.loadAssignment;
     const complete = settings.discovery === 'static' || (given !== undefined && isResolved(given));
-    if (settings.discovery !== 'eds' && complete) return compileAssignment(given ?? { clusterName: config.name });
+    if (settings.discovery !== 'eds' && complete) {
+      return compileAssignment(given ?? { clusterName: config.name }, 'loadAssignment.');
+    }
     return this.#assignments.get(settings.assignmentName);
   }
 

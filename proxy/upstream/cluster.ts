@@ -58,7 +58,8 @@ export class ClusterImpl implements Cluster {
   #makePool: MakePool;
 
   constructor(
-    settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace, stats: ClusterStats, deps: ClusterDeps,
+    settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace,
+    stats: ClusterStats, deps: ClusterDeps,
   ) {
     this.name = settings.name;
     this.stats = stats;

@@ -10,7 +10,7 @@ import { fromNodeError } from '../base/node-error.ts';
 import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
-import type { ClientBinding, ServerNames } from '../tls/client-context.ts';
+import type { ClientHandshake, ServerNames } from '../tls/client-context.ts';
 import { tlsFailureText } from '../tls/failure-text.ts';
 import { PeerRefusal } from '../tls/peer-verification.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
@@ -48,7 +48,7 @@ type State = 'tcp' | 'tls' | 'done';
 export class Connecting implements TimerTarget {
   readonly #route: Route;
   readonly #handler: ConnectHandler;
-  readonly #binding: ClientBinding | undefined;
+  readonly #handshake: ClientHandshake | undefined;
   readonly #socket: Socket;
   readonly #deadline: Timer;
   #state: State = 'tcp';
@@ -56,7 +56,9 @@ export class Connecting implements TimerTarget {
   constructor(route: Route, settings: ConnectionSettings, timers: TimerWheel, handler: ConnectHandler) {
     this.#route = route;
     this.#handler = handler;
-    this.#binding = route.transport?.binding;
+    this.#handshake = route.transport?.binding?.begin(route.address, route.names);
+    // Going on would be plaintext where TLS is asked for.
+    if (route.transport !== undefined && this.#handshake === undefined) throw new Error('connectRefusal was not asked');
     this.#deadline = new Timer(timers, this);
     this.#deadline.arm(settings.connectTimeoutMs);
     this.#socket = this.#open(settings);
@@ -79,26 +81,25 @@ export class Connecting implements TimerTarget {
   }
 
   #open({ sourceAddress }: ConnectionSettings): Socket {
-    const { target, address, names } = this.#route;
+    const { target } = this.#route;
     const source = sourceAddress !== undefined && !('path' in target) && { localAddress: sourceAddress };
     const options = { ...target, ...source, allowHalfOpen: true, noDelay: true, autoSelectFamily: false };
-    const binding = this.#binding;
-    if (binding === undefined) return connectTcp(options);
-    const socket = connectTls({ ...options, ...binding.options(address, names) });
+    if (this.#handshake === undefined) return connectTcp(options);
+    const socket = connectTls({ ...options, ...this.#handshake.options });
     socket.on('secureConnect', this.#onSecure);
-    binding.keepSessions(socket, address, names);
+    this.#handshake.watch(socket);
     return socket;
   }
 
   readonly #onConnect = (): void => {
-    if (this.#binding === undefined) this.#succeed(undefined);
+    if (this.#handshake === undefined) this.#succeed(undefined);
     else if (this.#state === 'tcp') this.#state = 'tls';
   };
 
   /** Nothing has been written yet: a server that is refused here never sees a request. */
   readonly #onSecure = (): void => {
     if (this.#state === 'done') return;
-    const verdict = this.#binding!.judge(this.#socket as TLSSocket, this.#route.names);
+    const verdict = this.#handshake!.judge(this.#socket as TLSSocket);
     if (verdict instanceof PeerRefusal) this.#fail(tlsError(verdict.reason));
     else this.#succeed(verdict);
   };
@@ -106,7 +107,7 @@ export class Connecting implements TimerTarget {
   readonly #onError = (cause: Error): void => {
     if (this.#state === 'done') return;
     if (this.#state === 'tls') {
-      this.#binding!.countFailure();
+      this.#handshake!.countFailure();
       this.#fail(tlsError(tlsFailureText(cause)));
       return;
     }

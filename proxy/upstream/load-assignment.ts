@@ -35,13 +35,13 @@ export interface Assignment {
 const OVERPROVISIONING_PERCENT = 140;
 
 /** An address that comes twice counts once, as in Envoy. A ConfigError for a host name, which nobody would resolve. */
-export function compileAssignment(config: ClusterLoadAssignment): Assignment {
+export function compileAssignment(config: ClusterLoadAssignment, path = ''): Assignment {
   const endpoints = new Map<string, EndpointFacts>();
   for (const [l, locality] of (config.endpoints ?? []).entries()) {
     const { region = '', zone = '', subZone = '' } = locality.locality ?? {};
     const place = { locality: `${region}/${zone}/${subZone}`, priority: locality.priority ?? 0 };
     for (const [e, endpoint] of (locality.lbEndpoints ?? []).entries()) {
-      const facts = factsOf(endpoint, place, `endpoints[${l}].lbEndpoints[${e}]`);
+      const facts = factsOf(endpoint, place, `${path}endpoints[${l}].lbEndpoints[${e}]`);
       if (!endpoints.has(facts.address)) endpoints.set(facts.address, facts);
     }
   }

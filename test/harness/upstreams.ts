@@ -13,6 +13,7 @@ import { Stats } from '../../proxy/telemetry/stats.ts';
 import type { TlsInfo } from '../../proxy/telemetry/stream-info.ts';
 import { SecretStore } from '../../proxy/tls/secret-store.ts';
 import { ClusterSetImpl } from '../../proxy/upstream/cluster-set.ts';
+import type { ClusterSetDeps } from '../../proxy/upstream/cluster-set.ts';
 import type { OpenHttp1 } from '../../proxy/upstream/cluster.ts';
 import type { UpstreamEndpoint } from '../../proxy/upstream/endpoint.ts';
 import type { AttemptSink } from '../../proxy/upstream/upstream.ts';
@@ -24,7 +25,7 @@ export class TestClusters {
   readonly secrets = new SecretStore();
   readonly set: ClusterSetImpl;
 
-  constructor(openHttp1: OpenHttp1, clock: Clock = systemClock) {
+  constructor(openHttp1: OpenHttp1, clock: Clock = systemClock, shared?: ClusterSetDeps['shared']) {
     this.clock = clock;
     this.timers = new TimerWheel(clock);
     this.set = new ClusterSetImpl({
@@ -35,7 +36,7 @@ export class TestClusters {
       openHttp1,
       tellsMembership: true,
       secrets: this.secrets,
-      shared: undefined,
+      shared,
     });
   }
 
@@ -76,7 +77,9 @@ export class TestClusters {
 
 const GAUGE = /_active$|^membership_(total|healthy)|_open$/;
 
-export function staticCluster(ports: readonly (number | LbEndpoint)[], changes: Partial<ClusterConfig> = {}): ClusterConfig {
+export function staticCluster(
+  ports: readonly (number | LbEndpoint)[], changes: Partial<ClusterConfig> = {},
+): ClusterConfig {
   const lbEndpoints = ports.map((port) => (typeof port === 'number' ? loopback(port) : port));
   return { name: 'a', loadAssignment: { clusterName: 'a', endpoints: [{ lbEndpoints }] }, ...changes };
 }
