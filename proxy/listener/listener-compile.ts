@@ -2,7 +2,7 @@
 import { ConfigError } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
-import type { NetworkFilter } from '../network/network-filter.ts';
+import type { PreparedFilter } from '../network/network-filter.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
 import { listenerScope } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
@@ -11,12 +11,6 @@ import type { ServerTlsContext } from '../tls/server-context.ts';
 import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
 import type { CompiledChain, CompiledListener } from './listener.ts';
 import type { PreparedListener } from './listener-set.ts';
-
-/** A compiled terminal filter with what it waits for. */
-export interface PreparedFilter {
-  readonly filter: NetworkFilter;
-  missing(): readonly string[];
-}
 
 /** What the composition root gives: how the parts of a chain are made. Errors are ConfigErrors below the chain's path. */
 export interface ChainFactory {

@@ -16,3 +16,9 @@ export interface NetworkFilter {
   /** Takes the connection over; `onClose` is called once when it is gone. */
   accept(transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void): NetworkConnection;
 }
+
+/** A compiled terminal filter with the names of what it still waits for (its route table). */
+export interface PreparedFilter {
+  readonly filter: NetworkFilter;
+  missing(): readonly string[];
+}

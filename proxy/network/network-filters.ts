@@ -1,0 +1,97 @@
+// Makes the terminal filter of a filter chain from its configuration, with what it needs of the worker.
+import { ConfigError } from '../base/error.ts';
+import { msOr } from '../config/duration.ts';
+import type { HttpConnectionManager as HttpConfig } from '../config/http-connection-manager.ts';
+import type { FilterChain as ChainConfig, Listener as ListenerConfig } from '../config/listener.ts';
+import type { TcpProxy as TcpConfig } from '../config/tcp-proxy.ts';
+import { HTTP_CONNECTION_MANAGER_TYPE, TCP_PROXY_TYPE } from '../config/type-url.ts';
+import type { HttpFilter } from '../filter/filter.ts';
+import { RouteTableRef } from '../route/route-tables.ts';
+import type { RouteTables } from '../route/route-tables.ts';
+import type { RouteTable } from '../route/route-table.ts';
+import type { RouteConfiguration } from '../config/route.ts';
+import type { AccessLogs } from '../telemetry/access-log.ts';
+import { TcpStats, tcpScope } from '../telemetry/tcp-stats.ts';
+import type { Tracer } from '../telemetry/tracing.ts';
+import type { ClusterSet } from '../upstream/upstream.ts';
+import { HttpConnectionManager } from './http-connection-manager.ts';
+import type { HttpManagerDeps } from './http-manager-compile.ts';
+import { compileHttpManager } from './http-manager-compile.ts';
+import type { PreparedFilter } from './network-filter.ts';
+import { TcpProxy } from './tcp-proxy.ts';
+import { compileTcpClusters } from './tcp-cluster-pick.ts';
+
+/** Parts that the composition root makes, since they reach across layers or load modules. */
+export interface NetworkFilterDeps extends HttpManagerDeps {
+  readonly clusters: ClusterSet;
+  readonly routes: RouteTables;
+  compileRoutes(config: RouteConfiguration): Promise<RouteTable>;
+  compileFilters(config: HttpConfig, listener: ListenerConfig): Promise<readonly HttpFilter[]>;
+  compileAccessLogs(config: HttpConfig['accessLog']): AccessLogs | undefined;
+  compileTracer(config: HttpConfig, listener: ListenerConfig): Tracer | undefined;
+}
+
+/** Envoy's default is 1 MiB; a stalled peer costs at most this much per direction here (limits.md). */
+const BUFFER_DEFAULT_BYTES = 262_144;
+const TCP_IDLE_DEFAULT_MS = 3_600_000;
+
+const NOTHING_MISSING = (): readonly string[] => [];
+
+export class NetworkFilters {
+  readonly #deps: NetworkFilterDeps;
+
+  constructor(deps: NetworkFilterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Rejects with a ConfigError below the chain's path. */
+  async prepare(chain: ChainConfig, listener: ListenerConfig): Promise<PreparedFilter> {
+    const filters = chain.filters ?? [];
+    const last = filters.at(-1);
+    if (last === undefined) throw new ConfigError('filters', 'a chain without filters would close every connection; remove it instead');
+    if (filters.length > 1) throw new ConfigError('filters[0]', 'network filters before the last one are not supported');
+    const path = 'filters[0].typedConfig';
+    try {
+      const config = last.typedConfig;
+      if (config['@type'] === HTTP_CONNECTION_MANAGER_TYPE) return await this.#http(config as HttpConfig, listener);
+      if (config['@type'] === TCP_PROXY_TYPE) return this.#tcp(config as TcpConfig);
+    } catch (cause) {
+      if (cause instanceof ConfigError) throw new ConfigError(`${path}.${cause.path}`, cause.reason, cause.where);
+      throw cause;
+    }
+    throw new ConfigError(path, 'does not end a chain: use http_connection_manager or tcp_proxy');
+  }
+
+  async #http(config: HttpConfig, listener: ListenerConfig): Promise<PreparedFilter> {
+    const deps = this.#deps;
+    const routes = config.routeConfig === undefined
+      ? deps.routes.ref(config.rds!.routeConfigName)
+      : new RouteTableRef(config.routeConfig.name ?? '', await deps.compileRoutes(config.routeConfig));
+    const settings = compileHttpManager(config, {
+      routes,
+      filters: await deps.compileFilters(config, listener),
+      accessLogs: deps.compileAccessLogs(config.accessLog),
+      tracer: deps.compileTracer(config, listener),
+      bufferBytesMax: listener.perConnectionBufferLimitBytes ?? BUFFER_DEFAULT_BYTES,
+    }, deps);
+    return {
+      filter: new HttpConnectionManager(settings),
+      missing: () => (routes.current === undefined ? [`route ${routes.name}`] : []),
+    };
+  }
+
+  #tcp(config: TcpConfig): PreparedFilter {
+    const deps = this.#deps;
+    const accessLogs = deps.compileAccessLogs(config.accessLog);
+    const filter = new TcpProxy({
+      name: config.statPrefix, clusters: deps.clusters, clock: deps.clock, random: deps.random, timers: deps.timers,
+      stats: new TcpStats(deps.stats, tcpScope(config.statPrefix)),
+      pickCluster: compileTcpClusters(config),
+      idleTimeoutMs: msOr(config.idleTimeout, TCP_IDLE_DEFAULT_MS),
+      maxDurationMs: msOr(config.maxDownstreamConnectionDuration, 0),
+      maxConnectAttempts: config.maxConnectAttempts ?? 1,
+      onConnectionEnd: (info) => accessLogs?.write(info),
+    });
+    return { filter, missing: NOTHING_MISSING };
+  }
+}
