@@ -1,15 +1,16 @@
 // From decoded protobuf messages to proto3 JSON: names, texts and plain objects instead of numbers and classes.
 import protobuf from 'protobufjs/light.js';
 import protojson from 'protobufjs/ext/protojson.js';
-import { ConfigError } from '../base/error.ts';
+import { ConfigError, messageOf } from '../base/error.ts';
 import { LIMITS } from './limits.ts';
+import type { MessageTypes } from './wire-schema.ts';
 import { formOf, numberOf, shortestFloat, typeNameOf } from './wire-well-known.ts';
 import type { Long } from './wire-well-known.ts';
 
 /** A message in proto3 JSON; maps inside it have no prototype. */
 export type JsonMessage = Record<string, unknown>;
 
-/** How Any appears: `inline` as `{ '@type', ...fields }`, `opaque` as `{ '@type', value: bytes }` with its bytes as they came. */
+/** How Any appears: `inline` as `{ '@type', ...fields }`, `opaque` as `{ '@type', value }` with the bytes that came. */
 export type AnyForm = 'inline' | 'opaque';
 
 /** Told of a field number that the schema does not know: a newer peer's. */
@@ -19,12 +20,12 @@ type Message = Record<string, unknown>;
 
 /** Reads one message and what is in it. Throws a ConfigError for what cannot be told. */
 export class WireReader {
-  readonly #root: protobuf.Root;
+  readonly #types: MessageTypes;
   readonly #anyForm: AnyForm;
   readonly #onUnknown: OnUnknown;
 
-  constructor(root: protobuf.Root, anyForm: AnyForm, onUnknown: OnUnknown) {
-    this.#root = root;
+  constructor(types: MessageTypes, anyForm: AnyForm, onUnknown: OnUnknown) {
+    this.#types = types;
     this.#anyForm = anyForm;
     this.#onUnknown = onUnknown;
   }
@@ -35,9 +36,9 @@ export class WireReader {
     reader.discardUnknown = false;
     let message: protobuf.Message;
     try {
-      message = type.decode(reader, undefined, undefined, depth);
+      message = type.decode(reader);
     } catch (cause) {
-      throw new ConfigError('', `is not a valid ${type.fullName.slice(1)}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      throw new ConfigError('', `is not a valid ${type.fullName.slice(1)}: ${messageOf(cause)}`);
     }
     return this.#message(type, message as unknown as Message, depth);
   }
@@ -63,9 +64,13 @@ export class WireReader {
       const value = message[key];
       if (field === undefined || value === null || value === undefined) continue;
       const name = field.jsonName!;
-      if (field instanceof protobuf.MapField) json[name] = this.#map(field, value, depth);
-      else if (field.repeated) json[name] = this.#list(field, value, depth);
-      else json[name] = this.#single(field, value, depth);
+      if (field instanceof protobuf.MapField) {
+        if (Object.keys(value).length > 0) json[name] = this.#map(field, value, depth);
+      } else if (field.repeated) {
+        if ((value as unknown[]).length > 0) json[name] = this.#list(field, value, depth);
+      } else {
+        json[name] = this.#single(field, value, depth);
+      }
     }
     return json;
   }
@@ -109,8 +114,8 @@ export class WireReader {
     const typeUrl = (message['type_url'] ?? '') as string;
     const bytes = (message['value'] ?? Buffer.alloc(0)) as Uint8Array;
     if (this.#anyForm === 'opaque') return { '@type': typeUrl, value: bytes };
-    const type = this.#root.get(typeNameOf(typeUrl).split('.'));
-    if (!(type instanceof protobuf.Type)) return { '@type': typeUrl, value: Buffer.from(bytes).toString('base64') };
+    const type = this.#types.get(typeNameOf(typeUrl));
+    if (type === undefined) return { '@type': typeUrl, value: Buffer.from(bytes).toString('base64') };
     const value = this.decode(type, bytes, depth + 1);
     return formOf(type) === 'message' ? { '@type': typeUrl, ...(value as JsonMessage) } : { '@type': typeUrl, value };
   }
@@ -133,6 +138,6 @@ function text(type: protobuf.Type, message: Message): unknown {
   try {
     return protojson.toJson(type, message);
   } catch (cause) {
-    throw new ConfigError('', cause instanceof Error ? cause.message : String(cause));
+    throw new ConfigError('', messageOf(cause));
   }
 }

@@ -16,13 +16,25 @@ export interface SchemaFile {
   readonly schema: protobuf.INamespace;
 }
 
+/** Messages by full name, such as `envoy.config.cluster.v3.Cluster`. */
+export type MessageTypes = ReadonlyMap<string, protobuf.Type>;
+
 /** Reads and resolves the schema; throws an Error that says what to do when it is not there. Some 60 ms. */
-export function loadSchema(file: string = SCHEMA_FILE): protobuf.Root {
+export function loadSchema(file: string = SCHEMA_FILE): MessageTypes {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
   } catch (cause) {
     throw new Error(`the protobuf schema of xDS cannot be read (${messageOf(cause)}); "npm ci" makes it`);
   }
-  return protobuf.Root.fromJSON((JSON.parse(text) as SchemaFile).schema);
+  const types = new Map<string, protobuf.Type>();
+  collect(protobuf.Root.fromJSON((JSON.parse(text) as SchemaFile).schema), types);
+  return types;
+}
+
+function collect(namespace: protobuf.NamespaceBase, types: Map<string, protobuf.Type>): void {
+  for (const part of namespace.nestedArray) {
+    if (part instanceof protobuf.Type) types.set(part.fullName.slice(1), part);
+    if (part instanceof protobuf.Type || part instanceof protobuf.Namespace) collect(part, types);
+  }
 }

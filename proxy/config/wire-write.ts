@@ -2,8 +2,9 @@
 import protobuf from 'protobufjs/light.js';
 import protojson from 'protobufjs/ext/protojson.js';
 import { ConfigError } from '../base/error.ts';
-import { LIMITS } from './limits.ts';
 import { pathText } from './decode-report.ts';
+import { LIMITS } from './limits.ts';
+import type { MessageTypes } from './wire-schema.ts';
 import { formOf, typeNameOf } from './wire-well-known.ts';
 
 type Json = Record<string, unknown>;
@@ -17,17 +18,17 @@ const INTEGERS: ReadonlyMap<string, readonly [bigint, bigint]> = new Map([
 
 /** Encodes one value; equal values give equal bytes, whatever the order of keys in maps. */
 export class WireWriter {
-  readonly #root: protobuf.Root;
+  readonly #types: MessageTypes;
   readonly #path: (string | number)[] = [];
   #depth = 0;
 
-  constructor(root: protobuf.Root) {
-    this.#root = root;
+  constructor(types: MessageTypes) {
+    this.#types = types;
   }
 
   /** Throws a ConfigError. */
   encode(type: protobuf.Type, json: unknown): Buffer {
-    return Buffer.from(type.encode(this.#message(type, json) as protobuf.Message).finish());
+    return Buffer.from(type.encode(this.#message(type, json)).finish());
   }
 
   #message(type: protobuf.Type, json: unknown): Json {
@@ -69,9 +70,10 @@ export class WireWriter {
 
   #field(type: protobuf.Type, key: string): protobuf.Field {
     // Names differ from protobufjs's only around digits (consecutive_5xx).
-    const field = type.fields[key]?.jsonName === key ? type.fields[key] : type.fieldsArray.find(({ jsonName }) => jsonName === key);
-    if (field === undefined) throw this.#error(`is no field of ${type.fullName.slice(1)}`);
-    return field;
+    const alike = type.fields[key];
+    const field = alike?.jsonName === key ? alike : type.fieldsArray.find(({ jsonName }) => jsonName === key);
+    if (field !== undefined) return field;
+    throw this.#error(`is no field of ${type.fullName.slice(1)}`);
   }
 
   #content(field: protobuf.Field, json: unknown): unknown {
@@ -134,12 +136,14 @@ export class WireWriter {
 
   #integer(type: string, json: unknown): unknown {
     const digits = typeof json === 'number' && Number.isSafeInteger(json) ? String(json) : json;
-    if (typeof digits !== 'string' || !/^-?\d{1,20}$/.test(digits)) throw this.#error(`must be a whole number, is ${shown(json)}`);
+    if (typeof digits !== 'string' || !/^-?\d{1,20}$/.test(digits)) {
+      throw this.#error(`must be a whole number, is ${shown(json)}`);
+    }
     const value = BigInt(digits);
     const [least, most] = INTEGERS.get(type)!;
     if (value < least || value > most) throw this.#error(`is out of the range of ${type}: ${digits}`);
     if (most < 2n ** 32n) return Number(value);
-    return protobuf.util.Long.fromString(digits, least === 0n);
+    return longOf(value, least === 0n);
   }
 
   #value(type: protobuf.Type, json: unknown): Json {
@@ -161,15 +165,16 @@ export class WireWriter {
     if (typeof typeUrl !== 'string' || typeUrl === '') throw this.#error('needs @type');
     const { value } = object;
     if (value instanceof Uint8Array) return { type_url: typeUrl, value };
-    const type = this.#root.get(typeNameOf(typeUrl).split('.'));
-    if (type instanceof protobuf.Type) return { type_url: typeUrl, value: this.#inline(type, object) };
+    const type = this.#types.get(typeNameOf(typeUrl));
+    if (type !== undefined) return { type_url: typeUrl, value: this.#inline(type, object) };
     if (typeof value === 'string') return { type_url: typeUrl, value: this.#bytes(value) };
     throw this.#error(`'${typeUrl}' is not in the schema`);
   }
 
   #inline(type: protobuf.Type, object: Json): Uint8Array {
-    const message = formOf(type) === 'message' ? this.#fields(type, object, '@type') : this.#form(type, object['value']);
-    return type.encode(message as protobuf.Message).finish();
+    const isPlain = formOf(type) === 'message';
+    const message = isPlain ? this.#fields(type, object, '@type') : this.#form(type, object['value']);
+    return type.encode(message).finish();
   }
 
   #text(type: protobuf.Type, json: unknown): Json {
@@ -195,6 +200,12 @@ export class WireWriter {
   #error(reason: string): ConfigError {
     return new ConfigError(pathText(this.#path), reason);
   }
+}
+
+/** The two halves are what protobufjs writes. */
+function longOf(value: bigint, unsigned: boolean): object {
+  const bits = BigInt.asUintN(64, value);
+  return { low: Number(bits & 0xffff_ffffn) | 0, high: Number(bits >> 32n) | 0, unsigned };
 }
 
 function shown(json: unknown): string {

@@ -1,9 +1,10 @@
 // Protobuf on the wire, proto3 JSON inside: the one place that turns xDS bytes into the model's shape and back.
-import protobuf from 'protobufjs/light.js';
+import type protobuf from 'protobufjs/light.js';
 import { ConfigError } from '../base/error.ts';
 import { WireReader } from './wire-read.ts';
 import type { AnyForm, JsonMessage } from './wire-read.ts';
 import { loadSchema } from './wire-schema.ts';
+import type { MessageTypes } from './wire-schema.ts';
 import { WireWriter } from './wire-write.ts';
 
 export type { AnyForm, JsonMessage } from './wire-read.ts';
@@ -20,32 +21,32 @@ const UNKNOWN_MAX = 1000;
 /**
  * Encodes and decodes by the full name of a message, such as `envoy.config.cluster.v3.Cluster`. The JSON is proto3's:
  * camelCase names, enums by name, durations as '0.250s', 64-bit integers as text where a number is not exact, bytes in
- * base64, Any inline with '@type'. Whoever imports this file loads protobufjs: do so by `await import` when it is needed.
+ * base64, Any inline with '@type'. Importing this file loads protobufjs: do it by `await import` when it is needed.
  */
 export class Wire {
-  readonly #root: protobuf.Root;
+  readonly #types: MessageTypes;
   readonly #warn: (line: string) => void;
   readonly #warned = new Set<string>();
 
   /** `warn` gets one line for each field number that the schema does not know, once per message and number. */
-  constructor(warn: (line: string) => void = () => undefined, root: protobuf.Root = loadSchema()) {
-    this.#root = root;
+  constructor(warn: (line: string) => void = () => undefined, types: MessageTypes = loadSchema()) {
+    this.#types = types;
     this.#warn = warn;
   }
 
   /** Whether the schema has a message of this name. */
   knows(typeName: string): boolean {
-    return this.#root.get(typeName.split('.')) instanceof protobuf.Type;
+    return this.#types.has(typeName);
   }
 
   /** Throws a ConfigError with the field path. Equal JSON gives equal bytes. */
   encode(typeName: string, json: unknown): Buffer {
-    return new WireWriter(this.#root).encode(this.#type(typeName), json);
+    return new WireWriter(this.#types).encode(this.#type(typeName), json);
   }
 
   /** Throws a ConfigError for bytes that are no such message. `any` says how an Any in it appears. */
   decode(typeName: string, bytes: Uint8Array, any: AnyForm = 'inline'): JsonMessage {
-    const reader = new WireReader(this.#root, any, (type, field) => this.#unknown(type, field));
+    const reader = new WireReader(this.#types, any, (type, field) => this.#unknown(type, field));
     return reader.decode(this.#type(typeName), bytes) as JsonMessage;
   }
 
@@ -63,8 +64,8 @@ export class Wire {
   }
 
   #type(name: string): protobuf.Type {
-    const type = this.#root.get(name.split('.'));
-    if (type instanceof protobuf.Type) return type;
+    const type = this.#types.get(name);
+    if (type !== undefined) return type;
     throw new ConfigError('', `'${name}' is not in the schema`);
   }
 

@@ -1,0 +1,191 @@
+// Makes the protobuf schema of xDS from the .proto files that a development dependency ships (design.md section 3).
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { findPackageJSON } from 'node:module';
+import { dirname, join } from 'node:path';
+import protobuf from 'protobufjs';
+import type { SchemaFile } from '../proxy/config/wire-schema.ts';
+
+const PROTO_PACKAGE = '@grpc/grpc-js-xds';
+const INCLUDE = ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'];
+
+/** What configuration may hold and its services; what these import comes with them. */
+const PROTO_FILES = [
+  'envoy/service/discovery/v3/ads.proto',
+  'envoy/service/secret/v3/sds.proto',
+  'envoy/config/cluster/v3/cluster.proto',
+  'envoy/config/endpoint/v3/endpoint.proto',
+  'envoy/config/listener/v3/listener.proto',
+  'envoy/config/rbac/v3/rbac.proto',
+  'envoy/config/route/v3/route.proto',
+  'envoy/config/trace/v3/opentelemetry.proto',
+  'envoy/config/trace/v3/zipkin.proto',
+  'envoy/extensions/access_loggers/file/v3/file.proto',
+  'envoy/extensions/access_loggers/stream/v3/stream.proto',
+  'envoy/extensions/filters/http/cors/v3/cors.proto',
+  'envoy/extensions/filters/http/fault/v3/fault.proto',
+  'envoy/extensions/filters/http/grpc_stats/v3/config.proto',
+  'envoy/extensions/filters/http/rbac/v3/rbac.proto',
+  'envoy/extensions/filters/http/router/v3/router.proto',
+  'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
+  'envoy/extensions/filters/listener/original_dst/v3/original_dst.proto',
+  'envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto',
+  'envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
+  'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
+  'envoy/extensions/filters/network/rbac/v3/rbac.proto',
+  'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+  'envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto',
+  'envoy/extensions/request_id/uuid/v3/uuid.proto',
+  'envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto',
+  'envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.proto',
+  'envoy/extensions/transport_sockets/tls/v3/secret.proto',
+  'envoy/extensions/transport_sockets/tls/v3/tls.proto',
+  'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+  'google/rpc/status.proto',
+  'udpa/type/v1/typed_struct.proto',
+  'xds/type/v3/typed_struct.proto',
+];
+
+/** Files that only declare options, which are dropped. */
+const ANNOTATIONS =
+  /^((validate|(udpa|xds|envoy)\/annotations)\/|google\/(protobuf\/descriptor|api\/annotations)\.)/;
+
+/** Options that change how a field is read; all others are for other tools. */
+const KEPT_OPTIONS = new Set(['packed', 'proto3_optional']);
+
+const TLS = 'envoy.extensions.transport_sockets.tls.v3';
+const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
+const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
+
+/** Fields of the model that are newer than the .proto files: message, name, number, type. Numbers are Envoy 1.40's. */
+const NEWER_FIELDS: readonly (readonly [string, string, number, string])[] = [
+  [`${TLS}.UpstreamTlsContext`, 'autoHostSni', 6, 'bool'],
+  [`${TLS}.UpstreamTlsContext`, 'autoSniSanValidation', 7, 'bool'],
+  [ZIPKIN, 'traceContextOption', 8, `${ZIPKIN}.TraceContextOption`],
+  [`${TCP_PROXY}.TcpProxy`, 'upstreamConnectMode', 21, `${TCP_PROXY}.UpstreamConnectMode`],
+];
+
+/** The enums of those fields: where they stand, their name and values. */
+const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[] = [
+  [ZIPKIN, 'TraceContextOption', { USE_B3: 0, USE_B3_WITH_W3C_PROPAGATION: 1 }],
+  [TCP_PROXY, 'UpstreamConnectMode', { IMMEDIATE: 0, ON_DOWNSTREAM_DATA: 1, ON_DOWNSTREAM_TLS_HANDSHAKE: 2 }],
+];
+
+const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
+
+/** Configuration of Istio's stats filter, whose .proto is in no npm package: names and numbers of its fields. */
+const ISTIO_STATS = {
+  nested: {
+    MetricType: { values: { COUNTER: 0, GAUGE: 1, HISTOGRAM: 2 } },
+    Reporter: { values: { UNSPECIFIED: 0, SERVER_GATEWAY: 1 } },
+    MetricConfig: {
+      fields: {
+        dimensions: DIMENSIONS,
+        name: { type: 'string', id: 2 },
+        tagsToRemove: { rule: 'repeated', type: 'string', id: 3 },
+        match: { type: 'string', id: 4 },
+        drop: { type: 'bool', id: 5 },
+      },
+    },
+    MetricDefinition: {
+      fields: {
+        name: { type: 'string', id: 1 },
+        value: { type: 'string', id: 2 },
+        type: { type: 'MetricType', id: 3 },
+      },
+    },
+    PluginConfig: {
+      fields: {
+        disableHostHeaderFallback: { type: 'bool', id: 6 },
+        tcpReportingDuration: { type: 'google.protobuf.Duration', id: 7 },
+        metrics: { rule: 'repeated', type: 'MetricConfig', id: 8 },
+        definitions: { rule: 'repeated', type: 'MetricDefinition', id: 9 },
+        reporter: { type: 'Reporter', id: 10 },
+        rotationInterval: { type: 'google.protobuf.Duration', id: 11 },
+        gracefulDeletionInterval: { type: 'google.protobuf.Duration', id: 12 },
+      },
+    },
+  },
+} satisfies protobuf.INamespace;
+
+/** Writes the schema to `file` unless one is there that was made from the same inputs; says whether it wrote. */
+export function makeSchema(file: string): boolean {
+  const packageFile = protoPackage();
+  const inputs = hashOf([packageFile, findPackageJSON('protobufjs', import.meta.url) ?? '', import.meta.filename]);
+  if (isUpToDate(file, inputs)) return false;
+  const content: SchemaFile = { inputs, schema: readProtos(join(dirname(packageFile), 'deps')) };
+  mkdirSync(dirname(file), { recursive: true });
+  // Renamed into place: a proxy that starts meanwhile must not read half of it.
+  const partial = `${file}.${process.pid}`;
+  writeFileSync(partial, JSON.stringify(content));
+  renameSync(partial, file);
+  return true;
+}
+
+function protoPackage(): string {
+  try {
+    const found = findPackageJSON(PROTO_PACKAGE, import.meta.url);
+    if (found !== undefined) return found;
+  } catch {
+    // Said below.
+  }
+  throw new Error(`${PROTO_PACKAGE} is not installed, and the .proto files of xDS come with it: run "npm ci" with `
+    + 'development dependencies. Without it proxies run from static files only');
+}
+
+/** The versions of the two packages stand in their package.json; this file holds the rest. */
+function hashOf(files: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest('hex');
+}
+
+function isUpToDate(file: string, inputs: string): boolean {
+  if (!existsSync(file)) return false;
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as Partial<SchemaFile>).inputs === inputs;
+  } catch {
+    return false;
+  }
+}
+
+function readProtos(folder: string): protobuf.INamespace {
+  const root = new protobuf.Root();
+  root.resolvePath = (_origin, target) => {
+    if (ANNOTATIONS.test(target)) return null;
+    return INCLUDE.map((name) => join(folder, name, target)).find((path) => existsSync(path)) ?? target;
+  };
+  root.loadSync(PROTO_FILES, { keepCase: false });
+  root.addJSON({ stats: ISTIO_STATS });
+  for (const [where, name, values] of NEWER_ENUMS) {
+    (root.lookup(where) as protobuf.Namespace).add(new protobuf.Enum(name, values));
+  }
+  for (const [where, name, id, type] of NEWER_FIELDS) addField(root.lookupType(where), name, id, type);
+  root.resolveAll();
+  const schema = root.toJSON({ keepComments: false });
+  strip(schema);
+  return schema;
+}
+
+/** Nothing is done where the .proto files have caught up. */
+function addField(message: protobuf.Type, name: string, id: number, type: string): void {
+  if (message.fields[name] === undefined) message.add(new protobuf.Field(name, id, type));
+}
+
+/** What reflection JSON holds beside what we read; fields, messages and enums are all of this form. */
+interface Described {
+  options?: Record<string, unknown>;
+  protoName?: string;
+  readonly nested?: Record<string, Described>;
+  readonly fields?: Record<string, Described>;
+}
+
+/** Options are half of the file, and the snake_case names can be told from the camelCase ones. */
+function strip(described: Described): void {
+  delete described.protoName;
+  const options = Object.entries(described.options ?? {}).filter(([name]) => KEPT_OPTIONS.has(name));
+  if (options.length > 0) described.options = Object.fromEntries(options);
+  else delete described.options;
+  for (const part of Object.values(described.nested ?? {})) strip(part);
+  for (const part of Object.values(described.fields ?? {})) strip(part);
+}
