@@ -1,3 +1,4 @@
+// Case and encoding of wire texts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { asciiLower, hasAtIgnoringCase, wireText } from './ascii.ts';

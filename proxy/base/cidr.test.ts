@@ -1,3 +1,4 @@
+// Addresses and ranges, judged beside node:net.
 import assert from 'node:assert/strict';
 import { BlockList, isIP } from 'node:net';
 import { test } from 'node:test';
@@ -30,12 +31,15 @@ test('IPv6 ranges, zone ids and IPv4-mapped addresses', () => {
 });
 
 test('malformed addresses match nothing and are refused in configuration', () => {
-  const bad = ['', '1', '1.2.3', '1.2.3.4.5', '256.1.1.1', '01.2.3.4', '1..2.3', '1.2.3.', '.1.2.3', ' 1.2.3.4', ':', ':::', '1::2::3',
-    '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7::8', '12345::', 'g::', '1:2:3:4:5:6:7:', ':1::', '::1.2.3', '::1.2.3.4:5', 'localhost'];
+  const bad = ['', '1', '1.2.3', '1.2.3.4.5', '256.1.1.1', '01.2.3.4', '1..2.3', '1.2.3.', '.1.2.3', ' 1.2.3.4', ':',
+    ':::', '1::2::3',
+    '1:2:3:4:5:6:7', '1:2:3:4:5:6:7:8:9', '1:2:3:4:5:6:7::8', '12345::', 'g::', '1:2:3:4:5:6:7:', ':1::', '::1.2.3',
+      '::1.2.3.4:5', 'localhost'];
   for (const text of bad) {
     assert.equal(parseIp(text), undefined, text);
     assert.equal(contains('0.0.0.0', 0, text), false, text);
-    assert.throws(() => compileCidr({ addressPrefix: text }, 'a[0]'), (e) => e instanceof ConfigError && e.path === 'a[0].addressPrefix');
+    assert.throws(() => compileCidr({ addressPrefix: text }, 'a[0]'),
+      (e) => e instanceof ConfigError && e.path === 'a[0].addressPrefix');
   }
   assert.throws(() => compileCidr({ addressPrefix: '1.2.3.4', prefixLen: 33 }, 'a'), /a\.prefixLen/);
   assert.throws(() => compileCidr({ addressPrefix: '::1', prefixLen: 129 }, 'a'), /a\.prefixLen/);
@@ -46,7 +50,8 @@ test('random addresses are read and matched as node:net reads and matches them',
   const seed = 20260101;
   const random = new SeededRandom(seed);
   const group = (): string => random.below(random.below(2) === 0 ? 2 : 0x10000).toString(16);
-  const v6 = (): string => Array.from({ length: random.below(9) }, group).join(random.below(5) === 0 ? '::' : ':') + (random.below(3) === 0 ? '::' : '');
+  const v6 = (): string => Array.from({ length: random.below(9) },
+    group).join(random.below(5) === 0 ? '::' : ':') + (random.below(3) === 0 ? '::' : '');
   const v4 = (): string => Array.from({ length: 4 }, () => random.below(260)).join('.');
   for (let i = 0; i < 20_000; i++) {
     const text = random.below(2) === 0 ? v4() : v6();

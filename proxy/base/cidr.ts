@@ -1,4 +1,4 @@
-// IP addresses and CIDR ranges as numbers: ranges are parsed at compile, an address once for each question, without copies.
+// IP addresses and CIDR ranges as numbers: ranges are parsed at compile, an address once for each question.
 import { ConfigError } from './error.ts';
 
 /** Four 32-bit words, first to last; an IPv4 address (also in its IPv6-mapped form) has family 4 and only `d`. */
@@ -154,12 +154,15 @@ function maskOf(bits: number): number {
 /** Compiles a range. Throws ConfigError at `path` for a bad address or length. Bits beyond the length are ignored. */
 export function compileCidr(range: CidrRangeFields, path: string): Cidr {
   const network = parseIp(range.addressPrefix);
-  if (network === undefined) throw new ConfigError(`${path}.addressPrefix`, `'${range.addressPrefix}' is not an IP address`);
+  if (network === undefined) {
+    throw new ConfigError(`${path}.addressPrefix`, `'${range.addressPrefix}' is not an IP address`);
+  }
   const mapped = network.family === 4 && range.addressPrefix.includes(':');
   const length = (range.prefixLen ?? 0) - (mapped ? MAPPED_BITS : 0);
   const most = network.family === 4 ? 32 : 128;
   if (!Number.isInteger(length) || length < 0 || length > most) {
-    throw new ConfigError(`${path}.prefixLen`, `must be from ${mapped ? MAPPED_BITS : 0} to ${mapped ? 128 : most} here`);
+    const bounds = mapped ? `${MAPPED_BITS} to 128` : `0 to ${most}`;
+    throw new ConfigError(`${path}.prefixLen`, `must be from ${bounds} here`);
   }
   return new Cidr(network, length);
 }

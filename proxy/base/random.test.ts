@@ -1,3 +1,4 @@
+// Draws and ids.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { PooledRandom, SeededRandom } from './random.ts';

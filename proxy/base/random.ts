@@ -50,7 +50,7 @@ export class PooledRandom implements Random {
   }
 }
 
-/** The same draws for the same seed, for tests (Bob Jenkins's small fast generator, 32-bit words). Not for ids of a mesh. */
+/** The same draws for the same seed, for tests (Bob Jenkins's small fast generator, 32-bit words). */
 export class SeededRandom implements Random {
   #a = 0xf1ea5eed;
   #b: number;
@@ -110,6 +110,6 @@ function hexOf(bytes: Buffer, at: number, count: number): string {
 function uuidOf(bytes: Buffer, at: number): string {
   bytes[at + 6] = (bytes[at + 6]! & 0x0f) | 0x40;
   bytes[at + 8] = (bytes[at + 8]! & 0x3f) | 0x80;
-  const start = hexOf(bytes, at, 4);
-  return `${start}-${hexOf(bytes, at + 4, 2)}-${hexOf(bytes, at + 6, 2)}-${hexOf(bytes, at + 8, 2)}-${hexOf(bytes, at + 10, 6)}`;
+  const start = `${hexOf(bytes, at, 4)}-${hexOf(bytes, at + 4, 2)}-${hexOf(bytes, at + 6, 2)}`;
+  return `${start}-${hexOf(bytes, at + 8, 2)}-${hexOf(bytes, at + 10, 6)}`;
 }

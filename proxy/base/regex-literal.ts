@@ -4,7 +4,7 @@ import type { RegexToken } from './regex-syntax.ts';
 /** Matches whole texts without the engine, exactly as the pattern would. */
 export type LiteralTest = (text: string) => boolean;
 
-/** A test that stands for the whole pattern: `abc`, `abc.*`, `.*abc`, `.+abc.*`, `(a|b|c)`; undefined when it takes an engine. */
+/** A test that stands for the whole pattern (`abc`, `abc.*`, `.+abc`, `(a|b|c)`); undefined when it takes an engine. */
 export function literalTest(tokens: readonly RegexToken[]): LiteralTest | undefined {
   if (tokens.some((token) => token.kind === 'flags')) return undefined;
   const plain = withoutPlainGroups(tokens);
@@ -111,6 +111,6 @@ function affix(tokens: readonly RegexToken[]): LiteralTest | undefined {
 /** The least number of characters of a `.*` or `.+` that stands here. */
 function anythingAt(tokens: readonly RegexToken[], at: number): number | undefined {
   const repeat = tokens[at + 1];
-  const isAnything = tokens[at]?.kind === 'any' && repeat?.kind === 'repeat' && repeat.max === Infinity && repeat.min <= 1;
-  return isAnything ? repeat.min : undefined;
+  if (tokens[at]?.kind !== 'any' || repeat?.kind !== 'repeat') return undefined;
+  return repeat.max === Infinity && repeat.min <= 1 ? repeat.min : undefined;
 }

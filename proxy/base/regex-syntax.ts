@@ -1,8 +1,8 @@
-// What can be told of an RE2 pattern by reading it: its tokens, its rough program size, and the literal that it stands for.
+// What can be told of an RE2 pattern by reading it: its tokens, and about how large its program will be.
 
 /**
- * A token. `literal` is one character that matches itself; `atom` matches one character in another way; `assert` matches
- * none (`^` and `$` have their text); `repeat` has its bounds.
+ * A token. `literal` is one character that matches itself; `atom` matches one character in another way; `assert`
+ * matches none (`^` and `$` have their text); `repeat` has its bounds.
  */
 export type RegexToken =
   | { readonly kind: 'literal'; readonly text: string }
@@ -87,7 +87,7 @@ function readCount(source: string, at: number, tokens: RegexToken[]): number {
   return push(tokens, { kind: 'repeat', min, max }, afterLazy(source, COUNTED.lastIndex));
 }
 
-/** About as many instructions as the engine will make of it; asked first, because compiling a huge one is slow itself. */
+/** About as many instructions as the engine will make of it; asked first, since compiling a huge one is slow itself. */
 export function estimatedSize(tokens: readonly RegexToken[]): number {
   const groups: number[] = [];
   let sum = 1;

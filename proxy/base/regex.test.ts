@@ -1,3 +1,4 @@
+// Patterns: what they match, and what never reaches the engine.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RE2JS } from 're2js';
@@ -8,7 +9,8 @@ import { literalPrefix } from './regex-literal.ts';
 import { regexTokens } from './regex-syntax.ts';
 
 function refused(run: () => unknown, reason: RegExp): void {
-  assert.throws(run, (error) => error instanceof ConfigError && error.path.startsWith('match') && reason.test(error.message));
+  assert.throws(run, (error) => error instanceof ConfigError && error.path.startsWith('match')
+    && reason.test(error.message));
 }
 
 test('a pattern matches the whole text', () => {
@@ -44,9 +46,12 @@ test('S46 length, program size and syntax are checked before the engine sees a t
   }
 });
 
-const LITERALS = ['/api', 'GET|POST', '(GET|POST)', '^(?:a|b|c)$', '/v1/.*', '.*\\.svc', '.+-x', '/a/.+', '.*mid.*', '.+mid.+', '^/a$',
-  '(/a)(/b)', '/a/(.*)', '(a)|(b)', '(?P<n>ab)', '\\Qa.b|c\\E', 'a\\.b', 'a\\/b', '.*', '.+', '^a|b$', 'a||b', '.*?x', 'x{', '{', '\\Aab\\z', '^', '^$'];
-const ENGINE = ['[a-z]+', 'a?b', 'ab*', 'a|b*', '(?i)abc', 'a.c', '(a|b)c', '(ab)+', '(ab)?', '\\d+', 'a{2}', '\\bword', 'a$b', 'a^b', '.*a.*b',
+const LITERALS = ['/api', 'GET|POST', '(GET|POST)', '^(?:a|b|c)$', '/v1/.*', '.*\\.svc', '.+-x', '/a/.+', '.*mid.*',
+  '.+mid.+', '^/a$',
+  '(/a)(/b)', '/a/(.*)', '(a)|(b)', '(?P<n>ab)', '\\Qa.b|c\\E', 'a\\.b', 'a\\/b', '.*', '.+', '^a|b$', 'a||b', '.*?x',
+    'x{', '{', '\\Aab\\z', '^', '^$'];
+const ENGINE = ['[a-z]+', 'a?b', 'ab*', 'a|b*', '(?i)abc', 'a.c', '(a|b)c', '(ab)+', '(ab)?', '\\d+', 'a{2}', '\\bword',
+  'a$b', 'a^b', '.*a.*b',
   '(a|b)|c', '\\pL', '[|]', '[]a]x', 'x\\x41'];
 
 test('S45 S46 a pattern that is a literal never runs the engine, and one that is not does', () => {
@@ -57,7 +62,8 @@ test('S45 S46 a pattern that is a literal never runs the engine, and one that is
 test('what stands in for the engine agrees with it on random texts', () => {
   const seed = 77;
   const random = new SeededRandom(seed);
-  const alphabet = ['a', 'b', 'c', '/', '.', '-', 'x', 'mid', 'svc', 'GET', 'POST', '/api', '/v1/', '\n', '|', '{', 'A', '\\', '']; // '' makes short ones
+  const alphabet = ['a', 'b', 'c', '/', '.', '-', 'x', 'mid', 'svc', 'GET', 'POST', '/api', '/v1/', '\n', '|', '{', 'A',
+    '\\', '']; // '' makes short ones
   for (const source of [...LITERALS, ...ENGINE]) {
     const regex = compileRegex(source, 'match');
     const engine = RE2JS.compile(source);
@@ -71,7 +77,8 @@ test('what stands in for the engine agrees with it on random texts', () => {
 test('random patterns agree with the engine, whatever was told of them by reading', () => {
   const seed = 4711;
   const random = new SeededRandom(seed);
-  const parts = ['a', 'b', '.', '.*', '.+', '|', '(', ')', '(?:', '^', '$', '?', '*', '+', '{2}', '{1,}', '[ab]', '[|)]', '[^a]', '\\.', '\\w', '(?i)', '[[:alpha:]]'];
+  const parts = ['a', 'b', '.', '.*', '.+', '|', '(', ')', '(?:', '^', '$', '?', '*', '+', '{2}', '{1,}', '[ab]',
+    '[|)]', '[^a]', '\\.', '\\w', '(?i)', '[[:alpha:]]'];
   let valid = 0;
   for (let i = 0; i < 8000; i++) {
     const source = Array.from({ length: 1 + random.below(7) }, () => parts[random.below(parts.length)]!).join('');
@@ -92,8 +99,10 @@ test('random patterns agree with the engine, whatever was told of them by readin
 });
 
 test('every match starts with the literal prefix', () => {
-  const prefixes: readonly (readonly [string, string])[] = [['/api/[0-9]+', '/api/'], ['^/api/(v1|v2)/x', '/api/'], ['/abc?', '/ab'], ['/ab+c', '/ab'],
-    ['/a|/b', ''], ['(/a|/b)c', ''], ['(?i)/a[b]', ''], ['/a(b)[c]', '/ab'], ['/a(bc)*', '/a'], ['[a]', ''], ['/x{0}[y]', '/'], ['/x{2}', '/x']];
+  const prefixes: readonly (readonly [string, string])[] =
+    [['/api/[0-9]+', '/api/'], ['^/api/(v1|v2)/x', '/api/'], ['/abc?', '/ab'], ['/ab+c', '/ab'],
+    ['/a|/b', ''], ['(/a|/b)c', ''], ['(?i)/a[b]', ''], ['/a(b)[c]', '/ab'], ['/a(bc)*', '/a'], ['[a]', ''],
+      ['/x{0}[y]', '/'], ['/x{2}', '/x']];
   for (const [source, prefix] of prefixes) assert.equal(literalPrefix(regexTokens(source)), prefix, source);
 });
 

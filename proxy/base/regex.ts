@@ -1,4 +1,4 @@
-// The only door to the regular expression engine: linear time, bounded size, whole-text matches, bytes as characters (S46).
+// The only door to the regular expression engine: linear time, bounded size, whole texts, bytes as characters (S46).
 import { RE2JS } from 're2js';
 import { ConfigError, messageOf } from './error.ts';
 import type { LiteralTest } from './regex-literal.ts';
@@ -20,7 +20,7 @@ export interface Regex {
   matches(text: string): boolean;
 }
 
-/** Compiles RE2 syntax. Throws ConfigError at `path` for bad syntax, a pattern over a limit, or one that is not ASCII. */
+/** Compiles RE2 syntax. Throws ConfigError at `path` for bad syntax, a pattern over a limit, or beyond ASCII. */
 export function compileRegex(source: string, path: string): Regex {
   const { engine, tokens } = compile(source, path);
   const literal = literalTest(tokens);
@@ -31,7 +31,8 @@ export function compileRegex(source: string, path: string): Regex {
 function compile(source: string, path: string): { engine: RE2JS; tokens: ReturnType<typeof regexTokens> } {
   if (source === '') throw new ConfigError(path, 'a regular expression must not be empty');
   if (source.length > REGEX_LENGTH_MAX) {
-    throw new ConfigError(path, `the regular expression has ${source.length} characters, ${REGEX_LENGTH_MAX} is the limit`);
+    const limit = `${REGEX_LENGTH_MAX} is the limit`;
+    throw new ConfigError(path, `the regular expression has ${source.length} characters, ${limit}`);
   }
   refuseNonAscii(source, path);
   const tokens = regexTokens(source);
@@ -45,7 +46,8 @@ function compile(source: string, path: string): { engine: RE2JS; tokens: ReturnT
 function refuseNonAscii(source: string, path: string): void {
   for (let i = 0; i < source.length; i++) {
     if (source.charCodeAt(i) < 0x80) continue;
-    throw new ConfigError(path, `the regular expression has '${source[i]!}': write it as its UTF-8 bytes, like \\xC3\\xA9`);
+    const way = 'write it as its UTF-8 bytes, like \\xC3\\xA9';
+    throw new ConfigError(path, `the regular expression has '${source[i]!}': ${way}`);
   }
 }
 
@@ -127,7 +129,9 @@ function parsePieces(substitution: string, groups: number, path: string): Piece[
 
 function groupNumber(digit: string, groups: number, path: string): number {
   const group = digit >= '0' && digit <= '9' ? Number(digit) : -1;
-  if (group === -1) throw new ConfigError(path, `'\\${digit}' is neither a group (\\0 to \\9) nor an escaped backslash (\\\\)`);
+  if (group === -1) {
+    throw new ConfigError(path, `'\\${digit}' is neither a group (\\0 to \\9) nor an escaped backslash (\\\\)`);
+  }
   if (group > groups) throw new ConfigError(path, `'\\${group}' is used, but the pattern has ${groups} groups`);
   return group;
 }

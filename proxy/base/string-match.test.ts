@@ -1,3 +1,4 @@
+// String matchers of every kind.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from './error.ts';
@@ -54,7 +55,8 @@ test('texts are bytes: configuration is UTF-8, and so is what it is compared wit
 });
 
 test('bad matchers are refused with their place', () => {
-  const cases: readonly (readonly [StringMatcherFields, string])[] = [[{}, 'm'], [{ prefix: '' }, 'm.prefix'], [{ contains: '' }, 'm.contains'],
+  const cases: readonly (readonly [StringMatcherFields, string])[] =
+    [[{}, 'm'], [{ prefix: '' }, 'm.prefix'], [{ contains: '' }, 'm.contains'],
     [{ exact: 'a', prefix: 'b' }, 'm'], [{ safeRegex: { regex: '(' } }, 'm.safeRegex.regex']];
   for (const [matcher, path] of cases) {
     assert.throws(() => compileStringMatch(matcher, 'm'), (e) => e instanceof ConfigError && e.path === path);

@@ -34,7 +34,7 @@ export function compileStringMatch(matcher: StringMatcherFields, path: string): 
   if (regex !== undefined) return new RegexMatch(compileRegex(regex.regex, `${path}.safeRegex.regex`));
   const kind = kinds[0]!;
   const text = matcher[kind]!;
-  if (kind !== 'exact' && text === '') throw new ConfigError(`${path}.${kind}`, 'must not be empty: it would match everything');
+  if (kind !== 'exact' && text === '') throw new ConfigError(`${path}.${kind}`, 'must not be empty');
   return matcher.ignoreCase === true ? new CaselessMatch(kind, text) : new LiteralMatch(kind, text);
 }
 

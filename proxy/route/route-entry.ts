@@ -21,6 +21,7 @@ export interface RedirectAction {
 export interface DirectResponseAction {
   readonly kind: 'direct';
   readonly status: number;
+  /** One latin1 character for each byte. */
   readonly body: string;
 }
 
@@ -28,12 +29,19 @@ export interface DirectResponseAction {
 export interface ForwardAction {
   readonly kind: 'forward';
   pickCluster(request: RequestHead, random: number): ClusterChoice | undefined;
-  /** Rewrites path and authority; returns nothing to do when the route has no rewrite. */
-  readonly rewrite: ((request: RequestHead, upstreamHostname: string | undefined) => void) | undefined;
+  /**
+   * Rewrites path and authority, once a request; undefined when the route has no rewrite. The path before goes to
+   * x-envoy-original-path unless `quiet` (the router's suppress_envoy_headers).
+   */
+  readonly rewrite: ((request: RequestHead, upstreamHostname: string | undefined, quiet?: boolean) => void) | undefined;
+  /** `auto_host_rewrite`: a later try on another endpoint sets the authority to its name again. */
+  readonly autoHostRewrite: boolean;
   /** Whole request with retries; 0 is none. Envoy's default 15 s, from end of request. */
   readonly timeoutMs: number;
   /** 0 is none; undefined leaves the connection manager's stream_idle_timeout. */
   readonly idleTimeoutMs: number | undefined;
+  /** 0 is none; undefined leaves the connection manager's max_stream_duration. */
+  readonly maxStreamDurationMs: number | undefined;
   readonly retry: RetryPolicy | undefined;
   /** Upgrade tokens and `connect` that this route allows (true) or refuses (false) against the connection manager. */
   readonly upgrades: ReadonlyMap<string, boolean>;
@@ -57,10 +65,16 @@ export interface RouteEntry {
   readonly action: RouteAction;
   /** Span name override (`decorator.operation`). */
   readonly operation: string | undefined;
-  /** Levels in the order in which they are applied (route, virtual host, table; Envoy's default order). */
+  /** Whether the upstream is told in x-envoy-decorator-operation (`decorator.propagate`, default true). */
+  readonly propagateOperation: boolean;
+  /**
+   * Levels in the order in which they are applied: route, virtual host, table, after the chosen cluster's own (Envoy's
+   * default order); the reverse, before the chosen cluster's own, when `mostSpecificWins`.
+   */
+  readonly mostSpecificWins: boolean;
   readonly requestHeaders: readonly HeaderOperations[];
   readonly responseHeaders: readonly HeaderOperations[];
-  /** typed_per_filter_config by filter name (route over virtual host over table), undecoded: filters compile it once. */
+  /** typed_per_filter_config by filter name (route over virtual host over table), as FilterConfigCompiler made it. */
   readonly perFilterConfig: ReadonlyMap<string, unknown>;
   /** `metadata.filter_metadata.istio.config`: where the rule was written. */
   readonly origin: string | undefined;

@@ -1,0 +1,75 @@
+// Routes that forward: cluster choice, rewrites, timeouts, retries, upgrades (envoy.config.route.v3.RouteAction).
+import { msOr } from '../config/duration.ts';
+import type { RouteAction } from '../config/route-action.ts';
+import type { RequestHead } from '../http/message.ts';
+import { compileHostRewrite } from './host-rewrite.ts';
+import type { PathMatch } from './path-match.ts';
+import { compilePathRewrite } from './path-rewrite.ts';
+import { CompiledRetryPolicy, compileRetryPolicy } from './retry-policy-compile.ts';
+import type { ForwardAction } from './route-entry.ts';
+import { compileClusterPick } from './weighted-cluster.ts';
+
+/** Envoy's default; 0s in the configuration turns it off. */
+const DEFAULT_TIMEOUT_MS = 15_000;
+
+const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFoundResponseCode']>, number>> = {
+  SERVICE_UNAVAILABLE: 503,
+  NOT_FOUND: 404,
+  INTERNAL_SERVER_ERROR: 500,
+};
+
+/** `hostRetry` is the virtual host's policy, for routes that have none; `clusters` collects the names used. */
+export function compileForward(
+  config: RouteAction,
+  match: PathMatch,
+  hostRetry: CompiledRetryPolicy | undefined,
+  clusters: Set<string>,
+  path: string,
+): ForwardAction {
+  const timeoutMs = msOr(config.timeout, DEFAULT_TIMEOUT_MS);
+  const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? hostRetry;
+  return {
+    kind: 'forward',
+    pickCluster: compileClusterPick(config, path, clusters),
+    rewrite: compileRewrite(config, match, path),
+    autoHostRewrite: config.autoHostRewrite === true,
+    timeoutMs,
+    idleTimeoutMs: optionalMs(config.idleTimeout),
+    maxStreamDurationMs: optionalMs(config.maxStreamDuration?.maxStreamDuration),
+    retry: retry === undefined ? undefined : withinTimeout(retry, timeoutMs),
+    ...compileUpgrades(config),
+    clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
+  };
+}
+
+function optionalMs(duration: string | undefined): number | undefined {
+  return duration === undefined ? undefined : msOr(duration, 0);
+}
+
+/** A try that may take as long as the whole request has no timeout of its own, as in Envoy. */
+function withinTimeout(retry: CompiledRetryPolicy, timeoutMs: number): CompiledRetryPolicy {
+  if (timeoutMs === 0 || retry.perTryTimeoutMs < timeoutMs) return retry;
+  return new CompiledRetryPolicy({ ...retry.settings, perTryTimeoutMs: 0 });
+}
+
+function compileUpgrades(config: RouteAction): Pick<ForwardAction, 'upgrades' | 'connectTerminates'> {
+  const configs = config.upgradeConfigs ?? [];
+  return {
+    upgrades: new Map(configs.map(({ upgradeType, enabled }) => [upgradeType.toLowerCase(), enabled ?? true])),
+    connectTerminates: configs.some(({ connectConfig }) => connectConfig !== undefined),
+  };
+}
+
+/** The authority is rewritten first: a host rewrite may read the path as it came. */
+function compileRewrite(config: RouteAction, match: PathMatch, path: string): ForwardAction['rewrite'] {
+  const hostRewrite = compileHostRewrite(config, path);
+  const pathRewrite = compilePathRewrite(config, match, path);
+  if (pathRewrite === undefined) return hostRewrite;
+  return (request: RequestHead, upstreamHostname: string | undefined, quiet = false) => {
+    hostRewrite?.(request, upstreamHostname, quiet);
+    // A CONNECT has no path to rewrite.
+    if (request.path === '') return;
+    if (!quiet) request.headers.set('x-envoy-original-path', request.path);
+    request.path = pathRewrite(request.path);
+  };
+}

@@ -1,0 +1,66 @@
+// Rewriting of the authority of a forwarded request (RouteAction.host_rewrite_specifier).
+import { wireText } from '../base/ascii.ts';
+import { ConfigError } from '../base/error.ts';
+import { compileSubstitution } from '../base/regex.ts';
+import type { RouteAction } from '../config/route-action.ts';
+import type { RequestHead } from '../http/message.ts';
+import { readHeader } from './header-reader.ts';
+import { pathEnd } from './path-match.ts';
+import type { ForwardAction } from './route-entry.ts';
+
+/** The new authority; '' or undefined leaves the request's. */
+type NewAuthority = (request: RequestHead, upstreamHostname: string | undefined) => string | undefined;
+
+/** Undefined when the authority stays. Throws ConfigError below `path`. */
+export function compileHostRewrite(config: RouteAction, path: string): ForwardAction['rewrite'] {
+  const authority = compileAuthority(config, path);
+  if (authority === undefined) return undefined;
+  const append = config.appendXForwardedHost === true;
+  return (request, upstreamHostname, quiet = false) => {
+    const next = authority(request, upstreamHostname);
+    if (next === undefined || next === '' || !isAuthority(next)) return;
+    if (append) appendForwardedHost(request);
+    if (!quiet) request.headers.set('x-envoy-original-host', request.authority);
+    request.authority = next;
+  };
+}
+
+function compileAuthority(config: RouteAction, path: string): NewAuthority | undefined {
+  const { hostRewriteLiteral, hostRewriteHeader, hostRewritePathRegex } = config;
+  if (hostRewriteLiteral !== undefined && hostRewriteLiteral !== '') {
+    const literal = wireText(hostRewriteLiteral);
+    if (!isAuthority(literal)) throw new ConfigError(`${path}.hostRewriteLiteral`, `'${literal}' is not a host`);
+    return () => literal;
+  }
+  if (hostRewriteHeader !== undefined && hostRewriteHeader !== '') {
+    const name = hostRewriteHeader.toLowerCase();
+    return (request) => readHeader(request, name);
+  }
+  if (hostRewritePathRegex !== undefined) {
+    const { pattern, substitution } = hostRewritePathRegex;
+    const rule = compileSubstitution(pattern.regex, wireText(substitution ?? ''), `${path}.hostRewritePathRegex`);
+    return (request) => rule.replaceAll(request.path.slice(0, pathEnd(request.path)));
+  }
+  return config.autoHostRewrite === true ? (_request, upstreamHostname) => upstreamHostname : undefined;
+}
+
+/** A header or path may hold anything: only the characters of RFC 3986 section 3.2, no userinfo, make an authority. */
+function isAuthority(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code <= 0x20 || code >= 0x7f || '"#,/<>?@\\^`{|}'.includes(text[i]!)) return false;
+  }
+  return true;
+}
+
+/** The authority that is replaced joins x-forwarded-host unless it is what was put there last. */
+function appendForwardedHost(request: RequestHead): void {
+  if (request.authority === '') return;
+  const before = request.headers.joined('x-forwarded-host');
+  if (before === undefined || before === '') {
+    request.headers.set('x-forwarded-host', request.authority);
+    return;
+  }
+  const last = before.slice(before.lastIndexOf(',') + 1);
+  if (last !== request.authority) request.headers.set('x-forwarded-host', `${before},${request.authority}`);
+}

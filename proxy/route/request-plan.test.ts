@@ -1,0 +1,67 @@
+// What a request may ask of its own timeout and retries.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { RouteAction } from '../config/route-action.ts';
+import { Headers } from '../http/headers.ts';
+import { RequestHead, ResponseHead } from '../http/message.ts';
+import { compileForward } from './forward-action.ts';
+import { compilePathMatch } from './path-match.ts';
+import { HEADER_RETRIES_MAX, planRequest } from './request-plan.ts';
+import type { RequestPlan } from './request-plan.ts';
+
+function plan(config: Partial<RouteAction>, ...fields: string[]): RequestPlan & { left: string[] } {
+  const action = compileForward({ cluster: 'c', ...config }, compilePathMatch({ prefix: '/' }, ''), undefined,
+    new Set(), '');
+  const head = new RequestHead('GET', 'a', '/', new Headers(fields));
+  const { timeoutMs, retry } = planRequest(action, head);
+  return { timeoutMs, retry, left: head.headers.fields };
+}
+
+test('a request that says nothing gets its route\'s own plan, without an allocation', () => {
+  const action = compileForward({ cluster: 'c' }, compilePathMatch({ prefix: '/' }, ''), undefined, new Set(), '');
+  assert.equal(planRequest(action, new RequestHead('GET', 'a', '/',
+    new Headers(['x-envoy-attempt-count', '1', 'x-a', 'b']))), action);
+});
+
+test('the timeout', () => {
+  const { timeoutMs, left } = plan({}, 'x-a', 'b', 'x-envoy-upstream-rq-timeout-ms', '250');
+  assert.deepEqual([timeoutMs, left], [250, ['x-a', 'b']]);
+  assert.equal(plan({}, 'x-envoy-upstream-rq-timeout-ms', '0').timeoutMs, 0);
+  for (const bad of ['', '-1', '1.5', '1e3', '0x10', ' 5', 'NaN', '9'.repeat(30)]) assert.equal(plan({},
+    'x-envoy-upstream-rq-timeout-ms', bad).timeoutMs, 15_000, bad);
+});
+
+test('retries are asked for, added to and counted', () => {
+  const asked = plan({}, 'x-envoy-retry-on', 'gateway-error,nonsense', 'x-envoy-max-retries', '3').retry;
+  assert.deepEqual([asked?.maxRetries, asked?.retriesResponse(new ResponseHead(502)),
+    asked?.retriesResponse(new ResponseHead(500))], [3, true, false]);
+  const grpc = plan({ retryPolicy: { retryOn: '5xx', numRetries: 7 } }, 'x-envoy-retry-grpc-on', 'unavailable').retry;
+  assert.equal(grpc?.maxRetries, 7);
+  assert.equal(grpc?.retriesResponse(new ResponseHead(200, new Headers(['grpc-status', '14']))), true);
+  assert.equal(grpc?.retriesResponse(new ResponseHead(500)), true);
+  assert.equal(plan({}, 'x-envoy-max-retries', '3').retry, undefined, 'a number alone asks for nothing');
+});
+
+test('S83 a client cannot ask for any number of retries', () => {
+  assert.equal(plan({}, 'x-envoy-retry-on', '5xx', 'x-envoy-max-retries', '4000000000').retry?.maxRetries,
+    HEADER_RETRIES_MAX);
+});
+
+test('status codes and header names', () => {
+  const codes = plan({}, 'x-envoy-retry-on', 'retriable-status-codes', 'x-envoy-retriable-status-codes',
+    '418, x, 99, 429').retry;
+  assert.deepEqual([418, 429, 99].map((status) => codes?.retriesResponse(new ResponseHead(status))),
+    [true, true, false]);
+  const names = plan({}, 'x-envoy-retry-on', 'retriable-headers', 'x-envoy-retriable-header-names',
+    'X-Again, x-more').retry;
+  assert.equal(names?.retriesResponse(new ResponseHead(200, new Headers(['x-again', '']))), true);
+});
+
+test('a try that may take as long as the whole request has no timeout of its own', () => {
+  const perTry = (timeout: string, ms: string): number | undefined =>
+    plan({ timeout, retryPolicy: { retryOn: '5xx' } }, 'x-envoy-upstream-rq-per-try-timeout-ms',
+      ms).retry?.perTryTimeoutMs;
+  assert.deepEqual([perTry('1s', '500'), perTry('1s', '1000'), perTry('0s', '1000')], [500, 0, 1000]);
+  const configured = plan({ timeout: '1s', retryPolicy: { retryOn: '5xx', perTryTimeout: '2s' } });
+  assert.equal(configured.retry?.perTryTimeoutMs, 0);
+});

@@ -1,0 +1,89 @@
+// What a request's own x-envoy-* headers change of its route's timeout and retries (Envoy's router headers).
+import type { RequestHead } from '../http/message.ts';
+import { CompiledRetryPolicy, NO_RETRIES } from './retry-policy-compile.ts';
+import type { RetrySettings } from './retry-policy-compile.ts';
+import { retryOnOfHeader } from './retry-on.ts';
+import type { ForwardAction } from './route-entry.ts';
+
+/** The timeout and retries of one request. */
+export type RequestPlan = Pick<ForwardAction, 'timeoutMs' | 'retry'>;
+
+/** A client cannot ask for more retries than this, nor list more codes or names. */
+export const HEADER_RETRIES_MAX = 100;
+const LIST_MAX = 100;
+/** Longest timeout that a header may ask for: a day. */
+const TIMEOUT_MS_MAX = 86_400_000;
+
+const PREFIX = 'x-envoy-';
+const RETRY_ON = 'x-envoy-retry-on';
+const RETRY_GRPC_ON = 'x-envoy-retry-grpc-on';
+const MAX_RETRIES = 'x-envoy-max-retries';
+const STATUS_CODES = 'x-envoy-retriable-status-codes';
+const HEADER_NAMES = 'x-envoy-retriable-header-names';
+const TIMEOUT = 'x-envoy-upstream-rq-timeout-ms';
+const PER_TRY_TIMEOUT = 'x-envoy-upstream-rq-per-try-timeout-ms';
+
+const CONSUMED: ReadonlySet<string> = new Set([
+  RETRY_ON, RETRY_GRPC_ON, MAX_RETRIES, STATUS_CODES, HEADER_NAMES, TIMEOUT, PER_TRY_TIMEOUT,
+  'x-envoy-hedge-on-per-try-timeout', 'x-envoy-upstream-rq-timeout-alt-response',
+]);
+
+/**
+ * The route's own plan where the request says nothing, which costs one look at its header names. Else a plan of its
+ * own; the headers that made it are removed, as they are for this hop only. Values that cannot be read are ignored.
+ */
+export function planRequest(action: ForwardAction, head: RequestHead): RequestPlan {
+  if (!mentionsRouter(head)) return action;
+  const timeoutMs = timeoutOf(head, TIMEOUT) ?? action.timeoutMs;
+  const own = action.retry instanceof CompiledRetryPolicy ? action.retry.settings : NO_RETRIES;
+  const settings = withHeaders(own, head, timeoutMs);
+  for (const name of CONSUMED) head.headers.remove(name);
+  const asks = settings.retryOn !== 0 || settings.perTryTimeoutMs > 0 || settings.perTryIdleTimeoutMs > 0;
+  return { timeoutMs, retry: asks ? new CompiledRetryPolicy(settings) : undefined };
+}
+
+function mentionsRouter(head: RequestHead): boolean {
+  const { headers } = head;
+  for (let i = 0; i < headers.count; i++) {
+    const name = headers.nameAt(i);
+    if (name.startsWith(PREFIX) && CONSUMED.has(name)) return true;
+  }
+  return false;
+}
+
+function withHeaders(own: RetrySettings, head: RequestHead, timeoutMs: number): RetrySettings {
+  const { headers } = head;
+  const retryOn = own.retryOn | retryOnOfHeader(headers.joined(RETRY_ON) ?? '', false)
+    | retryOnOfHeader(headers.joined(RETRY_GRPC_ON) ?? '', true);
+  const asked = wholeNumber(headers.get(MAX_RETRIES), HEADER_RETRIES_MAX);
+  const perTry = timeoutOf(head, PER_TRY_TIMEOUT) ?? own.perTryTimeoutMs;
+  return {
+    ...own,
+    retryOn,
+    maxRetries: retryOn !== 0 && asked !== undefined ? asked : own.maxRetries,
+    // A try that may take as long as the whole request has no timeout of its own.
+    perTryTimeoutMs: timeoutMs !== 0 && perTry >= timeoutMs ? 0 : perTry,
+    statusCodes: new Set([...own.statusCodes, ...codesOf(headers.joined(STATUS_CODES))]),
+    retriableNames: listOf(headers.joined(HEADER_NAMES)).map((name) => name.toLowerCase()),
+  };
+}
+
+function codesOf(text: string | undefined): number[] {
+  return listOf(text).map((part) => wholeNumber(part, 599) ?? 0).filter((code) => code >= 100);
+}
+
+function listOf(text: string | undefined): string[] {
+  if (text === undefined) return [];
+  return text.split(',', LIST_MAX).map((part) => part.trim()).filter((part) => part !== '');
+}
+
+/** Milliseconds; 0 is no timeout. */
+function timeoutOf(head: RequestHead, name: string): number | undefined {
+  return wholeNumber(head.headers.get(name), TIMEOUT_MS_MAX);
+}
+
+/** Decimal digits only, cut to `most`. */
+function wholeNumber(text: string | undefined, most: number): number | undefined {
+  if (text === undefined || !/^[0-9]{1,15}$/.test(text)) return undefined;
+  return Math.min(Number(text), most);
+}
