@@ -29,11 +29,17 @@ export const CHUNK_SLOTS = 8192;
 
 /** Upper bounds of histogram buckets (Envoy's defaults for Prometheus), in the stat's unit; +Inf follows. */
 export const BUCKETS: readonly number[] = [
-  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000, 3_600_000,
+  0.5, 1, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000, 600_000, 1_800_000,
+  3_600_000,
 ];
 
 /** Buckets, +Inf, count and sum. */
 export const HISTOGRAM_SLOTS: number = BUCKETS.length + 3;
+
+/** Stats of one thread; names beyond are all counted in `server.stats_overflow` instead (S88). */
+export const STATS_MAX = 200_000;
+
+const OVERFLOW: StatName = { flat: 'server.stats_overflow', family: 'envoy_server_stats_overflow', labels: [] };
 
 /** Only goes up. */
 export class Counter {
@@ -111,6 +117,10 @@ export class Stats {
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
   readonly #histograms = new Map<string, Histogram>();
+  /** Where stats go that found no place. */
+  readonly #unread = new Float64Array(HISTOGRAM_SLOTS);
+  #count = 0;
+  #overflow: Counter | undefined = undefined;
   #chunk: Float64Array = new Float64Array(0);
   #chunkIndex = -1;
   #used: number = CHUNK_SLOTS;
@@ -120,9 +130,10 @@ export class Stats {
   }
 
   counter(name: StatName): Counter {
-    const key = keyOf(name);
+    const key = statKey(name);
     let counter = this.#counters.get(key);
     if (counter === undefined) {
+      if (this.#full()) return new Counter(this.#unread, 0);
       const slot = this.#allocate('counter', name, 1);
       counter = new Counter(this.#chunk, slot);
       this.#counters.set(key, counter);
@@ -131,9 +142,10 @@ export class Stats {
   }
 
   gauge(name: StatName): Gauge {
-    const key = keyOf(name);
+    const key = statKey(name);
     let gauge = this.#gauges.get(key);
     if (gauge === undefined) {
+      if (this.#full()) return new Gauge(this.#unread, 0);
       const slot = this.#allocate('gauge', name, 1);
       gauge = new Gauge(this.#chunk, slot);
       this.#gauges.set(key, gauge);
@@ -142,9 +154,10 @@ export class Stats {
   }
 
   histogram(name: StatName): Histogram {
-    const key = keyOf(name);
+    const key = statKey(name);
     let histogram = this.#histograms.get(key);
     if (histogram === undefined) {
+      if (this.#full()) return new Histogram(this.#unread, 0);
       const slot = this.#allocate('histogram', name, HISTOGRAM_SLOTS);
       histogram = new Histogram(this.#chunk, slot);
       this.#histograms.set(key, histogram);
@@ -152,7 +165,18 @@ export class Stats {
     return histogram;
   }
 
+  #full(): boolean {
+    if (this.#count < STATS_MAX) return false;
+    if (this.#overflow === undefined) {
+      const slot = this.#allocate('counter', OVERFLOW, 1);
+      this.#overflow = new Counter(this.#chunk, slot);
+    }
+    this.#overflow.inc();
+    return true;
+  }
+
   #allocate(kind: StatKind, name: StatName, slots: number): number {
+    this.#count++;
     if (this.#used + slots > CHUNK_SLOTS) {
       const memory = new SharedArrayBuffer(CHUNK_SLOTS * Float64Array.BYTES_PER_ELEMENT);
       this.#chunk = new Float64Array(memory);
@@ -167,7 +191,8 @@ export class Stats {
   }
 }
 
-function keyOf(name: StatName): string {
+/** What makes two names the same stat. */
+export function statKey(name: StatName): string {
   let key = name.flat === '' ? name.family : name.flat;
   if (name.flat === '') for (const [label, value] of name.labels) key += `\u0000${label}\u0000${value}`;
   return key;
