@@ -87,7 +87,7 @@ test('a new, a changed and a deleted file are noticed', async (t) => {
   await watched.untilNames('c');
 });
 
-test('F03 S103 a bad file is refused whole, its last good content is served, and a mended one is taken back', async (t) => {
+test('F03 S103 a bad file is refused whole, its last good content is served, a mended one taken back', async (t) => {
   const watched = new Watched(t);
   watched.write('a.yaml', service('a'));
   await watched.start();
