@@ -42,6 +42,11 @@ export class ConfigIntake {
     return this.#warming;
   }
 
+  /** A listener is bound: it waits for nothing more. */
+  listening(name: string): void {
+    this.#warming.delete(name);
+  }
+
   /** Never rejects for what a resource holds: that comes back as its refusal, and its old state stays. */
   async apply(change: IntakeChange): Promise<readonly Refusal[]> {
     const refused: Refusal[] = [];

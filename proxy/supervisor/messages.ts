@@ -1,4 +1,5 @@
 // What the supervisor and its worker threads say to each other: plain values that structured clone carries.
+import type { TracingProvider } from '../config/tracing.ts';
 import type { SpanRecord } from '../telemetry/span-record.ts';
 import type { StatRegistration } from '../telemetry/stats.ts';
 
@@ -43,6 +44,8 @@ export interface WorkerStart {
   readonly reusePort: boolean;
   readonly logLevel: string;
   readonly node: NodeIdentity;
+  /** The bootstrap's tracing.http: who gets spans where a connection manager names nobody. */
+  readonly tracing: TracingProvider | undefined;
 }
 
 /** node.id, node.cluster and node.metadata of the bootstrap, for spans, logs and Istio's labels. */

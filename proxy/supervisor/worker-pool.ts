@@ -1,6 +1,8 @@
 // The lives of the worker threads: start, fan-out of configuration, replacement of the dead, orderly end (faults.md F19).
 import { SharedCounts } from '../base/shared-counts.ts';
-import { BREAKER_SLOTS_MAX, ConfigStore } from './config-store.ts';
+import type { TracingProvider } from '../config/tracing.ts';
+import type { ConfigStore } from './config-store.ts';
+import { BREAKER_SLOTS_MAX } from './config-store.ts';
 import type { Applied, ConfigBatch, FromWorker, NodeIdentity, Refusal, ToWorker } from './messages.ts';
 import type { WorkerListener } from './worker-thread.ts';
 import { WorkerThread } from './worker-thread.ts';
@@ -19,6 +21,7 @@ export interface PoolOptions {
   readonly reusePort: boolean;
   readonly logLevel: string;
   readonly node: NodeIdentity;
+  readonly tracing: TracingProvider | undefined;
   /** Old-space limit of each worker; undefined is V8's own. */
   readonly heapMb?: number;
 }
@@ -124,10 +127,8 @@ export class WorkerPool implements WorkerListener {
   }
 
   #spawn(index: number): WorkerThread {
-    const { count, reusePort, node, heapMb } = this.#options;
-    const start = {
-      workerIndex: index, workerCount: count, breakerCounts: this.#memory, reusePort, logLevel: this.#level, node,
-    };
+    const { count, reusePort, node, tracing, heapMb } = this.#options;
+    const start = { workerIndex: index, workerCount: count, breakerCounts: this.#memory, reusePort, logLevel: this.#level, node, tracing };
     const thread = new WorkerThread(start, this, heapMb);
     this.#threads.set(index, thread);
     return thread;

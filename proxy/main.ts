@@ -1,0 +1,87 @@
+// The proxy as a program: bootstrap file in, traffic served, SIGTERM drained; and the same as a handle for tests and embedding.
+import { availableParallelism } from 'node:os';
+import { systemClock } from './base/clock.ts';
+import { messageOf } from './base/error.ts';
+import { harden } from './base/harden.ts';
+import { loadBootstrap } from './config/bootstrap-file.ts';
+import type { Bootstrap } from './config/bootstrap.ts';
+import { RunningProxy } from './supervisor/running-proxy.ts';
+import type { NodeIdentity } from './supervisor/messages.ts';
+import { Logger } from './telemetry/log.ts';
+
+export interface ProxyOptions {
+  readonly file: string;
+  readonly logLevel: string;
+  /** Worker threads; 0 or absent: one for each CPU. */
+  readonly concurrency?: number;
+  /** After SIGTERM; default 30 s. */
+  readonly drainTimeMs?: number;
+  readonly serviceNode?: string;
+  readonly serviceCluster?: string;
+}
+
+const DRAIN_DEFAULT_MS = 30_000;
+
+/** `weft proxy --mode validate`: 0 when the file is good, 1 with every fault on a line when not. */
+export async function validateBootstrap(options: ProxyOptions): Promise<number> {
+  try {
+    const { warnings } = await loadBootstrap(options.file);
+    for (const warning of warnings) process.stderr.write(`${warning}\n`);
+    process.stdout.write(`configuration '${options.file}' OK\n`);
+    return 0;
+  } catch (cause) {
+    process.stderr.write(`${messageOf(cause)}\n`);
+    return 1;
+  }
+}
+
+/** Serves until SIGTERM or SIGINT; resolves with the exit status: 0 after a drain, 2 when it cannot start. */
+export async function runProxy(options: ProxyOptions): Promise<number> {
+  harden();
+  const log = new Logger(options.logLevel);
+  const main = log.component('main');
+  let proxy: RunningProxy;
+  try {
+    const { bootstrap, warnings } = await loadBootstrap(options.file);
+    for (const warning of warnings) log.component('config').warning(warning);
+    proxy = await RunningProxy.start({
+      bootstrap, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel,
+      concurrency: options.concurrency || availableParallelism(),
+    });
+  } catch (cause) {
+    for (const line of messageOf(cause).split('\n')) main.critical(line);
+    return 2;
+  }
+  main.info(`serving with ${proxy.workers} worker${proxy.workers === 1 ? '' : 's'}${proxy.adminAddress === '' ? '' : `, admin on ${proxy.adminAddress}`}`);
+  await untilToldToEnd(proxy);
+  const drainMs = options.drainTimeMs ?? DRAIN_DEFAULT_MS;
+  main.info(`draining: requests in flight have ${drainMs / 1000} s; a second signal ends at once`);
+  await Promise.race([proxy.drain(drainMs), signalled()]);
+  await proxy.stop();
+  return 0;
+}
+
+/** Resolves on a signal, or when the admin interface asks for the end. */
+async function untilToldToEnd(proxy: RunningProxy): Promise<void> {
+  await Promise.race([signalled(), proxy.quitRequested]);
+}
+
+function signalled(): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      process.removeListener('SIGTERM', done);
+      process.removeListener('SIGINT', done);
+      resolve();
+    };
+    process.on('SIGTERM', done);
+    process.on('SIGINT', done);
+  });
+}
+
+function nodeIdentity(bootstrap: Bootstrap, options: ProxyOptions): NodeIdentity {
+  return {
+    id: options.serviceNode ?? bootstrap.node?.id ?? '',
+    cluster: options.serviceCluster ?? bootstrap.node?.cluster ?? '',
+    metadata: bootstrap.node?.metadata ?? {},
+  };
+}

@@ -1,0 +1,154 @@
+// The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
+import { systemClock } from './base/clock.ts';
+import type { Clock } from './base/clock.ts';
+import { PooledRandom } from './base/random.ts';
+import { SharedCounts } from './base/shared-counts.ts';
+import { TimerWheel } from './base/timers.ts';
+import { WriteBatch } from './base/write-batch.ts';
+import type { FilterChain as ChainConfig } from './config/listener.ts';
+import type { DownstreamTlsContext } from './config/tls.ts';
+import { DOWNSTREAM_TLS_TYPE } from './config/type-url.ts';
+import { HttpFilters } from './filter/registry.ts';
+import { ListenerCompiler } from './listener/listener-compile.ts';
+import { ListenerSet } from './listener/listener-set.ts';
+import { NetworkFilters } from './network/network-filters.ts';
+import { RouteTables } from './route/route-tables.ts';
+import type { Applied, ConfigBatch, FromWorker, WorkerStart } from './supervisor/messages.ts';
+import { StatPort } from './supervisor/stat-port.ts';
+import { AccessLogFiles, compileAccessLogs } from './telemetry/access-log.ts';
+import { Logger } from './telemetry/log.ts';
+import { SpanBuffer } from './telemetry/span-buffer.ts';
+import type { StatScope } from './telemetry/stat-name.ts';
+import { Stats } from './telemetry/stats.ts';
+import { compileTracer } from './telemetry/tracing.ts';
+import { SecretStore } from './tls/secret-store.ts';
+import { ServerTlsContext } from './tls/server-context.ts';
+import { TlsStats } from './tls/tls-stats.ts';
+import { ClusterSetImpl } from './upstream/cluster-set.ts';
+import { http1Opener } from './upstream/http1-opener.ts';
+import { WorkerConfig } from './worker-config.ts';
+
+type Send = (message: FromWorker) => void;
+
+/** Everything that one worker thread runs. */
+export class WorkerProxy {
+  readonly #clock: Clock = systemClock;
+  readonly #timers = new TimerWheel(systemClock);
+  readonly #random = new PooledRandom();
+  readonly #writes = new WriteBatch();
+  readonly #secrets = new SecretStore();
+  readonly #routes = new RouteTables();
+  readonly #start: WorkerStart;
+  readonly #send: Send;
+  readonly #log: Logger;
+  readonly #statPort: StatPort;
+  readonly #stats: Stats;
+  readonly #spans: SpanBuffer;
+  readonly #logFiles: AccessLogFiles;
+  readonly #clusters: ClusterSetImpl;
+  readonly #filters: HttpFilters;
+  readonly #listeners: ListenerSet;
+  readonly #config: WorkerConfig;
+  #connectionIds = 0;
+  #drainWatch: NodeJS.Timeout | undefined = undefined;
+
+  constructor(start: WorkerStart, send: Send) {
+    this.#start = start;
+    this.#send = send;
+    this.#log = new Logger(start.logLevel, this.#clock);
+    this.#statPort = new StatPort(send);
+    this.#stats = new Stats(this.#statPort);
+    this.#spans = new SpanBuffer(this.#timers, this.#stats, (spans) => send({ kind: 'spans', spans }));
+    this.#logFiles = new AccessLogFiles(this.#timers, this.#stats);
+    this.#clusters = this.#makeClusters();
+    this.#filters = new HttpFilters({ clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node });
+    this.#listeners = this.#makeListeners();
+    this.#config = new WorkerConfig({
+      secrets: this.#secrets, clusters: this.#clusters, routes: this.#routes, listeners: this.#listeners,
+      compileFilterConfig: this.#filters.compileFilterConfig,
+    });
+  }
+
+  apply(batch: ConfigBatch): Promise<Applied> {
+    return this.#config.apply(batch);
+  }
+
+  /** Every response is its connection's last from now on; the number of open connections is told until it is 0. */
+  drain(): void {
+    this.#listeners.drain();
+    const tell = (): void => this.#send({ kind: 'connections', count: this.#listeners.connections });
+    tell();
+    this.#drainWatch ??= setInterval(tell, 50);
+  }
+
+  /** Of this thread; a component that this thread doesn't have is another's. */
+  setLogLevel(level: string, component: string | undefined): void {
+    if (component === undefined || this.#log.levels().has(component)) this.#log.setLevel(level, component);
+  }
+
+  reopenLogs(): void {
+    this.#logFiles.reopen();
+  }
+
+  /** Closes what is open, writes what waits. */
+  async stop(): Promise<void> {
+    clearInterval(this.#drainWatch);
+    this.#listeners.destroy();
+    this.#clusters.close();
+    this.#spans.flush();
+    this.#statPort.flush();
+    await new Promise<void>((resolve) => this.#logFiles.close(resolve));
+  }
+
+  #makeClusters(): ClusterSetImpl {
+    const { breakerCounts, workerCount, workerIndex } = this.#start;
+    return new ClusterSetImpl({
+      clock: this.#clock, timers: this.#timers, random: this.#random, stats: this.#stats, secrets: this.#secrets,
+      openHttp1: http1Opener(this.#writes),
+      tellsMembership: workerIndex === 0,
+      shared: { counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex },
+    });
+  }
+
+  #makeListeners(): ListenerSet {
+    const network = this.#makeNetworkFilters();
+    const compiler = new ListenerCompiler({
+      stats: this.#stats,
+      filter: (chain, listener) => network.prepare(chain, listener),
+      tls: (chain, scope, stats) => this.#serverTls(chain, scope, stats),
+    });
+    const host = {
+      clock: this.#clock, timers: this.#timers, reusePort: this.#start.reusePort,
+      nextConnectionId: () => ++this.#connectionIds,
+      onHandshakeFailure: (listener: string, peer: string, reason: string) => {
+        this.#log.component('tls').debug(`${listener}: handshake with ${peer} failed: ${reason}`);
+      },
+    };
+    return new ListenerSet((config, name) => compiler.compile(config, name), host, {
+      onListening: (listener, port) => this.#send({ kind: 'listening', listener, port }),
+      onListenFailed: (listener, reason) => this.#send({ kind: 'listen-failed', listener, reason }),
+    });
+  }
+
+  #makeNetworkFilters(): NetworkFilters {
+    const { node, tracing } = this.#start;
+    return new NetworkFilters({
+      clock: this.#clock, timers: this.#timers, random: this.#random, writes: this.#writes, stats: this.#stats,
+      clusters: this.#clusters, routes: this.#routes,
+      compileRoutes: (config) => this.#config.compileRoutes(config),
+      compileFilters: (config, listener) => this.#filters.compile(config.httpFilters, config.statPrefix, listener.trafficDirection),
+      compileAccessLogs: (configs) => compileAccessLogs(configs, { files: this.#logFiles, random: this.#random }),
+      compileTracer: (config, listener) => compileTracer(config.tracing, {
+        outbound: listener.trafficDirection === 'OUTBOUND', defaultProvider: tracing, requestId: config.requestIdExtension?.typedConfig,
+        path: 'tracing',
+      }, { random: this.#random, spans: this.#spans, node }),
+    });
+  }
+
+  #serverTls(chain: ChainConfig, scope: string, stats: StatScope): ServerTlsContext | undefined {
+    const config = chain.transportSocket?.typedConfig;
+    if (config === undefined || config['@type'] !== DOWNSTREAM_TLS_TYPE) return undefined;
+    const deps = { secrets: this.#secrets, stats: new TlsStats(this.#stats, stats), clock: this.#clock, timers: this.#timers };
+    return new ServerTlsContext(config as DownstreamTlsContext, scope, deps);
+  }
+}

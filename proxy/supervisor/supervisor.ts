@@ -1,0 +1,209 @@
+// The supervisor: starts the workers, brings configuration to them from file and control plane, and ends them in order.
+import type { Clock } from '../base/clock.ts';
+import { ConfigError } from '../base/error.ts';
+import type { Bootstrap } from '../config/bootstrap.ts';
+import type { ClusterLoadAssignment } from '../config/endpoint.ts';
+import type { Listener } from '../config/listener.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { SpanRecord } from '../telemetry/span-record.ts';
+import { serverScope, statName } from '../telemetry/stat-name.ts';
+import { Stats } from '../telemetry/stats.ts';
+import type { Counter } from '../telemetry/stats.ts';
+import { ConfigIntake } from './config-intake.ts';
+import type { IncomingResource } from './config-intake.ts';
+import { ConfigStore } from './config-store.ts';
+import { DnsResolver } from './dns.ts';
+import type { FromWorker, NodeIdentity, ResourceKind } from './messages.ts';
+import { sharesPorts } from './port-probe.ts';
+import type { StatSource, StatsMerger } from './stats-merger.ts';
+import type { PoolListener } from './worker-pool.ts';
+import { WorkerPool } from './worker-pool.ts';
+import type { WorkerThread } from './worker-thread.ts';
+
+export interface SupervisorOptions {
+  readonly bootstrap: Bootstrap;
+  readonly node: NodeIdentity;
+  /** Worker threads. */
+  readonly concurrency: number;
+  readonly clock: Clock;
+  readonly logLevel: string;
+  /** Old-space limit of each worker; undefined is V8's own. */
+  readonly heapMb?: number;
+}
+
+/** What the supervisor is given to work with. */
+export interface SupervisorServices {
+  readonly log: Logger;
+  readonly stats: StatsMerger;
+  spans(spans: readonly SpanRecord[]): void;
+  /** What was asked of the control plane and of the certificate authority at start is there. */
+  initialized(): boolean;
+}
+
+/**
+ * - initializing: static configuration is being applied, or listeners wait for what they need.
+ * - live: all that was asked for at start serves.
+ * - draining: told to end; readiness is off, requests in flight finish.
+ * - stopped.
+ */
+export type SupervisorState = 'initializing' | 'live' | 'draining' | 'stopped';
+
+export class Supervisor implements PoolListener {
+  readonly store = new ConfigStore();
+  readonly intake: ConfigIntake;
+  readonly pool: WorkerPool;
+  readonly #options: SupervisorOptions;
+  readonly #services: SupervisorServices;
+  readonly #dns: DnsResolver;
+  readonly #connections = new Map<number, number>();
+  readonly #ports = new Map<string, number>();
+  readonly #sources = new Map<WorkerThread, StatSource>();
+  readonly #deaths: Counter;
+  #state: SupervisorState = 'initializing';
+  #onStopped: (() => void) | undefined = undefined;
+  #onEmpty: (() => void) | undefined = undefined;
+
+  private constructor(options: SupervisorOptions, services: SupervisorServices, reusePort: boolean) {
+    this.#options = options;
+    this.#services = services;
+    const { bootstrap, node, concurrency, clock, heapMb } = options;
+    this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
+    const pool = { logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node, tracing: bootstrap.tracing?.http, ...(heapMb !== undefined && { heapMb }) };
+    this.pool = new WorkerPool(pool, this.store, this);
+    this.#dns = new DnsResolver({
+      onEndpoints: (name, assignment) => void this.#onResolved(name, assignment),
+      onFailure: (cluster, hostname, reason) => services.log.component('dns').warning(`cluster ${cluster}: ${hostname} does not resolve: ${reason}`),
+    });
+    this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock);
+    if (!reusePort && concurrency > 1) services.log.component('main').warning('this system cannot share a port between threads: one worker is used');
+  }
+
+  static async create(options: SupervisorOptions, services: SupervisorServices): Promise<Supervisor> {
+    return new Supervisor(options, services, options.concurrency > 1 ? await sharesPorts() : true);
+  }
+
+  get state(): SupervisorState {
+    return this.#state;
+  }
+
+  /** What readiness still waits for, for people. */
+  get waitingFor(): readonly string[] {
+    return [...this.intake.warming].map((name) => `listener ${name}`);
+  }
+
+  /** Where a listener really listens; undefined while it does not. */
+  portOf(listener: string): number | undefined {
+    return this.#ports.get(listener);
+  }
+
+  /** Applies what the file holds. Rejects with a ConfigError for each resource that is refused, as one error. */
+  async start(): Promise<void> {
+    this.pool.start();
+    const { secrets = [], clusters = [], listeners = [] } = this.#options.bootstrap.staticResources ?? {};
+    await this.#static('secret', secrets.map((secret) => [secret.name, secret]));
+    await this.#static('cluster', clusters.map((cluster) => [cluster.name, cluster]));
+    await this.#static('listener', listeners.map((listener) => [listenerName(listener), listener]));
+    this.updateState();
+  }
+
+  /** Called whenever something may have become ready. */
+  updateState(): void {
+    if (this.#state === 'initializing' && this.intake.warming.size === 0 && this.#services.initialized()) this.#state = 'live';
+  }
+
+  /** Readiness off, `connection: close` on every response; resolves when no connection is left or `deadlineMs` is over. */
+  async drain(deadlineMs: number): Promise<void> {
+    if (this.#state === 'draining' || this.#state === 'stopped') return;
+    this.#state = 'draining';
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve;
+    });
+    this.pool.post({ kind: 'drain' });
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([empty, deadline]);
+    clearTimeout(timer);
+  }
+
+  /** Ends the workers. */
+  async stop(): Promise<void> {
+    this.#state = 'stopped';
+    this.#dns.stop();
+    const stopped = new Promise<void>((resolve) => {
+      this.#onStopped = resolve;
+    });
+    this.pool.stop();
+    await stopped;
+  }
+
+  onWorkerMessage(thread: WorkerThread, message: FromWorker): void {
+    switch (message.kind) {
+      case 'listening':
+        this.#ports.set(message.listener, message.port);
+        this.intake.listening(message.listener);
+        this.updateState();
+        break;
+      case 'listen-failed':
+        this.#services.log.component('listener').error(`listener ${message.listener} cannot listen on ${message.reason}`);
+        break;
+      case 'connections':
+        this.#connections.set(thread.index, message.count);
+        if ([...this.#connections.values()].every((count) => count === 0) && this.#connections.size === this.pool.size) this.#onEmpty?.();
+        break;
+      case 'chunk':
+        this.#statsOf(thread).chunk(message.index, message.memory);
+        break;
+      case 'stats':
+        for (const registration of message.registrations) this.#statsOf(thread).register(registration);
+        break;
+      case 'spans':
+        this.#services.spans(message.spans);
+        break;
+      case 'started':
+      case 'applied':
+        break;
+    }
+  }
+
+  onWorkerDeath(thread: WorkerThread, reason: string, delayMs: number): void {
+    this.#sources.get(thread)?.end();
+    this.#sources.delete(thread);
+    this.#deaths.inc();
+    this.#connections.delete(thread.index);
+    const when = delayMs === 0 ? 'at once' : `after ${delayMs} ms`;
+    this.#services.log.component('worker').error(`worker ${thread.index} ended (${reason}); it is replaced ${when}`);
+  }
+
+  onAllStopped(): void {
+    this.#onStopped?.();
+  }
+
+  #statsOf(thread: WorkerThread): StatSource {
+    let source = this.#sources.get(thread);
+    if (source === undefined) {
+      source = this.#services.stats.source();
+      this.#sources.set(thread, source);
+    }
+    return source;
+  }
+
+  async #static(kind: ResourceKind, resources: readonly (readonly [string, unknown])[]): Promise<void> {
+    const updated: IncomingResource[] = resources.map(([name, resource]) => ({ name, resource, version: '' }));
+    const refused = await this.intake.apply({ kind, updated, removed: [], origin: 'static' });
+    if (refused.length > 0) throw new ConfigError('', refused.map(({ reason }) => reason).join('\n'));
+  }
+
+  async #onResolved(name: string, assignment: ClusterLoadAssignment): Promise<void> {
+    const updated = [{ name, resource: assignment, version: '' }];
+    const refused = await this.intake.apply({ kind: 'endpoints', updated, removed: [], origin: 'static' });
+    for (const { reason } of refused) this.#services.log.component('dns').error(`cluster ${name}: ${reason}`);
+  }
+}
+
+/** A listener without a name is known by its address, as in Envoy. */
+export function listenerName(listener: Listener): string {
+  const address = listener.address.socketAddress;
+  return listener.name || `${address?.address ?? ''}:${address?.portValue ?? ''}`;
+}

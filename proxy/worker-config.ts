@@ -1,0 +1,102 @@
+// Configuration as a worker takes it: each resource goes to the part that owns its kind, wholly or not at all.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { messageOf } from './base/error.ts';
+import type { Cluster } from './config/cluster.ts';
+import type { ClusterLoadAssignment } from './config/endpoint.ts';
+import type { Listener } from './config/listener.ts';
+import type { RouteConfiguration } from './config/route.ts';
+import type { Secret } from './config/tls.ts';
+import type { ListenerSet } from './listener/listener-set.ts';
+import type { FilterConfigCompiler } from './route/filter-config.ts';
+import { RouteTableBuild } from './route/route-table.ts';
+import type { RouteTable } from './route/route-table.ts';
+import type { RouteTables } from './route/route-tables.ts';
+import type { Applied, ConfigBatch, NamedResource, Refusal, ResourceKind } from './supervisor/messages.ts';
+import type { SecretStore } from './tls/secret-store.ts';
+import type { ClusterSetImpl } from './upstream/cluster-set.ts';
+
+export interface WorkerConfigDeps {
+  readonly secrets: SecretStore;
+  readonly clusters: ClusterSetImpl;
+  readonly routes: RouteTables;
+  readonly listeners: ListenerSet;
+  readonly compileFilterConfig: FilterConfigCompiler;
+}
+
+/** Routes that are compiled before the event loop gets its turn (threats.md S85). */
+const ROUTES_PER_SLICE = 200;
+
+export class WorkerConfig {
+  readonly #deps: WorkerConfigDeps;
+
+  constructor(deps: WorkerConfigDeps) {
+    this.#deps = deps;
+  }
+
+  /** Never rejects: what a resource holds comes back as its refusal. */
+  async apply(batch: ConfigBatch): Promise<Applied> {
+    const refused: Refusal[] = [];
+    for (const resource of batch.updated) {
+      try {
+        await this.#put(batch.kind, resource);
+      } catch (cause) {
+        refused.push({ name: resource.name, reason: messageOf(cause) });
+      }
+    }
+    for (const name of batch.removed) this.#remove(batch.kind, name);
+    await this.#deps.listeners.activate();
+    return { refused, warming: this.#deps.listeners.warming };
+  }
+
+  /** Compiles a table in slices. Rejects with a ConfigError. */
+  async compileRoutes(config: RouteConfiguration): Promise<RouteTable> {
+    const build = new RouteTableBuild(config, this.#deps.compileFilterConfig);
+    for (;;) {
+      const table = build.step(ROUTES_PER_SLICE);
+      if (table !== undefined) return table;
+      await nextTurn();
+    }
+  }
+
+  async #put(kind: ResourceKind, { name, resource, breakerSlot }: NamedResource): Promise<void> {
+    const { secrets, clusters, routes, listeners } = this.#deps;
+    switch (kind) {
+      case 'secret':
+        secrets.apply(resource as Secret);
+        break;
+      case 'cluster':
+        clusters.apply({ config: resource as Cluster, ...(breakerSlot !== undefined && { breakerSlot }) });
+        break;
+      case 'endpoints':
+        clusters.applyAssignment(resource as ClusterLoadAssignment);
+        break;
+      case 'route':
+        routes.put(name, await this.compileRoutes(resource as RouteConfiguration));
+        break;
+      case 'listener':
+        await listeners.apply(name, resource as Listener);
+        break;
+    }
+  }
+
+  #remove(kind: ResourceKind, name: string): void {
+    const { secrets, clusters, routes, listeners } = this.#deps;
+    switch (kind) {
+      case 'secret':
+        secrets.remove(name);
+        break;
+      case 'cluster':
+        clusters.remove(name);
+        break;
+      case 'endpoints':
+        clusters.applyAssignment({ clusterName: name, endpoints: [] });
+        break;
+      case 'route':
+        routes.forget(name);
+        break;
+      case 'listener':
+        listeners.remove(name);
+        break;
+    }
+  }
+}
