@@ -1,5 +1,5 @@
 // Istio's standard metrics (stats.PluginConfig of the Istio proxy; filter istio.stats).
-import { bool, duration, enumeration, string } from './scalar.ts';
+import { bool, enumeration, string } from './scalar.ts';
 import { list, message, optional, type Static } from './schema.ts';
 
 export const MetricConfig = message('stats.MetricConfig', {
@@ -12,10 +12,8 @@ export const MetricConfig = message('stats.MetricConfig', {
 export interface MetricConfig extends Static<typeof MetricConfig> {}
 
 export const IstioStats = message('stats.PluginConfig', {
-  disableHostHeaderFallback: optional(bool(), 'A client\'s host header never names the destination service; for '
-    + 'gateways. '
-    + 'Default false.'),
-  tcpReportingDuration: optional(duration({ atLeast: 1 }), 'How often open TCP connections report; default 5s.'),
+  disableHostHeaderFallback: optional(bool(), 'Always so, whatever it says: a client\'s host header never names the '
+    + 'destination service, because labels come from configuration only.'),
   metrics: optional(list(MetricConfig), 'Changes to the standard metrics.'),
   reporter: optional(enumeration(['UNSPECIFIED'], {
     refused: { SERVER_GATEWAY: 'waypoints are not supported' },
@@ -23,6 +21,9 @@ export const IstioStats = message('stats.PluginConfig', {
   }), 'By the listener\'s traffic direction.'),
 }, {
   refused: { 'metrics of one\'s own are not supported': ['definitions'] },
-  warned: { 'series are kept while the proxy lives': ['rotation_interval', 'graceful_deletion_interval'] },
+  warned: {
+    'series are kept while the proxy lives': ['rotation_interval', 'graceful_deletion_interval'],
+    'metrics of TCP connections are not kept': ['tcp_reporting_duration'],
+  },
 });
 export interface IstioStats extends Static<typeof IstioStats> {}
