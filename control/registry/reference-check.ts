@@ -16,7 +16,6 @@ export function checkReferences(inventory: Inventory, registry: Registry, rootNa
   for (const object of inventory.list('DestinationRule')) checker.destinationRule(object);
   for (const object of inventory.list('PeerAuthentication')) checker.rootSelector(object, rootNamespace);
   checker.sharedHosts();
-  checker.mixedTls();
   return checker.findings;
 }
 
@@ -86,17 +85,6 @@ class ReferenceChecker {
         const reason = `${full} has rules in ${placeOf(other.origin)} already, which hold`;
         this.#add(object, ['spec', 'hosts', at], reason);
       }
-    }
-  }
-
-  /** Weft has one transport a cluster, so that endpoints without a sidecar get nothing beside those that have one. */
-  mixedTls(): void {
-    for (const service of this.#registry.services) {
-      const plain = service.endpoints.filter(({ workload }) => workload.tlsMode === 'disabled');
-      if (plain.length === 0 || plain.length === service.endpoints.length) continue;
-      const names = [...new Set(plain.map(({ workload }) => workload.name || workload.address))].slice(0, 5).join(', ');
-      const reason = `${names}: without a sidecar, beside endpoints that have one; weft proxies do not send there`;
-      this.findings.push({ where: placeOf(service.origin), object: `Service ${service.hostname}`, path: '', reason });
     }
   }
 

@@ -37,8 +37,10 @@ function clusterOf(yaml: string, subset = '', caller: Caller = {}): Cluster {
   return found.cluster;
 }
 
+/** The context of mutual TLS, by rule or by itself. */
 function tlsOf(cluster: Cluster): UpstreamTlsContext | undefined {
-  const config = cluster.transportSocket?.typedConfig;
+  const [match] = cluster.transportSocketMatches ?? [];
+  const config = (match?.transportSocket ?? cluster.transportSocket)?.typedConfig;
   return config?.['@type'] === UPSTREAM_TLS_TYPE ? config : undefined;
 }
 
@@ -82,7 +84,7 @@ test('mutual TLS by itself: own certificate by SDS, the identities of the servic
 
 test('no sidecar, no TLS; peers that DISABLE it, no TLS', () => {
   const plain = MESH.replaceAll('  serviceAccount: bookinfo-reviews\n', '');
-  assert.equal(clusterOf(plain).transportSocket, undefined);
+  assert.equal(tlsOf(clusterOf(plain)), undefined);
   const disabled = `${MESH}
 ---
 apiVersion: security.istio.io/v1
@@ -90,24 +92,23 @@ kind: PeerAuthentication
 metadata: { name: d, namespace: default }
 spec: { mtls: { mode: DISABLE } }
 `;
-  assert.equal(clusterOf(disabled).transportSocket, undefined);
-  assert.ok(tlsOf(clusterOf(serviceYaml('reviews'))), 'before the first endpoint is known nothing is sent in clear');
+  assert.equal(tlsOf(clusterOf(disabled)), undefined);
+  assert.ok(tlsOf(clusterOf(serviceYaml('reviews'))), 'endpoints that are not known yet may have sidecars');
 });
 
-test('where only some endpoints have a sidecar Envoy chooses by endpoint, and weft never downgrades', () => {
+test('where only some endpoints have a sidecar each says so itself', () => {
   const bare = workloadYaml('bare', 'reviews', 'v3', '10.0.0.3').replace('  serviceAccount: bookinfo-reviews\n', '');
-  const mixed = MESH + bare;
-  const forEnvoy = clustersOf(mixed, { isWeft: false })[0];
-  assert.match(JSON.stringify(forEnvoy?.cluster), /"transportSocketMatches":\[\{"name":"tlsMode-istio"/);
-  assert.equal(forEnvoy?.endpoints?.endpoints?.[0]?.lbEndpoints?.length, 3);
-  const forWeft = clustersOf(mixed)[0];
-  assert.ok(forWeft !== undefined && tlsOf(forWeft.cluster));
-  assert.equal(forWeft.endpoints?.endpoints?.[0]?.lbEndpoints?.length, 2);
+  const [made] = clustersOf(MESH + bare);
+  assert.deepEqual(made?.cluster.transportSocketMatches?.map(({ name, match }) => [name, match]),
+    [['tlsMode-istio', { tlsMode: 'istio' }], ['tlsMode-disabled', {}]]);
+  const modes = made.endpoints?.endpoints?.[0]?.lbEndpoints?.map(({ metadata }) =>
+    metadata?.filterMetadata?.['envoy.transport_socket_match']?.['tlsMode']);
+  assert.deepEqual(modes, ['istio', 'istio', undefined]);
 });
 
 test('a rule decides on TLS: DISABLE, SIMPLE with files, ISTIO_MUTUAL', () => {
   const withTls = (tls: string) => clusterOf(MESH + rule(`trafficPolicy: { tls: { ${tls} } }`));
-  assert.equal(withTls('mode: DISABLE').transportSocket, undefined);
+  assert.equal(tlsOf(withTls('mode: DISABLE')), undefined);
   const simple = tlsOf(withTls('mode: SIMPLE, caCertificates: /ca.pem, sni: a.test'));
   assert.equal(simple?.sni, 'a.test');
   assert.equal(simple.commonTlsContext.validationContext?.trustedCa?.filename, '/ca.pem');
@@ -190,7 +191,7 @@ spec: { hosts: [o.test], ports: [{ number: 80, name: http }], resolution: DNS }
 `);
   assert.equal(made?.cluster.type, 'STRICT_DNS');
   assert.equal(made.endpoints, undefined);
-  assert.equal(made.cluster.transportSocket, undefined);
+  assert.equal(tlsOf(made.cluster), undefined);
   const [endpoint] = made.cluster.loadAssignment?.endpoints?.[0]?.lbEndpoints ?? [];
   assert.equal(endpoint?.endpoint.address.socketAddress?.address, 'o.test');
 });

@@ -47,9 +47,8 @@ function buildCluster(parts: Parts): OutboundCluster {
   const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
   const policy = parts.policies.forPort(port.number, declared?.subset);
   const endpoints = subsetEndpoints(parts);
-  const { sockets, usable } = transport(parts, policy, endpoints);
   const protocol = carriedProtocol(port.protocol, scope.isWeft);
-  const assignment = loadAssignment(view, name, usable);
+  const assignment = loadAssignment(view, name, endpoints);
   const cluster: Cluster = {
     name,
     ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
@@ -57,7 +56,7 @@ function buildCluster(parts: Parts): OutboundCluster {
     ...(isHttp(protocol) && {
       typedExtensionProtocolOptions: upstreamProtocol(protocol === 'http2' ? 'http2' : 'http', policy.connectionPool),
     }),
-    ...sockets,
+    ...transport(parts, policy),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
   return { cluster, endpoints: service.resolution === 'dns' ? undefined : assignment };
@@ -84,53 +83,36 @@ function dnsEndpoints(assignment: ClusterLoadAssignment): Partial<Cluster> {
   };
 }
 
-interface Transport {
-  readonly sockets: Pick<Cluster, 'transportSocket'>;
-  /** Endpoints that may be used with it. */
-  readonly usable: readonly ServiceEndpoint[];
-}
+const PLAINTEXT: UpstreamTransportSocket = { name: RAW_SOCKET, typedConfig: { '@type': RAW_BUFFER_TYPE } };
+
+type Transport = Pick<Cluster, 'transportSocket' | 'transportSocketMatches'>;
 
 /** What the rule says; without one, what the endpoints speak. */
-function transport(parts: Parts, policy: PortPolicy, endpoints: readonly ServiceEndpoint[]): Transport {
+function transport(parts: Parts, policy: PortPolicy): Transport {
   const { service, port, declared } = parts;
-  const host = isWildcard(service.hostname) ? service.hostname.slice(2) : service.hostname;
+  const sni = clusterSni(port.number, declared?.subset.name ?? '', service.hostname);
   const { tls } = policy;
-  if (tls === undefined) return autoTransport(parts, endpoints);
-  if (tls.mode === 'ISTIO_MUTUAL') {
-    const sni = tls.sni ?? clusterSni(port.number, declared?.subset.name ?? '', service.hostname);
-    return { sockets: { transportSocket: meshTls(parts, sni, tls.subjectAltNames) }, usable: endpoints };
-  }
-  if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return { sockets: {}, usable: endpoints };
+  if (tls === undefined) return autoTransport(parts, sni);
+  if (tls.mode === 'ISTIO_MUTUAL') return { transportSocket: meshTls(parts, tls.sni ?? sni, tls.subjectAltNames) };
+  if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return {};
   const names = service.subjectAltNames;
   const named = tls.subjectAltNames === undefined && names.length > 0 ? { ...tls, subjectAltNames: [...names] } : tls;
-  return { sockets: { transportSocket: fileClientTls(named, host) }, usable: endpoints };
+  const host = isWildcard(service.hostname) ? service.hostname.slice(2) : service.hostname;
+  return { transportSocket: fileClientTls(named, host) };
 }
 
 /**
- * Mutual TLS by itself, where the endpoints have sidecars. Where only some do, Envoy chooses by endpoint; weft has one
- * transport a cluster and takes those with sidecars alone: a connection is never downgraded.
+ * Mutual TLS by itself: each endpoint says in its metadata whether it has a sidecar. A service without any such
+ * endpoint is left in clear, so that it does not wait for certificates; one whose endpoints are unknown yet is not.
  */
-function autoTransport(parts: Parts, endpoints: readonly ServiceEndpoint[]): Transport {
-  const { view, scope, service, port, declared } = parts;
-  const secured = endpoints.filter((endpoint) => endpointTls(view, endpoint) === 'istio');
-  const isPlain = secured.length === 0 && (endpoints.length > 0 || service.external);
-  if (isPlain) return { sockets: {}, usable: endpoints };
-  const transportSocket = meshTls(parts, clusterSni(port.number, declared?.subset.name ?? '', service.hostname));
-  if (secured.length === endpoints.length) return { sockets: { transportSocket }, usable: endpoints };
-  if (scope.isWeft) return { sockets: { transportSocket }, usable: secured };
-  return { sockets: transportSocketMatches(transportSocket), usable: endpoints };
-}
-
-/** Envoy's choice by endpoint metadata; a field that weft's own model does not have. */
-function transportSocketMatches(transportSocket: UpstreamTransportSocket): object {
+function autoTransport(parts: Parts, sni: string): Transport {
+  const { view, service } = parts;
+  const isSecured = service.endpoints.some((endpoint) => endpointTls(view, endpoint) === 'istio');
+  if (!isSecured && (service.endpoints.length > 0 || service.external)) return {};
   return {
     transportSocketMatches: [
-      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket },
-      {
-        name: 'tlsMode-disabled',
-        match: {},
-        transportSocket: { name: RAW_SOCKET, typedConfig: { '@type': RAW_BUFFER_TYPE } },
-      },
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: meshTls(parts, sni) },
+      { name: 'tlsMode-disabled', match: {}, transportSocket: PLAINTEXT },
     ],
   };
 }
