@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
-import type { RouteEntry } from '../route/route-entry.ts';
+import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 
 /**
@@ -26,6 +26,8 @@ export interface LocalReply {
   /** Bits of response-flag.ts. */
   readonly flags: number;
   readonly headers?: readonly (readonly [string, string])[];
+  /** What gRPC clients get instead of the status's own translation (fault aborts with grpc_status). */
+  readonly grpcStatus?: number;
   /** Set for redirects and direct responses: the route's response header changes apply to them, as in Envoy. */
   readonly route?: RouteEntry;
 }
@@ -38,6 +40,8 @@ export interface FilterStream {
   readonly response: ResponseHead | undefined;
   /** The matched route; undefined when none matched. Matched before the first filter runs. */
   readonly route: RouteEntry | undefined;
+  /** Name of the cluster that the route's action drew for this request; '' for other actions, or when none fits. */
+  readonly cluster: string;
   readonly timers: TimerWheel;
   /** A value that one filter keeps for this stream; `index` is the filter's own (see HttpFilter.index). */
   getState(index: number): unknown;
@@ -54,9 +58,13 @@ export interface FilterStream {
 
 /** What the router, and it alone, may do beside: answer with the upstream's response and hold the request's bytes. */
 export interface RoutedStream extends FilterStream {
+  /** The route's choice of cluster, with the header changes of its own level. */
+  readonly clusterChoice: ClusterChoice | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly bufferBytesMax: number;
+  /** What is behind `cluster`. */
+  readonly clusterChoice: ClusterChoice | undefined;
   /** The whole request has arrived. */
   readonly requestComplete: boolean;
   /** A response head has been sent on, so that no local reply is possible any more. */

@@ -60,9 +60,8 @@ export class RouterFilter implements HttpFilter {
   }
 
   #forward(stream: RoutedStream, route: RouteEntry, action: ForwardAction, endStream: boolean): void {
-    const choice = action.pickCluster(stream.request, stream.random.float());
+    const choice = stream.clusterChoice;
     const cluster = choice === undefined ? undefined : this.#clusters.get(choice.cluster);
-    stream.info.clusterName = choice?.cluster ?? '';
     if (choice === undefined || cluster === undefined) {
       const flags = flagBit('NC');
       stream.sendLocalReply({ status: action.clusterNotFoundStatus, body: '', detail: 'cluster_not_found', flags });

@@ -9,7 +9,7 @@ import type { Headers } from '../http/headers.ts';
 import { localReplyFor } from '../http/local-reply.ts';
 import type { RequestHead } from '../http/message.ts';
 import { ResponseHead } from '../http/message.ts';
-import type { RouteEntry } from '../route/route-entry.ts';
+import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
@@ -69,7 +69,10 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   readonly #state: unknown[];
   readonly #buffer: RequestBuffer;
   #route: RouteEntry | undefined = undefined;
+  #clusterChoice: ClusterChoice | undefined = undefined;
   #routeKnown = false;
+  #cluster: ClusterChoice | undefined = undefined;
+  #clusterKnown = false;
   #pausedAt = NOT_PAUSED;
   #ended = false;
   #lastActiveMs: number;
@@ -114,12 +117,28 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.info.routeName = this.#route?.name ?? '';
       this.info.virtualHostName = this.#route?.virtualHostName ?? '';
       this.info.operation = this.#route?.operation ?? '';
+      this.info.operation = this.#route?.operation ?? '';
     }
     return this.#route;
   }
 
+  get cluster(): string {
+    return this.clusterChoice?.cluster ?? '';
+  }
+
+  get clusterChoice(): ClusterChoice | undefined {
+    if (!this.#clusterKnown) {
+      const action = this.route?.action;
+      this.#cluster = action?.kind === 'forward' ? action.pickCluster(this.request, this.random.float()) : undefined;
+      this.#clusterKnown = true;
+      this.info.clusterName = this.#cluster?.cluster ?? '';
+    }
+    return this.#cluster;
+  }
+
   clearRouteCache(): void {
     this.#routeKnown = false;
+    this.#clusterKnown = false;
   }
 
   getState(index: number): unknown {
@@ -343,7 +362,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   #checkUpgrade(head: RequestHead): ProxyError | undefined {
     const token = head.method === 'CONNECT' ? 'connect' : head.upgrade;
-    if (token === undefined || this.#settings.allowsUpgrade(token, this.route)) return undefined;
+    // Without a route the router's 404 is the better answer, and Envoy's.
+    if (token === undefined || this.route === undefined || this.#settings.allowsUpgrade(token, this.route)) return undefined;
     return new ProxyError('upgrade-refused', 'downstream', 'upgrade_failed');
   }
 

@@ -1,4 +1,5 @@
 // What the connection manager does to every request and response head: forwarding headers, request id, server, date.
+import type { CidrSet } from '../base/cidr.ts';
 import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -16,6 +17,8 @@ export interface ForwardingOptions {
   readonly useRemoteAddress: boolean;
   readonly xffTrustedHops: number;
   readonly skipXffAppend: boolean;
+  /** Addresses whose requests count as internal; undefined: none (Envoy's default). */
+  readonly internalAddresses: CidrSet | undefined;
   readonly generateRequestId: boolean;
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
@@ -29,14 +32,18 @@ export interface ForwardingOptions {
   readonly stripTrailingHostDot: boolean;
 }
 
-/** Headers that only the mesh itself may set: an edge takes them off (S47). */
-const INTERNAL_HEADERS: readonly string[] = [
-  'x-envoy-internal', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-upstream-rq-timeout-ms',
-  'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-upstream-rq-timeout-alt-response', 'x-envoy-expected-rq-timeout-ms',
-  'x-envoy-hedge-on-per-try-timeout', 'x-envoy-retriable-status-codes', 'x-envoy-retriable-header-names', 'x-envoy-force-trace',
-  'x-envoy-decorator-operation', 'x-envoy-downstream-service-cluster', 'x-envoy-downstream-service-node', 'x-envoy-ip-tags',
-  'x-envoy-original-path', 'x-envoy-original-host', 'x-envoy-attempt-count',
-];
+/** Headers that only an internal request may bring (S47); from anybody else they are taken off. */
+const INTERNAL_HEADERS: ReadonlySet<string> = new Set([
+  'x-envoy-internal', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-expected-rq-timeout-ms', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names', 'x-envoy-force-trace', 'x-envoy-ip-tags', 'x-envoy-original-url',
+]);
+
+/** At an edge these go as well. */
+const EDGE_HEADERS: ReadonlySet<string> = new Set([
+  'x-envoy-decorator-operation', 'x-envoy-downstream-service-cluster', 'x-envoy-downstream-service-node',
+]);
 
 /** Applied by every stream of one connection manager. */
 export class Forwarding {
@@ -76,16 +83,26 @@ export class Forwarding {
 
   #forwardedFor(headers: Headers, connection: ConnectionInfo, scheme: string): void {
     const { useRemoteAddress, xffTrustedHops, skipXffAppend } = this.#options;
+    const before = headers.joined('x-forwarded-for');
+    const internal = this.#isInternal(before, connection);
+    if (!internal) dropInternal(headers, useRemoteAddress);
     if (useRemoteAddress) {
-      for (const name of INTERNAL_HEADERS) headers.remove(name);
-      const before = headers.joined('x-forwarded-for');
-      headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
+      if (!internal) headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
       if (!skipXffAppend) {
         headers.set('x-forwarded-for', before === undefined ? connection.remoteIp : `${before},${connection.remoteIp}`);
       }
       if (xffTrustedHops === 0) headers.set('x-forwarded-proto', scheme);
     }
+    if (internal) headers.set('x-envoy-internal', 'true');
     if (!headers.has('x-forwarded-proto')) headers.append('x-forwarded-proto', scheme);
+  }
+
+  /** The client's address is the only one known, and it is one of internal_address_config. */
+  #isInternal(forwardedFor: string | undefined, connection: ConnectionInfo): boolean {
+    const { internalAddresses, useRemoteAddress } = this.#options;
+    if (internalAddresses === undefined) return false;
+    const client = useRemoteAddress ? (forwardedFor === undefined ? connection.remoteIp : undefined) : forwardedFor;
+    return client !== undefined && !client.includes(',') && internalAddresses.contains(client.trim());
   }
 
   #clientCert(headers: Headers, connection: ConnectionInfo): void {
@@ -140,6 +157,18 @@ export class Forwarding {
       this.#date = new Date(second * 1000).toUTCString();
     }
     return this.#date;
+  }
+}
+
+/** One walk over the names; nearly always there is nothing to drop. */
+function dropInternal(headers: Headers, edge: boolean): void {
+  for (let i = headers.count - 1; i >= 0; i--) {
+    const name = headers.nameAt(i);
+    if (!name.startsWith('x-envoy-')) continue;
+    if (INTERNAL_HEADERS.has(name) || (edge && EDGE_HEADERS.has(name))) {
+      headers.remove(name);
+      i = Math.min(i, headers.count);
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 // From an HttpConnectionManager's configuration to what its connections and streams use.
+import { CidrSet, compileCidr } from '../base/cidr.ts';
 import type { Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -125,6 +126,7 @@ function forwardingOptions(config: Config): ForwardingOptions {
     useRemoteAddress: config.useRemoteAddress ?? false,
     xffTrustedHops: config.xffNumTrustedHops ?? 0,
     skipXffAppend: config.skipXffAppend ?? false,
+    internalAddresses: internalAddresses(config.internalAddressConfig),
     generateRequestId: config.generateRequestId ?? true,
     preserveExternalRequestId: config.preserveExternalRequestId ?? false,
     alwaysSetRequestIdInResponse: config.alwaysSetRequestIdInResponse ?? false,
@@ -149,4 +151,9 @@ function escapedSlashes(action: Config['pathWithEscapedSlashesAction']): Forward
     throw new ConfigError('pathWithEscapedSlashesAction', 'UNESCAPE_AND_REDIRECT is not supported; use UNESCAPE_AND_FORWARD or REJECT_REQUEST');
   }
   return 'keep';
+}
+
+function internalAddresses(config: Config['internalAddressConfig']): CidrSet | undefined {
+  if (config?.cidrRanges === undefined) return undefined;
+  return new CidrSet(config.cidrRanges.map((range, i) => compileCidr(range, `internalAddressConfig.cidrRanges[${i}]`)));
 }
