@@ -39,7 +39,10 @@ export class RingQueue<T> {
     return item;
   }
 
-  /** Takes an item out of turn; false when it isn't here. Those before it move up, as who gives up is mostly the oldest. */
+  /**
+   * Takes an item out of turn; false when it isn't here. Those before it move up, as who gives up is mostly the
+   * oldest.
+   */
   delete(item: T): boolean {
     const mask = this.#ring.length - 1;
     for (let i = 0; i < this.#size; i++) {

@@ -4,7 +4,8 @@
 export const COUNT_FIELDS = 16;
 
 /**
- * A table of counts `[slot][thread][field]` in shared memory. Because every thread has a row of its own, the counts that a
+ * A table of counts `[slot][thread][field]` in shared memory. Because every thread has a row of its own, the counts
+ * that a
  * dead thread held are taken back by `clearThread`, and nothing leaks.
  */
 export class SharedCounts {

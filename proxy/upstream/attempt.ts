@@ -10,8 +10,11 @@ import type { UpstreamEndpoint } from './endpoint.ts';
 import type { Pool, PoolContext, PoolUser, ReadyConnection } from './pool.ts';
 import type { Attempt, AttemptSink } from './upstream.ts';
 
-/** `waiting`: in the pool's queue. `active`: on a connection. `done`: nothing more happens, whoever ended it. */
-type State = 'waiting' | 'active' | 'done';
+/**
+ * `waiting`: in the pool's queue. `active`: on a connection. `ending`: the connection has gone on to others, the
+ * response's last event is still to come. `done`: nothing more happens, whoever ended it.
+ */
+type State = 'waiting' | 'active' | 'ending' | 'done';
 
 /** What came from the request while it waited. Chunks are copies, because a chunk is valid only during its call. */
 interface Held {
@@ -28,12 +31,11 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   /** The head alone is the request. */
   readonly #headOnly: boolean;
   #state: State = 'waiting';
+  #connection: ReadyConnection | undefined = undefined;
   #stream: ClientStream | undefined = undefined;
   #held: Held | undefined = undefined;
   #requestEnded: boolean;
   #paused = false;
-  /** The connection had carried a request before this one. */
-  #reused = false;
   #responded = false;
   #duration: Timer | undefined = undefined;
 
@@ -61,7 +63,7 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
 
   /** While the connection is made every chunk asks to hold back: at most what was on its way is kept. */
   sendData(chunk: Buffer, endStream: boolean): boolean {
-    if (this.#state === 'done') return true;
+    if (this.#state === 'done' || this.#state === 'ending') return true;
     this.#requestEnded ||= endStream;
     if (this.#state === 'active') return this.#stream!.sendRequestData(chunk, endStream);
     this.#hold().chunks.push(Buffer.from(chunk));
@@ -69,7 +71,7 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   }
 
   sendTrailers(trailers: Headers): void {
-    if (this.#state === 'done') return;
+    if (this.#state === 'done' || this.#state === 'ending') return;
     this.#requestEnded = true;
     if (this.#state === 'active') this.#stream!.sendRequestTrailers(trailers);
     else this.#hold().trailers = trailers;
@@ -88,21 +90,21 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   cancel(): void {
     const state = this.#state;
     if (state === 'waiting') {
-      this.#state = 'done';
       this.#held = undefined;
       this.#pool.abandon(this);
     } else if (state === 'active') {
       this.#finish();
       this.#context.stats.counters.rqTxReset.inc();
-      this.#stream!.resetStream();
+      this.#reset();
     }
+    this.#state = 'done';
   }
 
   // --- from the pool
 
   onPoolReady(connection: ReadyConnection): void {
     this.#state = 'active';
-    this.#reused = connection.codec.streamsStarted > 0;
+    this.#connection = connection;
     this.#stream = connection.codec.newStream(this);
     this.endpoint.requestStarted();
     this.#context.stats.counters.rqTotal.inc();
@@ -110,6 +112,12 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
     this.#startClock();
     this.#sink.onAttemptReady(connection.localAddress, connection.tls);
     if (this.#isActive()) this.#sendHeld();
+  }
+
+  onExchangeDone(): void {
+    if (this.#state !== 'active') return;
+    this.#state = 'ending';
+    this.#settle();
   }
 
   onPoolFailure(error: ProxyError): void {
@@ -122,13 +130,13 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   // --- the response, from the codec
 
   onInformational(head: ResponseHead): void {
-    if (this.#state !== 'active') return;
+    if (!this.#hears()) return;
     this.#responded = true;
     this.#sink.onInformational(head);
   }
 
   onResponseHead(head: ResponseHead, endStream: boolean): void {
-    if (this.#state !== 'active') return;
+    if (!this.#hears()) return;
     this.#responded = true;
     if (endStream) this.#finish();
     this.#sink.onResponseHead(head, endStream);
@@ -136,14 +144,14 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   }
 
   onResponseData(chunk: Buffer, endStream: boolean): void {
-    if (this.#state !== 'active') return;
+    if (!this.#hears()) return;
     if (endStream) this.#finish();
     this.#sink.onResponseData(chunk, endStream);
     if (endStream) this.#dropRest();
   }
 
   onResponseTrailers(trailers: Headers): void {
-    if (this.#state !== 'active') return;
+    if (!this.#hears()) return;
     this.#finish();
     this.#sink.onResponseTrailers(trailers);
     this.#dropRest();
@@ -165,11 +173,15 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
     if (this.#state !== 'active') return;
     this.#finish();
     this.#context.stats.counters.rqMaxDuration.inc();
-    this.#stream!.resetStream();
+    this.#reset();
     this.#sink.onResponseError(new ProxyError('max-duration', 'upstream', 'upstream_max_stream_duration_reached'));
   }
 
   // --- inside
+
+  #hears(): boolean {
+    return this.#state === 'active' || this.#state === 'ending';
+  }
 
   /** Asked again after each call into the sink, which may cancel. */
   #isActive(): boolean {
@@ -204,20 +216,29 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
     if (room && !this.#requestEnded) this.#sink.onRequestDrain();
   }
 
-  /** A connection that had served before may have been closing already: then the request is not to blame. */
+  /** The codec knows whether the connection was used before and any byte came; after an event none of it counts. */
   #judged(error: ProxyError): ProxyError {
-    if (error.kind !== 'upstream-reset' || error.retry === 'safe') return error;
-    const retry = this.#reused && !this.#responded ? 'if-reused' : 'never';
-    return retry === error.retry ? error : new ProxyError(error.kind, error.source, error.detail, retry, error.cause);
+    if (!this.#responded || error.retry === 'never') return error;
+    return new ProxyError(error.kind, error.source, error.detail, 'never', error.cause);
   }
 
   /** The response is complete but the request is not: nobody reads the rest of it. */
   #dropRest(): void {
-    if (!this.#requestEnded) this.#stream!.resetStream();
+    if (!this.#requestEnded) this.#reset();
+  }
+
+  #reset(): void {
+    this.#connection!.giveUp();
+    this.#stream!.resetStream();
   }
 
   #finish(): void {
+    if (this.#state === 'active') this.#settle();
     this.#state = 'done';
+  }
+
+  /** Pays back what the try has taken. */
+  #settle(): void {
     this.#duration?.cancel();
     this.#context.breaker.requestDone();
     this.#context.stats.gauges.rqActive.dec();

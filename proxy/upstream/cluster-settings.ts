@@ -12,6 +12,8 @@ import type { HostPickerFactory } from './load-balancer/host-picker.ts';
 import { leastRequest } from './load-balancer/least-request.ts';
 import { randomChoice } from './load-balancer/random.ts';
 import { roundRobin } from './load-balancer/round-robin.ts';
+import { outlierSettings } from './outlier-detection.ts';
+import type { OutlierSettings } from './outlier-detection.ts';
 
 /** How a cluster learns its endpoints: from its own configuration, from the supervisor's resolver, or by EDS. */
 export type Discovery = 'static' | 'dns' | 'eds';
@@ -26,6 +28,7 @@ export interface ClusterSettings {
   readonly panicPercent: number;
   readonly breaker: BreakerLimits;
   readonly connection: ConnectionSettings;
+  readonly outliers: OutlierSettings | undefined;
 }
 
 /** Throws a ConfigError with the field's path. */
@@ -39,6 +42,7 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
     breaker: breakerLimits(config),
     connection: connectionSettings(config, protocolOptions(config)),
+    outliers: outlierSettings(config.outlierDetection),
   };
 }
 

@@ -6,7 +6,8 @@ import type { TimerWheel } from '../base/timers.ts';
 import type { Transport } from '../base/transport.ts';
 import type { ClientConnection, ClientConnectionHandler } from '../http/codec.ts';
 import type { RequestHead } from '../http/message.ts';
-import { ClusterStats, EndpointStats } from '../telemetry/cluster-stats.ts';
+import { EndpointStats } from '../telemetry/cluster-stats.ts';
+import type { ClusterStats } from '../telemetry/cluster-stats.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import { UpstreamAttempt } from './attempt.ts';
@@ -16,15 +17,17 @@ import type { ClusterSettings } from './cluster-settings.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
 import { connectRefusal } from './connector.ts';
 import { UpstreamEndpoint } from './endpoint.ts';
-import type { MakePool } from './endpoint.ts';
+import type { EndpointOwner, MakePool } from './endpoint.ts';
 import { Http1Pool } from './http1-pool.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
+import { OutlierDetector } from './outlier-detection.ts';
+import type { OutlierOwner, OutlierState } from './outlier-detection.ts';
 import type { PoolContext } from './pool.ts';
 import type { TransportSockets } from './transport-sockets.ts';
 import { UpstreamTunnel } from './tunnel.ts';
-import type { Attempt, AttemptSink, Cluster, Endpoint, PickContext, PickResult } from './upstream.ts';
+import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
 
 /** Opens an HTTP/1.1 client codec over a connection, as the cluster's options say. */
 export type OpenHttp1 = (
@@ -44,12 +47,13 @@ export interface ClusterDeps {
 const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 
 /** The same object as long as the cluster has its name: endpoints, counts and figures outlive configuration. */
-export class ClusterImpl implements Cluster {
+export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
   readonly name: string;
   readonly breaker: ClusterBreaker;
   readonly stats: ClusterStats;
   readonly #deps: ClusterDeps;
   readonly #endpoints = new Map<string, UpstreamEndpoint>();
+  readonly #outliers: OutlierDetector;
   #settings: ClusterSettings;
   #transports: TransportSockets;
   #assignment: Assignment | undefined = undefined;
@@ -64,6 +68,7 @@ export class ClusterImpl implements Cluster {
     this.name = settings.name;
     this.stats = stats;
     this.breaker = new ClusterBreaker(settings.breaker, place, deps.stats, stats.scope);
+    this.#outliers = new OutlierDetector(settings.outliers, this, deps, stats.scope);
     this.#deps = deps;
     this.#settings = settings;
     this.#transports = transports;
@@ -84,6 +89,14 @@ export class ClusterImpl implements Cluster {
     return this.#endpoints.values();
   }
 
+  get endpointCount(): number {
+    return this.#endpoints.size;
+  }
+
+  *outlierStates(): IterableIterator<OutlierState> {
+    for (const endpoint of this.#endpoints.values()) yield endpoint.outlier;
+  }
+
   /** What it waits for before it can be used: its endpoints, or secrets. */
   missing(): string[] {
     const secrets = this.#transports.missingSecrets().map((name) => `secret ${name}`);
@@ -93,6 +106,7 @@ export class ClusterImpl implements Cluster {
   /** New settings, complete and checked. Connections are kept unless they would be made otherwise now. */
   update(settings: ClusterSettings, transports: TransportSockets): void {
     this.breaker.setLimits(settings.breaker);
+    this.#outliers.setSettings(settings.outliers);
     const reconnect = settings.connection.key !== this.#settings.connection.key;
     this.#settings = settings;
     if (transports !== this.#transports) this.#transports.close();
@@ -116,7 +130,7 @@ export class ClusterImpl implements Cluster {
       left.delete(facts.address);
       if (known === undefined) {
         const stats = new EndpointStats(this.#deps.stats, this.#settings.statName, facts.address);
-        const endpoint = new UpstreamEndpoint(facts, transport, stats, this.stats.counters.rqTimeout);
+        const endpoint = new UpstreamEndpoint(facts, transport, stats, this);
         this.#endpoints.set(facts.address, endpoint);
         changed = true;
       } else {
@@ -139,10 +153,20 @@ export class ClusterImpl implements Cluster {
   /** The cluster is gone, or the worker drains: idle connections close, the others finish. */
   close(): void {
     this.#transports.close();
+    this.#outliers.close();
     for (const endpoint of this.#endpoints.values()) endpoint.remove();
     this.#endpoints.clear();
     this.#picker = emptyPicker;
     this.#tellMembership([]);
+  }
+
+  onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void {
+    if (outcome === 'timeout') this.stats.counters.rqTimeout.inc();
+    this.#outliers.report(endpoint.outlier, outcome);
+  }
+
+  onEjectionChange(): void {
+    this.refresh();
   }
 
   pick(context: PickContext | undefined): PickResult {

@@ -19,6 +19,8 @@ export interface ConnectionSettings {
   readonly sourceAddress: string | undefined;
   readonly protocol: 'http1' | 'http2';
   readonly http1: Http1ProtocolOptions;
+  /** Most fields of a response head; undefined leaves weft's limit. */
+  readonly headersCountMax: number | undefined;
   /** SNI, and a name that the certificate must have, come from the request's authority. */
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
@@ -37,6 +39,7 @@ export function connectionSettings(config: ClusterConfig, options: UpstreamProto
     sourceAddress: config.upstreamBindConfig?.sourceAddress?.address,
     protocol: options.explicitHttpConfig?.http2ProtocolOptions === undefined ? 'http1' as const : 'http2' as const,
     http1: (options.explicitHttpConfig ?? options.useDownstreamProtocolConfig)?.httpProtocolOptions ?? {},
+    headersCountMax: common?.maxHeadersCount,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
   };

@@ -1,9 +1,9 @@
 // One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
-import type { Counter } from '../telemetry/stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import type { Route } from './connector.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
+import { OutlierState } from './outlier-detection.ts';
 import type { Pool } from './pool.ts';
 import type { TransportSocket } from './transport-sockets.ts';
 import type { Endpoint, Outcome } from './upstream.ts';
@@ -11,13 +11,19 @@ import type { Endpoint, Outcome } from './upstream.ts';
 /** Pools of one endpoint that differ in the names they ask of the server (auto_sni); past this the oldest drains. */
 const POOLS_MAX = 64;
 
+/** The cluster, as its endpoints know it. */
+export interface EndpointOwner {
+  onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void;
+}
+
 export type MakePool = (route: Route, stats: EndpointStats) => Pool;
 
 /** The same object as long as the address stays in the cluster, whatever else about it changes. */
 export class UpstreamEndpoint implements Endpoint {
   readonly address: string;
   readonly stats: EndpointStats;
-  readonly #clusterTimeouts: Counter;
+  readonly outlier = new OutlierState();
+  readonly #owner: EndpointOwner;
   readonly #pools = new Map<string, Pool>();
   /** What the last request used, which is what nearly every next one uses. */
   #lastNames: ServerNames | undefined = undefined;
@@ -27,10 +33,10 @@ export class UpstreamEndpoint implements Endpoint {
   #removed = false;
   activeRequests = 0;
 
-  constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, clusterTimeouts: Counter) {
+  constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
     this.address = facts.address;
     this.stats = stats;
-    this.#clusterTimeouts = clusterTimeouts;
+    this.#owner = owner;
     this.#facts = facts;
     this.#transport = transport;
   }
@@ -51,8 +57,9 @@ export class UpstreamEndpoint implements Endpoint {
     return this.#facts.workload;
   }
 
+  /** As the balancer sees it: one that is ejected as an outlier is unhealthy. */
   get health(): EndpointHealth {
-    return this.#facts.health;
+    return this.outlier.ejected ? 'unhealthy' : this.#facts.health;
   }
 
   get transport(): TransportSocket {
@@ -107,12 +114,10 @@ export class UpstreamEndpoint implements Endpoint {
   done(outcome: Outcome): void {
     const { counters } = this.stats;
     if (outcome === 'cancelled') return;
-    if (outcome === 'timeout') {
-      counters.rqTimeout.inc();
-      this.#clusterTimeouts.inc();
-    }
+    if (outcome === 'timeout') counters.rqTimeout.inc();
     if (typeof outcome === 'number' && outcome < 500) counters.rqSuccess.inc();
     else counters.rqError.inc();
+    this.#owner.onTryDone(this, outcome);
   }
 
   #addPool(key: string, pool: Pool): Pool {

@@ -10,7 +10,7 @@ import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { Connecting } from './connector.ts';
 import type { ConnectHandler, Route } from './connector.ts';
-import type { PoolContext, ReadyConnection } from './pool.ts';
+import type { PoolContext, PoolUser, ReadyConnection } from './pool.ts';
 
 /** What the pool is told. */
 export interface Http1ConnectionOwner {
@@ -35,6 +35,7 @@ export class Http1Connection implements ConnectHandler, ClientConnectionHandler,
   readonly #startMs: number;
   readonly #connecting: Connecting;
   #age: Timer | undefined = undefined;
+  #user: PoolUser | undefined = undefined;
   #codec: ClientConnection | undefined = undefined;
   state: ConnectionState = 'connecting';
   localAddress = '';
@@ -65,6 +66,17 @@ export class Http1Connection implements ConnectHandler, ClientConnectionHandler,
   /** Whether a request may be started now. */
   get usable(): boolean {
     return this.state === 'idle' && this.#codec!.canTakeStream;
+  }
+
+  /** Gives itself to a user whose request has been taken from the breaker. */
+  carry(user: PoolUser): void {
+    this.state = 'busy';
+    this.#user = user;
+    user.onPoolReady(this);
+  }
+
+  giveUp(): void {
+    if (this.state === 'busy') this.state = 'closing';
   }
 
   /** Takes nothing more; closes now when it carries nothing. */
@@ -102,7 +114,12 @@ export class Http1Connection implements ConnectHandler, ClientConnectionHandler,
     this.#owner.onConnectFailed(this, error);
   }
 
+  /** The user settles first: the next in the queue may need what it held. */
   onStreamDone(): void {
+    const user = this.#user;
+    this.#user = undefined;
+    user?.onExchangeDone();
+    if (this.state === 'closing') this.#codec!.drain();
     if (this.state !== 'busy') return;
     this.state = 'idle';
     if (this.#codec!.streamsStarted >= this.#context.settings.maxRequests) {
@@ -115,8 +132,10 @@ export class Http1Connection implements ConnectHandler, ClientConnectionHandler,
     }
   }
 
-  /** `connection: close`: after what it carries, onStreamDone finds that it takes no more. */
-  onDraining(): void {}
+  /** `connection: close`, or an answer before the request's end: the codec ends it. */
+  onDraining(): void {
+    if (this.state !== 'closed') this.state = 'closing';
+  }
 
   onTimer(): void {
     this.#context.stats.counters.cxMaxDuration.inc();

@@ -178,8 +178,7 @@ export class Http1Pool implements Pool, Http1ConnectionOwner, TimerTarget {
       stats.counters.rqPendingOverflow.inc();
       return new ProxyError('overflow', 'upstream', 'overflow', 'safe', 'too_many_requests');
     }
-    connection.state = 'busy';
-    user.onPoolReady(connection);
+    connection.carry(user);
     return undefined;
   }
 

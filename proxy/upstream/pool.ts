@@ -14,12 +14,19 @@ export interface ReadyConnection {
   readonly codec: ClientConnection;
   readonly localAddress: string;
   readonly tls: TlsInfo | undefined;
+  /** The user is about to give its stream up, by which this side ends the connection. */
+  giveUp(): void;
 }
 
 /** Who asks a pool for a connection. */
 export interface PoolUser {
   /** A connection is there, and one of the cluster's max_requests is taken for it. */
   onPoolReady(connection: ReadyConnection): void;
+  /**
+   * The exchange is complete on both sides and the connection is no longer the user's, who pays back what was taken for
+   * it. The response's last event may still follow.
+   */
+  onExchangeDone(): void;
   /** There will be none. Not called from within `take`. */
   onPoolFailure(error: ProxyError): void;
 }

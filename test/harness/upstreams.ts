@@ -4,6 +4,7 @@ import type { Clock } from '../../proxy/base/clock.ts';
 import { ProxyError } from '../../proxy/base/error.ts';
 import { SeededRandom } from '../../proxy/base/random.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
+import { WriteBatch } from '../../proxy/base/write-batch.ts';
 import type { Cluster as ClusterConfig } from '../../proxy/config/cluster.ts';
 import type { LbEndpoint } from '../../proxy/config/endpoint.ts';
 import type { Headers } from '../../proxy/http/headers.ts';
@@ -15,6 +16,7 @@ import { SecretStore } from '../../proxy/tls/secret-store.ts';
 import { ClusterSetImpl } from '../../proxy/upstream/cluster-set.ts';
 import type { ClusterSetDeps } from '../../proxy/upstream/cluster-set.ts';
 import type { OpenHttp1 } from '../../proxy/upstream/cluster.ts';
+import { http1Opener } from '../../proxy/upstream/http1-opener.ts';
 import type { UpstreamEndpoint } from '../../proxy/upstream/endpoint.ts';
 import type { AttemptSink } from '../../proxy/upstream/upstream.ts';
 
@@ -25,7 +27,9 @@ export class TestClusters {
   readonly secrets = new SecretStore();
   readonly set: ClusterSetImpl;
 
-  constructor(openHttp1: OpenHttp1, clock: Clock = systemClock, shared?: ClusterSetDeps['shared']) {
+  constructor(
+    openHttp1: OpenHttp1 = http1Opener(new WriteBatch()), clock: Clock = systemClock, shared?: ClusterSetDeps['shared'],
+  ) {
     this.clock = clock;
     this.timers = new TimerWheel(clock);
     this.set = new ClusterSetImpl({
