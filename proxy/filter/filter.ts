@@ -63,8 +63,6 @@ export interface RoutedStream extends FilterStream {
   readonly clock: Clock;
   readonly random: Random;
   readonly bufferBytesMax: number;
-  /** What is behind `cluster`. */
-  readonly clusterChoice: ClusterChoice | undefined;
   /** The whole request has arrived. */
   readonly requestComplete: boolean;
   /** A response head has been sent on, so that no local reply is possible any more. */

@@ -69,7 +69,6 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   readonly #state: unknown[];
   readonly #buffer: RequestBuffer;
   #route: RouteEntry | undefined = undefined;
-  #clusterChoice: ClusterChoice | undefined = undefined;
   #routeKnown = false;
   #cluster: ClusterChoice | undefined = undefined;
   #clusterKnown = false;
@@ -116,7 +115,6 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#routeKnown = true;
       this.info.routeName = this.#route?.name ?? '';
       this.info.virtualHostName = this.#route?.virtualHostName ?? '';
-      this.info.operation = this.#route?.operation ?? '';
       this.info.operation = this.#route?.operation ?? '';
     }
     return this.#route;
