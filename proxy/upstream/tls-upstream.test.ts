@@ -8,6 +8,7 @@ import type { AddressInfo, Server } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { createServer as createHttpsServer } from 'node:https';
 import { createServer } from 'node:tls';
 import type { TLSSocket, TlsOptions } from 'node:tls';
 import { caLeaf, expiredLeaf, serverLeaf, testLeaf, testRoot, twoUriLeaf } from '../../test/harness/certificates.ts';
@@ -17,6 +18,8 @@ import { certificateOf } from '../../test/harness/tls-listener.ts';
 import { RecordingSink, TestClusters, eventually, loopback, started } from '../../test/harness/upstreams.ts';
 import { ManualClock } from '../base/clock.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
+import { HTTP_PROTOCOL_OPTIONS } from '../config/type-url.ts';
+import { RequestHead } from '../http/message.ts';
 import type { CertificateValidationContext, SubjectAltNameMatcher, UpstreamTlsContext } from '../config/tls.ts';
 
 const ROOT = testRoot();
@@ -180,6 +183,40 @@ test('SNI and a required name come from the endpoint where the context says so',
   assert.equal(server.sockets[0]!.servername, 'api.example.com');
   const other = serverLeaf(ROOT, [{ dns: 'www.example.org' }]);
   assert.match(await refusal(other, transportSocket), /"api.example.com"_is_not_among/);
+});
+
+test('HTTP over mTLS shares a connection; auto_sni gives each authority its own, with its name checked', async () => {
+  const seen: string[] = [];
+  const certificate = serverLeaf(ROOT, [{ dns: 'a.example.com' }, { dns: 'b.example.com' }]);
+  const server = createHttpsServer({ cert: certificate.chain, key: certificate.key }, (request, response) => {
+    seen.push(`${(request.socket as TLSSocket).servername} ${request.socket.remotePort}`);
+    response.end('hello');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const clusters = new TestClusters();
+  const typed = {
+    '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}` as const,
+    upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
+  };
+  clusters.apply([(server.address() as AddressInfo).port], {
+    transportSocket: upstreamTls({}, []),
+    typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: typed },
+  });
+  const get = async (authority: string): Promise<RecordingSink> => {
+    const sink = new RecordingSink();
+    started(clusters.cluster.startAttempt(clusters.pick(), sink, new RequestHead('GET', authority, '/'), true));
+    return sink.end();
+  };
+  for (const authority of ['a.example.com', 'b.example.com:443', 'a.example.com:8443', 'b.example.com']) {
+    const sink = await get(authority);
+    assert.equal(sink.body, 'hello');
+    assert.deepEqual(sink.tls!.peerDnsSans, ['a.example.com', 'b.example.com']);
+  }
+  assert.deepEqual(seen.map((line) => line.split(' ')[0]), ['a', 'b', 'a', 'b'].map((host) => `${host}.example.com`));
+  assert.deepEqual([seen[2], seen[3]], [seen[0], seen[1]]);
+  assert.match(String((await get('c.example.com')).error!.cause), /"c.example.com"_is_not_among/);
+  clusters.set.close();
+  server.close();
 });
 
 test('without a validation context the server is not verified, as in Envoy, and no name of it is told', async () => {

@@ -26,7 +26,7 @@ export interface Endpoint {
    */
   readonly workload: string | undefined;
   readonly activeRequests: number;
-  /** Reports how a try ended. */
+  /** Reports how a try ended; the router says it once for each try. */
   done(outcome: Outcome): void;
 }
 
@@ -45,11 +45,17 @@ export type PickResult = Endpoint | 'queue' | 'unavailable' | 'drop';
 
 /** The receiver of a try: the response's events, and who answers. */
 export interface AttemptSink extends ResponseSink {
-  /** A connection carries the request now; called at most once, before any response event. */
+  /**
+   * A connection carries the request now; called at most once, before any response event, and before startAttempt
+   * returns when an idle connection is there.
+   */
   onAttemptReady(localAddress: string, tls: TlsInfo | undefined): void;
 }
 
-/** One try of a request on one endpoint. After a response's end, an error, or cancel, it does nothing more. */
+/**
+ * One try of a request on one endpoint. After a response's end, an error, or cancel, it does nothing more; but a tunnel
+ * goes on sending after the response's end.
+ */
 export interface Attempt {
   readonly endpoint: Endpoint;
   /** False: hold back until the sink's onRequestDrain (also while the connection is being made). */
@@ -62,7 +68,7 @@ export interface Attempt {
 
 /** Limits of one cluster, shared by all workers (cluster.circuit_breakers, default priority). */
 export interface CircuitBreaker {
-  /** Takes one of max_retries; false when none is left (counted in upstream_rq_retry_overflow). */
+  /** Takes one of max_retries; false when none is left (whoever asked counts it: countRetry('overflow')). */
   tryRetry(): boolean;
   retryDone(): void;
 }

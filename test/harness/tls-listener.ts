@@ -47,7 +47,7 @@ export interface Outcome {
   failure?: string;
 }
 
-/** A TLS listener whose connections are greeted with `hello` once they are secure. */
+/** A TLS listener whose connections are greeted once they are secure. */
 export class TlsListener implements AsyncDisposable {
   readonly secrets = new SecretStore();
   readonly stats: TlsStats;
@@ -56,6 +56,8 @@ export class TlsListener implements AsyncDisposable {
   readonly accepted = new Set<Socket>();
   readonly outcomes: Outcome[] = [];
   options: AcceptOptions = {};
+  greeting = 'hello';
+  waitsForData = false;
   readonly #server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
   #waiting: (() => void) | undefined = undefined;
 
@@ -99,7 +101,8 @@ export class TlsListener implements AsyncDisposable {
     acceptTls(socket, this.context, (secure, info) => {
       done({ info });
       secure.on('error', () => {});
-      secure.end('hello');
+      if (this.waitsForData) secure.once('data', () => secure.end(this.greeting));
+      else secure.end(this.greeting);
       secure.resume();
     }, (failure) => done({ failure }), this.options);
   }
