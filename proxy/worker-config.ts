@@ -45,7 +45,7 @@ export class WorkerConfig {
     }
     for (const name of batch.removed) this.#remove(batch.kind, name);
     await this.#deps.listeners.activate();
-    return { refused, warming: this.#deps.listeners.warming };
+    return { refused };
   }
 
   /** Compiles a table in slices. Rejects with a ConfigError. */

@@ -12,10 +12,12 @@ import { ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
+import { isGrpc } from '../telemetry/format-header-operator.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { FilterChain } from './chain.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
+import { grpcReplyHead, textReplyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
 
 /** What all streams of one HTTP connection manager share; the manager compiles it once. */
@@ -245,22 +247,20 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#end();
       return;
     }
-    const head = new ResponseHead(reply.status);
-    head.contentLength = reply.body.length;
-    if (reply.body !== '') head.headers.append('content-type', 'text/plain');
-    for (const [name, value] of reply.headers ?? []) head.headers.append(name, value);
+    const grpc = isGrpc(this.info.request);
+    const head = grpc ? grpcReplyHead(reply) : textReplyHead(reply);
     const { route } = reply;
     if (route !== undefined) applyLevels(route.responseHeaders, undefined, route.mostSpecificWins, head.headers, this.info);
-    const body = reply.body === '' || this.info.request?.method === 'HEAD' ? undefined : Buffer.from(reply.body, 'latin1');
+    const body = grpc || reply.body === '' || this.info.request?.method === 'HEAD' ? undefined : Buffer.from(reply.body, 'latin1');
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
   }
 
   failStream(error: ProxyError): void {
     if (this.#ended) return;
-    const { status, flag, body } = localReplyFor(error);
+    const { status, grpcStatus, flag, body } = localReplyFor(error);
     const flags = flag === undefined ? 0 : flagBit(flag);
-    this.sendLocalReply({ status, body, detail: error.detail, flags });
+    this.sendLocalReply({ status, grpcStatus, body, detail: error.detail, flags });
   }
 
   // --- the response, from the router

@@ -35,10 +35,6 @@ export class ListenerSet {
     this.#events = events;
   }
 
-  get warming(): string[] {
-    return [...this.#warming.keys()];
-  }
-
   /** Open downstream connections, also of listeners that were removed. */
   get connections(): number {
     let count = 0;

@@ -28,23 +28,12 @@ export class ConfigIntake {
   readonly #store: ConfigStore;
   readonly #dns: DnsResolver;
   readonly #clock: Clock;
-  readonly #warming = new Set<string>();
 
   constructor(pool: WorkerPool, store: ConfigStore, dns: DnsResolver, clock: Clock) {
     this.#pool = pool;
     this.#store = store;
     this.#dns = dns;
     this.#clock = clock;
-  }
-
-  /** Listeners that wait for routes or secrets. */
-  get warming(): ReadonlySet<string> {
-    return this.#warming;
-  }
-
-  /** A listener is bound: it waits for nothing more. */
-  listening(name: string): void {
-    this.#warming.delete(name);
   }
 
   /** Never rejects for what a resource holds: that comes back as its refusal, and its old state stays. */
@@ -95,7 +84,7 @@ export class ConfigIntake {
     }
   }
 
-  #commit(kind: ResourceKind, updated: readonly StoredResource[], removed: readonly string[], { refused, warming }: Applied): void {
+  #commit(kind: ResourceKind, updated: readonly StoredResource[], removed: readonly string[], { refused }: Applied): void {
     const bad = new Set(refused.map(({ name }) => name));
     for (const resource of updated) {
       if (bad.has(resource.name)) continue;
@@ -106,8 +95,6 @@ export class ConfigIntake {
       this.#store.remove(kind, name);
       if (kind === 'cluster') this.#dns.forget(name);
     }
-    this.#warming.clear();
-    for (const name of warming) this.#warming.add(name);
   }
 }
 

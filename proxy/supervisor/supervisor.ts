@@ -88,7 +88,7 @@ export class Supervisor implements PoolListener {
 
   /** What readiness still waits for, for people. */
   get waitingFor(): readonly string[] {
-    return [...this.intake.warming].map((name) => `listener ${name}`);
+    return [...this.store.list('listener').keys()].filter((name) => !this.#ports.has(name)).map((name) => `listener ${name}`);
   }
 
   /** Where a listener really listens; undefined while it does not. */
@@ -108,7 +108,7 @@ export class Supervisor implements PoolListener {
 
   /** Called whenever something may have become ready. */
   updateState(): void {
-    if (this.#state === 'initializing' && this.intake.warming.size === 0 && this.#services.initialized()) this.#state = 'live';
+    if (this.#state === 'initializing' && this.waitingFor.length === 0 && this.#services.initialized()) this.#state = 'live';
   }
 
   /** Readiness off, `connection: close` on every response; resolves when no connection is left or `deadlineMs` is over. */
@@ -142,7 +142,6 @@ export class Supervisor implements PoolListener {
     switch (message.kind) {
       case 'listening':
         this.#ports.set(message.listener, message.port);
-        this.intake.listening(message.listener);
         this.updateState();
         break;
       case 'listen-failed':

@@ -137,10 +137,8 @@ export class WorkerPool implements WorkerListener {
 
 function merge(answers: readonly Applied[]): Applied {
   const refused = new Map<string, Refusal>();
-  const warming = new Set<string>();
   for (const answer of answers) {
     for (const refusal of answer.refused) refused.set(refusal.name, refusal);
-    for (const name of answer.warming) warming.add(name);
   }
-  return { refused: [...refused.values()], warming: [...warming] };
+  return { refused: [...refused.values()] };
 }

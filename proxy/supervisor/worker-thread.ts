@@ -46,7 +46,7 @@ export class WorkerThread {
 
   /** Resolves when the worker has applied or refused; a worker that ends meanwhile counts as having applied. */
   apply(batch: ConfigBatch): Promise<Applied> {
-    if (this.#state === 'ended' || this.#state === 'stopping') return Promise.resolve({ refused: [], warming: [] });
+    if (this.#state === 'ended' || this.#state === 'stopping') return Promise.resolve({ refused: [] });
     const id = this.#nextId++;
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
@@ -83,7 +83,7 @@ export class WorkerThread {
 
   #onExit(code: number): void {
     this.#state = 'ended';
-    for (const resolve of this.#waiting.values()) resolve({ refused: [], warming: [] });
+    for (const resolve of this.#waiting.values()) resolve({ refused: [] });
     this.#waiting.clear();
     this.#listener.onEnd(this, this.#error === '' ? `exit code ${code}` : this.#error);
   }
