@@ -79,3 +79,8 @@ export class ConfigError extends Error {
 export function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }
+
+/** A ConfigError with its path put below `path`; anything else as it is. For `throw under(path, cause)`. */
+export function under(path: string, cause: unknown): unknown {
+  return cause instanceof ConfigError ? new ConfigError(`${path}.${cause.path}`, cause.reason, cause.where) : cause;
+}

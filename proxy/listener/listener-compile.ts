@@ -1,5 +1,5 @@
 // From a Listener's configuration to its compiled chains; chains that did not change are kept with their connections.
-import { ConfigError } from '../base/error.ts';
+import { ConfigError, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
@@ -77,8 +77,7 @@ export class ListenerCompiler {
       const tls = this.#factory.tls(chain, `${config.name ?? ''}/${path}/${name}`, stats);
       return { filter, chain: { name, network: filter.filter, tls } };
     } catch (cause) {
-      if (cause instanceof ConfigError) throw new ConfigError(`${path}.${cause.path}`, cause.reason, cause.where);
-      throw cause;
+      throw under(path, cause);
     }
   }
 

@@ -1,5 +1,5 @@
 // Makes the terminal filter of a filter chain from its configuration, with what it needs of the worker.
-import { ConfigError } from '../base/error.ts';
+import { ConfigError, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import type { HttpConnectionManager as HttpConfig } from '../config/http-connection-manager.ts';
 import type { FilterChain as ChainConfig, Listener as ListenerConfig } from '../config/listener.ts';
@@ -56,17 +56,14 @@ export class NetworkFilters {
       if (config['@type'] === HTTP_CONNECTION_MANAGER_TYPE) return await this.#http(config as HttpConfig, listener);
       if (config['@type'] === TCP_PROXY_TYPE) return this.#tcp(config as TcpConfig);
     } catch (cause) {
-      if (cause instanceof ConfigError) throw new ConfigError(`${path}.${cause.path}`, cause.reason, cause.where);
-      throw cause;
+      throw under(path, cause);
     }
     throw new ConfigError(path, 'does not end a chain: use http_connection_manager or tcp_proxy');
   }
 
   async #http(config: HttpConfig, listener: ListenerConfig): Promise<PreparedFilter> {
     const deps = this.#deps;
-    const routes = config.routeConfig === undefined
-      ? deps.routes.ref(config.rds!.routeConfigName)
-      : new RouteTableRef(config.routeConfig.name ?? '', await deps.compileRoutes(config.routeConfig));
+    const routes = await this.#routesOf(config);
     const settings = compileHttpManager(config, {
       routes,
       filters: await deps.compileFilters(config, listener),
@@ -78,6 +75,15 @@ export class NetworkFilters {
       filter: new HttpConnectionManager(settings),
       missing: () => (routes.current === undefined ? [`route ${routes.name}`] : []),
     };
+  }
+
+  async #routesOf({ routeConfig, rds }: HttpConfig): Promise<RouteTableRef> {
+    if (routeConfig === undefined) return this.#deps.routes.ref(rds!.routeConfigName);
+    try {
+      return new RouteTableRef(routeConfig.name ?? '', await this.#deps.compileRoutes(routeConfig));
+    } catch (cause) {
+      throw under('routeConfig', cause);
+    }
   }
 
   #tcp(config: TcpConfig): PreparedFilter {

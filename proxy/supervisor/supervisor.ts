@@ -58,6 +58,7 @@ export class Supervisor implements PoolListener {
   readonly #connections = new Map<number, number>();
   readonly #ports = new Map<string, number>();
   readonly #sources = new Map<WorkerThread, StatSource>();
+  readonly #listening = new Map<WorkerThread, Set<string>>();
   readonly #deaths: Counter;
   #state: SupervisorState = 'initializing';
   #onStopped: (() => void) | undefined = undefined;
@@ -94,6 +95,13 @@ export class Supervisor implements PoolListener {
   /** Where a listener really listens; undefined while it does not. */
   portOf(listener: string): number | undefined {
     return this.#ports.get(listener);
+  }
+
+  /** Workers that listen there now. */
+  listening(listener: string): number {
+    let count = 0;
+    for (const names of this.#listening.values()) if (names.has(listener)) count++;
+    return count;
   }
 
   /** Applies what the file holds. Rejects with a ConfigError for each resource that is refused, as one error. */
@@ -142,6 +150,7 @@ export class Supervisor implements PoolListener {
     switch (message.kind) {
       case 'listening':
         this.#ports.set(message.listener, message.port);
+        this.#listeningOf(thread).add(message.listener);
         this.updateState();
         break;
       case 'listen-failed':
@@ -167,6 +176,7 @@ export class Supervisor implements PoolListener {
   }
 
   onWorkerDeath(thread: WorkerThread, reason: string, delayMs: number): void {
+    this.#listening.delete(thread);
     this.#sources.get(thread)?.end();
     this.#sources.delete(thread);
     this.#deaths.inc();
@@ -177,6 +187,15 @@ export class Supervisor implements PoolListener {
 
   onAllStopped(): void {
     this.#onStopped?.();
+  }
+
+  #listeningOf(thread: WorkerThread): Set<string> {
+    let names = this.#listening.get(thread);
+    if (names === undefined) {
+      names = new Set();
+      this.#listening.set(thread, names);
+    }
+    return names;
   }
 
   #statsOf(thread: WorkerThread): StatSource {

@@ -92,9 +92,9 @@ export class WorkerPool implements WorkerListener {
     if (this.#threads.size === 0) this.#listener.onAllStopped();
   }
 
-  async terminate(): Promise<void> {
-    this.#stopping = true;
-    await Promise.all([...this.#threads.values()].map((thread) => thread.terminate()));
+  /** Ends one worker as a crash would; it is replaced. For drills. */
+  async killWorker(index: number): Promise<void> {
+    await this.#threads.get(index)?.terminate();
   }
 
   onMessage(thread: WorkerThread, message: FromWorker): void {

@@ -2,6 +2,7 @@
 import { systemClock } from '../../proxy/base/clock.ts';
 import { Bootstrap } from '../../proxy/config/bootstrap.ts';
 import { decode } from '../../proxy/config/decode.ts';
+import { Listener } from '../../proxy/config/listener.ts';
 import { RunningProxy } from '../../proxy/supervisor/running-proxy.ts';
 import { Logger } from '../../proxy/telemetry/log.ts';
 
@@ -88,4 +89,11 @@ export function bootstrapOf(listeners: readonly unknown[], clusters: readonly un
 /** Everything to one cluster. */
 export function routeTo(cluster: string, route: Record<string, unknown> = {}): unknown {
   return { match: { prefix: '/' }, route: { cluster, ...route } };
+}
+
+/** A listener as configuration sources give it to the supervisor: decoded. */
+export function decoded(listener: unknown): Listener {
+  const { value, errors } = decode(Listener, listener);
+  if (value === undefined) throw new Error(errors.map((error) => error.message).join('\n'));
+  return value;
 }
