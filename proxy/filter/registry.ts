@@ -1,33 +1,111 @@
-// One table from a filter's type to how it is compiled.
+// One table from a filter's type to how it is compiled. Filters that routes do not need are loaded with their chain.
 import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
-import type { HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
-import { ROUTER_TYPE } from '../config/type-url.ts';
-import type { Stats } from '../telemetry/stats.ts';
+import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
+import { CORS_TYPE, FAULT_TYPE, ISTIO_STATS_TYPE, RBAC_TYPE, ROUTER_TYPE } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
+import { httpScope } from '../telemetry/stat-name.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
+import type { Stats } from '../telemetry/stats.ts';
+import type { NodeFacts } from '../telemetry/workload.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import type { HttpFilter } from './filter.ts';
+import { RbacFilter } from './rbac.ts';
+import { compileRouteFilterConfig } from './route-filter-config.ts';
 import { RouterFilter } from './router.ts';
 
 export interface HttpFilterDeps {
   readonly clusters: ClusterSet;
   readonly random: Random;
   readonly stats: Stats;
-  readonly node: { readonly id: string; readonly cluster: string; readonly metadata: Readonly<Record<string, unknown>> };
+  readonly node: NodeFacts;
 }
 
+/** What a filter is compiled with: the worker's parts, and its chain's. */
+interface Context extends HttpFilterDeps {
+  readonly scope: StatScope;
+  readonly outbound: boolean;
+}
+
+type TypedConfig = HttpFilterConfig['typedConfig'];
+type ConfigOf<T extends string> = Extract<TypedConfig, { readonly '@type': T }>;
+
+/** `path` is the typedConfig's. */
+type Compile<T extends string> =
+  (name: string, config: ConfigOf<T>, context: Context, path: string) => HttpFilter | Promise<HttpFilter>;
+
+/** A type without a row does not compile. */
+const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
+  [ROUTER_TYPE]: (name, config, { clusters }) =>
+    new RouterFilter(name, clusters, { suppressEnvoyHeaders: config.suppressEnvoyHeaders ?? false }),
+  [RBAC_TYPE]: (name, config, context, path) => new RbacFilter(name, config, context, path),
+  [FAULT_TYPE]: async (name, config, context, path) => {
+    const { FaultFilter } = await import('./fault.ts');
+    return new FaultFilter(name, config, context, path);
+  },
+  [CORS_TYPE]: async (name, _config, context) => {
+    const { CorsFilter } = await import('./cors.ts');
+    return new CorsFilter(name, context);
+  },
+  [ISTIO_STATS_TYPE]: async (_name, config, context, path) => {
+    const { compileIstioStats } = await import('./istio-stats.ts');
+    return compileIstioStats(config, context, path);
+  },
+};
+
+/** Makes the filters of every HTTP connection manager of a worker, and what routes hold for them. */
 export class HttpFilters {
+  readonly compileFilterConfig: FilterConfigCompiler = compileRouteFilterConfig;
   readonly #deps: HttpFilterDeps;
-  readonly compileFilterConfig: FilterConfigCompiler = () => undefined;
 
   constructor(deps: HttpFilterDeps) {
     this.#deps = deps;
   }
 
-  async compile(configs: readonly HttpFilterConfig[], _statPrefix: string, _direction: string | undefined): Promise<readonly HttpFilter[]> {
-    return configs.map(({ name, typedConfig }, i) => {
-      if (typedConfig['@type'] === ROUTER_TYPE) return new RouterFilter(name, this.#deps.clusters, { suppressEnvoyHeaders: false });
-      throw new ConfigError(`httpFilters[${i}].typedConfig`, typedConfig['@type']);
-    });
+  /** Rejects with a ConfigError below `httpFilters`. `trafficDirection` is the listener's. */
+  async compile(
+    config: HttpConnectionManager['httpFilters'],
+    statPrefix: string,
+    trafficDirection: string | undefined,
+  ): Promise<readonly HttpFilter[]> {
+    const context = { ...this.#deps, scope: httpScope(statPrefix), outbound: trafficDirection === 'OUTBOUND' };
+    const filters: HttpFilter[] = [];
+    for (const [i, filter] of config.entries()) {
+      const at = `httpFilters[${i}]`;
+      const used = filter.disabled === true ? withoutOwnRules(filter, at) : filter;
+      if (used !== undefined) filters.push(await compileFilter(used, context, `${at}.typedConfig`));
+    }
+    return filters;
   }
+}
+
+function compileFilter(
+  { name, typedConfig }: HttpFilterConfig,
+  context: Context,
+  path: string,
+): HttpFilter | Promise<HttpFilter> {
+  const type = typedConfig['@type'];
+  const compile = Object.hasOwn(FILTERS, type) ? (FILTERS[type] as Compile<string>) : undefined;
+  if (compile === undefined) throw new ConfigError(path, `'${type}' is no HTTP filter that is known here`);
+  return compile(name, typedConfig as never, context, path);
+}
+
+/** A disabled filter does what routes say and nothing of its own; undefined when routes have nothing to say to it. */
+function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConfig | undefined {
+  const { typedConfig } = filter;
+  switch (typedConfig['@type']) {
+    case RBAC_TYPE: return { ...filter, typedConfig: bareRbac(typedConfig) };
+    case FAULT_TYPE: return { ...filter, typedConfig: { '@type': FAULT_TYPE } };
+    case CORS_TYPE: return filter;
+    case ISTIO_STATS_TYPE: return undefined;
+    default: throw new ConfigError(`${path}.disabled`, 'the router cannot be off: nothing would answer');
+  }
+}
+
+/** Its stats keep their names. */
+function bareRbac({ rulesStatPrefix, shadowRulesStatPrefix }: ConfigOf<typeof RBAC_TYPE>): ConfigOf<typeof RBAC_TYPE> {
+  return {
+    '@type': RBAC_TYPE, ...(rulesStatPrefix !== undefined && { rulesStatPrefix }),
+    ...(shadowRulesStatPrefix !== undefined && { shadowRulesStatPrefix }),
+  };
 }

@@ -127,7 +127,8 @@ function digits(text: string): number | undefined {
   return Number(text);
 }
 
-function grpcStatusOfHttp(status: number): number {
+/** gRPC's http-grpc-status-mapping. */
+export function grpcStatusOfHttp(status: number): number {
   switch (status) {
     case 400:
       return 13;

@@ -1,0 +1,39 @@
+// The head of a reply that the proxy makes itself: as text, or to gRPC requests as a status without body.
+import { ResponseHead } from '../http/message.ts';
+import { grpcStatusOfHttp } from '../telemetry/format-header-operator.ts';
+import type { LocalReply } from './filter.ts';
+
+/** The reply as plain text; its body follows. */
+export function textReplyHead(reply: LocalReply): ResponseHead {
+  const head = new ResponseHead(reply.status);
+  head.contentLength = reply.body.length;
+  if (reply.body !== '') head.headers.append('content-type', 'text/plain');
+  addHeaders(head, reply);
+  return head;
+}
+
+/** The reply in gRPC's Trailers-Only form: HTTP status 200, the body as grpc-message. */
+export function grpcReplyHead(reply: LocalReply): ResponseHead {
+  const head = new ResponseHead(200);
+  head.contentLength = 0;
+  head.headers.append('content-type', 'application/grpc');
+  head.headers.append('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
+  if (reply.body !== '') head.headers.append('grpc-message', percentEncoded(reply.body));
+  addHeaders(head, reply);
+  return head;
+}
+
+function addHeaders(head: ResponseHead, reply: LocalReply): void {
+  for (const [name, value] of reply.headers ?? []) head.headers.append(name, value);
+}
+
+/** gRPC's encoding of Status-Message: printable ASCII but `%` stays, every other byte becomes `%XX`. */
+function percentEncoded(text: string): string {
+  let out = '';
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    const plain = code >= 0x20 && code <= 0x7e && code !== 0x25;
+    out += plain ? text[i]! : `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
+  }
+  return out;
+}

@@ -1,0 +1,28 @@
+// From typed_per_filter_config to what the filters ask routes for: one table by type, without waiting for modules.
+import { ConfigError } from '../base/error.ts';
+import type { CorsPolicy } from '../config/cors.ts';
+import type { HTTPFault } from '../config/fault.ts';
+import type { RBACPerRoute } from '../config/rbac.ts';
+import { CORS_POLICY_TYPE, FAULT_TYPE, RBAC_PER_ROUTE_TYPE } from '../config/type-url.ts';
+import type { FilterConfigFields } from '../route/filter-config.ts';
+import { CorsRules } from './cors-policy.ts';
+import { FaultSettings } from './fault-settings.ts';
+import { compileRbacPerRoute } from './rbac.ts';
+
+/** Implements FilterConfigCompiler. Levels replace each other; only CORS policies are filled up from the outer one. */
+export function compileRouteFilterConfig(
+  _filterName: string,
+  config: FilterConfigFields,
+  path: string,
+  outer: unknown,
+): unknown {
+  switch (config['@type']) {
+    case RBAC_PER_ROUTE_TYPE: return compileRbacPerRoute(config as RBACPerRoute & FilterConfigFields, path);
+    case FAULT_TYPE: return new FaultSettings(config as HTTPFault & FilterConfigFields, path);
+    case CORS_POLICY_TYPE: {
+      const inherited = outer instanceof CorsRules ? outer : undefined;
+      return new CorsRules(config as CorsPolicy & FilterConfigFields, inherited, path);
+    }
+    default: throw new ConfigError(path, `no filter takes '${config['@type']}' per route`);
+  }
+}
