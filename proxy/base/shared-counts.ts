@@ -45,14 +45,16 @@ export class SharedCounts {
   }
 
   /**
-   * Adds one and keeps it only while the sum stays within `limit`. Adding before looking means that threads which race
+   * Adds one and keeps it only while the sum stays within `limit`: the sum, or 0 when refused. Adding before looking
+   * means that threads which race
    * never exceed the limit together; at worst all of them are refused.
    */
-  tryAdd(slot: number, thread: number, field: number, limit: number): boolean {
+  tryAdd(slot: number, thread: number, field: number, limit: number): number {
     this.add(slot, thread, field, 1);
-    if (this.sum(slot, field) <= limit) return true;
+    const sum = this.sum(slot, field);
+    if (sum <= limit) return sum;
     this.add(slot, thread, field, -1);
-    return false;
+    return 0;
   }
 
   /** Gives back all that a thread held; for the supervisor, when a worker has ended. */

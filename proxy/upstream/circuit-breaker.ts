@@ -112,14 +112,14 @@ export class ClusterBreaker implements CircuitBreaker {
       return true;
     }
     const { counts, slot, thread } = this.place;
-    const taken = counts.tryAdd(slot, thread, field, limit);
-    this.#show(field, limit);
-    return taken;
+    const sum = counts.tryAdd(slot, thread, field, limit);
+    if (sum >= limit || this.#gauges.tracksRemaining) this.#show(field, limit);
+    return sum > 0;
   }
 
   #give(field: number, limit: number): void {
     this.#add(field, -1);
-    if (limit < UNLIMITED) this.#show(field, limit);
+    if (this.#gauges.isOpen(field) || this.#gauges.tracksRemaining) this.#show(field, limit);
   }
 
   #add(field: number, amount: number): void {
@@ -155,6 +155,15 @@ class BreakerGauges {
     this.#scope = scope;
     for (const [name, field] of GAUGES) this.#open[field] = this.#gauge(`${name}_open`);
     this.trackRemaining(trackRemaining);
+  }
+
+  /** Then every change is shown; otherwise only what opens or closes. */
+  get tracksRemaining(): boolean {
+    return this.#remaining !== undefined;
+  }
+
+  isOpen(field: number): boolean {
+    return this.#open[field]!.value > 0;
   }
 
   trackRemaining(on: boolean): void {
