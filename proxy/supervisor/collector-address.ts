@@ -1,0 +1,22 @@
+// Where a collector is reached from the supervisor: the first endpoint of its cluster, as configuration has it.
+import type { Cluster } from '../config/cluster.ts';
+import type { ClusterLoadAssignment } from '../config/endpoint.ts';
+import type { ConfigStore } from './config-store.ts';
+
+/** `http://host:port` of a cluster, or why there is none. */
+export type CollectorAddress = { readonly url: string } | { readonly missing: string };
+
+export function collectorAddress(store: ConfigStore, name: string): CollectorAddress {
+  const cluster = store.get('cluster', name)?.resource as Cluster | undefined;
+  if (cluster === undefined) return { missing: `there is no cluster ${name}` };
+  const secured = cluster.transportSocket?.typedConfig['@type'].endsWith('UpstreamTlsContext') === true;
+  if (secured) return { missing: `cluster ${name} uses TLS, which span export does not speak` };
+  const service = cluster.edsClusterConfig?.serviceName ?? '';
+  const discovered = store.get('endpoints', service === '' ? name : service)?.resource;
+  const assignment = (discovered as ClusterLoadAssignment | undefined) ?? cluster.loadAssignment;
+  const endpoints = assignment?.endpoints?.flatMap(({ lbEndpoints = [] }) => lbEndpoints);
+  const first = endpoints?.[0]?.endpoint.address.socketAddress;
+  if (first === undefined) return { missing: `cluster ${name} has no endpoint` };
+  const host = first.address.includes(':') ? `[${first.address}]` : first.address;
+  return { url: `http://${host}:${first.portValue}` };
+}
