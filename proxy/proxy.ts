@@ -1,6 +1,7 @@
 // The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
 import { systemClock } from './base/clock.ts';
 import type { Clock } from './base/clock.ts';
+import { localIp } from './base/local-ip.ts';
 import { PooledRandom } from './base/random.ts';
 import { SharedCounts } from './base/shared-counts.ts';
 import { TimerWheel } from './base/timers.ts';
@@ -134,7 +135,7 @@ export class WorkerProxy {
     const { node, tracing } = this.#start;
     return new NetworkFilters({
       clock: this.#clock, timers: this.#timers, random: this.#random, writes: this.#writes, stats: this.#stats,
-      clusters: this.#clusters, routes: this.#routes,
+      localIp: localIp(), clusters: this.#clusters, routes: this.#routes,
       compileRoutes: (config) => this.#config.compileRoutes(config),
       compileFilters: (config, listener) => this.#filters.compile(config.httpFilters, config.statPrefix, listener.trafficDirection),
       compileAccessLogs: (configs) => compileAccessLogs(configs, { files: this.#logFiles, random: this.#random }),

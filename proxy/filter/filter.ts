@@ -28,8 +28,6 @@ export interface LocalReply {
   readonly headers?: readonly (readonly [string, string])[];
   /** What gRPC clients get instead of the status's own translation (fault aborts with grpc_status). */
   readonly grpcStatus?: number;
-  /** Set for redirects and direct responses: the route's response header changes apply to them, as in Envoy. */
-  readonly route?: RouteEntry;
 }
 
 /** What a filter may see and do of a stream. Implemented by filter/stream.ts alone. */

@@ -60,7 +60,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   start(endStream: boolean): void {
     const { quiet, plan } = this.#routing;
-    if (!quiet && plan.timeoutMs > 0) this.#stream.request.headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(plan.timeoutMs)));
+    const expectedMs = expectedTimeoutMs(plan);
+    if (!quiet && expectedMs > 0) this.#stream.request.headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
     if (endStream) this.#startRouteTimer();
     this.#try(endStream);
   }
@@ -326,6 +327,12 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const { info, clock } = this.#stream;
     return clock.nowMs() - (info.requestEndMs === -1 ? info.startMs : info.requestEndMs);
   }
+}
+
+/** What the upstream may take for one try, in whole milliseconds; 0 is no limit. */
+function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan): number {
+  const perTryMs = retry?.perTryTimeoutMs ?? 0;
+  return Math.round(perTryMs > 0 && (timeoutMs === 0 || perTryMs < timeoutMs) ? perTryMs : timeoutMs);
 }
 
 function outcomeOf(error: ProxyError): Outcome {

@@ -87,5 +87,5 @@ function answer(stream: RoutedStream, route: RouteEntry): void {
   const headers: [string, string][] = [];
   if (action.kind === 'redirect') headers.push(['location', action.locationFor(stream.request)]);
   const body = action.kind === 'direct' ? action.body : '';
-  stream.sendLocalReply({ status: action.status, body, detail: 'direct_response', flags: 0, headers, route });
+  stream.sendLocalReply({ status: action.status, body, detail: 'direct_response', flags: 0, headers });
 }

@@ -14,44 +14,11 @@ import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import { isGrpc } from '../telemetry/format-header-operator.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
-import type { FilterChain } from './chain.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
 import { grpcReplyHead, textReplyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
-
-/** What all streams of one HTTP connection manager share; the manager compiles it once. */
-export interface StreamSettings {
-  readonly chain: FilterChain;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly timers: TimerWheel;
-  readonly bufferBytesMax: number;
-  /** 0 is off; Envoy's default 5 min. */
-  readonly idleTimeoutMs: number;
-  /** Whole life of a request, whatever it does (max_stream_duration); 0 is off. */
-  readonly maxDurationMs: number;
-  /** Until the request has arrived whole (request_timeout); 0 is off. */
-  readonly requestTimeoutMs: number;
-  /** The table of this moment: kept by the stream until it ends, so that a request sees one configuration only. */
-  matchRoute(request: RequestHead, info: StreamInfo): RouteEntry | undefined;
-  /** Forwarding headers, request id, trace start; an error refuses the request. */
-  prepareRequest(request: RequestHead, info: StreamInfo): ProxyError | undefined;
-  /** Server, date, via and the like, on every response. */
-  prepareResponse(response: ResponseHead, info: StreamInfo): void;
-  /** Whether an upgrade token or `connect` may pass. */
-  allowsUpgrade(token: string, route: RouteEntry | undefined): boolean;
-  onStreamStart(info: StreamInfo): void;
-  /** Stats, access log, span. */
-  onStreamEnd(info: StreamInfo): void;
-}
-
-/** Who is told that a stream is over: its connection. */
-export interface StreamOwner {
-  /** A response head is about to be sent: the moment to make it the connection's last one. */
-  onResponseStart(): void;
-  onStreamDone(stream: Stream): void;
-}
+import type { StreamOwner, StreamSettings } from './stream-settings.ts';
 
 const NOT_PAUSED = -1;
 const IDLE_TIMER = 0;
@@ -117,9 +84,16 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#routeKnown = true;
       this.info.routeName = this.#route?.name ?? '';
       this.info.virtualHostName = this.#route?.virtualHostName ?? '';
-      this.info.operation = this.#route?.operation ?? '';
+      this.#noteOperation(this.#route);
     }
     return this.#route;
+  }
+
+  /** The route's decorator names the span here, and at the next proxy unless it is told not to. */
+  #noteOperation(route: RouteEntry | undefined): void {
+    this.info.operation = route?.operation ?? '';
+    if (!this.#settings.propagatesOperation || route?.operation === undefined || !route.propagateOperation) return;
+    this.request.headers.set('x-envoy-decorator-operation', route.operation);
   }
 
   get cluster(): string {
@@ -249,16 +223,23 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     }
     const grpc = isGrpc(this.info.request);
     const head = grpc ? grpcReplyHead(reply) : textReplyHead(reply);
-    const { route } = reply;
-    if (route !== undefined) applyLevels(route.responseHeaders, undefined, route.mostSpecificWins, head.headers, this.info);
+    this.#applyRouteHeaders(head.headers);
     const body = grpc || reply.body === '' || this.info.request?.method === 'HEAD' ? undefined : Buffer.from(reply.body, 'latin1');
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
   }
 
+  /** A reply of the proxy's own carries the header changes of the route that matched, as in Envoy. */
+  #applyRouteHeaders(headers: Headers): void {
+    const route = this.#route;
+    if (!this.#routeKnown || route === undefined) return;
+    applyLevels(route.responseHeaders, this.#cluster?.responseHeaders, route.mostSpecificWins, headers, this.info);
+  }
+
   failStream(error: ProxyError): void {
     if (this.#ended) return;
-    const { status, grpcStatus, flag, body } = localReplyFor(error);
+    const { status, grpcStatus, flag, body, close } = localReplyFor(error);
+    if (close) this.#owner.closeAfterResponse();
     const flags = flag === undefined ? 0 : flagBit(flag);
     this.sendLocalReply({ status, grpcStatus, body, detail: error.detail, flags });
   }
@@ -385,6 +366,6 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#buffer.clear();
     if (this.info.request !== undefined) for (const filter of this.#settings.chain.complete) filter.onComplete(this);
     this.#settings.onStreamEnd(this.info);
-    this.#owner.onStreamDone(this);
+    this.#owner.onStreamDone();
   }
 }

@@ -15,6 +15,8 @@ export type ClientCertForwarding = 'sanitize' | 'forward-only' | 'append-forward
 /** Envoy's HttpConnectionManager fields that change heads. */
 export interface ForwardingOptions {
   readonly useRemoteAddress: boolean;
+  /** Appended to x-forwarded-for in place of a loopback address, as Envoy does. */
+  readonly localIp: string;
   readonly xffTrustedHops: number;
   readonly skipXffAppend: boolean;
   /** Addresses whose requests count as internal; undefined: none (Envoy's default). */
@@ -89,7 +91,8 @@ export class Forwarding {
     if (useRemoteAddress) {
       if (!internal) headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
       if (!skipXffAppend) {
-        headers.set('x-forwarded-for', before === undefined ? connection.remoteIp : `${before},${connection.remoteIp}`);
+        const hop = isLoopback(connection.remoteIp) ? this.#options.localIp : connection.remoteIp;
+        headers.set('x-forwarded-for', before === undefined ? hop : `${before},${hop}`);
       }
       if (xffTrustedHops === 0) headers.set('x-forwarded-proto', scheme);
     }
@@ -158,6 +161,10 @@ export class Forwarding {
     }
     return this.#date;
   }
+}
+
+function isLoopback(ip: string): boolean {
+  return ip.startsWith('127.') || ip === '::1';
 }
 
 /** One walk over the names; nearly always there is nothing to drop. */

@@ -2,7 +2,7 @@
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Transport } from '../base/transport.ts';
-import type { StreamOwner, StreamSettings } from '../filter/stream.ts';
+import type { StreamOwner, StreamSettings } from '../filter/stream-settings.ts';
 import { Stream } from '../filter/stream.ts';
 import type { RequestSink, ServerConnection, ServerConnectionHandler, ServerStream } from '../http/codec.ts';
 import type { Http1ServerOptions } from '../http/http1-server.ts';
@@ -81,6 +81,10 @@ class HttpConnection implements NetworkConnection, ServerConnectionHandler, Stre
     this.#idleTimer.cancel();
     if (this.#settings.maxRequests > 0 && this.#requests >= this.#settings.maxRequests) this.#closing = true;
     return new Stream(this.#settings.stream, stream, this, this.#info);
+  }
+
+  closeAfterResponse(): void {
+    this.#closing = true;
   }
 
   onResponseStart(): void {

@@ -9,7 +9,7 @@ import { msOr } from '../config/duration.ts';
 import type { HttpConnectionManager as Config } from '../config/http-connection-manager.ts';
 import { FilterChain } from '../filter/chain.ts';
 import type { HttpFilter } from '../filter/filter.ts';
-import type { StreamSettings } from '../filter/stream.ts';
+import type { StreamSettings } from '../filter/stream-settings.ts';
 import type { Http1ServerOptions } from '../http/http1-server.ts';
 import type { RouteTableRef } from '../route/route-tables.ts';
 import type { AccessLogs } from '../telemetry/access-log.ts';
@@ -29,6 +29,8 @@ export interface HttpManagerDeps {
   readonly timers: TimerWheel;
   readonly writes: WriteBatch;
   readonly stats: Stats;
+  /** The machine's own address, which stands for clients on loopback in x-forwarded-for. */
+  readonly localIp: string;
 }
 
 /** The parts that were compiled before, because that may wait for a module to load. */
@@ -38,6 +40,8 @@ export interface HttpManagerParts {
   readonly accessLogs: AccessLogs | undefined;
   readonly tracer: Tracer | undefined;
   readonly bufferBytesMax: number;
+  /** The listener's traffic direction is OUTBOUND. */
+  readonly outbound: boolean;
 }
 
 const IDLE_DEFAULT_MS = 3_600_000;
@@ -59,7 +63,7 @@ export function compileHttpManager(config: Config, parts: HttpManagerParts, deps
 }
 
 function streamSettings(config: Config, parts: HttpManagerParts, deps: HttpManagerDeps, stats: HttpStats): StreamSettings {
-  const forwarding = new Forwarding(forwardingOptions(config), deps.clock, deps.random);
+  const forwarding = new Forwarding(forwardingOptions(config, deps.localIp), deps.clock, deps.random);
   const { routes, tracer, accessLogs } = parts;
   const upgrades = new Map((config.upgradeConfigs ?? []).map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
   return {
@@ -71,6 +75,7 @@ function streamSettings(config: Config, parts: HttpManagerParts, deps: HttpManag
     idleTimeoutMs: msOr(config.streamIdleTimeout, STREAM_IDLE_DEFAULT_MS),
     maxDurationMs: msOr(config.commonHttpProtocolOptions?.maxStreamDuration, 0),
     requestTimeoutMs: msOr(config.requestTimeout, 0),
+    propagatesOperation: tracer !== undefined && parts.outbound,
     matchRoute: (request, info) => routes.current?.match(request, info, deps.random.float()),
     prepareRequest: (request, info) => {
       const refused = forwarding.prepareRequest(request, info);
@@ -121,8 +126,9 @@ const CLIENT_CERT = {
 
 const SERVER_HEADER = { OVERWRITE: 'overwrite', APPEND_IF_ABSENT: 'append-if-absent', PASS_THROUGH: 'pass-through' } as const;
 
-function forwardingOptions(config: Config): ForwardingOptions {
+function forwardingOptions(config: Config, localIp: string): ForwardingOptions {
   return {
+    localIp,
     useRemoteAddress: config.useRemoteAddress ?? false,
     xffTrustedHops: config.xffNumTrustedHops ?? 0,
     skipXffAppend: config.skipXffAppend ?? false,

@@ -69,6 +69,7 @@ export class NetworkFilters {
       filters: await deps.compileFilters(config, listener),
       accessLogs: deps.compileAccessLogs(config.accessLog),
       tracer: deps.compileTracer(config, listener),
+      outbound: listener.trafficDirection === 'OUTBOUND',
       bufferBytesMax: listener.perConnectionBufferLimitBytes ?? BUFFER_DEFAULT_BYTES,
     }, deps);
     return {

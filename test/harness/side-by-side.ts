@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ServerProcess, answers, freePorts } from './process.ts';
+import { ServerProcess, freePorts } from './process.ts';
 
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 
@@ -19,8 +19,7 @@ export interface RunningProxy {
 export interface PortPlan {
   readonly own: readonly number[];
   readonly shared: ReadonlyMap<number, number>;
-  /** Of `own`: the admin port, when there is one, else a listener; how readiness is told. */
-  readonly admin?: number;
+  /** Of `own`: the listener that tells readiness by answering anything. */
   readonly listener: number;
 }
 
@@ -40,8 +39,12 @@ export class SideBySide implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'weft-side-by-side-'));
     const text = edit(await readFile(file, 'utf8'));
     const envoy = await startProxy('envoy', envoyBinary, text, plan, folder);
-    const weft = await startProxy('weft', process.execPath, text, plan, folder);
-    return new SideBySide(envoy, weft, folder);
+    try {
+      return new SideBySide(envoy, await startProxy('weft', process.execPath, text, plan, folder), folder);
+    } catch (cause) {
+      await envoy.process.stop();
+      throw cause;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,13 +57,15 @@ async function startProxy(name: 'envoy' | 'weft', binary: string, text: string, 
   const ports = await freePorts(plan.own.length);
   const own = new Map(plan.own.map((port, i) => [port, ports[i]!]));
   const file = join(folder, `${name}.yaml`);
-  await writeFile(file, text.replaceAll(/\b1[89]\d{3}\b/g, (port) => String(own.get(Number(port)) ?? plan.shared.get(Number(port)) ?? port)));
+  const put = (port: string): string => String(own.get(Number(port)) ?? plan.shared.get(Number(port)) ?? port);
+  // A log of each proxy's own: /dev/stdout cannot be opened anew where it is a pipe.
+  await writeFile(file, text.replaceAll(/\b1[89]\d{3}\b/g, put).replaceAll('path: /dev/stdout', `path: ${join(folder, `${name}.log`)}`));
   const args = name === 'weft' ? [WEFT, 'proxy', '-c', file, '--concurrency', '1', '--log-level', 'error']
     : ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'];
   const server = new ServerProcess(binary, args, { name });
   const portOf = (port: number): number => own.get(port) ?? plan.shared.get(port) ?? port;
   try {
-    await server.until(() => (plan.admin === undefined ? listens(portOf(plan.listener)) : answers(`http://127.0.0.1:${portOf(plan.admin)}/ready`)));
+    await server.until(() => listens(portOf(plan.listener)));
   } catch (cause) {
     await server.stop();
     throw cause;

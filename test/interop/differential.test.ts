@@ -58,8 +58,14 @@ async function compare(name: string, request: RawRequest | string, pair: SideByS
     assert.deepEqual(weftSide, envoySide);
     return undefined;
   } catch {
-    return `${name}\n  envoy ${JSON.stringify(envoySide)}\n  weft  ${JSON.stringify(weftSide)}`;
+    return `${name}\n${lineDifference(envoySide, weftSide)}`;
   }
+}
+
+/** Only the lines that differ: - Envoy's, + weft's. */
+function lineDifference(theirs: unknown, ours: unknown): string {
+  const [a, b] = [theirs, ours].map((value) => JSON.stringify(value, undefined, 1).split('\n').map((line) => line.trim()));
+  return [...a!.filter((line) => !b!.includes(line)).map((line) => `  - ${line}`), ...b!.filter((line) => !a!.includes(line)).map((line) => `  + ${line}`)].join('\n');
 }
 
 async function compareAll(requests: readonly (readonly [string, RawRequest | string])[], pair: SideBySide, port: number): Promise<void> {
@@ -83,6 +89,6 @@ test('the sidecar-like bootstrap answers as Envoy does', { skip }, async () => {
   await using v2 = await EchoServer.start('reviews-v2');
   await using ratings = await EchoServer.start('ratings');
   const shared = new Map([[18_021, v1.port], [18_022, v2.port], [18_023, ratings.port], [18_029, 1]]);
-  await using pair = await SideBySide.start(envoy, bootstrap('sidecar'), { own: [18_010, 18_011], shared, admin: 18_011, listener: 18_010 });
+  await using pair = await SideBySide.start(envoy, bootstrap('sidecar'), { own: [18_010, 18_011], shared, listener: 18_010 });
   await compareAll(SIDECAR_REQUESTS, pair, 18_010);
 });
