@@ -17,18 +17,22 @@ const file = fileURLToPath(new URL('bootstraps/routing.yaml', import.meta.url));
 const plan = (upstream: number) => ({ own: [18_030], shared: new Map([[18_031, upstream]]), listener: 18_030 });
 
 /** How a message is carried and when is not what routes decide. */
-const NOT_ROUTED = ['date', 'server', 'connection', 'content-length', 'transfer-encoding', 'x-envoy-upstream-service-time', 'keep-alive'];
+const NOT_ROUTED = ['date', 'server', 'connection', 'content-length', 'transfer-encoding',
+  'x-envoy-upstream-service-time', 'keep-alive'];
 
 function decision(answer: RawAnswer): unknown {
-  const headers = answer.headers.filter(([name]) => !NOT_ROUTED.includes(name)).map(([name, value]) => `${name}: ${value}`);
-  return { status: answer.status, headers: headers.toSorted(), body: answer.body.startsWith('{"server"') ? reached(answer.body) : answer.body };
+  const headers = answer.headers.filter(([name]) => !NOT_ROUTED.includes(name)).map(([name, value]) =>
+    `${name}: ${value}`);
+  return { status: answer.status, headers: headers.toSorted(),
+    body: answer.body.startsWith('{"server"') ? reached(answer.body) : answer.body };
 }
 
 /** What an echo says that it got. */
 function reached(body: string): unknown {
   const { method, url, headers } = JSON.parse(body) as Echo;
   const ignored = [...NOT_ROUTED, ...VOLATILE_REQUEST_HEADERS];
-  const fields = Object.entries(headers).filter(([name]) => !ignored.includes(name)).map(([name, value]) => `${name}: ${value}`);
+  const fields = Object.entries(headers).filter(([name]) => !ignored.includes(name)).map(([name, value]) =>
+    `${name}: ${value}`);
   return { method, url, fields: fields.toSorted() };
 }
 
@@ -54,7 +58,8 @@ test('S41 S44 where weft decides otherwise, it does so on purpose', { skip }, as
   await using upstream = await EchoServer.start('echo');
   await using pair = await SideBySide.start(envoy, file, plan(upstream.port));
   for (const { request, envoy: theirs, weft: ours, id } of ROUTING_DIFFERENCES) {
-    const statuses = [(await ask(pair.envoy.portOf(18_030), request)).status, (await ask(pair.weft.portOf(18_030), request)).status];
+    const statuses = [(await ask(pair.envoy.portOf(18_030), request)).status,
+      (await ask(pair.weft.portOf(18_030), request)).status];
     assert.deepEqual(statuses, [theirs, ours], `${id}: ${JSON.stringify(request)}`);
   }
 });
