@@ -32,7 +32,7 @@ export const HTTPFault = message('envoy.extensions.filters.http.fault.v3.HTTPFau
   abort: optional(FaultAbort, 'Answers requests, after the delay.'),
   upstreamCluster: optional(string(), 'Only requests to this cluster; default all.'),
   headers: optional(list(HeaderMatcher), 'Only requests whose headers match all of these.'),
-  maxActiveFaults: optional(uint32(), 'Requests under a fault at one time; default no limit.'),
+  maxActiveFaults: optional(uint32(), 'Requests under a fault at one time, in each worker thread; default no limit.'),
 }, {
   refused: {
     'responses are not slowed down': ['response_rate_limit'],

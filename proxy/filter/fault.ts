@@ -17,7 +17,7 @@ export interface FaultDeps {
   readonly scope: StatScope;
 }
 
-/** envoy.extensions.filters.http.fault.v3.HTTPFault. `max_active_faults` holds for each worker thread. */
+/** envoy.extensions.filters.http.fault.v3.HTTPFault. `max_active_faults` holds in each worker thread. */
 export class FaultFilter implements HttpFilter {
   readonly name: string;
   index = 0;

@@ -1,30 +1,45 @@
 // Replies of the proxy's own as text and to gRPC clients. Expectations as observed on Envoy 1.40.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { headersOf, sampleRequest } from '../../test/harness/stream-sample.ts';
 import type { LocalReply } from './filter.ts';
-import { grpcReplyHead, textReplyHead } from './local-reply-head.ts';
+import { replyTo } from './local-reply-head.ts';
 
 const DENIED: LocalReply = { status: 403, body: 'RBAC: access denied', detail: 'd', flags: 0 };
+const GRPC = sampleRequest({ headers: headersOf(['content-type', 'application/grpc']) });
+
+/** Value of a header of the reply to a gRPC request. */
+function grpcHeader(reply: LocalReply, name: string): string | undefined {
+  return replyTo(GRPC, reply).head.headers.get(name);
+}
 
 test('text has its type and length; without body there is no type', () => {
-  const head = textReplyHead({ ...DENIED, headers: [['x-a', '1']] });
-  assert.equal(head.status, 403);
+  const { head, body } = replyTo(sampleRequest(), { ...DENIED, headers: [['x-a', '1']] });
+  assert.equal(`${head.status} ${String(body)}`, '403 RBAC: access denied');
   assert.equal(head.contentLength, 19);
   assert.deepEqual(head.headers.fields, ['content-type', 'text/plain', 'x-a', '1']);
-  assert.deepEqual(textReplyHead({ ...DENIED, body: '' }).headers.fields, []);
+  const empty = replyTo(undefined, { ...DENIED, body: '' });
+  assert.deepEqual(empty.head.headers.fields, []);
+  assert.equal(empty.body, undefined);
+});
+
+test('HEAD gets the head of what GET would get', () => {
+  const { head, body } = replyTo(sampleRequest({ method: 'HEAD' }), DENIED);
+  assert.equal(head.contentLength, 19);
+  assert.equal(body, undefined);
 });
 
 test('gRPC clients get 200 and the status that the HTTP status stands for, or the one that was meant', () => {
-  const head = grpcReplyHead(DENIED);
+  const { head, body } = replyTo(GRPC, DENIED);
   assert.equal(head.status, 200);
   assert.equal(head.contentLength, 0);
+  assert.equal(body, undefined);
   assert.deepEqual(head.headers.fields,
     ['content-type', 'application/grpc', 'grpc-status', '7', 'grpc-message', 'RBAC: access denied']);
-  assert.equal(grpcReplyHead({ ...DENIED, status: 418 }).headers.get('grpc-status'), '2');
-  assert.equal(grpcReplyHead({ ...DENIED, status: 200, grpcStatus: 14 }).headers.get('grpc-status'), '14');
+  assert.equal(grpcHeader({ ...DENIED, status: 418 }, 'grpc-status'), '2');
+  assert.equal(grpcHeader({ ...DENIED, status: 200, grpcStatus: 14 }, 'grpc-status'), '14');
 });
 
 test('S12 grpc-message is percent-encoded, so that no body can end the field', () => {
-  const head = grpcReplyHead({ ...DENIED, body: '50% a\r\nx: y \u00e9~' });
-  assert.equal(head.headers.get('grpc-message'), '50%25 a%0D%0Ax: y %E9~');
+  assert.equal(grpcHeader({ ...DENIED, body: '50% a\r\nx: y \u00e9~' }, 'grpc-message'), '50%25 a%0D%0Ax: y %E9~');
 });

@@ -1,10 +1,22 @@
-// The head of a reply that the proxy makes itself: as text, or to gRPC requests as a status without body.
+// A reply that the proxy makes itself, as a message: text, or to gRPC requests a status without body.
 import { ResponseHead } from '../http/message.ts';
-import { grpcStatusOfHttp } from '../telemetry/format-header-operator.ts';
+import { grpcStatusOfHttp, isGrpc } from '../telemetry/format-header-operator.ts';
+import type { RequestView } from '../telemetry/stream-info.ts';
 import type { LocalReply } from './filter.ts';
 
-/** The reply as plain text; its body follows. */
-export function textReplyHead(reply: LocalReply): ResponseHead {
+/** Head and body; `body` is undefined where the head is all. `request` is undefined when it was malformed. */
+export interface ReplyMessage {
+  readonly head: ResponseHead;
+  readonly body: Buffer | undefined;
+}
+
+export function replyTo(request: RequestView | undefined, reply: LocalReply): ReplyMessage {
+  if (isGrpc(request)) return { head: grpcReplyHead(reply), body: undefined };
+  const bodiless = reply.body === '' || request?.method === 'HEAD';
+  return { head: textReplyHead(reply), body: bodiless ? undefined : Buffer.from(reply.body, 'latin1') };
+}
+
+function textReplyHead(reply: LocalReply): ResponseHead {
   const head = new ResponseHead(reply.status);
   head.contentLength = reply.body.length;
   if (reply.body !== '') head.headers.append('content-type', 'text/plain');
@@ -13,7 +25,7 @@ export function textReplyHead(reply: LocalReply): ResponseHead {
 }
 
 /** The reply in gRPC's Trailers-Only form: HTTP status 200, the body as grpc-message. */
-export function grpcReplyHead(reply: LocalReply): ResponseHead {
+function grpcReplyHead(reply: LocalReply): ResponseHead {
   const head = new ResponseHead(200);
   head.contentLength = 0;
   head.headers.append('content-type', 'application/grpc');

@@ -12,11 +12,10 @@ import { ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
-import { isGrpc } from '../telemetry/format-header-operator.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
-import { grpcReplyHead, textReplyHead } from './local-reply-head.ts';
+import { replyTo } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
 
@@ -221,10 +220,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#end();
       return;
     }
-    const grpc = isGrpc(this.info.request);
-    const head = grpc ? grpcReplyHead(reply) : textReplyHead(reply);
+    const { head, body } = replyTo(this.info.request, reply);
     this.#applyRouteHeaders(head.headers);
-    const body = grpc || reply.body === '' || this.info.request?.method === 'HEAD' ? undefined : Buffer.from(reply.body, 'latin1');
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
   }
