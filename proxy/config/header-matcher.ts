@@ -9,7 +9,7 @@ export const HeaderMatcher = message('envoy.config.route.v3.HeaderMatcher', {
   stringMatch: optional(StringMatcher, 'The value, several values joined by a comma. Without any matcher: present.'),
   rangeMatch: optional(Int64Range, 'The value is a whole number in this range.'),
   presentMatch: optional(bool(), 'true: the header is there; false: it is not.'),
-  invertMatch: optional(bool(), 'Turns the result round. An absent header then matches. Default false.'),
+  invertMatch: optional(bool(), 'Turns the result round; an absent header still matches no value. Default false.'),
   treatMissingHeaderAsEmpty: optional(bool(), 'An absent header counts as an empty value. Default false.'),
 }, {
   legacy: {
@@ -22,7 +22,9 @@ export const HeaderMatcher = message('envoy.config.route.v3.HeaderMatcher', {
   oneOf: [atMostOne('exact_match', 'safe_regex_match', 'range_match', 'present_match', 'prefix_match', 'suffix_match',
     'contains_match', 'string_match')],
   fold: (value, { exactMatch, safeRegexMatch, prefixMatch, suffixMatch, containsMatch }) => {
-    if (exactMatch !== undefined) value.stringMatch = { exact: exactMatch };
+    // Envoy takes an empty exact_match for presence.
+    if (exactMatch === '') value.presentMatch = true;
+    else if (exactMatch !== undefined) value.stringMatch = { exact: exactMatch };
     if (safeRegexMatch !== undefined) value.stringMatch = { safeRegex: safeRegexMatch };
     if (prefixMatch !== undefined) value.stringMatch = { prefix: prefixMatch };
     if (suffixMatch !== undefined) value.stringMatch = { suffix: suffixMatch };
