@@ -29,7 +29,7 @@ export async function http1Load(load: Load): Promise<LoadResult> {
 }
 
 async function wrk({ url, host, connections, seconds }: Load): Promise<LoadResult> {
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-H', `host: ${host}`, url];
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-H', `Host: ${host}`, url];
   const { stdout } = await run('wrk', args);
   const pick = (pattern: RegExp): string => pattern.exec(stdout)?.[1] ?? '0';
   const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout);
