@@ -17,6 +17,8 @@ export interface Regex {
   readonly source: string;
   /** Whether the engine runs for it: false when an equal, exact, prefix or suffix comparison says the same. */
   readonly usesEngine: boolean;
+  /** What every matching text begins with; '' when that is not known. */
+  readonly prefix: string;
   matches(text: string): boolean;
 }
 
@@ -24,8 +26,8 @@ export interface Regex {
 export function compileRegex(source: string, path: string): Regex {
   const { engine, tokens } = compile(source, path);
   const literal = literalTest(tokens);
-  if (literal !== undefined) return new LiteralRegex(source, literal);
-  return new EngineRegex(source, engine, literalPrefix(tokens));
+  const prefix = literalPrefix(tokens);
+  return literal === undefined ? new EngineRegex(source, engine, prefix) : new LiteralRegex(source, literal, prefix);
 }
 
 function compile(source: string, path: string): { engine: RE2JS; tokens: ReturnType<typeof regexTokens> } {
@@ -66,10 +68,12 @@ function compileEngine(source: string, path: string): RE2JS {
 class LiteralRegex implements Regex {
   readonly source: string;
   readonly usesEngine = false;
+  readonly prefix: string;
   readonly #test: LiteralTest;
 
-  constructor(source: string, test: LiteralTest) {
+  constructor(source: string, test: LiteralTest, prefix: string) {
     this.source = source;
+    this.prefix = prefix;
     this.#test = test;
   }
 
@@ -81,17 +85,17 @@ class LiteralRegex implements Regex {
 class EngineRegex implements Regex {
   readonly source: string;
   readonly usesEngine = true;
+  readonly prefix: string;
   readonly #engine: RE2JS;
-  readonly #prefix: string;
 
   constructor(source: string, engine: RE2JS, prefix: string) {
     this.source = source;
+    this.prefix = prefix;
     this.#engine = engine;
-    this.#prefix = prefix;
   }
 
   matches(text: string): boolean {
-    return text.startsWith(this.#prefix) && this.#engine.testExact(text);
+    return text.startsWith(this.prefix) && this.#engine.testExact(text);
   }
 }
 

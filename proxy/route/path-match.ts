@@ -40,7 +40,7 @@ export class PathMatch {
       case 'prefix': return path !== '' && this.#begins(path, end);
       case 'exact': return end === this.text.length && path !== '' && this.#begins(path, end);
       case 'separated': return this.#begins(path, end) && this.#endsAtSeparator(path, end);
-      case 'regex': return path !== '' && this.#regex!.matches(end === path.length ? path : path.slice(0, end));
+      case 'regex': return path !== '' && this.#fits(path, end);
     }
   }
 
@@ -49,6 +49,12 @@ export class PathMatch {
     if (end < length) return false;
     if (!this.#caseSensitive) return hasAtIgnoringCase(path, this.text, 0);
     return length === 0 || (path.charCodeAt(length - 1) === this.#lastCode && path.startsWith(this.text));
+  }
+
+  /** The path is cut from its query only for patterns that may match. */
+  #fits(path: string, end: number): boolean {
+    const regex = this.#regex!;
+    return path.startsWith(regex.prefix) && regex.matches(end === path.length ? path : path.slice(0, end));
   }
 
   #endsAtSeparator(path: string, end: number): boolean {
