@@ -1,0 +1,119 @@
+// The admin interface's HTTP server: bounds, who may ask, and no answer that a browser could misread.
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ConfigError, messageOf } from '../base/error.ts';
+import { bindFailureText } from '../base/node-error.ts';
+import type { Address } from '../config/address.ts';
+import type { ComponentLog } from '../telemetry/log.ts';
+import type { AdminRequest, AdminResponse } from './admin-response.ts';
+import { text } from './admin-response.ts';
+import { isForeignOrigin, isLoopback, isTrustedHost } from './host-check.ts';
+
+/** Answers one request; a rejection is told as 500 without its reason, and logged. */
+export type AdminHandler = (request: AdminRequest) => Promise<AdminResponse>;
+
+const CONNECTIONS_MAX = 64;
+const LIMITS = { requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 } as const;
+const BODY_BYTES_MAX = 65_536;
+
+/** Scripts and other hosts have nothing to do here, whatever a name in the output looks like. */
+const HEADERS = {
+  'cache-control': 'no-cache, max-age=0',
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': 'default-src \'none\'; style-src \'unsafe-inline\'; form-action \'self\'',
+} as const;
+
+export class AdminServer {
+  /** host:port, or the socket's path. */
+  readonly address: string;
+  readonly #server: Server;
+
+  private constructor(server: Server, address: string) {
+    this.#server = server;
+    this.address = address;
+  }
+
+  /** Listens. Rejects with a ConfigError when the address cannot be bound. */
+  static async start(address: Address, handler: AdminHandler, log: ComponentLog): Promise<AdminServer> {
+    const byNetwork = address.pipe === undefined;
+    const context = { byNetwork, handler, log };
+    const server = createServer(LIMITS, (request, response) => void answer(request, response, context));
+    server.maxConnections = CONNECTIONS_MAX;
+    const where = await listen(server, address);
+    server.on('error', (cause) => log.error(`the admin interface on ${where}: ${messageOf(cause)}`));
+    if (byNetwork && !isLoopback(address.socketAddress?.address ?? '')) {
+      const danger = 'can be reached by other hosts, and whoever reaches it can end this proxy';
+      log.warning(`the admin interface on ${where} ${danger}`);
+    }
+    return new AdminServer(server, where);
+  }
+
+  close(): Promise<void> {
+    this.#server.closeAllConnections();
+    return new Promise((resolve) => this.#server.close(() => resolve()));
+  }
+}
+
+function listen(server: Server, { pipe, socketAddress }: Address): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const host = socketAddress?.address ?? '';
+  const wanted = pipe?.path ?? `${host}:${socketAddress?.portValue ?? 0}`;
+  server.once('error', (cause) => reject(new ConfigError('admin.address', `${wanted}: ${bindFailureText(cause)}`)));
+  const onListening = (): void => resolve(pipe?.path ?? addressText(server.address() as AddressInfo));
+  if (pipe === undefined) server.listen(socketAddress?.portValue ?? 0, host, onListening);
+  else server.listen(pipe.path, onListening);
+  return promise;
+}
+
+function addressText({ address, port }: AddressInfo): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+interface Context {
+  readonly byNetwork: boolean;
+  readonly handler: AdminHandler;
+  readonly log: ComponentLog;
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
+  response.on('error', () => {});
+  discardBody(request);
+  const result = refusal(request, context.byNetwork) ?? await handle(request, context);
+  const body = Buffer.from(result.body);
+  const entity = { 'content-type': result.contentType, 'content-length': body.length };
+  response.writeHead(result.status, { ...HEADERS, ...entity });
+  response.end(request.method === 'HEAD' ? undefined : body);
+}
+
+/** Commands take their parameters from the query; a body is read only so that the connection can go on. */
+function discardBody(request: IncomingMessage): void {
+  let bytes = 0;
+  request.on('error', () => {});
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) request.destroy();
+  });
+}
+
+function refusal({ method, headers }: IncomingMessage, byNetwork: boolean): AdminResponse | undefined {
+  if (byNetwork && !isTrustedHost(headers.host)) {
+    return text('the Host header must be an IP address or localhost\n', 403);
+  }
+  const reads = method === 'GET' || method === 'HEAD';
+  if (!reads && isForeignOrigin(headers.origin, headers.host)) return text('this page may not do that\n', 403);
+  return undefined;
+}
+
+async function handle(request: IncomingMessage, { handler, log }: Context): Promise<AdminResponse> {
+  const { url = '/', method = 'GET' } = request;
+  const mark = url.indexOf('?');
+  const path = mark === -1 ? url : url.slice(0, mark);
+  const query = new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1));
+  try {
+    return await handler({ method, path, query });
+  } catch (cause) {
+    log.error(`${method} ${path} failed: ${messageOf(cause)}`);
+    return text('this failed; the log says why\n', 500);
+  }
+}
