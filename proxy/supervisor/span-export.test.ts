@@ -124,7 +124,7 @@ test('every span also goes to additional URLs, and to another address when its c
   assert.deepEqual(copies, ['/copy', '/copy']);
 });
 
-test('F14 a collector that is down costs spans and counters, and a line when it goes and comes', async (t) => {
+test('F14 a collector that is down costs spans and counters, and one line each way', async (t) => {
   const { collector, url, port } = await started(t);
   await collector.close();
   const { exporter, merger, lines } = bench(() => ({ url }));
