@@ -20,6 +20,9 @@ export interface ProxyOptions {
   readonly serviceCluster?: string;
 }
 
+/** As package.json has it. */
+const VERSION = '0.1.0';
+
 const DRAIN_DEFAULT_MS = 30_000;
 
 /** `weft proxy --mode validate`: 0 when the file is good, 1 with every fault on a line when not. */
@@ -45,7 +48,8 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
     const { bootstrap, warnings } = await loadBootstrap(options.file);
     for (const warning of warnings) log.component('config').warning(warning);
     proxy = await RunningProxy.start({
-      bootstrap, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel,
+      bootstrap, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel, version: VERSION,
+      commandLine: { config_path: options.file, concurrency: options.concurrency ?? 0, log_level: options.logLevel },
       concurrency: options.concurrency || availableParallelism(),
     });
   } catch (cause) {

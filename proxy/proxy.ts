@@ -75,8 +75,8 @@ export class WorkerProxy {
   }
 
   /** Every response is its connection's last from now on; the number of open connections is told until it is 0. */
-  drain(): void {
-    this.#listeners.drain();
+  drain(inboundOnly: boolean): void {
+    this.#listeners.drain(inboundOnly);
     const tell = (): void => this.#send({ kind: 'connections', count: this.#listeners.connections });
     tell();
     this.#drainWatch ??= setInterval(tell, 50);

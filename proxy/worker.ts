@@ -21,7 +21,7 @@ port.on('message', (message: ToWorker) => {
       queue = queue.then(async () => send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) }));
       break;
     case 'drain':
-      proxy.drain();
+      proxy.drain(message.inboundOnly);
       break;
     case 'log-level':
       proxy.setLogLevel(message.level, message.component);

@@ -92,7 +92,7 @@ export class ListenerCompiler {
     const inspects = (config.listenerFilters ?? []).length > 0
       || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
     return {
-      name, ...address, matchers, defaultChain, inspects,
+      name, ...address, inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain, inspects,
       backlog: config.tcpBacklogSize ?? 511,
       inspectTimeoutMs: msOr(config.listenerFiltersTimeout, INSPECT_DEFAULT_MS),
       continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,

@@ -66,9 +66,10 @@ export class ListenerSet {
     }
   }
 
-  drain(): void {
-    this.#draining = true;
-    for (const listener of this.#running.values()) listener.drain();
+  /** Those that come later drain as well, unless only inbound ones do. */
+  drain(inboundOnly: boolean): void {
+    this.#draining ||= !inboundOnly;
+    for (const listener of this.#running.values()) if (!inboundOnly || listener.inbound) listener.drain();
   }
 
   destroy(): void {

@@ -24,6 +24,8 @@ export interface CompiledChain {
 /** A listener's configuration, compiled; replaced as a whole. */
 export interface CompiledListener {
   readonly name: string;
+  /** traffic_direction INBOUND. */
+  readonly inbound: boolean;
   readonly host: string;
   readonly port: number;
   readonly matchers: readonly ChainMatcher<CompiledChain>[];
@@ -70,6 +72,10 @@ export class Listener {
 
   get name(): string {
     return this.#compiled.name;
+  }
+
+  get inbound(): boolean {
+    return this.#compiled.inbound;
   }
 
   get connections(): number {

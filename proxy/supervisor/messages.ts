@@ -56,8 +56,8 @@ export interface NodeIdentity {
 
 export type ToWorker =
   | { readonly kind: 'config'; readonly id: number; readonly batch: ConfigBatch }
-  /** Every response from now on is its connection's last. */
-  | { readonly kind: 'drain' }
+  /** Every response from now on is its connection's last; of inbound listeners only, if so asked. */
+  | { readonly kind: 'drain'; readonly inboundOnly: boolean }
   | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
   | { readonly kind: 'reopen-logs' }
   /** Closes everything and ends the thread. */

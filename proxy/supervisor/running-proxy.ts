@@ -1,8 +1,17 @@
 // A whole proxy in one process: supervisor, workers and the services beside them; what main.ts runs and tests embed.
+import { AdminServer } from '../admin/admin-server.ts';
+import { runCommand } from '../admin/commands.ts';
 import type { Clock } from '../base/clock.ts';
+import { PooledRandom } from '../base/random.ts';
+import { TimerWheel } from '../base/timers.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { Stats } from '../telemetry/stats.ts';
+import { AdminView } from './admin-view.ts';
+import { collectorAddress } from './collector-address.ts';
+import { ControlLink } from './control-link.ts';
 import type { NodeIdentity } from './messages.ts';
+import { SpanService } from './span-service.ts';
 import { StatsMerger } from './stats-merger.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -13,27 +22,46 @@ export interface RunningProxyOptions {
   readonly logLevel: string;
   readonly log: Logger;
   readonly clock: Clock;
+  /** For /server_info and the control plane. */
+  readonly version: string;
+  readonly commandLine?: Readonly<Record<string, string | number | boolean>>;
   readonly heapMb?: number;
 }
 
 export class RunningProxy implements AsyncDisposable {
   readonly supervisor: Supervisor;
   readonly stats: StatsMerger;
-  readonly adminAddress = '';
+  readonly #options: RunningProxyOptions;
+  readonly #link: ControlLink;
+  readonly #spans: SpanService;
   readonly #quit = Promise.withResolvers<void>();
+  #admin: AdminServer | undefined = undefined;
 
-  private constructor(supervisor: Supervisor, stats: StatsMerger) {
+  private constructor(options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger) {
+    this.#options = options;
     this.supervisor = supervisor;
+    this.#link = link;
+    this.#spans = spans;
     this.stats = stats;
   }
 
   /** Rejects when the file's configuration cannot be put in force; nothing is left running then. */
   static async start(options: RunningProxyOptions): Promise<RunningProxy> {
+    const { bootstrap, node, clock, log, version } = options;
     const stats = new StatsMerger();
-    const supervisor = await Supervisor.create(options, { log: options.log, stats, spans: () => undefined, initialized: () => true });
-    const proxy = new RunningProxy(supervisor, stats);
+    const timers = new TimerWheel(clock);
+    const spans = new SpanService({
+      serviceName: node.cluster, stats: new Stats(stats.source()), log: log.component('tracing'),
+      addressOf: (cluster) => collectorAddress(supervisor.store, cluster), metadata: node.metadata,
+    });
+    const supervisor: Supervisor = await Supervisor.create(options, {
+      log, stats, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
+    });
+    const onProgress = (): void => supervisor.updateState();
+    const link = new ControlLink({ bootstrap, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress }, supervisor.intake);
+    const proxy = new RunningProxy(options, supervisor, link, spans, stats);
     try {
-      await supervisor.start();
+      await proxy.#start();
     } catch (cause) {
       await proxy.stop();
       throw cause;
@@ -45,6 +73,11 @@ export class RunningProxy implements AsyncDisposable {
     return this.supervisor.pool.size;
   }
 
+  /** host:port, or a socket's path; '' without an admin interface. */
+  get adminAddress(): string {
+    return this.#admin?.address ?? '';
+  }
+
   /** Resolves when the admin interface was asked to end the process. */
   get quitRequested(): Promise<void> {
     return this.#quit.promise;
@@ -54,11 +87,26 @@ export class RunningProxy implements AsyncDisposable {
     return this.supervisor.drain(deadlineMs);
   }
 
+  /** The admin interface last but for the workers: it tells of the end while there is something to tell. */
   async stop(): Promise<void> {
+    this.#link.stop();
     await this.supervisor.stop();
+    await this.#spans.stop();
+    await this.#admin?.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+
+  async #start(): Promise<void> {
+    const { bootstrap, log, commandLine = {} } = this.#options;
+    const view = new AdminView({ ...this.#options, commandLine }, this.supervisor, this.stats, () => this.#quit.resolve());
+    if (bootstrap.admin?.address !== undefined) {
+      this.#admin = await AdminServer.start(bootstrap.admin.address, (request) => runCommand(view, request), log.component('admin'));
+    }
+    await this.supervisor.start();
+    await this.#link.start();
+    this.supervisor.updateState();
   }
 }

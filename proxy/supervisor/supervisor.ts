@@ -36,8 +36,8 @@ export interface SupervisorServices {
   readonly log: Logger;
   readonly stats: StatsMerger;
   spans(spans: readonly SpanRecord[]): void;
-  /** What was asked of the control plane and of the certificate authority at start is there. */
-  initialized(): boolean;
+  /** What was asked of the control plane and of the certificate authority at start and has not come, for people. */
+  waitingFor(): readonly string[];
 }
 
 /**
@@ -89,7 +89,8 @@ export class Supervisor implements PoolListener {
 
   /** What readiness still waits for, for people. */
   get waitingFor(): readonly string[] {
-    return [...this.store.list('listener').keys()].filter((name) => !this.#ports.has(name)).map((name) => `listener ${name}`);
+    const listeners = [...this.store.list('listener').keys()].filter((name) => !this.#ports.has(name));
+    return [...this.#services.waitingFor(), ...listeners.map((name) => `listener ${name}`)];
   }
 
   /** Where a listener really listens; undefined while it does not. */
@@ -116,7 +117,7 @@ export class Supervisor implements PoolListener {
 
   /** Called whenever something may have become ready. */
   updateState(): void {
-    if (this.#state === 'initializing' && this.waitingFor.length === 0 && this.#services.initialized()) this.#state = 'live';
+    if (this.#state === 'initializing' && this.waitingFor.length === 0) this.#state = 'live';
   }
 
   /** Readiness off, `connection: close` on every response; resolves when no connection is left or `deadlineMs` is over. */
@@ -126,7 +127,7 @@ export class Supervisor implements PoolListener {
     const empty = new Promise<void>((resolve) => {
       this.#onEmpty = resolve;
     });
-    this.pool.post({ kind: 'drain' });
+    this.pool.post({ kind: 'drain', inboundOnly: false });
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, deadlineMs);

@@ -42,7 +42,7 @@ export class WorkerPool implements WorkerListener {
   #queue: Promise<void> = Promise.resolve();
   #level: string;
   #stopping = false;
-  #draining = false;
+  #draining: ToWorker | undefined = undefined;
 
   constructor(options: PoolOptions, store: ConfigStore, listener: PoolListener) {
     this.#options = options;
@@ -81,7 +81,7 @@ export class WorkerPool implements WorkerListener {
 
   /** To every worker, and to those that replace them where it outlives them. */
   post(message: ToWorker): void {
-    if (message.kind === 'drain') this.#draining = true;
+    if (message.kind === 'drain') this.#draining = message;
     if (message.kind === 'log-level' && message.component === undefined) this.#level = message.level;
     for (const thread of this.#threads.values()) thread.post(message);
   }
@@ -120,7 +120,7 @@ export class WorkerPool implements WorkerListener {
     if (this.#stopping) return;
     const thread = this.#spawn(index);
     await Promise.all(this.#store.batches().map((batch) => thread.apply(batch)));
-    if (this.#draining) thread.post({ kind: 'drain' });
+    if (this.#draining !== undefined) thread.post(this.#draining);
     setTimeout(() => {
       if (this.#threads.get(index) === thread) this.#deaths.delete(index);
     }, STEADY_MS).unref();

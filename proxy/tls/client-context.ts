@@ -198,7 +198,8 @@ export class ClientHandshake {
   }
 }
 
-function contextOf(config: UpstreamTlsContext, material: TlsMaterial, tickets: boolean): SecureContext {
+/** The context of one generation; nothing is trusted that the material does not name. */
+export function contextOf(config: UpstreamTlsContext, material: TlsMaterial, tickets: boolean): SecureContext {
   const { certificates, validation } = material;
   return createSecureContext({
     ...secureOptions(config.commonTlsContext.tlsParams, tickets),

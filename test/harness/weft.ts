@@ -26,7 +26,7 @@ export class TestProxy implements AsyncDisposable {
     const log = new Logger('info', systemClock, (line) => logLines.push(line) > 0);
     const node = { id: 'test', cluster: 'test', metadata: decoded.value.node?.metadata ?? {} };
     const running = await RunningProxy.start({
-      bootstrap: decoded.value, node, log, clock: systemClock, logLevel: 'off', concurrency: options.concurrency ?? 1,
+      bootstrap: decoded.value, node, log, clock: systemClock, logLevel: 'off', version: 'test', concurrency: options.concurrency ?? 1,
       ...(options.heapMb !== undefined && { heapMb: options.heapMb }),
     });
     return new TestProxy(running, logLines);

@@ -1,0 +1,121 @@
+// The process as the admin interface sees it: snapshots of what the supervisor holds, and the actions that it offers.
+import type { AdminSource, ConfigSnapshot, DrainRequest, DumpResource, ListenerView } from '../admin/admin-source.ts';
+import type { Clock } from '../base/clock.ts';
+import { ConfigError } from '../base/error.ts';
+import type { Bootstrap } from '../config/bootstrap.ts';
+import type { Listener } from '../config/listener.ts';
+import type { LogLevel, Logger } from '../telemetry/log.ts';
+import { ServerStats } from '../telemetry/server-stats.ts';
+import type { ServerState } from '../telemetry/server-stats.ts';
+import type { StatSnapshot } from '../telemetry/stat-snapshot.ts';
+import { Stats } from '../telemetry/stats.ts';
+import type { NodeFacts } from '../telemetry/workload.ts';
+import type { ResourceKind } from './messages.ts';
+import type { StatsMerger } from './stats-merger.ts';
+import type { Supervisor } from './supervisor.ts';
+
+export interface AdminViewOptions {
+  readonly bootstrap: Bootstrap;
+  readonly node: NodeFacts;
+  readonly concurrency: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly version: string;
+  readonly commandLine: Readonly<Record<string, string | number | boolean>>;
+}
+
+const STATES: Readonly<Record<Supervisor['state'], ServerState>> = {
+  initializing: 'INITIALIZING', live: 'LIVE', draining: 'DRAINING', stopped: 'DRAINING',
+};
+
+export class AdminView implements AdminSource {
+  readonly clock: Clock;
+  readonly version: string;
+  readonly startedWallMs: number;
+  readonly concurrency: number;
+  readonly node: NodeFacts;
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly #options: AdminViewOptions;
+  readonly #supervisor: Supervisor;
+  readonly #merger: StatsMerger;
+  readonly #server: ServerStats;
+  readonly #quit: () => void;
+  #failed = false;
+
+  constructor(options: AdminViewOptions, supervisor: Supervisor, merger: StatsMerger, quit: () => void) {
+    this.#options = options;
+    this.#supervisor = supervisor;
+    this.#merger = merger;
+    this.#server = new ServerStats(new Stats(merger.source()));
+    this.#quit = quit;
+    this.clock = options.clock;
+    this.version = options.version;
+    this.startedWallMs = options.clock.wallMs();
+    this.concurrency = options.concurrency;
+    this.node = options.node;
+    this.options = options.commandLine;
+  }
+
+  /** A failed health check reads as draining, as in Envoy. */
+  state(): ServerState {
+    const state = STATES[this.#supervisor.state];
+    return this.#failed && state === 'LIVE' ? 'DRAINING' : state;
+  }
+
+  waitingFor(): readonly string[] {
+    return this.#supervisor.waitingFor;
+  }
+
+  config(): ConfigSnapshot {
+    return {
+      bootstrap: this.#options.bootstrap, bootstrapWallMs: this.startedWallMs, clusters: this.#list('cluster'),
+      endpoints: this.#list('endpoints'), listeners: this.#list('listener'), routes: this.#list('route'), secrets: this.#list('secret'),
+    };
+  }
+
+  listeners(): readonly ListenerView[] {
+    return [...this.#supervisor.store.list('listener').values()].map(({ name, resource }) => {
+      const address = (resource as Listener).address.socketAddress;
+      return { name, address: address?.address ?? '', port: this.#supervisor.portOf(name) ?? address?.portValue ?? 0 };
+    });
+  }
+
+  stats(): readonly StatSnapshot[] {
+    this.#server.update(this.state(), this.concurrency, (this.clock.wallMs() - this.startedWallMs) / 1000);
+    return this.#merger.snapshot();
+  }
+
+  readStat(flat: string): number {
+    return this.#merger.read(flat);
+  }
+
+  logLevels(): ReadonlyMap<string, LogLevel> {
+    return this.#options.log.levels();
+  }
+
+  setLogLevel(level: string, component: string | undefined): void {
+    this.#options.log.setLevel(level, component);
+    this.#supervisor.pool.post({ kind: 'log-level', level, component });
+  }
+
+  drainListeners({ inboundOnly, graceful }: DrainRequest): void {
+    if (!graceful) throw new ConfigError('graceful', 'listeners drain gracefully only; add ?graceful');
+    this.#supervisor.pool.post({ kind: 'drain', inboundOnly });
+  }
+
+  failHealthCheck(fail: boolean): void {
+    this.#failed = fail;
+  }
+
+  reopenLogs(): void {
+    this.#supervisor.pool.post({ kind: 'reopen-logs' });
+  }
+
+  quit(): void {
+    this.#quit();
+  }
+
+  #list(kind: ResourceKind): DumpResource[] {
+    return [...this.#supervisor.store.list(kind).values()];
+  }
+}

@@ -1,0 +1,125 @@
+// The proxy's ties to the control plane and the certificate authority: xDS resources and secrets on their way to the workers.
+import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { TimerWheel } from '../base/timers.ts';
+import type { ResourceType } from '../config/any-registry.ts';
+import type { Bootstrap } from '../config/bootstrap.ts';
+import type { Secret } from '../config/tls.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../config/type-url.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { Stats } from '../telemetry/stats.ts';
+import { grpcClientTls } from '../tls/grpc-client-tls.ts';
+import { SecretStore } from '../tls/secret-store.ts';
+import type { DynamicConfig } from '../xds/dynamic-config.ts';
+import type { NodeAgent } from './agent.ts';
+import type { ConfigIntake } from './config-intake.ts';
+import type { NodeIdentity, ResourceKind } from './messages.ts';
+import type { StatsMerger } from './stats-merger.ts';
+
+export interface ControlLinkOptions {
+  readonly bootstrap: Bootstrap;
+  readonly node: NodeIdentity;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly timers: TimerWheel;
+  readonly log: Logger;
+  readonly stats: StatsMerger;
+  readonly version: string;
+  /** Something may have become ready. */
+  onProgress(): void;
+}
+
+const KIND_OF: Readonly<Record<ResourceType, ResourceKind>> = {
+  [CLUSTER_TYPE]: 'cluster', [ENDPOINT_TYPE]: 'endpoints', [LISTENER_TYPE]: 'listener', [ROUTE_TYPE]: 'route', [SECRET_TYPE]: 'secret',
+};
+
+/** Names that the agent answers for the SDS source `sds-grpc` (design.md section 7). */
+const OWN_SECRETS: ReadonlySet<string> = new Set(['default', 'ROOTCA']);
+
+/** Loads what the bootstrap asks for, and nothing else: gRPC and protobuf cost memory. */
+export class ControlLink {
+  readonly #options: ControlLinkOptions;
+  readonly #intake: ConfigIntake;
+  /** For this thread's own TLS; workers have theirs. */
+  readonly #secrets = new SecretStore();
+  #agent: NodeAgent | undefined = undefined;
+  #dynamic: DynamicConfig | undefined = undefined;
+
+  constructor(options: ControlLinkOptions, intake: ConfigIntake) {
+    this.#options = options;
+    this.#intake = intake;
+  }
+
+  /** Rejects with a ConfigError when the bootstrap's words about it are wrong; what is unreachable is tried again. */
+  async start(): Promise<void> {
+    for (const secret of this.#options.bootstrap.staticResources?.secrets ?? []) this.#secrets.apply(secret);
+    const agent = await this.#startAgent();
+    const { bootstrap } = this.#options;
+    if (bootstrap.dynamicResources !== undefined || usesSds(bootstrap)) await this.#startDynamic(agent);
+  }
+
+  /** What has not come yet of the first configuration and the first certificate, for people. */
+  get waitingFor(): readonly string[] {
+    const missing: string[] = [];
+    if (this.#dynamic?.initialised === false) missing.push('the first configuration of the control plane');
+    if (this.#agent?.ready === false) missing.push('a certificate of the certificate authority');
+    return missing;
+  }
+
+  stop(): void {
+    this.#dynamic?.stop();
+    this.#agent?.stop();
+  }
+
+  /** True when this process has an agent of its own. */
+  async #startAgent(): Promise<boolean> {
+    const { node, clock, random, timers, stats, log } = this.#options;
+    if (node.metadata['WEFT_CA'] === undefined) return false;
+    const { agentConfigOf } = await import('./agent-config.ts');
+    const config = agentConfigOf(node.metadata);
+    if (config === undefined) return false;
+    const { NodeAgent } = await import('./agent.ts');
+    this.#agent = new NodeAgent({
+      config, clock, wheel: timers, random, stats: new Stats(stats.source()), log: log.component('agent'),
+      onSecret: (secret) => void this.#onSecret(secret),
+    });
+    this.#agent.start();
+    return true;
+  }
+
+  async #onSecret(secret: Secret): Promise<void> {
+    this.#secrets.apply(secret);
+    const updated = [{ name: secret.name, resource: secret, version: '' }];
+    const refused = await this.#intake.apply({ kind: 'secret', updated, removed: [], origin: 'static' });
+    for (const { reason } of refused) this.#options.log.component('agent').error(reason);
+    this.#options.onProgress();
+  }
+
+  async #startDynamic(hasAgent: boolean): Promise<void> {
+    const { bootstrap, node, clock, random, timers, stats, log, version } = this.#options;
+    const [{ DynamicConfig }, { discoveryNode }, { Wire }] = await Promise.all([
+      import('../xds/dynamic-config.ts'), import('../xds/node.ts'), import('../config/wire.ts'),
+    ]);
+    const xds = log.component('xds');
+    this.#dynamic = new DynamicConfig({
+      bootstrap, clock, random, wheel: timers, log: xds, stats: new Stats(stats.source()),
+      node: discoveryNode({ ...bootstrap.node, id: node.id, cluster: node.cluster }, version),
+      ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire((line) => xds.warning(line)), tls: (context) => grpcClientTls(context, this.#secrets, clock),
+      handler: { apply: (batch) => this.#apply(batch) },
+      onInitialised: () => this.#options.onProgress(),
+    });
+    this.#dynamic.start();
+  }
+
+  async #apply(batch: { type: ResourceType; updated: readonly { name: string; version: string; resource: unknown }[]; removed: readonly string[] }):
+    Promise<{ refused: readonly { name: string; reason: string }[] }> {
+    const refused = await this.#intake.apply({ kind: KIND_OF[batch.type], updated: batch.updated, removed: batch.removed, origin: 'dynamic' });
+    this.#options.onProgress();
+    return { refused };
+  }
+}
+
+/** Whether a static context asks for a secret by name. */
+function usesSds(bootstrap: Bootstrap): boolean {
+  return JSON.stringify(bootstrap.staticResources ?? {}).includes('"sdsConfig"');
+}
