@@ -1,0 +1,204 @@
+// One proxy's stream: takes its requests, sends it what changed in an order that breaks nothing, and notes its answers.
+import type { Clock } from '../../proxy/base/clock.ts';
+import { Timer } from '../../proxy/base/timers.ts';
+import type { TimerTarget, TimerWheel } from '../../proxy/base/timers.ts';
+import type { Cluster } from '../../proxy/config/cluster.ts';
+import { refusalsOf } from '../../proxy/config/discovery.ts';
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, ResourceRefusal, RpcStatus }
+  from '../../proxy/config/discovery.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../../proxy/config/type-url.ts';
+import type { Wire } from '../../proxy/config/wire.ts';
+import type { ProxyRecord } from './receipts.ts';
+import { makeResponse } from './response.ts';
+import { EMPTY_SNAPSHOT, PUSH_ORDER, resourcesOf } from './snapshot.ts';
+import type { ResourcesByName, Snapshot } from './snapshot.ts';
+import { Subscription } from './subscription.ts';
+import type { Difference, Outstanding } from './subscription.ts';
+
+/** The way to the proxy. */
+export interface ConnectionSink {
+  /** False: nothing more is sent until drained() is called. */
+  send(response: DeltaDiscoveryResponse): boolean;
+}
+
+export interface ConnectionDeps {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly record: ProxyRecord;
+  readonly onAnswer: (type: string, isAccepted: boolean, reason: string) => void;
+}
+
+/** Types that one stream may ask for; xDS has some fifteen. */
+const TYPES_MAX = 32;
+
+/** Listeners and routes wait so long for what they name to be asked for, sent and accepted; then they go on. */
+const PATIENCE_MS = 5000;
+
+/** What naming nothing asks for all of. */
+const LISTED: ReadonlySet<string> = new Set([CLUSTER_TYPE, LISTENER_TYPE]);
+
+export class Connection implements TimerTarget {
+  readonly #deps: ConnectionDeps;
+  readonly #sink: ConnectionSink;
+  readonly #timer: Timer;
+  readonly #subscriptions = new Map<string, Subscription>();
+  #snapshot: Snapshot | undefined = undefined;
+  #isWritable = true;
+  #nonces = 0;
+  /** Monotonic time since when listeners or routes have been waiting; undefined: they don't. */
+  #waitingSinceMs: number | undefined = undefined;
+  /** Clusters of which all endpoints were asked for. */
+  #askedFor: ResourcesByName | undefined = undefined;
+  #isClosed = false;
+
+  constructor(deps: ConnectionDeps, sink: ConnectionSink) {
+    this.#deps = deps;
+    this.#sink = sink;
+    this.#timer = new Timer(deps.wheel, this);
+  }
+
+  /** Sends what the proxy does not have yet. */
+  serve(snapshot: Snapshot): void {
+    this.#snapshot = snapshot;
+    this.#pump();
+  }
+
+  /** The sink takes more. */
+  drained(): void {
+    this.#isWritable = true;
+    this.#pump();
+  }
+
+  /** Takes a request; a text says why the stream must end. */
+  request(request: DeltaDiscoveryRequest): string | undefined {
+    const { typeUrl = '', responseNonce = '' } = request;
+    const known = this.#subscriptions.get(typeUrl);
+    if (known === undefined && this.#subscriptions.size >= TYPES_MAX) return `more than ${TYPES_MAX} resource types`;
+    const subscription = known ?? new Subscription(typeUrl);
+    this.#subscriptions.set(typeUrl, subscription);
+    if (known === undefined) this.#deps.record.began(typeUrl, request.initialResourceVersions ?? {});
+    if (!subscription.request(request, known === undefined, LISTED.has(typeUrl))) return 'too many resource names';
+    if (known !== undefined) this.#deps.record.dropped(typeUrl, request.resourceNamesUnsubscribe ?? []);
+    if (responseNonce !== '') this.#answer(subscription, responseNonce, request.errorDetail);
+    this.#pump();
+    return undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#timer.cancel();
+  }
+
+  onTimer(): void {
+    this.#pump();
+  }
+
+  #answer(subscription: Subscription, nonce: string, error: RpcStatus | undefined): void {
+    const { outstanding, type } = subscription;
+    // An answer to an older response of a stream is never late: each is answered before the next is sent.
+    if (outstanding?.nonce !== nonce) return;
+    subscription.outstanding = undefined;
+    const { record, onAnswer } = this.#deps;
+    if (error === undefined) {
+      record.accepted(type, outstanding);
+    } else {
+      record.refused(type, outstanding, error.message ?? '', refusedIn(this.#deps.wire, outstanding, error));
+    }
+    onAnswer(type, error === undefined, error?.message ?? '');
+  }
+
+  /**
+   * Sends in make-before-break order, one response a type at a time: clusters and what they name; when those are
+   * accepted, listeners and routes; when those are, the removal of what nothing names any more.
+   */
+  #pump(): void {
+    if (this.#snapshot === undefined || this.#isClosed) return;
+    const differences = new Map<string, Difference>();
+    for (const [type, subscription] of this.#subscriptions) {
+      differences.set(type, subscription.difference(resourcesOf(this.#snapshot, type)));
+    }
+    const isReady = this.#isReady(differences);
+    for (const type of this.#order()) {
+      const subscription = this.#subscriptions.get(type)!;
+      if (!this.#isWritable || subscription.outstanding !== undefined) continue;
+      const waits = !isReady && (type === LISTENER_TYPE || type === ROUTE_TYPE);
+      if (!waits) this.#send(subscription, differences.get(type)!, this.#mayRemove(type, differences));
+    }
+  }
+
+  /** Known types in push order, then the others in theirs. */
+  #order(): string[] {
+    const others = [...this.#subscriptions.keys()].filter((type) => !PUSH_ORDER.includes(type));
+    return [...PUSH_ORDER.filter((type) => this.#subscriptions.has(type)), ...others];
+  }
+
+  /** Whether all clusters and endpoints are accepted, so that routes to them may follow; or patience is at its end. */
+  #isReady(differences: ReadonlyMap<string, Difference>): boolean {
+    if (this.#isSettled(CLUSTER_TYPE, differences) && this.#isSettled(ENDPOINT_TYPE, differences)
+      && this.#asksForEndpoints()) {
+      this.#waitingSinceMs = undefined;
+      this.#timer.cancel();
+      return true;
+    }
+    const now = this.#deps.clock.nowMs();
+    this.#waitingSinceMs ??= now;
+    const leftMs = this.#waitingSinceMs + PATIENCE_MS - now;
+    if (leftMs > 0) this.#timer.arm(leftMs);
+    return leftMs <= 0;
+  }
+
+  /** Nothing is left to be sent of a type, and nothing unanswered. */
+  #isSettled(type: string, differences: ReadonlyMap<string, Difference>): boolean {
+    const difference = differences.get(type);
+    if (difference === undefined) return true;
+    return this.#subscriptions.get(type)?.outstanding === undefined && difference.updated.length === 0;
+  }
+
+  /** A proxy that has taken an EDS cluster asks for its endpoints; routes that come before would meet none. */
+  #asksForEndpoints(): boolean {
+    const clusters = resourcesOf(this.#snapshot ?? EMPTY_SNAPSHOT, CLUSTER_TYPE);
+    if (!this.#subscriptions.has(CLUSTER_TYPE) || clusters === this.#askedFor) return true;
+    const endpoints = this.#subscriptions.get(ENDPOINT_TYPE);
+    const running = this.#deps.record.running(CLUSTER_TYPE);
+    for (const { name, resource } of clusters.values()) {
+      const { edsClusterConfig: eds } = resource as Cluster;
+      if (eds === undefined || !running.has(name)) continue;
+      if (endpoints?.asksFor(eds.serviceName ?? name) !== true) return false;
+    }
+    this.#askedFor = clusters;
+    return true;
+  }
+
+  /** A listener is replaced or removed at once; what listeners and routes name goes when they are accepted. */
+  #mayRemove(type: string, differences: ReadonlyMap<string, Difference>): boolean {
+    if (type === LISTENER_TYPE) return true;
+    const { record } = this.#deps;
+    return [LISTENER_TYPE, ROUTE_TYPE].every((other) => (
+      other === type || (this.#isSettled(other, differences) && !record.refuses(other))
+    ));
+  }
+
+  #send(subscription: Subscription, difference: Difference, mayRemove: boolean): void {
+    const { type, mustAnswer } = subscription;
+    const removed = mayRemove ? [...difference.absent, ...difference.gone] : difference.absent;
+    if (difference.updated.length === 0 && removed.length === 0 && !mustAnswer) return;
+    const nonce = String(++this.#nonces);
+    const resources = resourcesOf(this.#snapshot ?? EMPTY_SNAPSHOT, type);
+    const { response, outstanding } = makeResponse(
+      { type, nonce, resources, updated: difference.updated, removed, sentMs: this.#deps.clock.nowMs() },
+    );
+    subscription.sent(outstanding);
+    this.#deps.record.sent(type, outstanding.version);
+    this.#isWritable = this.#sink.send(response);
+  }
+}
+
+/** Which resources a NACK means: as data from a weft; by the names in its text otherwise; all of them at last. */
+function refusedIn(wire: Wire, { sent }: Outstanding, error: RpcStatus): readonly ResourceRefusal[] {
+  const told = refusalsOf(wire, error);
+  if (told !== undefined) return told;
+  const reason = error.message ?? '';
+  const named = [...sent.keys()].filter((name) => name !== '' && reason.includes(name));
+  return (named.length > 0 ? named : [...sent.keys()]).map((name) => ({ name, reason }));
+}

@@ -1,0 +1,140 @@
+// One proxy's gRPC stream from its beginning to its end: nobody's until its first request, then a node's.
+import { status } from '@grpc/grpc-js';
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import type { Clock } from '../../proxy/base/clock.ts';
+import { messageOf } from '../../proxy/base/error.ts';
+import { Timer } from '../../proxy/base/timers.ts';
+import type { TimerTarget, TimerWheel } from '../../proxy/base/timers.ts';
+import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryNode } from '../../proxy/config/discovery.ts';
+import type { Wire } from '../../proxy/config/wire.ts';
+import { Connection } from './connection.ts';
+import type { ProxyIntroduction, ProxyRecord } from './receipts.ts';
+
+/** Who is at the other end, as TLS says. */
+export interface Peer {
+  /** HOST:PORT. */
+  readonly address: string;
+  /** DER of the verified client certificate; undefined without one. */
+  readonly certificate: Buffer | undefined;
+}
+
+export type DeltaCall = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+
+export interface ProxyStreamDeps {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  /** Why this peer may not be this node, or undefined. */
+  authorise(node: DiscoveryNode, peer: Peer): string | undefined;
+  /** A node has introduced itself. */
+  connect(introduction: ProxyIntroduction): ProxyRecord;
+  /** Gives the connection its node's snapshot. */
+  serve(node: DiscoveryNode, record: ProxyRecord, connection: Connection): void;
+  onAnswer(record: ProxyRecord, type: string, isAccepted: boolean, reason: string): void;
+  onEnd(stream: ProxyStream, record: ProxyRecord | undefined): void;
+  warn(line: string): void;
+}
+
+/** A client that connects must say who it is. */
+const INTRODUCTION_MS = 10_000;
+
+interface Introduced {
+  readonly node: DiscoveryNode;
+  readonly record: ProxyRecord;
+  readonly connection: Connection;
+}
+
+export class ProxyStream implements TimerTarget {
+  readonly #deps: ProxyStreamDeps;
+  readonly #call: DeltaCall;
+  readonly #timer: Timer;
+  #introduced: Introduced | undefined = undefined;
+  #isEnded = false;
+
+  constructor(deps: ProxyStreamDeps, call: DeltaCall) {
+    this.#deps = deps;
+    this.#call = call;
+    this.#timer = new Timer(deps.wheel, this);
+    this.#timer.arm(INTRODUCTION_MS);
+    call.on('data', (request: DeltaDiscoveryRequest) => this.#onRequest(request));
+    call.on('drain', () => this.#introduced?.connection.drained());
+    call.on('end', () => this.end(status.OK, ''));
+    call.on('cancelled', () => this.#close());
+    call.on('error', () => this.#close());
+  }
+
+  onTimer(): void {
+    this.end(status.DEADLINE_EXCEEDED, 'the first request did not come');
+  }
+
+  /** Sends what is new for it. */
+  refresh(): void {
+    if (this.#introduced === undefined) return;
+    const { node, record, connection } = this.#introduced;
+    this.#deps.serve(node, record, connection);
+  }
+
+  /** Ends the stream with a gRPC status. */
+  end(code: number, details: string): void {
+    if (this.#isEnded) return;
+    this.#close();
+    if (code === status.OK) this.#call.end();
+    else this.#call.emit('error', { code, details });
+  }
+
+  #onRequest(request: DeltaDiscoveryRequest): void {
+    if (this.#isEnded) return;
+    try {
+      const problem = this.#introduced === undefined ? this.#introduce(request) : undefined;
+      if (problem !== undefined) {
+        this.end(...problem);
+        return;
+      }
+      const excess = this.#introduced?.connection.request(request);
+      if (excess !== undefined) this.end(status.RESOURCE_EXHAUSTED, excess);
+    } catch (cause) {
+      this.#deps.warn(`${this.#call.getPeer()}: ${messageOf(cause)}`);
+      this.end(status.INTERNAL, 'the request could not be handled');
+    }
+  }
+
+  #introduce({ node }: DeltaDiscoveryRequest): [number, string] | undefined {
+    const { id = '', cluster = '', userAgentName = '', userAgentVersion = '' } = node ?? {};
+    if (node === undefined || id === '') return [status.INVALID_ARGUMENT, 'the first request must hold a node.id'];
+    const address = this.#call.getPeer();
+    const reason = this.#deps.authorise(node, { address, certificate: this.#certificate() });
+    if (reason !== undefined) {
+      this.#deps.warn(`${address} may not be ${id}: ${reason}`);
+      return [status.PERMISSION_DENIED, reason];
+    }
+    this.#timer.cancel();
+    const userAgent = `${userAgentName} ${userAgentVersion}`.trim();
+    this.#begin(node, this.#deps.connect({ id, cluster, address, userAgent }));
+    return undefined;
+  }
+
+  #begin(node: DiscoveryNode, record: ProxyRecord): void {
+    const { wire, clock, wheel } = this.#deps;
+    const onAnswer = (type: string, isAccepted: boolean, reason: string): void => {
+      this.#deps.onAnswer(record, type, isAccepted, reason);
+    };
+    const sink = { send: (response: DeltaDiscoveryResponse) => this.#call.write(response) };
+    const connection = new Connection({ wire, clock, wheel, record, onAnswer }, sink);
+    this.#introduced = { node, record, connection };
+    this.refresh();
+  }
+
+  #certificate(): Buffer | undefined {
+    const certificate = this.#call.getAuthContext().sslPeerCertificate;
+    // Node gives an empty object for a peer without a certificate.
+    return certificate?.raw === undefined ? undefined : Buffer.from(certificate.raw);
+  }
+
+  #close(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#timer.cancel();
+    this.#introduced?.connection.close();
+    this.#deps.onEnd(this, this.#introduced?.record);
+  }
+}

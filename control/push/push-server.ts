@@ -1,0 +1,159 @@
+// The xDS server: accepts proxies' streams, gives each its snapshot, and pushes when the mesh has changed.
+import { status } from '@grpc/grpc-js';
+import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Clock } from '../../proxy/base/clock.ts';
+import type { TimerWheel } from '../../proxy/base/timers.ts';
+import { ADS_DELTA_PATH, discoveryCodec } from '../../proxy/config/discovery.ts';
+import type { DiscoveryNode } from '../../proxy/config/discovery.ts';
+import type { Wire } from '../../proxy/config/wire.ts';
+import type { Connection } from './connection.ts';
+import { ProxyStream } from './proxy-stream.ts';
+import type { DeltaCall, Peer, ProxyStreamDeps } from './proxy-stream.ts';
+import { Receipts } from './receipts.ts';
+import type { ProxyRecord } from './receipts.ts';
+import { SERVICE_WORDS } from './snapshot.ts';
+import { SnapshotStore } from './snapshot-store.ts';
+import type { SnapshotFor } from './snapshot-store.ts';
+
+export interface PushLog {
+  info(line: string): void;
+  warning(line: string): void;
+}
+
+export interface PushServerOptions {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly log: PushLog;
+  readonly snapshotFor: SnapshotFor;
+  /** Why this peer may not be this node; asked before anything is sent to it (threats.md S100). Default: it may. */
+  authorise?(node: DiscoveryNode, peer: Peer): string | undefined;
+  /** Streams at one time; default 10,000. */
+  readonly streamsMax?: number;
+}
+
+/** What happened so far; `overflow` are streams beyond the limit. */
+export interface PushCounts {
+  readonly streams: number;
+  readonly accepted: number;
+  readonly refused: number;
+  readonly overflow: number;
+}
+
+const STREAMS_MAX = 10_000;
+
+/** Snapshots are made for so long before other work gets its turn. */
+const SLICE_MS = 5;
+
+export class PushServer {
+  readonly receipts: Receipts;
+  readonly #options: PushServerOptions;
+  readonly #store: SnapshotStore;
+  readonly #streams = new Set<ProxyStream>();
+  #stale: ProxyStream[] = [];
+  #isRefreshing = false;
+  #accepted = 0;
+  #refused = 0;
+  #overflow = 0;
+
+  constructor(options: PushServerOptions) {
+    this.#options = options;
+    this.receipts = new Receipts(options.clock);
+    this.#store = new SnapshotStore(options.snapshotFor);
+  }
+
+  get counts(): PushCounts {
+    return {
+      streams: this.#streams.size, accepted: this.#accepted, refused: this.#refused, overflow: this.#overflow,
+    };
+  }
+
+  /** For a grpc-js server's addService, with `handlers`. */
+  get service(): ServiceDefinition {
+    const requests = discoveryCodec(this.#options.wire, 'DeltaDiscoveryRequest');
+    const responses = discoveryCodec(this.#options.wire, 'DeltaDiscoveryResponse');
+    return {
+      deltaAggregatedResources: {
+        path: ADS_DELTA_PATH,
+        requestStream: true,
+        responseStream: true,
+        requestSerialize: requests.encode,
+        requestDeserialize: requests.decode,
+        responseSerialize: responses.encode,
+        responseDeserialize: responses.decode,
+      },
+    };
+  }
+
+  get handlers(): UntypedServiceImplementation {
+    return { deltaAggregatedResources: (call: DeltaCall) => this.#accept(call) };
+  }
+
+  /** The mesh has changed: every proxy gets what is new for it. A call while it is under way starts it again. */
+  refresh(): void {
+    this.#store.invalidate();
+    this.#stale = [...this.#streams];
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    setImmediate(() => this.#refreshSome());
+  }
+
+  /** Ends all streams; the proxies keep what they run. */
+  close(): void {
+    for (const stream of [...this.#streams]) stream.end(status.UNAVAILABLE, 'the control plane is shutting down');
+  }
+
+  #accept(call: DeltaCall): void {
+    const { streamsMax = STREAMS_MAX } = this.#options;
+    const stream = new ProxyStream(this.#streamDeps(), call);
+    if (this.#streams.size < streamsMax) {
+      this.#streams.add(stream);
+      return;
+    }
+    this.#overflow++;
+    stream.end(status.RESOURCE_EXHAUSTED, `more than ${streamsMax} proxies are connected`);
+  }
+
+  #streamDeps(): ProxyStreamDeps {
+    const { wire, clock, wheel, log } = this.#options;
+    return {
+      wire, clock, wheel,
+      authorise: (node, peer) => this.#options.authorise?.(node, peer),
+      connect: (introduction) => {
+        log.info(`${introduction.id} connected from ${introduction.address}`);
+        return this.receipts.connect(introduction);
+      },
+      serve: (node, record, connection) => this.#serve(node, record, connection),
+      onAnswer: (record, type, isAccepted, reason) => this.#onAnswer(record, type, isAccepted, reason),
+      onEnd: (stream, record) => {
+        this.#streams.delete(stream);
+        if (record !== undefined) this.receipts.disconnect(record);
+      },
+      warn: (line) => log.warning(line),
+    };
+  }
+
+  #serve(node: DiscoveryNode, record: ProxyRecord, connection: Connection): void {
+    const { snapshot, fault } = this.#store.get(node);
+    if (fault !== undefined && fault !== record.fault) this.#options.log.warning(`${record.introduction.id}: ${fault}`);
+    record.fault = fault;
+    if (snapshot !== undefined) connection.serve(snapshot);
+  }
+
+  #onAnswer(record: ProxyRecord, type: string, isAccepted: boolean, reason: string): void {
+    if (isAccepted) {
+      this.#accepted++;
+      return;
+    }
+    this.#refused++;
+    this.#options.log.warning(`${record.introduction.id} refused ${SERVICE_WORDS.get(type) ?? type}: ${reason}`);
+  }
+
+  #refreshSome(): void {
+    const { clock } = this.#options;
+    const untilMs = clock.nowMs() + SLICE_MS;
+    while (this.#stale.length > 0 && clock.nowMs() < untilMs) this.#stale.pop()!.refresh();
+    if (this.#stale.length > 0) setImmediate(() => this.#refreshSome());
+    else this.#isRefreshing = false;
+  }
+}

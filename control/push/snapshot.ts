@@ -1,0 +1,114 @@
+// What one proxy is to run: resources by type and name, each encoded once, with a version that is a hash of its bytes.
+import { createHash } from 'node:crypto';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../../proxy/config/type-url.ts';
+import type { Cluster } from '../../proxy/config/cluster.ts';
+import type { OpaqueAny } from '../../proxy/config/discovery.ts';
+import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
+import type { Listener } from '../../proxy/config/listener.ts';
+import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import type { Secret } from '../../proxy/config/tls.ts';
+import type { Wire } from '../../proxy/config/wire.ts';
+
+/** Make before break: what is named is sent before what names it. */
+export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+
+/** Envoy's words for the services of the types. */
+export const SERVICE_WORDS: ReadonlyMap<string, string> = new Map([
+  [CLUSTER_TYPE, 'cds'], [ENDPOINT_TYPE, 'eds'], [SECRET_TYPE, 'sds'], [LISTENER_TYPE, 'lds'], [ROUTE_TYPE, 'rds'],
+]);
+
+/** One resource, ready to be sent; the same object for all proxies that are told the same. */
+export interface SnapshotResource {
+  readonly name: string;
+  /** Hash of name and bytes: equal content has an equal version, also after a restart. */
+  readonly version: string;
+  /** More of that hash, 32 bits each, from which the version of a whole type is made. */
+  readonly mark: readonly [number, number];
+  /** The model's plain object. */
+  readonly resource: unknown;
+  readonly any: OpaqueAny;
+}
+
+export type ResourcesByName = ReadonlyMap<string, SnapshotResource>;
+
+/** Everything for one proxy. Immutable. */
+export interface Snapshot {
+  /** By type URL. A type that is missing has no resources. */
+  readonly types: ReadonlyMap<string, ResourcesByName>;
+}
+
+export const EMPTY_SNAPSHOT: Snapshot = { types: new Map() };
+
+/** What translation gives. */
+export interface SnapshotInput {
+  readonly clusters?: readonly Cluster[];
+  readonly endpoints?: readonly ClusterLoadAssignment[];
+  readonly listeners?: readonly Listener[];
+  readonly routes?: readonly RouteConfiguration[];
+  readonly secrets?: readonly Secret[];
+}
+
+const NO_RESOURCES: ResourcesByName = new Map<string, SnapshotResource>();
+
+export function resourcesOf(snapshot: Snapshot, typeUrl: string): ResourcesByName {
+  return snapshot.types.get(typeUrl) ?? NO_RESOURCES;
+}
+
+const VERSION_BYTES = 8;
+
+/**
+ * Makes snapshots. A resource object that was seen before is not encoded again, and what is equal in a new object takes
+ * the old one's place, so that a thousand proxies with the same cluster hold it once.
+ */
+export class SnapshotBuilder {
+  readonly #wire: Wire;
+  readonly #byObject = new WeakMap<object, SnapshotResource>();
+  readonly #byVersion = new Map<string, WeakRef<SnapshotResource>>();
+  readonly #cleanup = new FinalizationRegistry<string>((key) => this.#forget(key));
+
+  constructor(wire: Wire) {
+    this.#wire = wire;
+  }
+
+  /** Throws a ConfigError for a resource that protobuf cannot hold: a fault of translation, not of the user. */
+  build(input: SnapshotInput): Snapshot {
+    const { clusters = [], endpoints = [], listeners = [], routes = [], secrets = [] } = input;
+    return {
+      types: new Map([
+        [CLUSTER_TYPE, this.#collect(CLUSTER_TYPE, clusters, ({ name }) => name)],
+        [ENDPOINT_TYPE, this.#collect(ENDPOINT_TYPE, endpoints, ({ clusterName }) => clusterName)],
+        [SECRET_TYPE, this.#collect(SECRET_TYPE, secrets, ({ name }) => name)],
+        [LISTENER_TYPE, this.#collect(LISTENER_TYPE, listeners, ({ name = '' }) => name)],
+        [ROUTE_TYPE, this.#collect(ROUTE_TYPE, routes, ({ name = '' }) => name)],
+      ]),
+    };
+  }
+
+  #collect<T extends object>(type: string, resources: readonly T[], nameOf: (resource: T) => string): ResourcesByName {
+    const collected = new Map<string, SnapshotResource>();
+    for (const resource of resources) collected.set(nameOf(resource), this.#encode(type, nameOf(resource), resource));
+    return collected;
+  }
+
+  #encode(type: string, name: string, resource: object): SnapshotResource {
+    const seen = this.#byObject.get(resource);
+    if (seen !== undefined) return seen;
+    const value = this.#wire.encodeAny({ '@type': type, ...resource }).value;
+    const hash = createHash('sha256').update(`${name}\u0000`).update(value).digest();
+    const version = hash.toString('hex', 0, VERSION_BYTES);
+    const key = `${type} ${version}`;
+    let entry = this.#byVersion.get(key)?.deref();
+    if (entry === undefined) {
+      const mark = [hash.readInt32LE(VERSION_BYTES), hash.readInt32LE(VERSION_BYTES + 4)] as const;
+      entry = { name, version, mark, resource, any: { '@type': type, value } };
+      this.#byVersion.set(key, new WeakRef(entry));
+      this.#cleanup.register(entry, key);
+    }
+    this.#byObject.set(resource, entry);
+    return entry;
+  }
+
+  #forget(key: string): void {
+    if (this.#byVersion.get(key)?.deref() === undefined) this.#byVersion.delete(key);
+  }
+}

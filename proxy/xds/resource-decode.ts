@@ -1,0 +1,92 @@
+// From the bytes of one response to validated resources: each stands or falls by itself (threats.md S103).
+import { RESOURCES, resourceName } from '../config/any-registry.ts';
+import type { ResourceByType, ResourceType } from '../config/any-registry.ts';
+import { ConfigError, messageOf } from '../base/error.ts';
+import { decode } from '../config/decode.ts';
+import type { ConfigWarning } from '../config/decode-report.ts';
+import type { ResourceRefusal } from '../config/discovery.ts';
+import type { Schema } from '../config/schema.ts';
+import type { Wire } from '../config/wire.ts';
+import { nameOfType } from './resource-type.ts';
+import type { IncomingResource, IncomingResponse } from './variant.ts';
+
+export type AnyResource = ResourceByType[ResourceType];
+
+/** A resource that may be applied. */
+export interface DecodedResource {
+  readonly name: string;
+  readonly version: string;
+  readonly resource: AnyResource;
+}
+
+export interface DecodedResponse {
+  readonly updated: readonly DecodedResource[];
+  readonly refused: readonly ResourceRefusal[];
+}
+
+/** Decodes and validates. `warn` gets what is ignored; `check` may refuse what is valid by itself. */
+export function decodeResponse(
+  wire: Wire, response: IncomingResponse, warn: (warning: ConfigWarning) => void,
+  check: (resource: AnyResource) => string | undefined,
+): DecodedResponse {
+  const updated = new Map<string, DecodedResource>();
+  const refused: ResourceRefusal[] = [];
+  for (const incoming of response.resources) {
+    const result = decodeResource(wire, response.type, incoming, warn, check);
+    if ('reason' in result) refused.push(result);
+    else if (updated.has(result.name)) refused.push({ name: result.name, reason: 'is in the response twice' });
+    else updated.set(result.name, result);
+  }
+  // The first of two with one name goes as well: which of them is meant nobody can say.
+  for (const { name } of refused) updated.delete(name);
+  return { updated: [...updated.values()], refused };
+}
+
+function decodeResource(
+  wire: Wire, type: ResourceType, incoming: IncomingResource, warn: (warning: ConfigWarning) => void,
+  check: (resource: AnyResource) => string | undefined,
+): DecodedResource | ResourceRefusal {
+  const known = incoming.name ?? '';
+  if (incoming.typeUrl !== type) return { name: known, reason: `is a ${incoming.typeUrl || 'nothing'}, not a ${type}` };
+  const resource = decodeBytes(wire, type, incoming, warn);
+  if (resource instanceof ConfigError) return { name: nameIn(wire, incoming) ?? known, reason: resource.message };
+  const name = resourceName(type, resource) || known;
+  if (incoming.name !== undefined && name !== known) {
+    return { name: known, reason: `names itself '${name}', and came as '${known}'` };
+  }
+  const reason = name === '' ? `${nameOfType(type).singular} without a name` : check(resource);
+  return reason === undefined ? { name, version: incoming.version, resource } : { name, reason };
+}
+
+function decodeBytes(
+  wire: Wire, type: ResourceType, { value }: IncomingResource, warn: (warning: ConfigWarning) => void,
+): AnyResource | ConfigError {
+  try {
+    const { '@type': _type, ...fields } = wire.decodeAny({ typeUrl: type, value });
+    const decoded = decode(RESOURCES[type] as Schema<AnyResource>, fields);
+    for (const warning of decoded.warnings) warn(warning);
+    return decoded.value ?? joined(decoded.errors);
+  } catch (cause) {
+    return cause instanceof ConfigError ? cause : new ConfigError('', messageOf(cause));
+  }
+}
+
+const ERRORS_SHOWN = 3;
+
+function joined(errors: readonly ConfigError[]): ConfigError {
+  const shown = errors.slice(0, ERRORS_SHOWN).map(({ message }) => message);
+  if (errors.length > ERRORS_SHOWN) shown.push(`and ${errors.length - ERRORS_SHOWN} more`);
+  return new ConfigError('', shown.join('; '));
+}
+
+/** The name of a resource that was refused, where its bytes can be read at all. */
+function nameIn(wire: Wire, { name, typeUrl, value }: IncomingResource): string | undefined {
+  if (name !== undefined) return name;
+  try {
+    const fields = wire.decodeAny({ typeUrl, value });
+    const found = fields['name'] ?? fields['clusterName'];
+    return typeof found === 'string' ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,65 @@
+// What routes and listeners wait for: endpoints of clusters that have just come, so that no request meets an empty one.
+import type { Clock } from '../base/clock.ts';
+import { Timer } from '../base/timers.ts';
+import type { TimerTarget, TimerWheel } from '../base/timers.ts';
+
+/** Told when nothing is waited for any more, and of each wait that was given up. */
+export interface WarmingListener {
+  onWarm(): void;
+  onGivenUp(what: string): void;
+}
+
+/** Waits by name, each for a limited time. */
+export class Warming implements TimerTarget {
+  readonly #clock: Clock;
+  readonly #timer: Timer;
+  readonly #listener: WarmingListener;
+  readonly #dueMs = new Map<string, number>();
+
+  constructor(clock: Clock, wheel: TimerWheel, listener: WarmingListener) {
+    this.#clock = clock;
+    this.#timer = new Timer(wheel, this);
+    this.#listener = listener;
+  }
+
+  get cold(): boolean {
+    return this.#dueMs.size > 0;
+  }
+
+  /** Waits for `what`; 0 ms waits for ever, as Envoy's initial_fetch_timeout does. */
+  expect(what: string, timeoutMs: number): void {
+    if (this.#dueMs.has(what)) return;
+    this.#dueMs.set(what, timeoutMs === 0 ? Infinity : this.#clock.nowMs() + timeoutMs);
+    this.#arm();
+  }
+
+  /** It has come, or is wanted no more. */
+  done(what: string): void {
+    if (this.#dueMs.delete(what) && !this.cold) this.#warm();
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
+
+  onTimer(): void {
+    const now = this.#clock.nowMs();
+    for (const [what, due] of [...this.#dueMs]) {
+      if (due > now) continue;
+      this.#dueMs.delete(what);
+      this.#listener.onGivenUp(what);
+    }
+    if (this.cold) this.#arm();
+    else this.#warm();
+  }
+
+  #warm(): void {
+    this.#timer.cancel();
+    this.#listener.onWarm();
+  }
+
+  #arm(): void {
+    const next = Math.min(...this.#dueMs.values());
+    if (Number.isFinite(next)) this.#timer.arm(next - this.#clock.nowMs());
+  }
+}
