@@ -30,6 +30,9 @@ test('spans go in, and come out as a list, a tree and a page (fetch)', async (t)
   const answer = await fetch(`${url}/api/trace/${list[0]!.traceId}`);
   const tree = await answer.json() as { roots: { children: unknown[] }[] };
   assert.equal(tree.roots[0]?.children.length, 1);
+  const flat = await (await fetch(`${url}/api/v2/trace/abc`)).json() as Record<string, unknown>[];
+  assert.deepEqual(flat.map(({ id, parentId }) => [id, parentId]),
+    [['0000000000000001', undefined], ['0000000000000002', '0000000000000001']]);
   const page = await fetch(`${url}/traces?id=${list[0]!.traceId}`);
   assert.match(page.headers.get('content-type') ?? '', /text\/html/);
   assert.match(await page.text(), /get \//);

@@ -1,7 +1,8 @@
 // The control plane's HTTP side: spans in, traces and status out as JSON, and plain pages.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isIP, type AddressInfo } from 'node:net';
-import { ConfigError, messageOf } from '../proxy/base/error.ts';
+import { listenFault } from './listen-fault.ts';
+import { traceIdOf, zipkinSpan } from './traces/span.ts';
 import { takeSpans } from './traces/span-intake.ts';
 import { noTracePage, traceListPage, tracePage } from './traces/trace-page.ts';
 import type { TraceStore } from './traces/trace-store.ts';
@@ -60,17 +61,22 @@ function get(options: HttpServerOptions, path: string, query: URLSearchParams, r
   if (path === '/healthz') return send(response, 200, 'text/plain', 'ok\n');
   if (path === '/' || path === '/traces') return page(response, traces, query);
   if (path === '/api/traces') return json(response, traces.list(limitOf(query), query.get('service') ?? undefined));
-  if (path.startsWith('/api/trace/')) {
-    const trace = traces.get(path.slice('/api/trace/'.length).toLowerCase());
-    return trace === undefined ? json(response, { error: 'unknown trace' }, 404) : json(response, treeOf(trace));
+  const [, form, id] = /^\/api\/(trace|v2\/trace)\/([^/]+)$/.exec(path) ?? [];
+  if (id !== undefined) {
+    const trace = traces.get(traceIdOf(id));
+    if (trace === undefined) return json(response, { error: 'unknown trace' }, 404);
+    // The second is Zipkin's own API, for tools that know it.
+    return json(response, form === 'trace' ? treeOf(trace) : trace.spans.map(zipkinSpan));
   }
-  return send(response, 404, 'text/plain', 'try /traces, /api/traces, /api/trace/<id> or /api/status\n');
+  return send(response, 404, 'text/plain', `try ${PATHS}\n`);
 }
+
+const PATHS = '/traces, /api/traces, /api/trace/<id>, /api/v2/trace/<id> or /api/status';
 
 function page(response: ServerResponse, traces: TraceStore, query: URLSearchParams): void {
   const id = query.get('id');
   if (id === null) return send(response, 200, 'text/html', traceListPage(traces.list(limitOf(query))));
-  const trace = traces.get(id.toLowerCase());
+  const trace = traces.get(traceIdOf(id));
   return trace === undefined
     ? send(response, 404, 'text/html', noTracePage())
     : send(response, 200, 'text/html', tracePage(treeOf(trace)));
@@ -105,17 +111,9 @@ function send(response: ServerResponse, status: number, type: string, body: stri
 
 function listen(server: Server, { host, port }: HttpServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(new ConfigError('', listenFault(error), `${host}:${port}`)));
+    server.once('error', (error) => reject(listenFault(error, `${host}:${port}`)));
     server.listen({ host, port }, () => resolve());
   });
-}
-
-function listenFault(error: Error): string {
-  const code = 'code' in error ? error.code : '';
-  if (code === 'EADDRINUSE') return 'cannot listen here: another process has this port';
-  if (code === 'EACCES') return 'cannot listen here: ports under 1024 need rights';
-  if (code === 'EADDRNOTAVAIL') return 'cannot listen here: this machine does not have the address';
-  return `cannot listen here: ${messageOf(error)}`;
 }
 
 function close(server: Server): Promise<void> {

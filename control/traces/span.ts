@@ -1,9 +1,10 @@
 // Spans as sidecars send them (Zipkin v2 JSON), taken from untrusted bytes into bounded values.
 
-/** One side of a call, as a span names it. `serviceName` is '' when the sender left it out. */
+/** One side of a call, as a span names it; '' and 0 for what the sender left out. */
 export interface SpanEndpoint {
   readonly serviceName: string;
-  readonly address: string;
+  readonly ip: string;
+  readonly port: number;
 }
 
 export type SpanKind = 'CLIENT' | 'SERVER' | 'PRODUCER' | 'CONSUMER' | 'LOCAL';
@@ -78,10 +79,39 @@ function kindOf(value: unknown): SpanKind {
 }
 
 function endpointOf(value: unknown): SpanEndpoint {
-  if (!isRecord(value)) return { serviceName: '', address: '' };
+  if (!isRecord(value)) return { serviceName: '', ip: '', port: 0 };
   const ip = text(value['ipv4'] ?? value['ipv6']);
-  const port = micros(value['port']);
-  return { serviceName: text(value['serviceName']), address: port === 0 ? ip : `${ip}:${port}` };
+  return { serviceName: text(value['serviceName']), ip, port: micros(value['port']) };
+}
+
+/** The span in Zipkin's JSON, as its own API answers it. */
+export function zipkinSpan(span: Span): Record<string, unknown> {
+  const { traceId, id, parentId, name, kind, timestampUs, durationUs, shared } = span;
+  return {
+    traceId, id,
+    ...(parentId !== undefined && { parentId }),
+    name,
+    ...(kind !== 'LOCAL' && { kind }),
+    ...(timestampUs > 0 && { timestamp: timestampUs }),
+    ...(durationUs > 0 && { duration: durationUs }),
+    localEndpoint: zipkinEndpoint(span.local),
+    remoteEndpoint: zipkinEndpoint(span.remote),
+    tags: Object.fromEntries(span.tags),
+    ...(shared && { shared }),
+  };
+}
+
+function zipkinEndpoint({ serviceName, ip, port }: SpanEndpoint): Record<string, unknown> {
+  return {
+    ...(serviceName !== '' && { serviceName }),
+    ...(ip !== '' && { [ip.includes(':') ? 'ipv6' : 'ipv4']: ip }),
+    ...(port !== 0 && { port }),
+  };
+}
+
+/** The form in which a trace id is kept: lower case, padded to 16 or 32 digits; '' for what is none. */
+export function traceIdOf(text: string): string {
+  return hexId(text, 32) ?? '';
 }
 
 function tagsOf(value: unknown): ReadonlyMap<string, string> {

@@ -51,6 +51,11 @@ function parentOf(span: Span, node: SpanNode, byId: ReadonlyMap<string, SpanNode
   return span.parentId === undefined ? undefined : byId.get(span.parentId);
 }
 
+function remoteText({ remote }: Span): string {
+  if (remote.serviceName !== '') return remote.serviceName;
+  return remote.port === 0 ? remote.ip : `${remote.ip}:${remote.port}`;
+}
+
 function isAncestor(node: SpanNode, of: SpanNode, parents: ReadonlyMap<SpanNode, SpanNode>): boolean {
   for (let at: SpanNode | undefined = of; at !== undefined; at = parents.get(at)) if (at === node) return true;
   return false;
@@ -65,7 +70,7 @@ function nodeOf(span: Span): SpanNode {
     name: span.name,
     kind: span.kind,
     service: span.local.serviceName,
-    remote: span.remote.serviceName === '' ? span.remote.address : span.remote.serviceName,
+    remote: remoteText(span),
     timestamp: span.timestampUs,
     duration: span.durationUs,
     tags,

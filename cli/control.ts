@@ -1,0 +1,112 @@
+// `weft control`: the control plane with its certificate authority, from a folder of Istio YAML.
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { startControl, type ControlHandle } from '../control/control.ts';
+import { parseHostPort } from '../control/translate/proxy-node.ts';
+import type { HostPort } from '../control/translate/mesh-settings.ts';
+import { Logger, parseLogLevel } from '../proxy/telemetry/log.ts';
+
+const HELP = `usage: weft control --config DIR [options]
+
+      --config DIR         folder of Istio and Kubernetes YAML; watched
+      --xds HOST:PORT      xDS in plaintext (default 127.0.0.1:15010)
+      --secure HOST:PORT   xDS and the certificate authority over TLS (default 127.0.0.1:15012)
+      --http HOST:PORT     spans, traces and status (default 127.0.0.1:15080)
+      --ca-dir DIR         keys of the authority; made when missing (default ${defaultCaDir()})
+      --trust-domain NAME  for a new root (default cluster.local)
+      --host NAME          one more name or address of this server, for its certificate; may be repeated
+  -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
+`;
+
+const OPTIONS = {
+  config: { type: 'string' },
+  xds: { type: 'string' },
+  secure: { type: 'string' },
+  http: { type: 'string' },
+  'ca-dir': { type: 'string' },
+  'trust-domain': { type: 'string' },
+  host: { type: 'string', multiple: true },
+  'log-level': { type: 'string', short: 'l' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
+
+export async function run(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: OPTIONS });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const { config } = values;
+  if (config === undefined) return usageError('--config DIR is missing');
+  const level = values['log-level'] ?? 'info';
+  if (parseLogLevel(level) === undefined) return usageError(`--log-level does not know "${level}"`);
+  const addresses = addressesOf(values);
+  if (typeof addresses === 'string') return usageError(addresses);
+  setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
+  const control = await startControl({
+    configDir: config,
+    caDir: values['ca-dir'] ?? defaultCaDir(),
+    ...addresses,
+    trustDomain: values['trust-domain'],
+    hosts: values.host ?? [],
+    log: new Logger(level).component('control'),
+  });
+  report(control, config);
+  process.stdout.write(`weft control: ${await endSignal()}: closing\n`);
+  await control.close();
+  return 0;
+}
+
+type Addresses = { readonly [K in 'xds' | 'secure' | 'http']?: HostPort };
+
+/** Those that are given, or what is wrong with one. */
+function addressesOf(values: { readonly [K in 'xds' | 'secure' | 'http']?: string }): Addresses | string {
+  const addresses: { [K in 'xds' | 'secure' | 'http']?: HostPort } = {};
+  for (const name of ['xds', 'secure', 'http'] as const) {
+    const text = values[name];
+    if (text === undefined) continue;
+    const address = text.endsWith(':0') ? { host: text.slice(0, -2), port: 0 } : parseHostPort(text);
+    if (address === undefined || address.host === '') return `--${name} takes HOST:PORT, not "${text}"`;
+    addresses[name] = address;
+  }
+  return addresses;
+}
+
+/** Where users' state belongs that must outlive the process. */
+function defaultCaDir(): string {
+  return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'weft', 'ca');
+}
+
+function report(control: ControlHandle, folder: string): void {
+  const { config, refusedFiles } = control.status();
+  const lines = [
+    `${config.objects} objects of ${config.files} files in ${folder}, ${refusedFiles.length} files refused`,
+    `xDS on ${text(control.xds)} (plaintext) and ${text(control.secure)} (TLS, with the certificate authority)`,
+    `trust domain ${control.trustDomain}; root for sidecars: ${control.rootFile}`,
+    `traces on http://${text(control.http)}/traces, status with: weft status --http ${text(control.http)}`,
+  ];
+  for (const line of lines) process.stdout.write(`weft control: ${line}\n`);
+}
+
+function text({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** The first signal ends the service in order; after it the second one ends the process at once, as by default. */
+function endSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    const signals = ['SIGTERM', 'SIGINT'] as const;
+    const onSignal = (signal: string): void => {
+      for (const name of signals) process.removeListener(name, onSignal);
+      resolve(signal);
+    };
+    for (const name of signals) process.on(name, onSignal);
+  });
+}
+
+function usageError(reason: string): number {
+  process.stderr.write(`weft control: ${reason}\n\n${HELP}`);
+  return 2;
+}

@@ -1,0 +1,207 @@
+// The control plane, put together: source, model, registry, translation, snapshots, xDS; with its CA and HTTP side.
+import { addCaService, controlPlaneIdentity, serverHosts } from '../certs/server.ts';
+import { auditLine, CertificateAuthority } from '../certs/ca.ts';
+import { RotatingServerCredentials } from '../certs/server-credentials.ts';
+import type { SpiffeId } from '../certs/spiffe.ts';
+import { openStore, type CaStore } from '../certs/store.ts';
+import { TokenAuthority } from '../certs/token.ts';
+import { ServerCredentials, type Server } from '@grpc/grpc-js';
+import { systemClock, type Clock } from '../proxy/base/clock.ts';
+import { messageOf } from '../proxy/base/error.ts';
+import { TimerWheel } from '../proxy/base/timers.ts';
+import { Wire } from '../proxy/config/wire.ts';
+import { listenFault } from './listen-fault.ts';
+import { startHttpServer, type HttpServerHandle } from './http-server.ts';
+import { MeshState, type ControlLog } from './mesh-state.ts';
+import { authorise, isLoopback } from './peer-authorisation.ts';
+import { listenXds, makeXdsServer } from './push/listen.ts';
+import { PushServer } from './push/push-server.ts';
+import { SnapshotBuilder } from './push/snapshot.ts';
+import { FileSource } from './source/files.ts';
+import type { Source } from './source/source.ts';
+import type { ControlStatus } from './status.ts';
+import { TraceStore } from './traces/trace-store.ts';
+import { MESH_DEFAULTS, type HostPort, type MeshSettings } from './translate/mesh-settings.ts';
+import { parseProxyNode } from './translate/proxy-node.ts';
+
+export interface ControlOptions {
+  /** Folder of the mesh's YAML. */
+  readonly configDir: string;
+  /** Folder of the authority's keys; made when missing. */
+  readonly caDir: string;
+  /** xDS in plaintext. Default 127.0.0.1:15010; port 0 takes a free one, here and below. */
+  readonly xds?: HostPort;
+  /** xDS and the certificate authority over TLS. Default 127.0.0.1:15012. */
+  readonly secure?: HostPort;
+  /** Spans, traces, status. Default 127.0.0.1:15080. */
+  readonly http?: HostPort;
+  /** For a new root. Default cluster.local. */
+  readonly trustDomain?: string | undefined;
+  /** More names by which the TLS port is reached. */
+  readonly hosts?: readonly string[];
+  readonly settings?: Partial<Omit<MeshSettings, 'trustDomain'>>;
+  readonly log: ControlLog;
+  readonly clock?: Clock;
+}
+
+export interface ControlHandle {
+  /** As bound. */
+  readonly xds: HostPort;
+  readonly secure: HostPort;
+  readonly http: HostPort;
+  /** PEM file of the roots, for sidecars. */
+  readonly rootFile: string;
+  readonly trustDomain: string;
+  /** A workload token of one hour. */
+  mintToken(identity: SpiffeId): Promise<string>;
+  status(): ControlStatus;
+  close(): Promise<void>;
+}
+
+const XDS_DEFAULT: HostPort = { host: '127.0.0.1', port: 15_010 };
+const SECURE_DEFAULT: HostPort = { host: '127.0.0.1', port: 15_012 };
+const HTTP_DEFAULT: HostPort = { host: '127.0.0.1', port: 15_080 };
+
+/** Rejects with one line when the folder is missing or an address cannot be bound; then nothing is left running. */
+export async function startControl(options: ControlOptions): Promise<ControlHandle> {
+  const control = new Control(options);
+  try {
+    return await control.start();
+  } catch (cause) {
+    await control.close();
+    throw cause;
+  }
+}
+
+class Control {
+  readonly #options: ControlOptions;
+  readonly #clock: Clock;
+  readonly #wheel: TimerWheel;
+  readonly #traces = new TraceStore();
+  readonly #source: Source;
+  #state: MeshState | undefined = undefined;
+  #push: PushServer | undefined = undefined;
+  #http: HttpServerHandle | undefined = undefined;
+  #credentials: RotatingServerCredentials | undefined = undefined;
+  readonly #servers: Server[] = [];
+
+  constructor(options: ControlOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#wheel = new TimerWheel(this.#clock);
+    this.#source = new FileSource({ folder: options.configDir, clock: this.#clock });
+  }
+
+  async start(): Promise<ControlHandle> {
+    const { caDir, trustDomain, log } = this.#options;
+    const objects = await this.#source.start((state) => {
+      this.#state?.update(state);
+      this.#push?.refresh();
+    });
+    const store = openStore({ dir: caDir, trustDomain, clock: this.#clock });
+    const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
+    const state = new MeshState(this.#source.name, this.#settings(store, http), log);
+    state.update(objects);
+    this.#state = state;
+    const push = this.#makePush(state, store);
+    this.#push = push;
+    const plaintext = ServerCredentials.createInsecure();
+    const xds = await this.#listen(this.#server(push), this.#options.xds ?? XDS_DEFAULT, plaintext);
+    const tokens = new TokenAuthority({ key: store.tokenKey, trustDomain: store.trustDomain, clock: this.#clock });
+    const secure = await this.#startSecure(store, tokens, push);
+    return {
+      xds, secure, http,
+      rootFile: store.rootFile,
+      trustDomain: store.trustDomain,
+      mintToken: (identity) => tokens.mint(identity),
+      status: () => this.#status(),
+      close: () => this.close(),
+    };
+  }
+
+  /** Proxies keep what they run. */
+  async close(): Promise<void> {
+    this.#source.close();
+    this.#credentials?.stop();
+    this.#push?.close();
+    for (const server of this.#servers) server.forceShutdown();
+    await this.#http?.close();
+  }
+
+  async #startHttp({ host, port }: HostPort): Promise<HostPort> {
+    this.#http = await startHttpServer({ host, port, traces: this.#traces, status: () => this.#status() });
+    return { host, port: this.#http.port };
+  }
+
+  /** Spans come here, unless the settings name another collector. */
+  #settings(store: CaStore, http: HostPort): MeshSettings {
+    const isAnywhere = http.host === '0.0.0.0' || http.host === '::';
+    const zipkin = { host: isAnywhere ? '127.0.0.1' : http.host, port: http.port };
+    return { ...MESH_DEFAULTS, zipkin, ...this.#options.settings, trustDomain: store.trustDomain };
+  }
+
+  /** One resource object is encoded once, whichever proxies it goes to. */
+  #makePush(state: MeshState, store: CaStore): PushServer {
+    const { log } = this.#options;
+    const wire = new Wire((line) => log.warning(line));
+    const builder = new SnapshotBuilder(wire);
+    const anonymousFromAnywhere = !isLoopback(`${(this.#options.xds ?? XDS_DEFAULT).host}:0`);
+    return new PushServer({
+      wire, log,
+      clock: this.#clock,
+      wheel: this.#wheel,
+      snapshotFor: (node) => {
+        const proxy = parseProxyNode(node);
+        return typeof proxy === 'string' ? proxy : builder.build(state.translator.resourcesFor(proxy));
+      },
+      authorise: (node, peer) => authorise(node, peer, { store, clock: this.#clock, anonymousFromAnywhere }),
+    });
+  }
+
+  async #startSecure(store: CaStore, tokens: TokenAuthority, push: PushServer): Promise<HostPort> {
+    const { log, hosts } = this.#options;
+    const address = this.#options.secure ?? SECURE_DEFAULT;
+    const clock = this.#clock;
+    const ca = new CertificateAuthority({ store, clock, audit: (record) => log.info(auditLine(record)) });
+    const server = this.#server(push);
+    const onRefusal = (caller: string, reason: string): void => log.warning(`refused ${caller}: ${reason}`);
+    addCaService(server, { ca, authenticator: tokens, clock, onRefusal });
+    this.#credentials = new RotatingServerCredentials({
+      ca, clock,
+      identity: controlPlaneIdentity(store.trustDomain),
+      hosts: serverHosts(hostPort(address), hosts),
+      wheel: this.#wheel,
+      clientCertificates: 'optional',
+      onFailure: (cause) => log.warning(`the server's certificate is not renewed: ${messageOf(cause)}`),
+    });
+    return this.#listen(server, address, this.#credentials);
+  }
+
+  #server(push: PushServer): Server {
+    const server = makeXdsServer(push);
+    this.#servers.push(server);
+    return server;
+  }
+
+  async #listen(server: Server, address: HostPort, credentials: ServerCredentials): Promise<HostPort> {
+    try {
+      return { host: address.host, port: await listenXds(server, hostPort(address), credentials) };
+    } catch (cause) {
+      throw listenFault(cause, hostPort(address));
+    }
+  }
+
+  #status(): ControlStatus {
+    const empty = { source: this.#source.name, files: 0, objects: 0, warnings: [] };
+    return {
+      proxies: this.#push?.receipts.list() ?? [],
+      config: this.#state?.status() ?? empty,
+      refusedFiles: this.#state?.refusedFiles() ?? [],
+      traces: { ...this.#traces.counts, kept: this.#traces.size },
+    };
+  }
+}
+
+function hostPort({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

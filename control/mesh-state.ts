@@ -1,0 +1,99 @@
+// The mesh as it is now: the source's objects, the services that they make, what is odd about them, and the translator.
+import { Inventory } from './model/inventory.ts';
+import { findingText, type Finding } from './model/mesh-object.ts';
+import { checkReferences } from './registry/reference-check.ts';
+import { Registry } from './registry/registry.ts';
+import type { SourceState } from './source/source.ts';
+import type { MeshSettings } from './translate/mesh-settings.ts';
+import { Translator } from './translate/proxy-resources.ts';
+
+/** Where lines for people go. */
+export interface ControlLog {
+  info(line: string): void;
+  warning(line: string): void;
+}
+
+/** What status shows of the configuration. */
+export interface ConfigStatus {
+  readonly source: string;
+  readonly files: number;
+  readonly objects: number;
+  readonly warnings: readonly string[];
+}
+
+/** A file of which the last good content (`servedObjects`) is served instead. */
+export interface RefusedFileStatus {
+  readonly file: string;
+  /** Unix time in milliseconds. */
+  readonly sinceMs: number;
+  /** `routes.yaml:12: VirtualService default/reviews spec.http[0]: …` */
+  readonly errors: readonly string[];
+  readonly servedObjects: number;
+}
+
+const WARNINGS_MAX = 1000;
+
+export class MeshState {
+  readonly #settings: MeshSettings;
+  readonly #log: ControlLog;
+  readonly #sourceName: string;
+  #source: SourceState = { objects: [], refused: [], warnings: [], units: 0 };
+  #findings: readonly Finding[] = [];
+  #translator: Translator;
+  /** Lines that were logged and still hold: each is said once. */
+  #said = new Set<string>();
+
+  constructor(sourceName: string, settings: MeshSettings, log: ControlLog) {
+    this.#sourceName = sourceName;
+    this.#settings = settings;
+    this.#log = log;
+    this.#translator = this.#rebuild();
+  }
+
+  get translator(): Translator {
+    return this.#translator;
+  }
+
+  update(source: SourceState): void {
+    const before = this.#source.refused;
+    this.#source = source;
+    this.#translator = this.#rebuild();
+    this.#say();
+    const refused = new Set(source.refused.map(({ file }) => file));
+    for (const { file } of before) if (!refused.has(file)) this.#log.info(`${file}: taken again, without fault`);
+  }
+
+  status(): ConfigStatus {
+    const { objects, units, warnings } = this.#source;
+    return {
+      source: this.#sourceName,
+      files: units,
+      objects: objects.length,
+      warnings: [...warnings, ...this.#findings].slice(0, WARNINGS_MAX).map(findingText),
+    };
+  }
+
+  refusedFiles(): RefusedFileStatus[] {
+    return this.#source.refused.map(({ errors, ...file }) => ({ ...file, errors: errors.map(findingText) }));
+  }
+
+  #rebuild(): Translator {
+    const inventory = new Inventory(this.#source.objects);
+    const registry = new Registry(inventory, this.#settings.domain);
+    const references = checkReferences(inventory, registry, this.#settings.rootNamespace);
+    this.#findings = [...registry.findings, ...references];
+    return new Translator({ inventory, registry, settings: this.#settings });
+  }
+
+  /** New refusals and warnings, each as one line. */
+  #say(): void {
+    const { refused, warnings } = this.#source;
+    const lines = new Set([
+      ...refused.flatMap(({ errors, servedObjects }) => errors.map((error) => `refused: ${findingText(error)}${
+        servedObjects > 0 ? ` (the last good content is served: ${servedObjects} objects)` : ''}`)),
+      ...[...warnings, ...this.#findings].slice(0, WARNINGS_MAX).map(findingText),
+    ]);
+    for (const line of lines) if (!this.#said.has(line)) this.#log.warning(line);
+    this.#said = lines;
+  }
+}
