@@ -42,7 +42,7 @@ function certificateFault(der: Buffer, { store, clock }: AuthorisationOptions): 
   }
 }
 
-/** HOST:PORT as gRPC writes peers, also of the form `ipv4:127.0.0.1:5` and `[::1]:5`. */
+/** HOST:PORT as gRPC writes peers: `127.0.0.1:5`, `ipv4:127.0.0.1:5`, `[::1]:5`, `::1:5`. */
 export function isLoopback(address: string): boolean {
   const host = address.replace(/^ipv[46]:/, '').replace(/:[0-9]+$/, '').replace(/^\[(.*)\]$/, '$1');
   return host === '::1' || host === 'localhost' || /^(::ffff:)?127\.[0-9.]+$/.test(host);
