@@ -26,7 +26,8 @@ function issuerOf({ store }: AuthorisationOptions): TestIssuer {
 }
 
 test('loopback in every spelling', () => {
-  const here = ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', '::1:5', '::ffff:127.0.0.1:5', 'ipv4:127.0.0.1:5', 'localhost:1'];
+  const here = ['127.0.0.1:1', '127.9.9.9:1', '[::1]:1', '::1:5', '::ffff:127.0.0.1:5',
+    'ipv4:127.0.0.1:5', 'localhost:1'];
   for (const address of here) assert.ok(isLoopback(address), address);
   const afar = [REMOTE, '[2001:db8::1]:1', '2001:db8::1:1', '127.0.0.1.evil.test:1', ''];
   for (const address of afar) assert.ok(!isLoopback(address), address);
