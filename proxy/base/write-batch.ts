@@ -1,22 +1,43 @@
-// Output of one event leaves at the event's end: whoever has something to write says so once and is asked to flush.
+// Collects connections that hold output back, and flushes them all when the event that made the output is over.
 
-/** Somebody with output that waits. */
+/** A connection with output that waits for the end of the event. */
 export interface Flushable {
-  flush(): void;
+  flushWrites(): void;
 }
 
-/** One per worker: a single process.nextTick for all connections that an event wrote to. */
+/**
+ * One per worker. A codec brackets each event of its socket by `enter` and `leave`, so that a head and the body that
+ * follows in the same event leave as one write; output made outside of any event goes out at the next tick.
+ */
 export class WriteBatch {
-  #waiting: Flushable[] = [];
-  readonly #run = (): void => this.#flush();
+  readonly #waiting: Flushable[] = [];
+  #depth = 0;
+  #scheduled = false;
+  readonly #onTick = (): void => {
+    this.#scheduled = false;
+    this.#flush();
+  };
 
-  add(target: Flushable): void {
-    if (this.#waiting.push(target) === 1) process.nextTick(this.#run);
+  add(item: Flushable): void {
+    this.#waiting.push(item);
+    if (this.#depth > 0 || this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#onTick);
   }
 
+  enter(): void {
+    this.#depth++;
+  }
+
+  leave(): void {
+    this.#depth--;
+    if (this.#depth === 0 && this.#waiting.length > 0) this.#flush();
+  }
+
+  /** A flush may add more: those are flushed too. */
   #flush(): void {
-    const targets = this.#waiting;
-    this.#waiting = [];
-    for (const target of targets) target.flush();
+    const waiting = this.#waiting;
+    for (let i = 0; i < waiting.length; i++) waiting[i]!.flushWrites();
+    waiting.length = 0;
   }
 }

@@ -4,7 +4,7 @@ import type { ProxyError } from '../base/error.ts';
 import type { Headers } from './headers.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
 
-/** Calls come in the order head, data*, (trailers | end flag); `onError` may replace any of them and is the last call. */
+/** Calls come in the order head, data*, (trailers | end flag); an error may replace any of them and is the last one. */
 export interface RequestSink {
   onRequestHead(head: RequestHead, endStream: boolean): void;
   onRequestData(chunk: Buffer, endStream: boolean): void;
@@ -84,7 +84,7 @@ export interface ClientConnection {
   readonly openStreams: number;
   /** Requests that have been started on it. */
   readonly streamsStarted: number;
-  /** Milliseconds that the server promises to keep an idle connection (`keep-alive: timeout=N`); undefined if not said. */
+  /** Milliseconds that the server promises to keep an idle connection (`keep-alive: timeout=N`), if it does. */
   readonly keepAliveMs: number | undefined;
   newStream(sink: ResponseSink): ClientStream;
   /** Takes no new stream and closes when the open ones are done. */

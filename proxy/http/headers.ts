@@ -1,4 +1,5 @@
 // End-to-end header fields of one message: the only header container of the data plane, shared by all codecs.
+import { isFieldValue } from './char-class.ts';
 
 /**
  * An ordered list of fields. Names are lower-case ASCII, values latin1 text without CR, LF, NUL. Framing and hop-by-hop
@@ -10,6 +11,8 @@ export class Headers {
   readonly fields: string[];
   /** The sender's spelling of each name, by field index, where case is preserved. */
   wireNames: (string | undefined)[] | undefined = undefined;
+  /** All fields are known to be sendable: a parser checked their bytes. Serialisers check those of others (S49). */
+  verified = false;
 
   constructor(fields: string[] = []) {
     this.fields = fields;
@@ -49,12 +52,17 @@ export class Headers {
     return value;
   }
 
+  /** A value that cannot be sent (CR, LF, NUL, not latin1) is not taken. */
   append(name: string, value: string): void {
-    this.fields.push(name, value);
+    if (isFieldValue(value)) this.fields.push(name, value);
   }
 
-  /** Replaces every field of this name by one, in the place of the first. */
+  /** Replaces every field of this name by one, in the place of the first. A value that cannot be sent leaves none. */
   set(name: string, value: string): void {
+    if (!isFieldValue(value)) {
+      this.remove(name);
+      return;
+    }
     const fields = this.fields;
     for (let i = 0; i < fields.length; i += 2) {
       if (fields[i] === name) {
@@ -73,6 +81,7 @@ export class Headers {
   clone(): Headers {
     const copy = new Headers(this.fields.slice());
     copy.wireNames = this.wireNames?.slice();
+    copy.verified = this.verified;
     return copy;
   }
 

@@ -1,140 +1,251 @@
-// How a body's end is found: by length, by chunks, by the end of the connection. Each takes bytes and says what is left.
-import { CHUNK_EXTENSIONS_BYTES_MAX, CHUNK_LINE_BYTES_MAX } from './http1-limits.ts';
+// Where a body ends: after a number of bytes, after its last chunk, or with the connection.
+import { LIMITS } from '../config/limits.ts';
+import type { Headers } from './headers.ts';
+import { HeadScanner, Scan } from './http1-head-scanner.ts';
+import type { HeadLimits } from './http1-limits.ts';
+import { collectTrailers } from './http1-trailers.ts';
 
-/** What a body decoder tells its codec. */
-export interface BodyTarget {
-  onBodyData(chunk: Buffer): void;
-  /** `trailers` is the text of the trailer section with its last CRLF, '' for none. */
-  onBodyEnd(trailers: string): void;
+/** Receives a decoded body. `end` with the last bytes; trailers come instead of it where they are passed on. */
+export interface BodySink {
+  onBodyData(chunk: Buffer, end: boolean): void;
+  onBodyTrailers(trailers: Headers): void;
 }
 
-/** Takes bytes; returns how many were used, or a text that says why the framing is refused. */
+/** A decoder's answer when the body's framing is malformed. */
+export const BODY_MALFORMED = -1;
+
+const EMPTY = Buffer.alloc(0);
+
+/** Takes bytes of `chunk` from `from` on; returns the index after the last one that it used, or BODY_MALFORMED. */
 export interface BodyDecoder {
-  feed(bytes: Buffer, target: BodyTarget): number | string;
-  /** The connection ended: true when the body is complete by that. */
-  readonly endsWithConnection: boolean;
+  /** The body has been read whole. */
+  readonly done: boolean;
+  /** The end of the connection is the end of the body. */
+  readonly untilClose: boolean;
+  read(chunk: Buffer, from: number, sink: BodySink): number;
 }
 
+/** A body of a declared length, for one message after another. */
 export class LengthBody implements BodyDecoder {
-  readonly endsWithConnection = false;
-  #left: number;
+  readonly untilClose = false;
+  #left = 0;
 
-  constructor(length: number) {
+  start(length: number): void {
     this.#left = length;
   }
 
-  feed(bytes: Buffer, target: BodyTarget): number {
-    const used = Math.min(this.#left, bytes.length);
-    this.#left -= used;
-    if (used > 0) target.onBodyData(used === bytes.length ? bytes : bytes.subarray(0, used));
-    if (this.#left === 0) target.onBodyEnd('');
-    return used;
+  get done(): boolean {
+    return this.#left === 0;
+  }
+
+  read(chunk: Buffer, from: number, sink: BodySink): number {
+    const to = Math.min(chunk.length, from + this.#left);
+    this.#left -= to - from;
+    sink.onBodyData(slice(chunk, from, to), this.#left === 0);
+    return to;
   }
 }
 
+/** A body that the end of the connection ends. */
 export class UntilCloseBody implements BodyDecoder {
-  readonly endsWithConnection = true;
+  readonly done = false;
+  readonly untilClose = true;
 
-  feed(bytes: Buffer, target: BodyTarget): number {
-    target.onBodyData(bytes);
-    return bytes.length;
+  read(chunk: Buffer, from: number, sink: BodySink): number {
+    sink.onBodyData(slice(chunk, from, chunk.length), false);
+    return chunk.length;
   }
 }
 
-const CR = 13;
-const LF = 10;
+function slice(chunk: Buffer, from: number, to: number): Buffer {
+  return from === 0 && to === chunk.length ? chunk : chunk.subarray(from, to);
+}
 
-/** `size` line -> `data` -> `data-end` CRLF -> `size` …; a size of 0 leads to `trailers`. */
-type ChunkState = 'size' | 'data' | 'data-end' | 'trailers' | 'done';
+const CR = 0x0d;
+const LF = 0x0a;
+const SEMICOLON = 0x3b;
+const DIGITS_MAX = 13;
+/** Data of small chunks is moved together up to this much, so that many small chunks don't make many writes. */
+const GATHER_BYTES = 8 * 1024;
 
-/** RFC 9112 section 7.1, strictly: hex digits at once, bounded extensions, CRLF only (S05-S07). */
+/** States of a chunked body, in the order of its bytes (RFC 9112 section 7.1). */
+const State = {
+  SIZE: 0, // hex digits
+  EXTENSION: 1, // after `;`
+  SIZE_LF: 2,
+  DATA: 3,
+  DATA_CR: 4,
+  DATA_LF: 5,
+  TRAILERS: 6,
+  DONE: 7,
+} as const;
+
+/** Value of a hex digit by its byte, 255 for other bytes. */
+const HEX: Uint8Array = hexTable();
+
+function hexTable(): Uint8Array {
+  const table = new Uint8Array(256).fill(255);
+  for (let i = 0; i < 16; i++) {
+    const digit = i.toString(16);
+    table[digit.charCodeAt(0)] = i;
+    table[digit.toUpperCase().charCodeAt(0)] = i;
+  }
+  return table;
+}
+
+/**
+ * A chunked body, for one message after another. Only CRLF ends a line, sizes are hex digits and nothing else,
+ * extensions are bounded and never passed on (S05-S07). Data of small chunks is moved together inside the buffer that
+ * it came in.
+ */
 export class ChunkedBody implements BodyDecoder {
-  readonly endsWithConnection = false;
-  readonly #trailerBytesMax: number;
-  #state: ChunkState = 'size';
-  /** The current line as far as it came, when it is cut between reads. */
-  #line = '';
-  #left = 0;
+  readonly untilClose = false;
+  readonly #limits: HeadLimits;
+  readonly #passTrailers: boolean;
+  #scanner: HeadScanner | undefined = undefined;
+  /** Trailer bytes of earlier reads. */
+  #held: Buffer = EMPTY;
+  #state: number = State.SIZE;
+  #size = 0;
+  #digits = 0;
   #extensionBytes = 0;
-  #trailers = '';
+  #extensionsTotal = 0;
+  /** Data of this read that the sink hasn't seen: a range of the chunk. */
+  #from = 0;
+  #to = 0;
 
-  constructor(trailerBytesMax: number) {
-    this.#trailerBytesMax = trailerBytesMax;
+  constructor(limits: HeadLimits, passTrailers: boolean) {
+    this.#limits = limits;
+    this.#passTrailers = passTrailers;
   }
 
-  feed(bytes: Buffer, target: BodyTarget): number | string {
-    let at = 0;
-    while (at < bytes.length && this.#state !== 'done') {
-      if (this.#state === 'data') {
-        at = this.#data(bytes, at, target);
-        continue;
+  start(): void {
+    this.#state = State.SIZE;
+    this.#size = this.#digits = this.#extensionBytes = this.#extensionsTotal = 0;
+    this.#held = EMPTY;
+    this.#scanner?.reset();
+  }
+
+  get done(): boolean {
+    return this.#state === State.DONE;
+  }
+
+  read(chunk: Buffer, from: number, sink: BodySink): number {
+    this.#from = this.#to = from;
+    let i = from;
+    while (i < chunk.length) {
+      if (this.#state === State.DATA) {
+        i = this.#data(chunk, i, sink);
+      } else if (this.#state === State.TRAILERS) {
+        return this.#trailers(chunk, i, sink);
+      } else if (this.#step(chunk[i]!)) {
+        i++;
+      } else {
+        this.#state = State.DONE;
+        return BODY_MALFORMED;
       }
-      const next = this.#takeLine(bytes, at);
-      if (typeof next === 'string') return next;
-      at = next.at;
-      if (next.line === undefined) return at;
-      const fault = this.#onLine(next.line, target);
-      if (fault !== undefined) return fault;
     }
-    return at;
+    this.#emit(chunk, false, sink);
+    return i;
   }
 
-  #data(bytes: Buffer, at: number, target: BodyTarget): number {
-    const used = Math.min(this.#left, bytes.length - at);
-    this.#left -= used;
-    if (this.#left === 0) this.#state = 'data-end';
-    target.onBodyData(bytes.subarray(at, at + used));
-    return at + used;
+  #data(chunk: Buffer, at: number, sink: BodySink): number {
+    const to = Math.min(chunk.length, at + this.#size);
+    this.#size -= to - at;
+    if (this.#size === 0) this.#state = State.DATA_CR;
+    const gathered = this.#to - this.#from;
+    if (gathered === 0) {
+      this.#from = at;
+      this.#to = to;
+    } else if (gathered + to - at <= GATHER_BYTES) {
+      chunk.copyWithin(this.#to, at, to);
+      this.#to += to - at;
+    } else {
+      this.#emit(chunk, false, sink);
+      this.#from = at;
+      this.#to = to;
+    }
+    return to;
   }
 
-  /** One line without its CRLF; undefined while it is incomplete. */
-  #takeLine(bytes: Buffer, at: number): { at: number; line: string | undefined } | string {
-    const max = this.#state === 'trailers' ? this.#trailerBytesMax : CHUNK_LINE_BYTES_MAX + 16;
-    const lf = bytes.indexOf(LF, at);
-    const end = lf === -1 ? bytes.length : lf + 1;
-    if (this.#line.length + end - at > max + 2) return this.#state === 'trailers' ? 'trailers_too_large' : 'chunk_line_too_long';
-    const line = this.#line + bytes.toString('latin1', at, end);
-    const cr = line.indexOf('\r');
-    if (lf === -1) {
-      if (cr !== -1 && cr !== line.length - 1) return 'bare_cr_in_chunk';
-      this.#line = line;
-      return { at: end, line: undefined };
-    }
-    if (cr !== line.length - 2 || line.charCodeAt(line.length - 2) !== CR) return 'bare_lf_in_chunk';
-    this.#line = '';
-    return { at: end, line: line.slice(0, -2) };
+  #emit(chunk: Buffer, end: boolean, sink: BodySink): void {
+    const from = this.#from;
+    const to = this.#to;
+    this.#from = to;
+    if (to > from) sink.onBodyData(slice(chunk, from, to), end);
+    else if (end) sink.onBodyData(EMPTY, true);
   }
 
-  #onLine(line: string, target: BodyTarget): string | undefined {
-    if (this.#state === 'data-end') {
-      if (line !== '') return 'chunk_data_not_terminated';
-      this.#state = 'size';
-      return undefined;
+  /** One byte of framing; false when it has no place there. */
+  #step(byte: number): boolean {
+    switch (this.#state) {
+      case State.SIZE:
+        return this.#sizeByte(byte);
+      case State.EXTENSION:
+        return this.#extensionByte(byte);
+      case State.SIZE_LF:
+        this.#state = this.#size === 0 ? State.TRAILERS : State.DATA;
+        return byte === LF;
+      case State.DATA_CR:
+        this.#state = State.DATA_LF;
+        return byte === CR;
+      default:
+        this.#state = State.SIZE;
+        this.#digits = 0;
+        return byte === LF;
     }
-    return this.#state === 'size' ? this.#onSize(line) : this.#onTrailer(line, target);
   }
 
-  #onSize(line: string): string | undefined {
-    const semicolon = line.indexOf(';');
-    const digits = semicolon === -1 ? line : line.slice(0, semicolon);
-    if (digits.length === 0 || digits.length > 13 || !/^[0-9a-fA-F]+$/.test(digits)) return 'invalid_chunk_size';
-    if (semicolon !== -1) {
-      this.#extensionBytes += line.length - semicolon;
-      if (line.length - semicolon > CHUNK_LINE_BYTES_MAX || this.#extensionBytes > CHUNK_EXTENSIONS_BYTES_MAX) return 'chunk_extensions_too_large';
+  #sizeByte(byte: number): boolean {
+    const digit = HEX[byte]!;
+    if (digit !== 255) {
+      this.#size = this.#size * 16 + digit;
+      return ++this.#digits <= DIGITS_MAX;
     }
-    this.#left = Number.parseInt(digits, 16);
-    if (this.#left > Number.MAX_SAFE_INTEGER) return 'invalid_chunk_size';
-    this.#state = this.#left === 0 ? 'trailers' : 'data';
-    return undefined;
+    this.#state = byte === CR ? State.SIZE_LF : State.EXTENSION;
+    this.#extensionBytes = 0;
+    return this.#digits > 0 && (byte === CR || byte === SEMICOLON);
   }
 
-  #onTrailer(line: string, target: BodyTarget): string | undefined {
-    if (line === '') {
-      this.#state = 'done';
-      target.onBodyEnd(this.#trailers);
-      return undefined;
+  #extensionByte(byte: number): boolean {
+    if (byte === CR) {
+      this.#state = State.SIZE_LF;
+      return true;
     }
-    this.#trailers += `${line}\r\n`;
-    return this.#trailers.length > this.#trailerBytesMax ? 'trailers_too_large' : undefined;
+    const visible = byte >= 0x20 ? byte !== 0x7f : byte === 0x09;
+    return visible && ++this.#extensionBytes <= LIMITS.chunkExtensionBytesMax
+      && ++this.#extensionsTotal <= LIMITS.chunkExtensionsBytesMax;
+  }
+
+  /** The trailer section: mostly an empty line, which needs no scanner. */
+  #trailers(chunk: Buffer, at: number, sink: BodySink): number {
+    const empty = this.#held.length === 0 && chunk[at] === CR && chunk[at + 1] === LF;
+    if (empty) return this.#finish(chunk, undefined, at + 2, sink);
+    const scanner = (this.#scanner ??= new HeadScanner(this.#limits, undefined));
+    const before = this.#held.length;
+    const bytes = before === 0 ? chunk.subarray(at) : Buffer.concat([this.#held, chunk.subarray(at)]);
+    const result = scanner.scan(bytes, 0, bytes.length);
+    if (result === Scan.DONE) return this.#finish(chunk, bytes, at + scanner.length - before, sink);
+    this.#emit(chunk, false, sink);
+    if (result !== Scan.MORE) {
+      this.#state = State.DONE;
+      return BODY_MALFORMED;
+    }
+    this.#held = before === 0 ? Buffer.from(bytes) : bytes;
+    return chunk.length;
+  }
+
+  #finish(chunk: Buffer, section: Buffer | undefined, next: number, sink: BodySink): number {
+    this.#state = State.DONE;
+    const pass = section !== undefined && this.#passTrailers;
+    const trailers = pass ? collectTrailers(this.#scanner!, section, 0) : undefined;
+    this.#held = EMPTY;
+    if (trailers === undefined || trailers.count === 0) {
+      this.#emit(chunk, true, sink);
+      return next;
+    }
+    this.#emit(chunk, false, sink);
+    sink.onBodyTrailers(trailers);
+    return next;
   }
 }

@@ -1,325 +1,340 @@
-// The client side of HTTP/1.1: one exchange at a time on an upstream connection.
+// The client side of HTTP/1.1: one exchange at a time on an upstream connection, reused only where framing is clear.
 import { ProxyError } from '../base/error.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { ClientConnection, ClientConnectionHandler, ClientStream, ResponseSink } from './codec.ts';
 import type { Headers } from './headers.ts';
-import type { BodyDecoder, BodyTarget } from './http1-body.ts';
-import { ChunkedBody, LengthBody, UntilCloseBody } from './http1-body.ts';
-import type { FieldRules } from './http1-head.ts';
-import { hasBareLineEnd, headEnd } from './http1-head.ts';
-import { HTTP1_LIMITS, INFORMATIONAL_MAX } from './http1-limits.ts';
-import { Http1Output } from './http1-output.ts';
-import type { ParsedResponse } from './http1-response.ts';
-import { parseResponse } from './http1-response.ts';
-import type { Framing } from './http1-serialize.ts';
-import { fieldsText, requestText } from './http1-serialize.ts';
-import { parseTrailers } from './http1-trailers.ts';
-import { LENGTH_UNKNOWN } from './message.ts';
-import type { RequestHead } from './message.ts';
+import type { BodyDecoder, BodySink } from './http1-body.ts';
+import { BODY_MALFORMED, ChunkedBody, LengthBody, UntilCloseBody } from './http1-body.ts';
+import type { ClientStreamOwner } from './http1-client-stream.ts';
+import { Http1ClientStream } from './http1-client-stream.ts';
+import { Scan } from './http1-head-scanner.ts';
+import type { HeadLimits } from './http1-limits.ts';
+import { headLimits } from './http1-limits.ts';
+import { protocolError, ResponseBody, ResponseParser } from './http1-response-parser.ts';
+import { MessageWriter } from './http1-writer.ts';
+import type { ResponseHead } from './message.ts';
 
-/** A cluster's HTTP/1.1 options, compiled. */
+/** Compiled from a cluster's HttpProtocolOptions. */
 export interface Http1ClientOptions {
-  readonly preserveCase: boolean;
-  readonly enableTrailers: boolean;
   readonly headerCountMax: number;
+  /** Of response heads; default 60 KiB. */
+  readonly headBytesMax?: number;
+  /** false drops trailers in both directions. */
+  readonly enableTrailers: boolean;
+  readonly preserveCase: boolean;
+  /** Keeps the server's reason phrases (PreserveCaseFormatterConfig.forward_reason_phrase); default false. */
+  readonly forwardReasonPhrase?: boolean;
   readonly writes: WriteBatch;
 }
 
-/** `idle` between exchanges, `head` while a response head is awaited, `body`, `tunnel` after an upgrade, `closed`. */
+/** `idle`: no exchange. `head`: a response is awaited. `body`: its body is read. `tunnel`: bytes pass raw. `closed`. */
 type State = 'idle' | 'head' | 'body' | 'tunnel' | 'closed';
 
 const EMPTY = Buffer.alloc(0);
 
-export class Http1ClientConnection implements ClientConnection, ClientStream, TransportHandler, BodyTarget {
+export class Http1ClientConnection implements ClientConnection, ClientStreamOwner, TransportHandler, BodySink {
+  readonly writer: MessageWriter;
   readonly #transport: Transport;
   readonly #options: Http1ClientOptions;
-  readonly #rules: FieldRules;
+  readonly #limits: HeadLimits;
   readonly #handler: ClientConnectionHandler;
-  readonly #output: Http1Output;
+  readonly #parser: ResponseParser;
+  readonly #lengthBody = new LengthBody();
+  #chunkedBody: ChunkedBody | undefined = undefined;
+  #body: BodyDecoder = this.#lengthBody;
   #state: State = 'idle';
-  #rest: Buffer = EMPTY;
-  #sink: ResponseSink | undefined = undefined;
-  #method = '';
-  #framing: Framing = 'none';
-  #response: ParsedResponse | undefined = undefined;
-  #body: BodyDecoder | undefined = undefined;
-  #requestDone = false;
-  #responseDone = false;
+  #stream: Http1ClientStream | undefined = undefined;
+  /** A partial head. */
+  #held: Buffer | undefined = undefined;
+  #headBegun = false;
+  /** Bytes of the current exchange's response have come; its head has come. */
+  #answered = false;
+  #responseStarted = false;
   #informational = 0;
-  #closing = false;
-  #anyByte = false;
+  #draining = false;
   #paused = false;
-  #wantsDrain = false;
+  #fault: ProxyError | undefined = undefined;
   streamsStarted = 0;
-  keepAliveMs: number | undefined = undefined;
 
   constructor(transport: Transport, options: Http1ClientOptions, handler: ClientConnectionHandler) {
     this.#transport = transport;
     this.#options = options;
     this.#handler = handler;
-    this.#rules = {
-      ...HTTP1_LIMITS, headerCountMax: options.headerCountMax, preserveCase: options.preserveCase, underscores: 'allow', source: 'upstream',
-    };
-    this.#output = new Http1Output(transport, options.writes);
+    this.#limits = headLimits(options.headBytesMax ?? LIMITS.headersBytesMax, options.headerCountMax);
+    this.#parser = new ResponseParser(this.#limits, options.preserveCase, options.forwardReasonPhrase ?? false);
+    this.writer = new MessageWriter(transport, options.writes);
     transport.attach(this);
   }
 
   get canTakeStream(): boolean {
-    return this.#state === 'idle' && !this.#closing;
+    return this.#state === 'idle' && !this.#draining && this.#fault === undefined;
   }
 
   get openStreams(): number {
-    return this.#sink === undefined ? 0 : 1;
+    return this.#stream === undefined ? 0 : 1;
+  }
+
+  get keepAliveMs(): number | undefined {
+    return this.#parser.keepAliveMs;
+  }
+
+  get enableTrailers(): boolean {
+    return this.#options.enableTrailers;
   }
 
   newStream(sink: ResponseSink): ClientStream {
-    this.#sink = sink;
+    const stream = new Http1ClientStream(this, sink);
+    this.#stream = stream;
     this.#state = 'head';
-    this.#requestDone = false;
-    this.#responseDone = false;
+    this.#answered = this.#responseStarted = false;
     this.#informational = 0;
-    this.#anyByte = false;
     this.streamsStarted++;
-    return this;
+    return stream;
   }
 
   drain(): void {
-    this.#closing = true;
-    if (this.#state === 'idle') this.#transport.destroy();
+    this.#draining = true;
+    if (this.#stream === undefined) this.#transport.destroy();
   }
 
   destroy(): void {
+    this.#draining = true;
     this.#transport.destroy();
-  }
-
-  // --- the request
-
-  sendRequestHead(head: RequestHead, endStream: boolean): void {
-    this.#method = head.method;
-    const tunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
-    this.#framing = tunnel ? 'close' : endStream && head.contentLength <= 0 ? emptyFraming(head) : head.contentLength === LENGTH_UNKNOWN ? 'chunked' : 'length';
-    this.#output.text(requestText(head, this.#framing, this.#options.preserveCase));
-    if (endStream && !tunnel) this.#completeRequest();
-  }
-
-  sendRequestData(chunk: Buffer, endStream: boolean): boolean {
-    if (this.#sink === undefined) return true;
-    if (this.#framing === 'chunked') this.#sendChunk(chunk, endStream);
-    else if (chunk.length > 0) this.#output.bytes(chunk);
-    if (endStream) this.#completeRequest();
-    else if (!this.#output.room) this.#wantsDrain = true;
-    return this.#output.room;
-  }
-
-  sendRequestTrailers(trailers: Headers): void {
-    if (this.#framing === 'chunked') {
-      this.#output.text(this.#options.enableTrailers ? `0\r\n${fieldsText(trailers, this.#options.preserveCase)}\r\n` : '0\r\n\r\n');
-    }
-    this.#completeRequest();
-  }
-
-  resetStream(): void {
-    if (this.#sink === undefined) return;
-    this.#sink = undefined;
-    this.#transport.destroy();
-  }
-
-  pauseBody(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#transport.pause();
-  }
-
-  resumeBody(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#transport.resume();
-  }
-
-  #sendChunk(chunk: Buffer, endStream: boolean): void {
-    if (chunk.length > 0) {
-      this.#output.text(`${chunk.length.toString(16)}\r\n`);
-      this.#output.bytes(chunk);
-      this.#output.text(endStream ? '\r\n0\r\n\r\n' : '\r\n');
-    } else if (endStream) this.#output.text('0\r\n\r\n');
-  }
-
-  #completeRequest(): void {
-    this.#requestDone = true;
-    if (this.#state === 'tunnel') this.#output.end();
-    else this.#next();
   }
 
   // --- from the transport
 
   onData(chunk: Buffer): void {
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.#fault !== undefined) return;
     if (this.#state === 'idle') {
-      // Bytes that nobody asked for would be read as the next response (S12).
-      this.#transport.destroy();
+      // Nobody asked: it would be taken for the answer to the next request (S12).
+      this.#break(protocolError('http1.unsolicited_response'));
       return;
     }
-    this.#anyByte = true;
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    this.#rest = EMPTY;
-    this.#read(bytes);
+    const held = this.#held;
+    this.#held = undefined;
+    this.#answered = true;
+    const { writes } = this.#options;
+    writes.enter();
+    try {
+      this.#run(held === undefined ? chunk : Buffer.concat([held, chunk]));
+    } finally {
+      writes.leave();
+    }
   }
 
   onEnd(): void {
-    if (this.#state === 'tunnel') {
-      this.#responseDone = true;
-      this.#sink?.onResponseData(EMPTY, true);
-      return;
+    const stream = this.#stream;
+    if (this.#state === 'tunnel' && stream !== undefined) {
+      stream.responseDone = true;
+      stream.sink.onResponseData(EMPTY, true);
+      this.#endTunnel(stream);
+    } else if (this.#state === 'body' && this.#body.untilClose) {
+      this.onBodyData(EMPTY, true);
+      this.#endExchange(false);
+    } else {
+      // Not to be handed out again before the close is told.
+      this.destroy();
     }
-    if (this.#state === 'body' && this.#body?.endsWithConnection === true) {
-      this.#closing = true;
-      this.onBodyEnd('');
-      return;
-    }
-    this.#transport.destroy();
   }
 
   onDrain(): void {
-    this.#output.drained();
-    if (!this.#wantsDrain) return;
-    this.#wantsDrain = false;
-    this.#sink?.onRequestDrain();
+    const stream = this.#stream;
+    if (this.writer.drained() && stream !== undefined && !stream.over) stream.sink.onRequestDrain();
   }
 
   onClose(error: ProxyError | undefined): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    const sink = this.#sink;
-    this.#sink = undefined;
-    sink?.onResponseError(this.#lostError(error));
-    this.#handler.onConnectionClose(this, error);
-  }
-
-  /** Before any response byte on a connection that was used before, another try is safe: the server had just hung up. */
-  #lostError(error: ProxyError | undefined): ProxyError {
-    const retry = !this.#anyByte && this.streamsStarted > 1 ? 'if-reused' : 'never';
-    const detail = this.#response === undefined ? 'upstream_reset_before_response_started' : 'upstream_reset_after_response_started';
-    return new ProxyError('upstream-reset', 'upstream', `${detail}{connection_termination}`, retry, error?.cause ?? 'connection termination');
+    this.#held = undefined;
+    this.#tellError(this.#fault ?? this.#lost(error));
+    this.#handler.onConnectionClose(this, this.#fault ?? error);
+    this.#stream = undefined;
   }
 
   // --- the response
 
-  #read(bytes: Buffer): void {
-    let left = bytes;
-    while (left.length > 0) {
-      if (this.#state === 'head') left = this.#readHead(left);
-      else if (this.#state === 'body') left = this.#readBody(left);
-      else if (this.#state === 'tunnel') {
-        this.#sink?.onResponseData(left, false);
+  #run(bytes: Buffer): void {
+    let at = 0;
+    while (at < bytes.length && this.#fault === undefined) {
+      if (this.#state === 'head') at = this.#readHead(bytes, at);
+      else if (this.#state === 'body') at = this.#readBody(bytes, at);
+      else break;
+      if (this.#stream?.responseDone === true) {
+        this.#endExchange(at < bytes.length);
         return;
-      } else break;
+      }
     }
-    // More than the response that was asked for: the connection is not to be trusted any more.
-    if (left.length > 0 && this.#state === 'idle') this.#transport.destroy();
+    if (at === bytes.length || this.#state !== 'tunnel') return;
+    this.#stream?.sink.onResponseData(at === 0 ? bytes : bytes.subarray(at), false);
   }
 
-  #readHead(bytes: Buffer): Buffer {
-    const end = headEnd(bytes);
-    if (end === -1 || end > this.#rules.headBytesMax) {
-      if (bytes.length > this.#rules.headBytesMax || hasBareLineEnd(bytes)) this.#fail(new ProxyError('upstream-protocol', 'upstream', 'http1.codec_error'));
-      else this.#rest = bytes;
-      return EMPTY;
+  #readHead(bytes: Buffer, at: number): number {
+    const parser = this.#parser;
+    if (!this.#headBegun) parser.reset();
+    this.#headBegun = true;
+    const result = parser.scan(bytes, at, bytes.length);
+    if (result === Scan.DONE) {
+      this.#headBegun = false;
+      const head = parser.build(bytes, at, this.#stream!.method);
+      if (head instanceof ProxyError) this.#break(head);
+      else this.#begin(head, this.#stream!);
+      return at + parser.length;
     }
-    const parsed = parseResponse(bytes.toString('latin1', 0, end), this.#method, this.#rules);
-    if (parsed instanceof ProxyError) {
-      this.#fail(parsed);
-      return EMPTY;
-    }
-    const { head } = parsed;
-    if (head.status < 200 && head.status !== 101) this.#interim(parsed);
-    else this.#begin(parsed);
-    return bytes.subarray(end);
+    if (result === Scan.MORE) this.#held = at === 0 ? bytes : bytes.subarray(at);
+    else this.#break(parser.refusal(result));
+    return bytes.length;
   }
 
-  #interim({ head }: ParsedResponse): void {
-    if (++this.#informational > INFORMATIONAL_MAX) this.#fail(new ProxyError('upstream-protocol', 'upstream', 'too_many_interim_responses'));
-    // The proxy answers expectations itself.
-    else if (head.status !== 100) this.#sink?.onInformational(head);
-  }
-
-  #begin(parsed: ParsedResponse): void {
-    const { head, chunked, untilClose, bodyLength } = parsed;
-    this.#response = parsed;
-    if (parsed.keepAliveMs !== undefined) this.keepAliveMs = parsed.keepAliveMs;
-    if (!parsed.keepAlive) this.#closing = true;
-    if (head.status === 101 || (this.#method === 'CONNECT' && head.status < 300)) {
-      this.#state = 'tunnel';
-      this.#closing = true;
-      this.#sink?.onResponseHead(head, false);
+  #begin(head: ResponseHead, stream: Http1ClientStream): void {
+    if (head.status < 200 && head.status !== 101) {
+      if (++this.#informational > LIMITS.informationalMax) this.#break(protocolError('http1.too_many_informational'));
+      else stream.sink.onInformational(head);
       return;
     }
-    this.#body = chunked ? new ChunkedBody(this.#rules.headBytesMax) : untilClose ? new UntilCloseBody() : bodyLength > 0 ? new LengthBody(bodyLength) : undefined;
-    this.#state = 'body';
-    const sink = this.#sink;
-    if (this.#body === undefined) {
-      this.#completeResponse();
-      sink?.onResponseHead(head, true);
-    } else sink?.onResponseHead(head, false);
-  }
-
-  #readBody(bytes: Buffer): Buffer {
-    if (this.#body === undefined) return bytes;
-    const used = this.#body.feed(bytes, this);
-    if (typeof used !== 'string') return bytes.subarray(used);
-    this.#fail(new ProxyError('upstream-protocol', 'upstream', `http1.${used}`));
-    return EMPTY;
-  }
-
-  onBodyData(chunk: Buffer): void {
-    this.#sink?.onResponseData(chunk, false);
-  }
-
-  onBodyEnd(trailerText: string): void {
-    const trailers = parseTrailers(trailerText, this.#rules);
-    if (trailers instanceof ProxyError) {
-      this.#fail(trailers);
+    const { body } = this.#parser;
+    if (body === ResponseBody.TUNNEL) {
+      this.#beginTunnel(head, stream);
       return;
     }
-    const sink = this.#sink;
-    this.#completeResponse();
-    if (trailers !== undefined && this.#options.enableTrailers) sink?.onResponseTrailers(trailers);
-    else sink?.onResponseData(EMPTY, true);
+    this.#responseStarted = true;
+    if (!this.#parser.keepAlive || body === ResponseBody.UNTIL_CLOSE) this.#stopReuse();
+    const end = body === 0 || body === ResponseBody.NONE;
+    if (end) {
+      stream.responseDone = stream.over = true;
+    } else {
+      this.#state = 'body';
+      this.#body = this.#decoderFor(body);
+    }
+    stream.sink.onResponseHead(head, end);
   }
 
-  #completeResponse(): void {
-    this.#body = undefined;
-    this.#responseDone = true;
-    // A response before the request's end: the rest of the request would be read as another one (S09, S10).
-    if (!this.#requestDone) this.#closing = true;
-    this.resumeBody();
-    this.#next();
-  }
-
-  /** Free for the next exchange once both halves are complete. The owner may start it from within. */
-  #next(): void {
-    if (!this.#responseDone || this.#sink === undefined) return;
-    this.#sink = undefined;
-    this.#response = undefined;
-    if (!this.#requestDone || this.#closing) {
-      this.#handler.onDraining(this);
-      this.#output.flush();
-      this.#transport.destroy();
+  #beginTunnel(head: ResponseHead, stream: Http1ClientStream): void {
+    if (!stream.wantsTunnel || (head.status === 101 && stream.method === 'CONNECT')) {
+      this.#break(protocolError('http1.unexpected_upgrade'));
       return;
     }
-    this.#state = 'idle';
+    this.#responseStarted = true;
+    this.#state = 'tunnel';
+    this.#stopReuse();
+    stream.sink.onResponseHead(head, false);
+    if (!stream.over) stream.openTunnel();
+  }
+
+  #decoderFor(body: number): BodyDecoder {
+    if (body === ResponseBody.UNTIL_CLOSE) return new UntilCloseBody();
+    if (body !== ResponseBody.CHUNKED) {
+      this.#lengthBody.start(body);
+      return this.#lengthBody;
+    }
+    const chunked = (this.#chunkedBody ??= new ChunkedBody(this.#limits, this.#options.enableTrailers));
+    chunked.start();
+    return chunked;
+  }
+
+  #readBody(bytes: Buffer, at: number): number {
+    const next = this.#body.read(bytes, at, this);
+    if (next !== BODY_MALFORMED) return next;
+    this.#break(protocolError('http1.codec_error'));
+    return bytes.length;
+  }
+
+  onBodyData(chunk: Buffer, end: boolean): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.over) return;
+    if (end) stream.responseDone = stream.over = true;
+    stream.sink.onResponseData(chunk, end);
+  }
+
+  onBodyTrailers(trailers: Headers): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.over) return;
+    stream.responseDone = stream.over = true;
+    stream.sink.onResponseTrailers(trailers);
+  }
+
+  // --- from the stream
+
+  onRequestEnd(stream: Http1ClientStream): void {
+    if (!stream.tunnel) return;
+    this.writer.flushWrites();
+    this.#transport.end();
+    this.#endTunnel(stream);
+  }
+
+  onRequestFault(stream: Http1ClientStream, detail: string): void {
+    this.#fault = new ProxyError('internal', 'internal', detail);
+    stream.over = true;
+    stream.sink.onResponseError(this.#fault);
+    this.#transport.destroy();
+  }
+
+  onReset(stream: Http1ClientStream): void {
+    stream.over = true;
+    this.#stopReuse();
+    this.#transport.destroy();
+  }
+
+  holdBody(hold: boolean): void {
+    if (hold === this.#paused) return;
+    this.#paused = hold;
+    if (hold) this.#transport.pause();
+    else this.#transport.resume();
+  }
+
+  // --- the end
+
+  /**
+   * The response is whole. The connection may take another exchange when the request is whole too (S09, S10), nothing
+   * came after the response (`surplus`, S12), no tunnel was asked for (S11), and both sides wish it.
+   */
+  #endExchange(surplus: boolean): void {
+    const stream = this.#stream;
+    if (stream === undefined) return;
+    this.#stream = undefined;
+    if (this.#state !== 'closed') this.#state = 'idle';
+    if (surplus) this.#fault = protocolError('http1.unsolicited_response');
+    if (surplus || !stream.requestDone || stream.wantsTunnel) this.#stopReuse();
+    this.holdBody(false);
+    this.#handler.onStreamDone(this);
+    if (this.#draining && this.#stream === undefined) this.#transport.destroy();
+  }
+
+  #endTunnel(stream: Http1ClientStream): void {
+    if (!stream.requestDone || !stream.responseDone || this.#stream !== stream) return;
+    stream.over = true;
+    this.#stream = undefined;
     this.#handler.onStreamDone(this);
   }
 
-  #fail(error: ProxyError): void {
-    const sink = this.#sink;
-    this.#sink = undefined;
-    sink?.onResponseError(error);
+  #stopReuse(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#handler.onDraining(this);
+  }
+
+  /** The server broke the protocol: nothing on this connection can be believed any more (S18). */
+  #break(fault: ProxyError): void {
+    const detail = `upstream_reset_${this.#responseStarted ? 'after' : 'before'}_response_started{protocol_error}`;
+    this.#fault = new ProxyError('upstream-protocol', 'upstream', detail, 'never', fault.detail);
+    this.#tellError(this.#fault);
     this.#transport.destroy();
   }
-}
 
-/** A request without a body says so where its method could have one (RFC 9110 section 8.6). */
-function emptyFraming(head: RequestHead): Framing {
-  return head.method === 'POST' || head.method === 'PUT' || head.method === 'PATCH' ? 'length' : 'none';
+  #tellError(error: ProxyError): void {
+    const stream = this.#stream;
+    if (stream === undefined || stream.over) return;
+    stream.over = true;
+    stream.sink.onResponseError(error);
+  }
+
+  /** Lost before any byte of the response on a connection that had served before: the server had just hung up. */
+  #lost(error: ProxyError | undefined): ProxyError {
+    const retry = !this.#answered && this.streamsStarted > 1 ? 'if-reused' : 'never';
+    const when = this.#responseStarted ? 'after' : 'before';
+    const detail = `upstream_reset_${when}_response_started{connection_termination}`;
+    return new ProxyError('upstream-reset', 'upstream', detail, retry, error?.cause ?? 'connection termination');
+  }
 }

@@ -1,25 +1,22 @@
-// Limits of HTTP/1.1 messages (limits.md row 1, threats.md S14) and their defaults.
+// Limits of one HTTP/1.1 message, and how exceeding each is answered.
+import { LIMITS } from '../config/limits.ts';
 
-/** Bytes and counts; a head over a limit is refused whole, never cut (S15). */
-export interface Http1Limits {
-  /** Whole head with its last empty line. */
+/** Bounds of a head; each counts bytes as they stand on the wire, before anything is allocated for them (S14). */
+export interface HeadLimits {
+  /** Whole head with start line and line ends. */
   readonly headBytesMax: number;
   readonly headerCountMax: number;
-  /** Request line. */
-  readonly requestLineBytesMax: number;
-  /** One header field. */
+  readonly startLineBytesMax: number;
   readonly headerLineBytesMax: number;
 }
 
-export const HTTP1_LIMITS: Http1Limits = {
-  headBytesMax: 60 * 1024,
-  headerCountMax: 100,
-  requestLineBytesMax: 8 * 1024,
-  headerLineBytesMax: 8 * 1024,
-};
-
-/** Chunk extensions are read over and never passed on (S07). */
-export const CHUNK_LINE_BYTES_MAX = 256;
-export const CHUNK_EXTENSIONS_BYTES_MAX = 4096;
-/** Interim responses of one exchange (S18). */
-export const INFORMATIONAL_MAX = 16;
+/** An operator who allows larger heads than the default means large single fields too. */
+export function headLimits(headBytesMax: number, headerCountMax: number): HeadLimits {
+  const raised = headBytesMax > LIMITS.headersBytesMax;
+  return {
+    headBytesMax,
+    headerCountMax,
+    startLineBytesMax: raised ? headBytesMax : LIMITS.requestLineBytesMax,
+    headerLineBytesMax: raised ? headBytesMax : LIMITS.headerLineBytesMax,
+  };
+}

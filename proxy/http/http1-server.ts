@@ -1,435 +1,393 @@
-// The server side of HTTP/1.1: reads requests one at a time off a downstream connection and writes their responses.
+// The server side of HTTP/1.1: reads requests one at a time, holds what is pipelined, decides when the connection ends.
 import { ProxyError } from '../base/error.ts';
-import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
+import { Timer } from '../base/timers.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
-import type { RequestSink, ServerConnection, ServerConnectionHandler, ServerStream } from './codec.ts';
+import type { RequestSink, ServerConnection, ServerConnectionHandler } from './codec.ts';
 import type { Headers } from './headers.ts';
-import type { BodyDecoder, BodyTarget } from './http1-body.ts';
-import { ChunkedBody, LengthBody, UntilCloseBody } from './http1-body.ts';
-import { hasBareLineEnd, headEnd } from './http1-head.ts';
-import { HTTP1_LIMITS } from './http1-limits.ts';
-import { Http1Output } from './http1-output.ts';
-import type { ParsedRequest, RequestRules } from './http1-request.ts';
-import { parseRequest } from './http1-request.ts';
-import type { Framing } from './http1-serialize.ts';
-import { fieldsText, responseText } from './http1-serialize.ts';
-import { parseTrailers } from './http1-trailers.ts';
+import type { BodyDecoder, BodySink } from './http1-body.ts';
+import { BODY_MALFORMED, ChunkedBody, LengthBody } from './http1-body.ts';
+import type { UnderscoreAction } from './http1-head-fields.ts';
+import { Scan } from './http1-head-scanner.ts';
+import type { HeadLimits } from './http1-limits.ts';
+import { headLimits } from './http1-limits.ts';
+import { malformed, RequestParser } from './http1-request-parser.ts';
+import type { ServerStreamOwner } from './http1-server-stream.ts';
+import { Http1ServerStream } from './http1-server-stream.ts';
+import { MessageWriter } from './http1-writer.ts';
+import type { RequestHead } from './message.ts';
 import { LENGTH_UNKNOWN } from './message.ts';
-import type { ResponseHead } from './message.ts';
 
-/** A connection manager's HTTP/1.1 options, compiled (Http1ProtocolOptions, common_http_protocol_options). */
+/** Compiled from HttpConnectionManager, its http_protocol_options and common_http_protocol_options. */
 export interface Http1ServerOptions {
+  /** max_request_headers_kb * 1024; raising it over 60 KiB raises the limit of a single line too. */
   readonly headBytesMax: number;
   readonly headerCountMax: number;
-  /** From a head's first byte to its last; 0 is off. */
+  /** From the first byte of a head to its last (request_headers_timeout); 0 is off. */
   readonly headTimeoutMs: number;
+  /** false answers HTTP/1.0 by 426. */
   readonly acceptHttp10: boolean;
   readonly defaultHostForHttp10: string;
   readonly allowAbsoluteUrl: boolean;
-  /** Trailers are dropped otherwise, both ways. */
+  /** false drops trailers in both directions. */
   readonly enableTrailers: boolean;
   readonly preserveCase: boolean;
-  readonly headersWithUnderscores: 'allow' | 'reject' | 'drop';
-  /** How long a connection that we close waits for the peer to close first. */
+  readonly headersWithUnderscores: UnderscoreAction;
+  /** How long a closed connection may take to read its last response (delayed_close_timeout). */
   readonly delayedCloseMs: number;
+  /**
+   * What a client's FIN after a whole request means. `answer` (default): it has finished sending and still gets its
+   * response (RFC 9112 section 9.6), so a client that is gone is found out by the next write. `cancel`: it is gone,
+   * as Envoy takes it; work for it ends at once, but clients that half-close get nothing.
+   */
+  readonly halfClosedClient?: 'answer' | 'cancel';
   readonly writes: WriteBatch;
 }
 
 /**
- * `head`: between requests, or in a head. `body`: in a request's body. `hold`: the request is complete and its response
- * is not; what was pipelined waits. `tunnel`: bytes both ways. `discard`: the last response is sent, what still comes is
- * thrown away until the peer closes. `closed`.
+ * `head`: a request is awaited or has begun. `body`: its body is being read. `wait`: it is read whole, or asks for a
+ * tunnel; further bytes are held and reading stops. `tunnel`: bytes pass raw. `refused`: malformed; nothing more is
+ * read, the reply ends the connection. `closing`: FIN is sent, what still comes is dropped. `closed`.
  */
-type State = 'head' | 'body' | 'hold' | 'tunnel' | 'discard' | 'closed';
+type State = 'head' | 'body' | 'wait' | 'tunnel' | 'refused' | 'closing' | 'closed';
 
-const HEAD_TIMER = 0;
-const CLOSE_TIMER = 1;
 const EMPTY = Buffer.alloc(0);
+/** An empty line between requests is no beginning of one. */
+const EMPTY_LINE_BYTES = 2;
+const CLOSE_TICK_MS = 10;
 
-export class Http1ServerConnection implements ServerConnection, ServerStream, TransportHandler, BodyTarget, TimerTarget {
+export class Http1ServerConnection
+implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, BodySink {
+  readonly writer: MessageWriter;
   readonly #transport: Transport;
   readonly #options: Http1ServerOptions;
-  readonly #rules: RequestRules;
+  readonly #limits: HeadLimits;
   readonly #handler: ServerConnectionHandler;
-  readonly #output: Http1Output;
-  readonly #headTimer: Timer;
-  readonly #closeTimer: Timer;
+  readonly #timers: TimerWheel;
+  readonly #parser: RequestParser;
+  readonly #lengthBody = new LengthBody();
+  #chunkedBody: ChunkedBody | undefined = undefined;
+  #body: BodyDecoder = this.#lengthBody;
   #state: State = 'head';
-  /** Bytes that came and could not be used yet: part of a head, or pipelined requests. */
-  #rest: Buffer = EMPTY;
-  #sink: RequestSink | undefined = undefined;
-  #request: ParsedRequest | undefined = undefined;
-  #body: BodyDecoder | undefined = undefined;
-  #requestDone = false;
-  #responseDone = false;
-  #responseStarted = false;
-  #framing: Framing = 'none';
-  #closeAfter = false;
-  #peerEnded = false;
+  /** In `head`: some of the next head was read. */
+  #headBegun = false;
+  #stream: Http1ServerStream | undefined = undefined;
+  /** Bytes that were read and not yet used: a partial head, a pipelined request, a tunnel's early data. */
+  #held: Buffer | undefined = undefined;
+  #processing = false;
+  #bodyHeld = false;
   #paused = false;
-  #wantsDrain = false;
+  #peerEnded = false;
+  #draining = false;
+  /** The timer of a partial head, then of the close. */
+  #timer: Timer | undefined = undefined;
   #unsentBytes = 0;
+  #continuation: (() => void) | undefined = undefined;
 
   constructor(transport: Transport, options: Http1ServerOptions, handler: ServerConnectionHandler, timers: TimerWheel) {
     this.#transport = transport;
     this.#options = options;
     this.#handler = handler;
-    this.#rules = {
-      ...HTTP1_LIMITS, headBytesMax: options.headBytesMax, headerCountMax: options.headerCountMax, preserveCase: options.preserveCase,
-      underscores: options.headersWithUnderscores, source: 'downstream', acceptHttp10: options.acceptHttp10,
-      defaultHostForHttp10: options.defaultHostForHttp10, allowAbsoluteUrl: options.allowAbsoluteUrl,
-    };
-    this.#output = new Http1Output(transport, options.writes);
-    this.#headTimer = new Timer(timers, this, HEAD_TIMER);
-    this.#closeTimer = new Timer(timers, this, CLOSE_TIMER);
+    this.#timers = timers;
+    this.#limits = headLimits(options.headBytesMax, options.headerCountMax);
+    this.#parser = new RequestParser({ ...options, limits: this.#limits, underscores: options.headersWithUnderscores });
+    this.writer = new MessageWriter(transport, options.writes);
     transport.attach(this);
   }
 
   get openStreams(): number {
-    return this.#sink === undefined ? 0 : 1;
+    return this.#stream === undefined ? 0 : 1;
+  }
+
+  get enableTrailers(): boolean {
+    return this.#options.enableTrailers;
   }
 
   drain(): void {
-    this.#closeAfter = true;
-    if (this.#sink === undefined && this.#state === 'head') this.#finishConnection();
+    this.#draining = true;
+    const idle = this.#held === undefined || this.#held.length <= EMPTY_LINE_BYTES;
+    if (this.#state === 'head' && idle) this.#finish();
   }
 
   destroy(): void {
-    this.#transport.destroy();
+    this.#lose(new ProxyError('downstream-reset', 'downstream', 'downstream_local_disconnect'));
   }
 
   // --- from the transport
 
   onData(chunk: Buffer): void {
-    if (this.#state === 'discard' || this.#state === 'closed') return;
-    if (this.#state === 'tunnel') {
-      this.#sink?.onRequestData(chunk, false);
-      return;
-    }
-    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
-    this.#rest = EMPTY;
-    this.#read(bytes);
+    if (this.#state === 'refused' || this.#state === 'closing' || this.#state === 'closed') return;
+    const held = this.#held;
+    this.#held = undefined;
+    this.#feed(held === undefined ? chunk : Buffer.concat([held, chunk]));
   }
 
   onEnd(): void {
     this.#peerEnded = true;
-    if (this.#state === 'tunnel') this.#sink?.onRequestData(EMPTY, true);
-    else if (this.#state === 'discard') return; // both directions have ended: the socket closes by itself
-    else if (this.#sink === undefined) this.#finishConnection();
-    else if (this.#requestDone) this.#closeAfter = true; // half-close: the client still reads its response
-    else this.#lose(new ProxyError('downstream-reset', 'downstream', 'downstream_remote_disconnect'));
+    const stream = this.#stream;
+    if (this.#state === 'head') this.#finish();
+    else if (this.#state === 'body') this.#lose(remoteDisconnect());
+    else if (this.#state === 'tunnel') this.#endRequest(stream!);
+    else if (this.#state === 'wait' && this.#options.halfClosedClient === 'cancel') this.#lose(remoteDisconnect());
   }
 
   onDrain(): void {
-    this.#output.drained();
-    if (!this.#wantsDrain) return;
-    this.#wantsDrain = false;
-    this.#sink?.onResponseDrain();
+    if (this.writer.drained() && this.#stream !== undefined) this.#stream.sink.onResponseDrain();
   }
 
   onClose(error: ProxyError | undefined): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#headTimer.cancel();
-    this.#closeTimer.cancel();
-    this.#loseStream(error ?? new ProxyError('downstream-reset', 'downstream', 'downstream_remote_disconnect'));
+    this.#held = undefined;
+    this.#timer?.cancel();
+    this.#tellError(error ?? remoteDisconnect());
     this.#handler.onConnectionClose();
   }
 
-  onTimer(tag: number): void {
-    if (tag === CLOSE_TIMER) this.#onCloseTimer();
-    else this.#refuse(new ProxyError('request-timeout', 'downstream', 'request_header_timeout'));
+  onTimer(): void {
+    if (this.#state === 'closing') this.#onCloseTimer();
+    else if (this.#state === 'head') this.#refuse(malformed('request_header_timeout', 'request-timeout'));
   }
 
   // --- reading
 
-  /** Uses what it can of `bytes`; the rest waits in #rest. */
-  #read(bytes: Buffer): void {
-    let left = bytes;
-    while (left.length > 0) {
-      if (this.#state === 'head') left = this.#readHead(left);
-      else if (this.#state === 'body') left = this.#readBody(left);
+  #feed(bytes: Buffer): void {
+    const { writes } = this.#options;
+    writes.enter();
+    try {
+      this.#run(bytes);
+    } finally {
+      writes.leave();
+    }
+  }
+
+  #run(bytes: Buffer): void {
+    this.#processing = true;
+    let at = 0;
+    while (at < bytes.length) {
+      if (this.#state === 'head') at = this.#readHead(bytes, at);
+      else if (this.#state === 'body') at = this.#readBody(bytes, at);
       else break;
     }
-    if (left.length === 0) return;
-    if (this.#state === 'tunnel') this.#sink?.onRequestData(left, false);
-    else if (this.#state === 'hold') {
-      this.#rest = left;
-      this.#pause();
+    this.#processing = false;
+    if (at < bytes.length) this.#leftOver(at === 0 ? bytes : bytes.subarray(at));
+    this.#updateReading();
+  }
+
+  #leftOver(bytes: Buffer): void {
+    if (this.#state === 'tunnel') this.#stream?.sink.onRequestData(bytes, false);
+    else if (this.#state === 'wait') this.#held = bytes;
+  }
+
+  #readHead(bytes: Buffer, at: number): number {
+    const parser = this.#parser;
+    if (!this.#headBegun) parser.reset();
+    this.#headBegun = true;
+    const result = parser.scan(bytes, at, bytes.length);
+    if (result === Scan.DONE) {
+      this.#headBegun = false;
+      this.#timer?.cancel();
+      const head = parser.build(bytes, at);
+      if (head instanceof ProxyError) this.#refuse(head);
+      else this.#begin(head);
+      return at + parser.length;
     }
+    if (result === Scan.MORE) this.#holdHead(at === 0 ? bytes : bytes.subarray(at));
+    else this.#refuse(parser.refusal(result));
+    return bytes.length;
   }
 
-  /** What is left after the head, nothing while it is incomplete. */
-  #readHead(bytes: Buffer): Buffer {
-    let start = 0;
-    // One empty line before a request is passed over (RFC 9112 section 2.2).
-    if (bytes[0] === 13 && bytes[1] === 10) start = 2;
-    const from = start === 0 ? bytes : bytes.subarray(start);
-    const end = headEnd(from);
-    if (end === -1 || end > this.#options.headBytesMax) {
-      this.#readPartialHead(from, end);
-      return EMPTY;
+  #holdHead(bytes: Buffer): void {
+    this.#held = bytes;
+    const { headTimeoutMs } = this.#options;
+    if (headTimeoutMs <= 0 || bytes.length <= EMPTY_LINE_BYTES) return;
+    const timer = (this.#timer ??= new Timer(this.#timers, this));
+    if (!timer.armed) timer.arm(headTimeoutMs);
+  }
+
+  #begin(head: RequestHead): void {
+    const stream = new Http1ServerStream(this, head);
+    this.#stream = stream;
+    this.#state = stream.requestDone || stream.wantsTunnel ? 'wait' : 'body';
+    if (this.#state === 'body') this.#body = this.#decoderFor(head.contentLength);
+    stream.sink = this.#handler.onStream(stream);
+    stream.sink.onRequestHead(head, stream.requestDone);
+  }
+
+  #decoderFor(length: number): BodyDecoder {
+    if (length !== LENGTH_UNKNOWN) {
+      this.#lengthBody.start(length);
+      return this.#lengthBody;
     }
-    this.#headTimer.cancel();
-    const parsed = parseRequest(from.toString('latin1', 0, end), this.#rules);
-    if (parsed instanceof ProxyError) {
-      this.#refuse(parsed);
-      return EMPTY;
-    }
-    this.#begin(parsed);
-    return from.subarray(end);
+    const body = (this.#chunkedBody ??= new ChunkedBody(this.#limits, this.#options.enableTrailers));
+    body.start();
+    return body;
   }
 
-  #readPartialHead(bytes: Buffer, end: number): void {
-    if (end > this.#options.headBytesMax || bytes.length > this.#options.headBytesMax) {
-      this.#refuse(new ProxyError('headers-too-large', 'downstream', 'headers_too_large'));
-    } else if (hasBareLineEnd(bytes)) {
-      this.#refuse(new ProxyError('bad-request', 'downstream', 'http1.codec_error'));
-    } else if (this.#tooLongLine(bytes)) {
-      this.#refuse(new ProxyError('uri-too-long', 'downstream', 'request_line_too_long'));
-    } else {
-      this.#rest = bytes;
-      if (bytes.length > 0 && !this.#headTimer.armed && this.#options.headTimeoutMs > 0) this.#headTimer.arm(this.#options.headTimeoutMs);
-    }
+  #readBody(bytes: Buffer, at: number): number {
+    const next = this.#body.read(bytes, at, this);
+    if (next !== BODY_MALFORMED) return next;
+    this.#refuse(malformed('http1.codec_error'));
+    return bytes.length;
   }
 
-  #tooLongLine(bytes: Buffer): boolean {
-    const max = this.#rules.requestLineBytesMax;
-    return bytes.length > max && !bytes.subarray(0, max).includes(10);
+  onBodyData(chunk: Buffer, end: boolean): void {
+    const stream = this.#stream;
+    if (stream === undefined || this.#state !== 'body') return;
+    if (end) this.#requestRead(stream);
+    stream.sink.onRequestData(chunk, end);
   }
 
-  #begin(parsed: ParsedRequest): void {
-    const { head, chunked } = parsed;
-    this.#request = parsed;
-    this.#requestDone = false;
-    this.#responseDone = false;
-    this.#responseStarted = false;
-    if (!parsed.keepAlive) this.#closeAfter = true;
-    const early = head.upgrade !== undefined || head.method === 'CONNECT';
-    this.#body = chunked ? new ChunkedBody(this.#options.headBytesMax) : head.contentLength > 0 ? new LengthBody(head.contentLength) : undefined;
-    this.#state = this.#body === undefined ? 'hold' : 'body';
-    const sink = this.#handler.onStream(this);
-    this.#sink = sink;
-    // A tunnel's bytes wait until it is agreed on (S11).
-    this.#requestDone = this.#body === undefined && !early;
-    sink.onRequestHead(head, this.#body === undefined && !early);
+  onBodyTrailers(trailers: Headers): void {
+    const stream = this.#stream;
+    if (stream === undefined || this.#state !== 'body') return;
+    this.#requestRead(stream);
+    stream.sink.onRequestTrailers(trailers);
   }
 
-  #readBody(bytes: Buffer): Buffer {
-    const used = this.#body!.feed(bytes, this);
-    if (typeof used === 'string') {
-      this.#refuse(new ProxyError('bad-request', 'downstream', `http1.${used}`));
-      return EMPTY;
-    }
-    return bytes.subarray(used);
+  #requestRead(stream: Http1ServerStream): void {
+    stream.requestDone = true;
+    this.#bodyHeld = false;
+    this.#state = 'wait';
   }
 
-  onBodyData(chunk: Buffer): void {
-    this.#sink?.onRequestData(chunk, false);
+  /** A tunnel's client has finished sending. */
+  #endRequest(stream: Http1ServerStream): void {
+    stream.requestDone = true;
+    stream.sink.onRequestData(EMPTY, true);
+    if (stream.responseDone) this.#stream = undefined;
   }
 
-  onBodyEnd(trailerText: string): void {
-    this.#body = undefined;
-    this.#requestDone = true;
-    if (this.#state === 'body') this.#state = 'hold';
-    const trailers = parseTrailers(trailerText, this.#rules);
-    if (trailers instanceof ProxyError) this.#refuse(trailers);
-    else if (trailers !== undefined && this.#options.enableTrailers) this.#sink?.onRequestTrailers(trailers);
-    else this.#sink?.onRequestData(EMPTY, true);
-    this.#next();
-  }
-
-  /** Malformed: the stream answers, then the connection closes. */
+  /** Malformed, or too slow: the stream's user answers, and nothing that comes after is trusted. */
   #refuse(error: ProxyError): void {
-    this.#headTimer.cancel();
-    this.#closeAfter = true;
-    this.#rest = EMPTY;
-    this.#body = undefined;
-    this.#state = 'hold';
-    if (this.#sink === undefined) {
-      this.#request = undefined;
-      this.#responseStarted = false;
-      this.#responseDone = false;
-      this.#sink = this.#handler.onStream(this);
+    this.#state = 'refused';
+    this.#held = undefined;
+    this.#timer?.cancel();
+    let stream = this.#stream;
+    if (stream === undefined) {
+      stream = new Http1ServerStream(this, undefined);
+      this.#stream = stream;
+      stream.sink = this.#handler.onStream(stream);
     }
-    this.#requestDone = false;
-    const sink = this.#sink;
-    sink.onRequestError(error);
+    stream.sink.onRequestError(error);
   }
 
-  #lose(error: ProxyError): void {
-    this.#loseStream(error);
-    this.#transport.destroy();
+  // --- from the stream
+
+  closesAfter(stream: Http1ServerStream): boolean {
+    if (!stream.requestDone || this.#draining || !this.#parser.keepAlive) return true;
+    return this.#peerEnded && this.#held === undefined;
   }
 
-  #loseStream(error: ProxyError): void {
-    const sink = this.#sink;
-    this.#sink = undefined;
-    sink?.onRequestError(error);
-  }
-
-  // --- the response
-
-  sendInformational(head: ResponseHead): void {
-    if (this.#request?.head.protocol === 'HTTP/1.1') this.#output.text(responseText(head, 'none', '', this.#options.preserveCase));
-  }
-
-  sendResponseHead(head: ResponseHead, endStream: boolean): void {
-    if (this.#sink === undefined || this.#responseStarted) return;
-    this.#responseStarted = true;
-    if (this.#becomesTunnel(head)) {
-      this.#output.text(responseText(head, 'none', '', this.#options.preserveCase));
-      this.#openTunnel();
-      if (endStream) this.#completeResponse();
-      return;
-    }
-    this.#framing = this.#framingFor(head, endStream);
-    if (this.#framing === 'close' || !this.#requestDone) this.#closeAfter = true;
-    const http10 = this.#request?.head.protocol === 'HTTP/1.0';
-    const connection = this.#closeAfter ? 'close' : http10 ? 'keep-alive' : '';
-    this.#output.text(responseText(head, this.#headFraming(head), connection, this.#options.preserveCase));
-    if (endStream) this.#completeResponse();
-  }
-
-  #becomesTunnel(head: ResponseHead): boolean {
-    const request = this.#request?.head;
-    return head.status === 101 || (request?.method === 'CONNECT' && head.status >= 200 && head.status < 300);
-  }
-
-  /** Held early data goes first. */
-  #openTunnel(): void {
+  onTunnel(): void {
     this.#state = 'tunnel';
-    this.#framing = 'close';
-    this.#closeAfter = true;
-    this.#body = new UntilCloseBody();
-    const early = this.#rest;
-    this.#rest = EMPTY;
-    this.#resume();
-    if (early.length > 0) this.#sink?.onRequestData(early, false);
-    if (this.#peerEnded) this.#sink?.onRequestData(EMPTY, true);
+    this.#continue();
   }
 
-  #framingFor(head: ResponseHead, endStream: boolean): Framing {
-    const method = this.#request?.head.method;
-    if (method === 'HEAD' || head.status === 204 || head.status === 304 || head.status < 200) return 'none';
-    if (endStream || head.contentLength !== LENGTH_UNKNOWN) return 'length';
-    return this.#request?.head.protocol === 'HTTP/1.0' ? 'close' : 'chunked';
-  }
-
-  /** HEAD and 304 tell the length that the body would have had. */
-  #headFraming(head: ResponseHead): Framing {
-    if (this.#framing !== 'none') return this.#framing;
-    const tellsLength = (this.#request?.head.method === 'HEAD' || head.status === 304) && head.contentLength !== LENGTH_UNKNOWN;
-    return tellsLength ? 'length' : 'none';
-  }
-
-  sendResponseData(chunk: Buffer, endStream: boolean): boolean {
-    if (this.#sink === undefined) return true;
-    if (this.#framing === 'chunked') this.#sendChunk(chunk, endStream);
-    else if (this.#framing !== 'none' && chunk.length > 0) this.#output.bytes(chunk);
-    if (endStream) this.#completeResponse();
-    else if (!this.#output.room) this.#wantsDrain = true;
-    return this.#output.room;
-  }
-
-  #sendChunk(chunk: Buffer, endStream: boolean): void {
-    if (chunk.length > 0) {
-      this.#output.text(`${chunk.length.toString(16)}\r\n`);
-      this.#output.bytes(chunk);
-      this.#output.text(endStream ? '\r\n0\r\n\r\n' : '\r\n');
-    } else if (endStream) this.#output.text('0\r\n\r\n');
-  }
-
-  sendResponseTrailers(trailers: Headers): void {
-    if (this.#sink === undefined) return;
-    if (this.#framing === 'chunked') {
-      this.#output.text(this.#options.enableTrailers ? `0\r\n${fieldsText(trailers, this.#options.preserveCase)}\r\n` : '0\r\n\r\n');
-    }
-    this.#completeResponse();
-  }
-
-  /** A reset before the end is told by a closed connection: the client sees that the body is cut. */
-  resetStream(): void {
-    this.#sink = undefined;
-    this.#output.flush();
-    this.#transport.destroy();
-  }
-
-  pauseBody(): void {
-    this.#pause();
-  }
-
-  resumeBody(): void {
-    this.#resume();
-  }
-
-  #completeResponse(): void {
-    this.#responseDone = true;
+  onResponseEnd(stream: Http1ServerStream): void {
     if (this.#state === 'tunnel') {
-      this.#output.end();
-      if (this.#peerEnded) this.#sink = undefined;
+      this.writer.flushWrites();
+      this.#transport.end();
+      if (stream.requestDone) this.#stream = undefined;
       return;
     }
-    if (this.#requestDone) this.#next();
-    else this.#abandonRequest();
-  }
-
-  /** The response came before the request's end: nobody takes the rest (S09). */
-  #abandonRequest(): void {
-    this.#sink = undefined;
-    this.#body = undefined;
-    this.#finishConnection();
-  }
-
-  /** Both halves are complete: the next request, or the end. */
-  #next(): void {
-    if (!this.#requestDone || !this.#responseDone || this.#sink === undefined) return;
-    this.#sink = undefined;
-    if (this.#closeAfter || this.#peerEnded) {
-      this.#finishConnection();
+    stream.over = true;
+    this.#stream = undefined;
+    if (this.closesAfter(stream)) {
+      this.#finish();
       return;
     }
     this.#state = 'head';
-    this.#resume();
-    const rest = this.#rest;
-    this.#rest = EMPTY;
-    if (rest.length > 0) this.#read(rest);
+    this.#continue();
   }
 
-  /** Sends what waits and FIN, then gives the peer a moment to close first, so that it reads the response (delayed close). */
-  #finishConnection(): void {
-    if (this.#state === 'closed' || this.#state === 'discard') return;
-    this.#state = 'discard';
-    this.#rest = EMPTY;
-    this.#output.end();
-    this.#output.flush();
-    this.#resume();
-    this.#unsentBytes = this.#transport.bufferedBytes;
-    this.#closeTimer.arm(this.#options.delayedCloseMs);
+  onReset(stream: Http1ServerStream, abrupt: boolean): void {
+    stream.over = true;
+    this.#stream = undefined;
+    this.#state = 'closing';
+    this.writer.flushWrites();
+    this.#transport.destroy(abrupt);
   }
 
-  /** A slow reader gets its time as long as it reads. */
-  #onCloseTimer(): void {
-    const unsent = this.#transport.bufferedBytes;
-    if (unsent === 0 || unsent >= this.#unsentBytes) {
-      this.#transport.destroy();
+  holdBody(hold: boolean): void {
+    this.#bodyHeld = hold;
+    this.#updateReading();
+  }
+
+  /** Goes on with bytes that were held; not inside of the call that made it possible, whose caller isn't done yet. */
+  #continue(): void {
+    if (this.#processing) return;
+    if (this.#held === undefined && !(this.#state === 'tunnel' && this.#peerEnded)) {
+      this.#updateReading();
       return;
     }
-    this.#unsentBytes = unsent;
-    this.#closeTimer.arm(this.#options.delayedCloseMs);
+    process.nextTick((this.#continuation ??= () => this.#runHeld()));
   }
 
-  #pause(): void {
-    if (this.#paused) return;
-    this.#paused = true;
-    this.#transport.pause();
+  #runHeld(): void {
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#feed(held);
+    const stream = this.#stream;
+    if (this.#state === 'tunnel' && this.#peerEnded && stream?.requestDone === false) this.#endRequest(stream);
   }
 
-  #resume(): void {
-    if (!this.#paused) return;
-    this.#paused = false;
-    this.#transport.resume();
+  #updateReading(): void {
+    const pause = this.#bodyHeld || (this.#held !== undefined && this.#state === 'wait');
+    if (pause === this.#paused) return;
+    this.#paused = pause;
+    if (pause) this.#transport.pause();
+    else this.#transport.resume();
   }
+
+  // --- the end
+
+  /** Sends FIN after what is written, then lets the peer read and close first; what it sends is dropped. */
+  #finish(): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    this.#state = 'closing';
+    this.#held = undefined;
+    this.#bodyHeld = false;
+    this.writer.flushWrites();
+    this.#transport.end();
+    this.#updateReading();
+    this.#unsentBytes = this.#transport.bufferedBytes;
+    this.#armClose();
+  }
+
+  #armClose(): void {
+    (this.#timer ??= new Timer(this.#timers, this)).arm(Math.max(CLOSE_TICK_MS, this.#options.delayedCloseMs));
+  }
+
+  /** Who reads slowly gets another turn as long as it reads. */
+  #onCloseTimer(): void {
+    const unsent = this.#transport.bufferedBytes;
+    if (unsent > 0 && unsent < this.#unsentBytes) {
+      this.#unsentBytes = unsent;
+      this.#armClose();
+      return;
+    }
+    this.#transport.destroy();
+  }
+
+  #lose(error: ProxyError): void {
+    this.#state = 'closing';
+    this.#held = undefined;
+    this.#tellError(error);
+    this.#transport.destroy();
+  }
+
+  #tellError(error: ProxyError): void {
+    const stream = this.#stream;
+    this.#stream = undefined;
+    if (stream === undefined) return;
+    stream.over = true;
+    const sink: RequestSink = stream.sink;
+    sink.onRequestError(error);
+  }
+}
+
+function remoteDisconnect(): ProxyError {
+  return new ProxyError('downstream-reset', 'downstream', 'downstream_remote_disconnect');
 }

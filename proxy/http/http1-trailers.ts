@@ -1,21 +1,32 @@
-// A trailer section: fields like a head's, without those that frame, route or authorise (S08).
-import type { ProxyError } from '../base/error.ts';
-import type { Headers } from './headers.ts';
-import type { FieldRules } from './http1-head.ts';
-import { parseFields } from './http1-head.ts';
-import { ProxyError as Failure } from '../base/error.ts';
+// Trailer fields: what may come after a body, and what never may (RFC 9110 section 6.5.1, S08).
+import { asciiLower } from '../base/ascii.ts';
+import { FieldRole, nameOf, roleOf } from './header-names.ts';
+import { Headers } from './headers.ts';
+import type { HeadScanner } from './http1-head-scanner.ts';
 
-const FORBIDDEN = /^(authorization|proxy-authorization|cookie|set-cookie|content-(encoding|range|type)|x-forwarded-.*|x-envoy-.*|x-request-id)$/;
+/** Fields that route, authorise, or say how to read the message: too late here, and believed by somebody perhaps. */
+const FORBIDDEN: ReadonlySet<string> = new Set([
+  'age', 'authorization', 'cache-control', 'content-encoding', 'content-range', 'content-type', 'cookie', 'date',
+  'expires', 'forwarded', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since',
+  'location', 'max-forwards', 'pragma', 'proxy-authenticate', 'proxy-authorization', 'range', 'retry-after',
+  'set-cookie', 'vary', 'warning', 'www-authenticate', 'x-real-ip', 'x-request-id',
+]);
 
-/** undefined for no trailers. Framing fields refuse the message; others that do not belong here are dropped. */
-export function parseTrailers(text: string, rules: FieldRules): Headers | ProxyError | undefined {
-  if (text === '') return undefined;
-  const fields = parseFields(`${text}\r\n`, 0, rules);
-  if (fields instanceof Failure) return fields;
-  if (fields.chunked || fields.contentLength !== -1 || fields.host !== undefined) {
-    return new Failure(rules.source === 'upstream' ? 'upstream-protocol' : 'bad-request', rules.source, 'forbidden_trailer');
+function isForbidden(name: string): boolean {
+  return FORBIDDEN.has(name) || name.startsWith('x-forwarded-') || name.startsWith('x-envoy-');
+}
+
+/** The fields that may stand there; the others are dropped. */
+export function collectTrailers(scanner: HeadScanner, buffer: Buffer, base: number): Headers {
+  const headers = new Headers();
+  if (scanner.count === 0) return headers;
+  const text = buffer.toString('latin1', base, base + scanner.length);
+  for (let i = 0; i < scanner.count; i++) {
+    const slot = scanner.slotAt(i);
+    if (slot !== -1 && roleOf(slot) !== FieldRole.END_TO_END) continue;
+    const name = slot === -1 ? asciiLower(text.substring(scanner.nameStart(i), scanner.nameEnd(i))) : nameOf(slot);
+    if (!isForbidden(name)) headers.fields.push(name, text.substring(scanner.valueStart(i), scanner.valueEnd(i)));
   }
-  const { headers } = fields;
-  for (let i = headers.count - 1; i >= 0; i--) if (FORBIDDEN.test(headers.nameAt(i))) headers.remove(headers.nameAt(i));
-  return headers.count === 0 ? undefined : headers;
+  headers.verified = true;
+  return headers;
 }

@@ -1,65 +1,79 @@
-// From an error's kind to the response that the proxy makes itself: status, body, response flag; one row for every kind.
+// The one table from what went wrong to what the client is told; a kind without a row does not compile.
 import type { ErrorKind, ProxyError } from '../base/error.ts';
 import type { ResponseFlag } from '../telemetry/response-flag.ts';
+import { reasonPhrase } from './status-text.ts';
 
-/** What a local reply says. `flag` undefined: none is set. Bodies are Envoy's. */
-export interface LocalReplyRow {
+/**
+ * A reply that the proxy makes itself, as Envoy makes it. `grpcStatus` is for requests with a gRPC content-type;
+ * `flag` is undefined where Envoy sets none; `close` says that the connection cannot be used for another request.
+ */
+export interface ErrorReply {
   readonly status: number;
-  /** gRPC status code for gRPC requests. */
   readonly grpcStatus: number;
   readonly flag: ResponseFlag | undefined;
+  readonly close: boolean;
   readonly body: string;
 }
 
-const CONNECT = 'upstream connect error or disconnect/reset before headers. reset reason: ';
-const CANCELLED = 1;
-const DEADLINE_EXCEEDED = 4;
-const RESOURCE_EXHAUSTED = 8;
-const PERMISSION_DENIED = 7;
-const UNIMPLEMENTED = 12;
-const INTERNAL = 13;
-const UNAVAILABLE = 14;
+// gRPC status codes (google.rpc.Code).
+const GRPC = {
+  CANCELLED: 1, UNKNOWN: 2, PERMISSION_DENIED: 7, UNIMPLEMENTED: 12, INTERNAL: 13, UNAVAILABLE: 14,
+} as const;
 
-function row(status: number, grpcStatus: number, flag: ResponseFlag | undefined, body = ''): LocalReplyRow {
-  return { status, grpcStatus, flag, body };
+const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+
+function reply(
+  status: number, grpcStatus: number, flag: ResponseFlag | undefined, body: string, close = false,
+): ErrorReply {
+  return { status, grpcStatus, flag, close, body };
 }
 
-/** A kind that is missing here does not compile. */
-const ROWS: Readonly<Record<ErrorKind, LocalReplyRow>> = {
-  'bad-request': row(400, INTERNAL, 'DPE', 'Bad Request'),
-  'headers-too-large': row(431, INTERNAL, 'DPE', 'Request Header Fields Too Large'),
-  'uri-too-long': row(414, INTERNAL, 'DPE', 'URI Too Long'),
-  'not-implemented': row(501, UNIMPLEMENTED, 'DPE', 'Not Implemented'),
-  'version-not-supported': row(505, INTERNAL, 'DPE', 'HTTP Version Not Supported'),
-  'upgrade-required': row(426, INTERNAL, 'DPE'),
-  'upgrade-refused': row(403, PERMISSION_DENIED, undefined),
-  'payload-too-large': row(413, RESOURCE_EXHAUSTED, undefined, 'Payload Too Large'),
-  'request-timeout': row(408, DEADLINE_EXCEEDED, undefined, 'request timeout'),
-  misdirected: row(421, INTERNAL, undefined, 'Misdirected Request'),
-  'downstream-reset': row(0, CANCELLED, 'DC'),
-  'no-route': row(404, UNIMPLEMENTED, 'NR'),
-  'no-cluster': row(503, UNAVAILABLE, 'NC'),
-  'no-healthy-upstream': row(503, UNAVAILABLE, 'UH', 'no healthy upstream'),
-  overflow: row(503, UNAVAILABLE, 'UO', `${CONNECT}overflow`),
-  denied: row(403, PERMISSION_DENIED, undefined, 'RBAC: access denied'),
-  'fault-abort': row(503, UNAVAILABLE, 'FI', 'fault filter abort'),
-  'fault-overflow': row(503, UNAVAILABLE, undefined),
-  'connect-failure': row(503, UNAVAILABLE, 'UF', `${CONNECT}remote connection failure`),
-  'connect-timeout': row(503, UNAVAILABLE, 'UF', `${CONNECT}connection timeout`),
-  'upstream-tls': row(503, UNAVAILABLE, 'UF', `${CONNECT}remote connection failure`),
-  'upstream-reset': row(503, UNAVAILABLE, 'UC', `${CONNECT}connection termination`),
-  'upstream-refused': row(503, UNAVAILABLE, 'UR', `${CONNECT}remote refused stream reset`),
-  'upstream-protocol': row(502, UNAVAILABLE, 'UPE', `${CONNECT}protocol error`),
-  'upstream-timeout': row(504, DEADLINE_EXCEEDED, 'UT', 'upstream request timeout'),
-  'per-try-timeout': row(504, DEADLINE_EXCEEDED, 'UT', 'upstream request timeout'),
-  'stream-idle-timeout': row(504, DEADLINE_EXCEEDED, 'SI', 'stream timeout'),
-  'max-duration': row(504, DEADLINE_EXCEEDED, 'DT', 'stream timeout'),
-  drain: row(503, UNAVAILABLE, undefined),
-  internal: row(500, INTERNAL, undefined, 'Internal Server Error'),
+/** What the client did wrong: the connection ends, because its framing can no longer be trusted. */
+function refusal(status: number, grpcStatus: number = GRPC.INTERNAL): ErrorReply {
+  return reply(status, grpcStatus, 'DPE', reasonPhrase(status), true);
+}
+
+const REPLIES: Readonly<Record<ErrorKind, ErrorReply>> = {
+  'bad-request': refusal(400),
+  'headers-too-large': refusal(431),
+  'uri-too-long': refusal(414),
+  'not-implemented': refusal(501, GRPC.UNIMPLEMENTED),
+  'version-not-supported': refusal(505),
+  'upgrade-required': refusal(426),
+  'upgrade-refused': reply(403, GRPC.PERMISSION_DENIED, undefined, '', true),
+  'payload-too-large': reply(413, GRPC.UNKNOWN, undefined, 'Payload Too Large', true),
+  'request-timeout': reply(408, GRPC.UNAVAILABLE, undefined, 'request timeout', true),
+  misdirected: reply(421, GRPC.UNKNOWN, undefined, ''),
+  'downstream-reset': reply(0, GRPC.CANCELLED, 'DC', '', true),
+  'no-route': reply(404, GRPC.UNIMPLEMENTED, 'NR', ''),
+  'no-cluster': reply(503, GRPC.UNAVAILABLE, 'NC', ''),
+  'no-healthy-upstream': reply(503, GRPC.UNAVAILABLE, 'UH', 'no healthy upstream'),
+  overflow: reply(503, GRPC.UNAVAILABLE, 'UO', `${RESET}overflow`),
+  denied: reply(403, GRPC.PERMISSION_DENIED, undefined, 'RBAC: access denied'),
+  'fault-abort': reply(503, GRPC.UNAVAILABLE, 'FI', 'fault filter abort'),
+  'fault-overflow': reply(503, GRPC.UNAVAILABLE, undefined, ''),
+  'connect-failure': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}remote connection failure`),
+  'connect-timeout': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}connection timeout`),
+  'upstream-tls': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}remote connection failure`),
+  'upstream-reset': reply(503, GRPC.UNAVAILABLE, 'UC', `${RESET}connection termination`),
+  'upstream-refused': reply(503, GRPC.UNAVAILABLE, 'UR', `${RESET}remote refused stream reset`),
+  'upstream-protocol': reply(502, GRPC.UNAVAILABLE, 'UPE', `${RESET}protocol error`),
+  'upstream-timeout': reply(504, GRPC.UNAVAILABLE, 'UT', 'upstream request timeout'),
+  'per-try-timeout': reply(504, GRPC.UNAVAILABLE, 'UT', 'upstream request timeout'),
+  'stream-idle-timeout': reply(504, GRPC.UNAVAILABLE, 'SI', 'stream timeout'),
+  'max-duration': reply(504, GRPC.UNAVAILABLE, 'DT', 'downstream duration timeout'),
+  drain: reply(503, GRPC.UNAVAILABLE, undefined, '', true),
+  internal: reply(500, GRPC.INTERNAL, undefined, ''),
 };
 
+/** Envoy answers in words where its codec refuses a request, and without a body where its connection manager does. */
+const BAD_REQUEST_AFTER_HEAD: ErrorReply = { ...REPLIES['bad-request'], body: '' };
 
-/** The row of an error; downstream-reset has status 0, because nobody is there to read a reply. */
-export function localReplyFor(error: ProxyError): LocalReplyRow {
-  return ROWS[error.kind];
+const HEAD_TIMEOUT: ErrorReply = { ...REPLIES['request-timeout'], body: 'request header timeout' };
+
+/** The reply to an error; downstream-reset has status 0, because nobody is there to read one. */
+export function localReplyFor(error: ProxyError): ErrorReply {
+  if (error.kind === 'bad-request' && !error.detail.startsWith('http1.')) return BAD_REQUEST_AFTER_HEAD;
+  if (error.kind === 'request-timeout' && error.detail === 'request_header_timeout') return HEAD_TIMEOUT;
+  return REPLIES[error.kind];
 }

@@ -28,7 +28,9 @@ export class RequestHead {
   /** The request-target was in absolute-form (explicit proxy). */
   absoluteForm = false;
 
-  constructor(method: string, authority: string, path: string, headers = new Headers(), protocol: Protocol = 'HTTP/1.1') {
+  constructor(
+    method: string, authority: string, path: string, headers = new Headers(), protocol: Protocol = 'HTTP/1.1',
+  ) {
     this.method = method;
     this.authority = authority;
     this.path = path;

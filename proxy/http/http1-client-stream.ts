@@ -1,0 +1,129 @@
+// One exchange on an upstream HTTP/1.1 connection, from its user's side: writes the request with framing made anew.
+import type { ClientStream, ResponseSink } from './codec.ts';
+import type { Headers } from './headers.ts';
+import { CHUNKED, lengthLine, meansNoBody, requestLines } from './http1-serializer.ts';
+import type { MessageWriter } from './http1-writer.ts';
+import { BodyFraming } from './http1-writer.ts';
+import type { RequestHead } from './message.ts';
+import { LENGTH_UNKNOWN } from './message.ts';
+
+/** What a stream asks of its connection. */
+export interface ClientStreamOwner {
+  readonly writer: MessageWriter;
+  readonly enableTrailers: boolean;
+  onRequestEnd(stream: Http1ClientStream): void;
+  /** The request cannot be sent, or not as it was announced; `detail` says why. */
+  onRequestFault(stream: Http1ClientStream, detail: string): void;
+  onReset(stream: Http1ClientStream): void;
+  holdBody(hold: boolean): void;
+}
+
+/** Calls after the stream is over do nothing. */
+export class Http1ClientStream implements ClientStream {
+  readonly #owner: ClientStreamOwner;
+  readonly sink: ResponseSink;
+  method = '';
+  /** The request names Upgrade or CONNECT: raw bytes follow once the server agrees. */
+  wantsTunnel = false;
+  tunnel = false;
+  requestDone = false;
+  responseDone = false;
+  /** Its sink has heard the last of it, or it was cancelled: nothing is written or told any more. */
+  over = false;
+  #framing: number = BodyFraming.NONE;
+  /** Bytes for a tunnel that isn't open yet (S11); the user was asked to hold back. */
+  #early: Buffer[] | undefined = undefined;
+
+  constructor(owner: ClientStreamOwner, sink: ResponseSink) {
+    this.#owner = owner;
+    this.sink = sink;
+  }
+
+  sendRequestHead(head: RequestHead, endStream: boolean): void {
+    if (this.over) return;
+    this.method = head.method;
+    this.wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
+    const lines = requestLines(head);
+    if (lines === '') {
+      this.#owner.onRequestFault(this, 'invalid_request_line');
+      return;
+    }
+    const text = `${lines}${this.#chooseFraming(head, endStream)}\r\n`;
+    // A request for a tunnel is complete on the wire.
+    this.#owner.writer.start(text, this.#framing, head.contentLength, endStream || this.wantsTunnel);
+    if (endStream) this.#end();
+  }
+
+  sendRequestData(chunk: Buffer, endStream: boolean): boolean {
+    if (this.over || this.requestDone) return true;
+    if (this.wantsTunnel && !this.tunnel) return this.#holdEarly(chunk, endStream);
+    const { writer } = this.#owner;
+    const room = writer.data(chunk, endStream);
+    if (writer.failed) {
+      this.#owner.onRequestFault(this, 'request_length_mismatch');
+      return true;
+    }
+    if (endStream) this.#end();
+    return room;
+  }
+
+  sendRequestTrailers(trailers: Headers): void {
+    if (this.over || this.requestDone) return;
+    const { writer, enableTrailers } = this.#owner;
+    writer.trailers(trailers, enableTrailers);
+    if (writer.failed) this.#owner.onRequestFault(this, 'request_length_mismatch');
+    else this.#end();
+  }
+
+  resetStream(): void {
+    if (!this.over) this.#owner.onReset(this);
+  }
+
+  pauseBody(): void {
+    if (!this.over) this.#owner.holdBody(true);
+  }
+
+  resumeBody(): void {
+    if (!this.over) this.#owner.holdBody(false);
+  }
+
+  /** The server agreed: what waited goes out. */
+  openTunnel(): void {
+    this.tunnel = true;
+    const { writer } = this.#owner;
+    writer.startRaw();
+    const early = this.#early;
+    this.#early = undefined;
+    if (early === undefined) {
+      if (this.requestDone) this.#owner.onRequestEnd(this);
+      return;
+    }
+    for (const chunk of early) writer.data(chunk, false);
+    if (this.requestDone) this.#owner.onRequestEnd(this);
+    else this.sink.onRequestDrain();
+  }
+
+  #holdEarly(chunk: Buffer, endStream: boolean): boolean {
+    if (chunk.length > 0) (this.#early ??= []).push(chunk);
+    if (endStream) this.requestDone = true;
+    return this.#early === undefined;
+  }
+
+  /** The line that tells the framing; the same choices as Envoy's. */
+  #chooseFraming(head: RequestHead, endStream: boolean): string {
+    this.#framing = BodyFraming.NONE;
+    if (this.wantsTunnel) return '';
+    if (endStream) return meansNoBody(head.method) ? '' : lengthLine(0);
+    if (head.contentLength !== LENGTH_UNKNOWN) {
+      this.#framing = BodyFraming.LENGTH;
+      return lengthLine(head.contentLength);
+    }
+    this.#framing = BodyFraming.CHUNKED;
+    return CHUNKED;
+  }
+
+  #end(): void {
+    this.requestDone = true;
+    this.#owner.onRequestEnd(this);
+  }
+}
