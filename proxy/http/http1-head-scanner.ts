@@ -16,8 +16,10 @@ export const Scan = {
   TOO_MANY: 5,
   /** HTTP of another version. */
   VERSION: 6,
-  /** A request-target with a fragment or another byte that has no place there. */
+  /** A request-target with a byte that has no place there. */
   TARGET: 7,
+  /** A request-target with a fragment. */
+  FRAGMENT: 8,
 } as const;
 
 /** Reads a start line, which stands in `buffer` from `from` to `to` without its CRLF; answers DONE or why not. */

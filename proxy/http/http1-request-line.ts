@@ -4,6 +4,7 @@ import { Scan } from './http1-head-scanner.ts';
 import type { StartLine } from './http1-head-scanner.ts';
 
 const SP = 0x20;
+const HASH = 0x23;
 const METHOD_BYTES_MAX = 64;
 const VERSION_BYTES = 8;
 /** `HTTP/`, then digit, dot, digit. */
@@ -26,8 +27,9 @@ export class RequestLine implements StartLine {
     this.methodEnd = i - from;
     const target = ++i;
     while (i < to && TARGET[buffer[i]!] === 1) i++;
-    if (i === target || i === to) return Scan.MALFORMED;
-    if (buffer[i] !== SP) return Scan.TARGET;
+    if (i === to) return Scan.MALFORMED;
+    if (buffer[i] !== SP) return buffer[i] === HASH ? Scan.FRAGMENT : Scan.TARGET;
+    if (i === target) return Scan.MALFORMED;
     this.targetEnd = i - from;
     return this.#version(buffer, i + 1, to);
   }

@@ -71,6 +71,8 @@ export class RequestParser {
         return malformed('http1.version_not_supported', 'version-not-supported');
       case Scan.TARGET:
         return malformed('http1.invalid_url');
+      case Scan.FRAGMENT:
+        return malformed('path_with_fragment');
       default:
         return malformed('http1.codec_error');
     }

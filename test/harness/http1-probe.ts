@@ -218,7 +218,7 @@ export class ClientProbe {
 export function* cuts(text: string): Generator<readonly string[]> {
   yield [text];
   for (let i = 1; i < text.length; i++) yield [text.slice(0, i), text.slice(i)];
-  yield [...text];
+  yield text.split('');
 }
 
 /** Feeds the text in every cut to a fresh probe. */
