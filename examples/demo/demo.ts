@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { workloadSpiffeId } from '../../certs/spiffe.ts';
 import { openStore } from '../../certs/store.ts';
 import { TokenAuthority, writeTokenFile } from '../../certs/token.ts';
 import { systemClock } from '../../proxy/base/clock.ts';
@@ -13,7 +14,7 @@ import { answers } from './ready.ts';
 import type { MeshAddresses } from './sidecar-bootstrap.ts';
 import { sidecarBootstrap } from './sidecar-bootstrap.ts';
 import type { Workload } from './workloads.ts';
-import { NAMESPACE, TRUST_DOMAIN, WORKLOAD_COUNT, isGateway, planWorkloads } from './workloads.ts';
+import { TRUST_DOMAIN, WORKLOAD_COUNT, isGateway, planWorkloads } from './workloads.ts';
 
 export interface DemoOptions {
   /** Port of the product page; 0 takes any. When a wish is not free another one is taken and said. */
@@ -153,7 +154,7 @@ export class Demo {
 
   #controlPlane(): ManagedProcess {
     const { xds, ca } = this.#mesh;
-    const args = [WEFT, 'control', '--config', this.meshDir, '--xds', `${xds.host}:${xds.port}`, '--tls', `${ca.host}:${ca.port}`,
+    const args = [WEFT, 'control', '--config', this.meshDir, '--xds', `${xds.host}:${xds.port}`, '--secure', `${ca.host}:${ca.port}`,
       '--http', `127.0.0.1:${this.httpPort}`, '--ca-dir', join(this.folder, 'ca')];
     return this.#managed('control', args, {}, () => answers(`http://127.0.0.1:${this.httpPort}/api/status`));
   }
@@ -174,8 +175,8 @@ export class Demo {
 
   async #writeTokens(): Promise<void> {
     for (const workload of this.workloads) {
-      const path = `/ns/${NAMESPACE}/sa/${workload.serviceAccount}`;
-      const identity = { trustDomain: TRUST_DOMAIN, path, namespace: NAMESPACE, serviceAccount: workload.serviceAccount };
+      const identity = workloadSpiffeId(TRUST_DOMAIN, workload.namespace, workload.serviceAccount);
+      if (identity === undefined) throw new Error(`${workload.serviceAccount} is no name of a service account`);
       writeTokenFile(this.#tokenFile(workload), await this.#tokens.mint(identity));
     }
   }

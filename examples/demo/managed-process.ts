@@ -21,6 +21,9 @@ export type ProcessState = 'stopped' | 'starting' | 'running' | 'waiting' | 'sto
 
 const READY_TIMEOUT_MS = 60_000;
 const POLL_MS = 25;
+/** Deaths in a row after which a process that never became ready is given up. */
+const STARTS_MAX = 3;
+const OUTPUT_KEPT = 2000;
 const RESTART_BASE_MS = 100;
 const RESTART_MAX_MS = 5000;
 const STEADY_MS = 10_000;
@@ -34,6 +37,7 @@ export class ManagedProcess {
   #state: ProcessState = 'stopped';
   #deaths = 0;
   #startedMs = 0;
+  #lastOutput = '';
   #restart: NodeJS.Timeout | undefined = undefined;
 
   constructor(plan: ProcessPlan, onDeath: (process: ManagedProcess, how: string) => void) {
@@ -60,7 +64,8 @@ export class ManagedProcess {
     const deadline = performance.now() + READY_TIMEOUT_MS;
     while (!(await this.plan.ready())) {
       if (this.#state === 'stopping' || this.#state === 'stopped') return;
-      if (performance.now() > deadline) throw new Error(`${this.plan.name} is not ready after ${READY_TIMEOUT_MS / 1000} s; see ${this.plan.logFile}`);
+      if (this.#deaths > STARTS_MAX) throw new Error(`${this.plan.name} does not start. It said:\n${this.#lastOutput}`);
+      if (performance.now() > deadline) throw new Error(`${this.plan.name} is not ready after ${READY_TIMEOUT_MS / 1000} s. It said:\n${this.#lastOutput}`);
       await delay(POLL_MS);
     }
   }
@@ -95,13 +100,18 @@ export class ManagedProcess {
       env: { ...process.env, ...this.plan.env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
     });
     this.#child = child;
-    child.stdout.on('data', (chunk: Buffer) => this.#log?.write(chunk));
-    child.stderr.on('data', (chunk: Buffer) => this.#log?.write(chunk));
+    child.stdout.on('data', (chunk: Buffer) => this.#keep(chunk));
+    child.stderr.on('data', (chunk: Buffer) => this.#keep(chunk));
     child.once('spawn', () => {
       if (this.#state === 'starting') this.#state = 'running';
     });
     child.once('error', (error) => this.#ended(error.message));
     child.once('exit', (code, signal) => this.#ended(signal ?? `exit status ${code}`));
+  }
+
+  #keep(chunk: Buffer): void {
+    this.#log?.write(chunk);
+    this.#lastOutput = (this.#lastOutput + chunk.toString('utf8')).slice(-OUTPUT_KEPT);
   }
 
   #ended(how: string): void {

@@ -1,6 +1,6 @@
 // The Envoy v3 bootstrap of a demo sidecar: who it is, where its control plane and its certificate authority are.
 import type { Workload } from './workloads.ts';
-import { NAMESPACE, TRUST_DOMAIN, isGateway } from './workloads.ts';
+import { TRUST_DOMAIN, isGateway } from './workloads.ts';
 
 /** Addresses of the mesh's servers, and this workload's credentials. */
 export interface MeshAddresses {
@@ -20,11 +20,11 @@ export interface HostPort {
 
 /** A JSON bootstrap; YAML readers read it too. */
 export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenFile: string): unknown {
-  const { pod, name } = workload;
+  const { pod, name, namespace } = workload;
   return {
     node: {
-      id: `${isGateway(workload) ? 'router' : 'sidecar'}~${pod.ip}~${name}.${NAMESPACE}~${NAMESPACE}.svc.${TRUST_DOMAIN}`,
-      cluster: `${workload.app}.${NAMESPACE}`,
+      id: `${isGateway(workload) ? 'router' : 'sidecar'}~${pod.ip}~${name}.${namespace}~${namespace}.svc.${TRUST_DOMAIN}`,
+      cluster: `${workload.app}.${namespace}`,
       metadata: metadataOf(workload, mesh, tokenFile),
     },
     admin: { address: socketAddress({ host: pod.ip, port: pod.adminPort }) },
@@ -40,7 +40,7 @@ export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenF
 function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string): Record<string, unknown> {
   const { pod, app, version, name, serviceAccount } = workload;
   return {
-    NAMESPACE,
+    NAMESPACE: workload.namespace,
     NAME: name,
     WORKLOAD_NAME: workload.app === 'reviews' ? `reviews-${version}` : name,
     SERVICE_ACCOUNT: serviceAccount,

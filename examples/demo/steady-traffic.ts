@@ -2,45 +2,41 @@
 import type { TourContext } from './tour-context.ts';
 import { isWhole } from './tour-context.ts';
 
-export class SteadyTraffic {
-  readonly #tour: TourContext;
-  readonly #failures: string[] = [];
-  #sent = 0;
-  #slowestMs = 0;
-  #running: Promise<void> | undefined = undefined;
-  #stopping = false;
+/** What was sent beside a step. */
+export interface TrafficReport {
+  readonly sent: number;
+  readonly slowestMs: number;
+}
 
-  constructor(tour: TourContext) {
-    this.#tour = tour;
-  }
+const FAILURES_KEPT = 20;
 
-  start(clients = 2): void {
-    this.#stopping = false;
-    this.#running = Promise.all(Array.from({ length: clients }, () => this.#client())).then(() => undefined);
-  }
-
-  /** Ends it; rejects when any request failed. */
-  async stop(): Promise<{ sent: number; slowestMs: number }> {
-    this.#stopping = true;
-    await this.#running;
-    const result = { sent: this.#sent, slowestMs: this.#slowestMs };
-    const failures = this.#failures.splice(0);
-    this.#sent = 0;
-    this.#slowestMs = 0;
-    if (failures.length > 0) throw new Error(`${failures.length} of ${result.sent} requests beside it failed: ${failures.slice(0, 3).join('; ')}`);
-    return result;
-  }
-
-  async #client(): Promise<void> {
-    while (!this.#stopping) {
-      this.#sent++;
+/** Runs `work` while `clients` ask for pages; rejects when one of them failed, and stops them in any case. */
+export async function withSteadyTraffic<T>(tour: TourContext, clients: number, work: () => Promise<T>): Promise<{ result: T; report: TrafficReport }> {
+  const failures: string[] = [];
+  let stopping = false;
+  let sent = 0;
+  let slowestMs = 0;
+  const client = async (): Promise<void> => {
+    while (!stopping && failures.length < FAILURES_KEPT) {
+      sent++;
       try {
-        const view = await this.#tour.page('steady');
-        this.#slowestMs = Math.max(this.#slowestMs, view.durationMs);
-        if (!isWhole(view)) this.#failures.push(JSON.stringify(view));
+        const view = await tour.page('steady');
+        slowestMs = Math.max(slowestMs, view.durationMs);
+        if (!isWhole(view)) failures.push(JSON.stringify(view));
       } catch (cause) {
-        this.#failures.push(String(cause));
+        failures.push(String(cause));
       }
     }
+  };
+  const running = Promise.all(Array.from({ length: clients }, client));
+  try {
+    const result = await work();
+    stopping = true;
+    await running;
+    if (failures.length > 0) throw new Error(`${failures.length} of ${sent} requests beside it failed: ${failures.slice(0, 3).join('; ')}`);
+    return { result, report: { sent, slowestMs } };
+  } finally {
+    stopping = true;
+    await running;
   }
 }

@@ -2,7 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import type { PodAddress } from './address-plan.ts';
 
+/** Of Bookinfo; the gateway is the mesh's own, so that the application's policies are not about it. */
 export const NAMESPACE = 'default';
+const GATEWAY_NAMESPACE = 'istio-system';
 export const TRUST_DOMAIN = 'cluster.local';
 
 /** One pod. `entry` is its application; the gateway has none. */
@@ -10,6 +12,7 @@ export interface Workload {
   readonly name: string;
   readonly app: string;
   readonly version: string;
+  readonly namespace: string;
   readonly serviceAccount: string;
   readonly entry: string | undefined;
   readonly pod: PodAddress;
@@ -38,13 +41,9 @@ export const WORKLOAD_COUNT: number = KINDS.length;
 
 export function planWorkloads(pods: readonly PodAddress[]): Workload[] {
   return KINDS.map(({ name, app, version, account, file }, i) => ({
-    name, app, version, serviceAccount: account, pod: pods[i]!,
+    name, app, version, serviceAccount: account, pod: pods[i]!, namespace: file === undefined ? GATEWAY_NAMESPACE : NAMESPACE,
     entry: file === undefined ? undefined : fileURLToPath(new URL(`../bookinfo/${file}`, import.meta.url)),
   }));
-}
-
-export function spiffeId(serviceAccount: string): string {
-  return `spiffe://${TRUST_DOMAIN}/ns/${NAMESPACE}/sa/${serviceAccount}`;
 }
 
 export function isGateway(workload: Workload): boolean {

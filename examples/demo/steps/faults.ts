@@ -1,5 +1,5 @@
 // Steps (c), (d): a delay and an abort for one user, while nobody else notices.
-import { SteadyTraffic } from '../steady-traffic.ts';
+import { withSteadyTraffic } from '../steady-traffic.ts';
 import type { Step } from '../tour-context.ts';
 import { check } from '../tour-context.ts';
 import { traceOf } from './traces.ts';
@@ -13,10 +13,8 @@ export const delayJason: Step = {
   run: async (tour) => {
     const traceId = 'da1a'.padStart(32, '7');
     await tour.rule('delay-jason', async () => (await tour.page('jason')).reviewsError !== undefined);
-    const others = new SteadyTraffic(tour);
-    others.start();
-    const view = await tour.page('jason', { 'x-b3-traceid': traceId, 'x-b3-spanid': '00000000000000a1', 'x-b3-sampled': '1' });
-    const { sent, slowestMs } = await others.stop();
+    const context = { 'x-b3-traceid': traceId, 'x-b3-spanid': '00000000000000a1', 'x-b3-sampled': '1' };
+    const { result: view, report: { sent, slowestMs } } = await withSteadyTraffic(tour, 2, () => tour.page('jason', context));
     check(view.reviewsError?.startsWith('Sorry, product reviews are currently unavailable') === true,
       `jason's page should say that reviews are unavailable: ${JSON.stringify(view)}`);
     check(view.durationMs > PATIENCE_MS, `jason's page should have waited for about 6 s, not ${Math.round(view.durationMs)} ms`);
@@ -32,10 +30,7 @@ export const abortJason: Step = {
   title: '(d) abort with 500 for jason only',
   run: async (tour) => {
     await tour.rule('abort-jason', async () => (await tour.page('jason')).ratingsError !== undefined);
-    const others = new SteadyTraffic(tour);
-    others.start();
-    const views = await tour.pages(20, 'jason');
-    const { sent } = await others.stop();
+    const { result: views, report: { sent } } = await withSteadyTraffic(tour, 2, () => tour.pages(20, 'jason'));
     const wrong = views.filter((view) => view.ratingsError !== 'Ratings service is currently unavailable');
     check(wrong.length === 0, `jason should see no ratings, but: ${JSON.stringify(wrong[0])}`);
     return `jason saw "${views[0]!.ratingsError}" 20 times; ${sent} requests of others meanwhile, none failed`;

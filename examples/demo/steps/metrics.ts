@@ -1,4 +1,5 @@
 // Step (f): the sidecars' request counts equal the requests that were sent, label by label.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Step, TourContext } from '../tour-context.ts';
 import { check, isWhole } from '../tour-context.ts';
 
@@ -6,6 +7,9 @@ import { check, isWhole } from '../tour-context.ts';
 type Counts = Map<string, number>;
 
 const REQUESTS = 60;
+/** Longer than the injected delay and the application's own patience. */
+const STILL_ROUNDS = 16;
+const ROUND_MS = 500;
 
 /** What REQUESTS pages of an ordinary user cause while everybody sees v3: each hop counted at its client and at its server. */
 const EXPECTED: readonly (readonly [service: string, version: string])[] = [
@@ -15,7 +19,7 @@ const EXPECTED: readonly (readonly [service: string, version: string])[] = [
 export const exactMetrics: Step = {
   title: '(f) istio_requests_total on the sidecars equals the requests sent',
   run: async (tour) => {
-    const before = await scrape(tour);
+    const before = await settledScrape(tour);
     const views = await tour.pages(REQUESTS, 'counted');
     check(views.every((view) => isWhole(view) && view.version === 'v3'), 'every page should show v3 while the counts are taken');
     const after = await scrape(tour);
@@ -34,6 +38,18 @@ export const exactMetrics: Step = {
     return `${REQUESTS} pages: ${EXPECTED.length} services counted ${REQUESTS} each by reporter source and by reporter destination, nothing else grew`;
   },
 };
+
+/** Delayed requests of earlier steps end late: the counts are taken once they have stood still for a while. */
+async function settledScrape(tour: TourContext): Promise<Counts> {
+  let counts = await scrape(tour);
+  for (let still = 0; still < STILL_ROUNDS;) {
+    await delay(ROUND_MS);
+    const next = await scrape(tour);
+    still = JSON.stringify([...next]) === JSON.stringify([...counts]) ? still + 1 : 0;
+    counts = next;
+  }
+  return counts;
+}
 
 /** Sums over all sidecars. A scrape follows the last answer, so all counts are in. */
 async function scrape(tour: TourContext): Promise<Counts> {

@@ -1,7 +1,7 @@
 // Steps (i), (j): a broken file changes nothing, and a dead instance costs nobody a request.
 import { join } from 'node:path';
 import { removeFile, replaceFile } from '../mesh-directory.ts';
-import { SteadyTraffic } from '../steady-traffic.ts';
+import { withSteadyTraffic } from '../steady-traffic.ts';
 import type { Step, TourContext } from '../tour-context.ts';
 import { check, until } from '../tour-context.ts';
 
@@ -14,48 +14,42 @@ spec:
   - rute: [{ destination: { host: reviews, subset: v1 } }]
 `;
 
-/** A file that the control plane refused, as /api/status tells it. */
-interface RefusedFile {
-  readonly file: string;
-  readonly errors: readonly string[];
-}
-
-async function refusedFiles(tour: TourContext): Promise<readonly RefusedFile[]> {
-  return ((await tour.json('/api/status')) as { refusedFiles: readonly RefusedFile[] }).refusedFiles;
+/** What the control plane says of files that it refused; '' when there are none. */
+async function refusals(tour: TourContext): Promise<string> {
+  const { refusedFiles } = (await tour.json('/api/status')) as { refusedFiles: readonly { errors: readonly string[] }[] };
+  return refusedFiles.flatMap(({ errors }) => errors).join('; ');
 }
 
 export const brokenFile: Step = {
   title: '(i) a broken YAML file is refused and traffic goes on',
   run: async (tour) => {
     const file = join(tour.demo.meshDir, 'broken.yaml');
-    const traffic = new SteadyTraffic(tour);
-    traffic.start();
-    await replaceFile(file, BROKEN);
-    await until('the broken file is reported', async () => (await refusedFiles(tour)).length > 0);
-    const [refused] = await refusedFiles(tour);
-    const error = refused!.errors.join('; ');
+    const { result: error, report: { sent } } = await withSteadyTraffic(tour, 2, async () => {
+      await replaceFile(file, BROKEN);
+      await until('the broken file is reported', async () => (await refusals(tour)) !== '');
+      const text = await refusals(tour);
+      const versions = new Set((await tour.pages(40)).map((view) => view.version));
+      check(versions.size === 1 && versions.has('v3'), `the rules before it should hold: ${[...versions].join(', ')}`);
+      await removeFile(file);
+      await until('the refusal is gone with its file', async () => (await refusals(tour)) === '');
+      return text;
+    });
     check(error.includes('broken.yaml:7') && error.includes('rute') && error.includes('route'),
       `the refusal should name broken.yaml:7, "rute" and the nearest name "route": ${error}`);
-    const versions = new Set((await tour.pages(40)).map((view) => view.version));
-    check(versions.size === 1 && versions.has('v3'), `the rules before it should hold: ${[...versions].join(', ')}`);
-    await removeFile(file);
-    await until('the refusal is gone with its file', async () => (await refusedFiles(tour)).length === 0);
-    const { sent } = await traffic.stop();
     return `"${error}"; ${sent} requests meanwhile, none failed`;
   },
 };
 
 /** Kills processes under traffic and waits until they are back. */
 async function killed(tour: TourContext, names: readonly string[]): Promise<string> {
-  const traffic = new SteadyTraffic(tour);
-  traffic.start(4);
   const { demo } = tour;
-  const before = names.map((name) => demo.process(name).pid);
-  for (const name of names) demo.process(name).kill();
-  await until(`${names.join(' and ')} are started again`, async () => Promise.resolve(
-    names.every((name, i) => demo.process(name).pid !== before[i] && demo.process(name).state === 'running')));
-  await Promise.all(names.map((name) => demo.process(name).untilReady()));
-  const { sent } = await traffic.stop();
+  const { report: { sent } } = await withSteadyTraffic(tour, 4, async () => {
+    const before = names.map((name) => demo.process(name).pid);
+    for (const name of names) demo.process(name).kill();
+    await until(`${names.join(' and ')} are started again`, () => Promise.resolve(
+      names.every((name, i) => demo.process(name).pid !== before[i] && demo.process(name).state === 'running')));
+    await Promise.all(names.map((name) => demo.process(name).untilReady()));
+  });
   return `${names.join(' with ')} killed: ${sent} requests meanwhile, none failed`;
 }
 
