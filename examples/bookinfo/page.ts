@@ -68,7 +68,8 @@ function stars({ rating }: Review): string {
 }
 
 function error(part: Part): string {
-  return `<p class="error">${escape(String((part.body as { error?: unknown }).error ?? `error ${part.status}`))}</p>`;
+  const { error: text } = part.body as { error?: string };
+  return `<p class="error">${escape(text ?? `error ${part.status}`)}</p>`;
 }
 
 function escape(text: string): string {

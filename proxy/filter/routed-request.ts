@@ -1,5 +1,5 @@
 // A request on its way to an upstream: its tries, their retries and timeouts, and the response that comes back.
-import { ProxyError } from '../base/error.ts';
+import { ProxyError, messageOf } from '../base/error.ts';
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
@@ -180,7 +180,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
       return;
     }
     this.#cluster.countResponse(error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout' ? 504 : 503, this.#elapsedMs());
-    if (error.source === 'upstream' && error.cause !== undefined) this.#stream.info.upstreamFailure = String(error.cause);
+    if (error.source === 'upstream' && error.cause !== undefined) this.#stream.info.upstreamFailure = messageOf(error.cause);
     this.#stream.failStream(error);
   }
 

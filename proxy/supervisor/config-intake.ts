@@ -73,7 +73,7 @@ export class ConfigIntake {
     const listener = stored.resource as Listener;
     const address = listener.address.socketAddress;
     if (address === undefined) return stored;
-    const { address: host, portValue = 0 } = address;
+    const { address: host, portValue } = address;
     const before = (this.#store.get('listener', stored.name)?.resource as Listener | undefined)?.address.socketAddress;
     const same = before !== undefined && before.address === host && (portValue === 0 || before.portValue === portValue);
     if (same) return { ...stored, resource: withPort(listener, before.portValue ?? 0) };

@@ -83,7 +83,7 @@ export class Logger {
 
   /** Each component's level, by name. */
   levels(): ReadonlyMap<string, LogLevel> {
-    return new Map([...this.#components].toSorted().map(([name, { level }]) => [name, LOG_LEVELS[level]!]));
+    return new Map([...this.#components.keys()].toSorted().map((name) => [name, LOG_LEVELS[this.#components.get(name)!.level]!]));
   }
 
   /** For components only. */

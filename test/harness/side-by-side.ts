@@ -47,6 +47,11 @@ export class SideBySide implements AsyncDisposable {
     }
   }
 
+  /** What a proxy wrote to access logs whose path is /dev/stdout in the file; latin1. */
+  logOf({ name }: RunningProxy): Promise<string> {
+    return readFile(join(this.#folder, `${name}.log`), 'latin1');
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.envoy.process.stop(), this.weft.process.stop()]);
     await rm(this.#folder, { recursive: true, force: true });

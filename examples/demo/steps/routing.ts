@@ -12,7 +12,7 @@ function countVersions(views: readonly PageView[]): Map<string, number> {
 }
 
 function describe(counts: ReadonlyMap<string, number>): string {
-  return [...counts].toSorted().map(([version, count]) => `${version} ${count}`).join(', ');
+  return [...counts].map(([version, count]) => `${version} ${count}`).toSorted((a, b) => a.localeCompare(b)).join(', ');
 }
 
 /** Every one of `views` shows `version`. */
