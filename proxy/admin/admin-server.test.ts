@@ -1,3 +1,4 @@
+// The admin server: who may ask, what takes POST, what a failure says.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';

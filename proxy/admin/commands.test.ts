@@ -1,3 +1,4 @@
+// Every admin command: Envoy's shapes, filters, and no private key anywhere.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dumpResource, fakeSource } from '../../test/harness/admin-source.ts';

@@ -1,3 +1,4 @@
+// Istio's metrics: labels of both sides, answers told apart, bounds.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { headersOf, sampleConnection, sampleRequest, sampleStream } from '../../test/harness/stream-sample.ts';

@@ -1,3 +1,4 @@
+// Span export against a collector that takes, refuses, hangs, goes and comes back.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';

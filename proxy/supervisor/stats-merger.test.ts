@@ -1,3 +1,4 @@
+// Stats of several threads, living and ended, summed.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -64,10 +65,11 @@ test('a worker thread counts in memory that is read here without asking it', asy
     new Float64Array(memory)[7] = 42;
     parentPort.postMessage({ done: true });`;
   const worker = new Worker(code, { eval: true });
+  const exit = once(worker, 'exit');
   const [{ memory }] = (await once(worker, 'message')) as [{ memory: SharedArrayBuffer }];
   source.chunk(0, memory);
   source.register({ kind: 'counter', name: total, chunk: 0, slot: 7 });
-  await once(worker, 'exit');
+  await exit;
   source.end();
   assert.equal(merger.read(total.flat), 42);
 });

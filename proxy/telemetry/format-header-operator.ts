@@ -31,10 +31,9 @@ export function responseField(response: ResponseView | undefined, name: string):
   return framingField(response, name) ?? response.headers.get(name);
 }
 
-/** Content-length and transfer-encoding are typed values of the head; 0 is both "none" and "0" and reads as absent. */
+/** Framing fields are typed values of the head; a content-length of 0 is both "none" and "0" and reads as absent. */
 function framingField(head: RequestView | ResponseView, name: string): string | undefined {
   if (name === 'content-length' && head.contentLength > 0) return String(head.contentLength);
-  if (name === 'transfer-encoding' && head.contentLength < 0 && head.protocol === 'HTTP/1.1') return 'chunked';
   return name === 'upgrade' ? head.upgrade : undefined;
 }
 

@@ -39,6 +39,11 @@ function portOf(address: string): number | undefined {
   return colon === -1 ? undefined : Number(address.slice(colon + 1));
 }
 
+/** The endpoint's address once there was a connection to it. */
+function connectedAddress(info: StreamInfo): string {
+  return info.upstreamLocalAddress === '' ? '' : info.upstreamAddress;
+}
+
 /** The address a request is attributed to: that of a trusted x-forwarded-for (port 0, as in Envoy), or the socket's. */
 function remoteAddress(info: StreamInfo): string {
   const ip = info.forwardedIp;
@@ -139,9 +144,9 @@ export const OPERATORS: ReadonlyMap<string, OperatorSpec> = new Map<string, Oper
   ['RESPONSE_TX_DURATION', plain((info) => between(info.upstreamFirstByteMs, info.endMs))],
   ['COMMON_DURATION', { args: 'required', cut: false, compile: commonDuration }],
   ['UPSTREAM_HOST', plain((info) => some(info.upstreamAddress))],
-  ['UPSTREAM_REMOTE_ADDRESS', plain((info) => some(info.upstreamAddress))],
-  ['UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => ipOf(info.upstreamAddress))],
-  ['UPSTREAM_REMOTE_PORT', plain((info) => portOf(info.upstreamAddress))],
+  ['UPSTREAM_REMOTE_ADDRESS', plain((info) => some(connectedAddress(info)))],
+  ['UPSTREAM_REMOTE_ADDRESS_WITHOUT_PORT', plain((info) => ipOf(connectedAddress(info)))],
+  ['UPSTREAM_REMOTE_PORT', plain((info) => portOf(connectedAddress(info)))],
   ['UPSTREAM_CLUSTER', plain((info) => some(info.clusterName), 'config')],
   ['UPSTREAM_CLUSTER_RAW', plain((info) => some(info.clusterName), 'config')],
   ['UPSTREAM_LOCAL_ADDRESS', plain((info) => some(info.upstreamLocalAddress))],

@@ -1,3 +1,4 @@
+// Format strings: every operator, absent values, and lines that nobody can forge.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '../base/error.ts';

@@ -1,3 +1,4 @@
+// JSON log lines: types, nesting, and values that cannot leave their string.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { headersOf, sampleStream } from '../../test/harness/stream-sample.ts';

@@ -7,9 +7,12 @@ import { wireText } from '../base/ascii.ts';
  */
 export type TextOrigin = 'own' | 'config' | 'traffic';
 
+/** Fields may hold it, and it ends no line. */
+const TAB = 9;
+
 const HEX = '0123456789abcdef';
 
-/** The text with control characters as `\xNN` and, where it is Unicode, as UTF-8 bytes. */
+/** The text with control characters other than tab as `\xNN` and, where it is Unicode, as UTF-8 bytes. */
 export function lineText(text: string, origin: TextOrigin): string {
   if (origin === 'own') return text;
   const limit = origin === 'config' ? 0x80 : 0x100;
@@ -17,7 +20,7 @@ export function lineText(text: string, origin: TextOrigin): string {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
     if (code >= limit) return escapeControls(wireText(text));
-    if (code < 0x20 || code === 0x7f) plain = false;
+    if ((code < 0x20 && code !== TAB) || code === 0x7f) plain = false;
   }
   return plain ? text : escapeControls(text);
 }
@@ -26,7 +29,7 @@ function escapeControls(bytes: string): string {
   let out = '';
   for (let i = 0; i < bytes.length; i++) {
     const code = bytes.charCodeAt(i);
-    if (code >= 0x20 && code !== 0x7f) out += bytes[i]!;
+    if ((code >= 0x20 && code !== 0x7f) || code === TAB) out += bytes[i]!;
     else out += `\\x${HEX[code >> 4]!}${HEX[code & 15]!}`;
   }
   return out;

@@ -1,3 +1,4 @@
+// The log: levels by component, one line a line, floods.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ManualClock } from '../base/clock.ts';

@@ -1,3 +1,4 @@
+// Stats of one thread: names, buckets and the bound on names.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clusterScope, labelledName, statName } from './stat-name.ts';

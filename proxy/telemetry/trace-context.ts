@@ -4,7 +4,8 @@ import type { HeaderView } from './stream-info.ts';
 
 /** Header fields that can be changed; http/headers.ts is what is behind it. */
 export interface HeaderFields extends HeaderView {
-  readonly fields: readonly string[];
+  /** Flat [name, value, name, value, …]. */
+  readonly fields: string[];
   append(name: string, value: string): void;
   set(name: string, value: string): void;
   remove(name: string): void;
@@ -31,7 +32,12 @@ export class TraceContext {
   /** x-client-trace-id and x-envoy-force-trace are there. */
   clientAsks = false;
   serviceAsks = false;
-  #multi = false;
+  /** Where B3's fields were found, as index of the name; -1 for absent. */
+  #traceAt = -1;
+  #spanAt = -1;
+  #parentAt = -1;
+  #sampledAt = -1;
+  #flags = false;
   #single = false;
   #w3c = false;
 
@@ -39,7 +45,8 @@ export class TraceContext {
   read(headers: HeaderFields, w3c: boolean): void {
     this.traceId = this.spanId = this.parentId = '';
     this.sampled = 'unsaid';
-    this.clientAsks = this.serviceAsks = this.#multi = this.#single = this.#w3c = false;
+    this.clientAsks = this.serviceAsks = this.#flags = this.#single = this.#w3c = false;
+    this.#traceAt = this.#spanAt = this.#parentAt = this.#sampledAt = -1;
     let single = '';
     let traceparent = '';
     const { fields } = headers;
@@ -47,7 +54,7 @@ export class TraceContext {
       const name = fields[i]!;
       switch (name.charCodeAt(0)) {
         case 0x78: // x
-          this.#readExtension(name, fields[i + 1]!);
+          this.#readExtension(name, fields[i + 1]!, i);
           break;
         case 0x62: // b
           if (name === 'b3') single = fields[i + 1]!;
@@ -63,19 +70,12 @@ export class TraceContext {
   /** Writes a context over what was read. */
   write(headers: HeaderFields, next: OutgoingContext, w3c: boolean): void {
     const { traceId, spanId, parentId, sampled } = next;
-    if (this.#multi) {
-      headers.set('x-b3-traceid', traceId);
-      headers.set('x-b3-spanid', spanId);
-      if (parentId === '') headers.remove('x-b3-parentspanid');
-      else headers.set('x-b3-parentspanid', parentId);
-      headers.set('x-b3-sampled', sampled ? '1' : '0');
-      headers.remove('x-b3-flags');
-    } else {
-      headers.append('x-b3-traceid', traceId);
-      headers.append('x-b3-spanid', spanId);
-      if (parentId !== '') headers.append('x-b3-parentspanid', parentId);
-      headers.append('x-b3-sampled', sampled ? '1' : '0');
-    }
+    put(headers, 'x-b3-traceid', traceId, this.#traceAt);
+    put(headers, 'x-b3-spanid', spanId, this.#spanAt);
+    put(headers, 'x-b3-sampled', sampled ? '1' : '0', this.#sampledAt);
+    if (parentId !== '') put(headers, 'x-b3-parentspanid', parentId, this.#parentAt);
+    else if (this.#parentAt !== -1) headers.remove('x-b3-parentspanid');
+    if (this.#flags) headers.remove('x-b3-flags');
     // An application that passes both on would otherwise send two contexts that contradict each other.
     if (this.#single) headers.remove('b3');
     if (!w3c) return;
@@ -84,26 +84,27 @@ export class TraceContext {
     else headers.append('traceparent', traceparent);
   }
 
-  #readExtension(name: string, value: string): void {
+  /** Of repeated fields the last one is read, and it alone is sent on. */
+  #readExtension(name: string, value: string, at: number): void {
     switch (name) {
       case 'x-b3-traceid':
-        this.#multi = true;
+        this.#traceAt = at;
         this.traceId = hexId(value, 32) || hexId(value, 16);
         break;
       case 'x-b3-spanid':
-        this.#multi = true;
+        this.#spanAt = at;
         this.spanId = hexId(value, 16);
         break;
       case 'x-b3-parentspanid':
-        this.#multi = true;
+        this.#parentAt = at;
         this.parentId = hexId(value, 16);
         break;
       case 'x-b3-sampled':
-        this.#multi = true;
+        this.#sampledAt = at;
         if (this.sampled !== 'yes') this.sampled = sampledFlag(value);
         break;
       case 'x-b3-flags':
-        this.#multi = true;
+        this.#flags = true;
         if (value === '1') this.sampled = 'yes';
         break;
       case 'x-client-trace-id':
@@ -157,6 +158,13 @@ export class TraceContext {
     this.spanId = spanId;
     if (this.sampled === 'unsaid') this.sampled = (Number.parseInt(flags, 16) & 1) === 1 ? 'yes' : 'no';
   }
+}
+
+/** Overwrites in place where the field was found. A field that is repeated must not contradict itself. */
+function put(headers: HeaderFields, name: string, value: string, at: number): void {
+  if (at === -1) headers.append(name, value);
+  else if (headers.fields.indexOf(name) === at) headers.fields[at + 1] = value;
+  else headers.set(name, value);
 }
 
 function sampledFlag(value: string): SampledFlag {

@@ -1,3 +1,4 @@
+// Tracing: contexts read and written, sampling decisions, spans and their tags.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleRequest, sampleStream } from '../../test/harness/stream-sample.ts';
@@ -158,6 +159,15 @@ test('B3 single and W3C contexts are read; B3 wins; what goes on is consistent',
   assert.equal(padded.info.traceId, SPAN);
   assert.ok(padded.headers.get('traceparent')!.startsWith(`00-0000000000000000${SPAN}-`));
   assert.notEqual(run(bench(), ['traceparent', traceparent]).info.traceId, TRACE);
+});
+
+test('a repeated context field goes on once', () => {
+  const repeated = ['x-b3-traceid', SPAN, 'x-b3-traceid', TRACE, 'x-b3-spanid', SPAN, 'x-b3-flags', '0'];
+  const { headers } = run(bench(), repeated);
+  assert.deepEqual(headers.fields.filter((field) => field.startsWith('x-b3-')).toSorted(), [
+    'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-spanid', 'x-b3-traceid',
+  ]);
+  assert.equal(headers.get('x-b3-traceid'), TRACE);
 });
 
 test('malformed contexts are no contexts', () => {
