@@ -83,7 +83,8 @@ export class Logger {
 
   /** Each component's level, by name. */
   levels(): ReadonlyMap<string, LogLevel> {
-    return new Map([...this.#components.keys()].toSorted().map((name) => [name, LOG_LEVELS[this.#components.get(name)!.level]!]));
+    const sorted = [...this.#components].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return new Map(sorted.map(([name, { level }]) => [name, LOG_LEVELS[level]!]));
   }
 
   /** For components only. */
