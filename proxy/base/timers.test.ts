@@ -1,7 +1,7 @@
 // The timer wheel under a clock that the test moves: order, re-arming, cancelling, long delays.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ManualClock } from './clock.ts';
+import { ManualClock, systemClock } from './clock.ts';
 import { Timer, TimerWheel } from './timers.ts';
 
 function setUp() {
@@ -77,4 +77,28 @@ test('a clock that jumps far fires everything due, each once', () => {
   for (let i = 0; i < 100; i++) new Timer(wheel, target, i).arm(i * 977);
   pass(10_000_000);
   assert.deepEqual(fired.toSorted((a, b) => a - b), Array.from({ length: 100 }, (_, i) => i));
+});
+
+test('a far timer armed by a callback does not delay a near one', async () => {
+  const wheel = new TimerWheel(systemClock);
+  const order: string[] = [];
+  const done = Promise.withResolvers<void>();
+  const far = new Timer(wheel, { onTimer: () => void order.push('far') });
+  const note = (name: string): { onTimer(): void } => ({
+    onTimer: () => {
+      order.push(name);
+      if (name === 'first') far.arm(3_600_000);
+      else done.resolve();
+    },
+  });
+  new Timer(wheel, note('first')).arm(20);
+  new Timer(wheel, note('near')).arm(60);
+  const late = setTimeout(() => {
+    order.push('late');
+    done.resolve();
+  }, 5000);
+  await done.promise;
+  clearTimeout(late);
+  far.cancel();
+  assert.deepEqual(order, ['first', 'near']);
 });

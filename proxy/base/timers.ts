@@ -122,7 +122,8 @@ export class TimerWheel {
   #onNative(): void {
     this.#native = undefined;
     this.advance();
-    if (this.#armed > 0 && this.#native === undefined) this.#schedule(this.#nextDue());
+    // A callback may have armed one that is far away: what is due before it still sets the alarm.
+    if (this.#armed > 0) this.#schedule(this.#nextDue());
   }
 
   #nextDue(): number {
