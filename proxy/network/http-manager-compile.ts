@@ -110,6 +110,8 @@ function http1Options(config: Config, deps: HttpManagerDeps): Http1ServerOptions
     preserveCase: options.headerKeyFormat?.statefulFormatter !== undefined,
     headersWithUnderscores: underscores(common.headersWithUnderscoresAction),
     delayedCloseMs: msOr(config.delayedCloseTimeout, 1000),
+    // As Envoy: a client that has sent FIN is gone, and work for it ends (faults.md F08).
+    halfClosedClient: 'cancel',
     writes: deps.writes,
   };
 }
