@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { dumpResource, fakeSource } from '../../test/harness/admin-source.ts';
 import type { FakeSource } from '../../test/harness/admin-source.ts';
 import { REVIEWS, testLeaf, testRoot } from '../../test/harness/certificates.ts';
+import { HTTP_CONNECTION_MANAGER_TYPE, ROUTE_TYPE } from '../config/type-url.ts';
 import { clusterScope, endpointScope, httpScope, labelledName, statName } from '../telemetry/stat-name.ts';
 import type { AdminResponse } from './admin-response.ts';
 import { runCommand } from './commands.ts';
@@ -166,6 +167,14 @@ test('/config_dump: sections in Envoy\'s shape and spelling, and ?include_eds', 
     last_updated: '2023-11-14T22:13:20.000Z',
   }]);
   assert.ok((await bodyOf(fake, '/config_dump?include_eds')).includes('dynamic_endpoint_configs'));
+});
+
+test('/config_dump: a table inside its listener is shown as a static one', async () => {
+  const typedConfig = { '@type': HTTP_CONNECTION_MANAGER_TYPE, statPrefix: 'in', routeConfig: { name: 'inside' } };
+  const listener = { name: 'in', filterChains: [{ filters: [{ name: 'hcm', typedConfig }] }] };
+  const fake = fakeSource({ listeners: [dumpResource('in', listener)] });
+  const [first] = (await jsonOf(fake, '/config_dump?resource=static_route_configs'))['configs'] as Json[];
+  assert.deepEqual(first!['route_config'], { '@type': ROUTE_TYPE, name: 'inside' });
 });
 
 test('/config_dump: ?resource, ?mask, ?name_regex', async () => {

@@ -60,7 +60,7 @@ function sections(config: ConfigSnapshot, named: NameFilter, withEndpoints: bool
   if (withEndpoints) all.push(endpointSection(config.endpoints.filter(({ name }) => named(name))));
   all.push(
     listenerSection(config.listeners.filter(({ name }) => named(name))),
-    routeSection(config.routes.filter(({ name }) => named(name))),
+    routeSection([...config.routes, ...inlineRoutes(config.listeners)].filter(({ name }) => named(name))),
     secretSection(config.secrets.filter(({ name }) => named(name))),
   );
   return all;
@@ -115,6 +115,19 @@ function endpointSection(resources: readonly DumpResource[]): Section {
       ['dynamic_endpoint_configs', 'EndpointsConfigDump.DynamicEndpointConfig'],
     ]),
   };
+}
+
+/** Tables that stand in their connection manager are static, whoever sent the listener. */
+function inlineRoutes(listeners: readonly DumpResource[]): DumpResource[] {
+  return listeners.flatMap(({ resource, updatedWallMs }) => {
+    const { filterChains = [], defaultFilterChain } = resource as Listener;
+    const chains = defaultFilterChain === undefined ? filterChains : [...filterChains, defaultFilterChain];
+    const tables = chains.flatMap(({ filters = [] }) => filters.flatMap(({ typedConfig }) => {
+      return 'routeConfig' in typedConfig && typedConfig.routeConfig !== undefined ? [typedConfig.routeConfig] : [];
+    }));
+    return tables.map((table): DumpResource =>
+      ({ name: table.name ?? '', resource: table, origin: 'static', version: '', updatedWallMs }));
+  });
 }
 
 function routeSection(resources: readonly DumpResource[]): Section {

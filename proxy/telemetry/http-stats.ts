@@ -1,8 +1,31 @@
 // The stats of one HTTP connection manager, with Envoy's names under `http.<stat_prefix>.`.
+import { flagBit } from './response-flag.ts';
 import { statName } from './stat-name.ts';
 import type { StatScope } from './stat-name.ts';
 import type { Counter, Gauge, Histogram, Stats } from './stats.ts';
 import type { StreamInfo } from './stream-info.ts';
+
+/** Details by which local replies are told apart; filter/ sets them. */
+const REQUEST_TIMEOUT = 'request_overall_timeout';
+const MAX_DURATION = 'max_duration_timeout';
+const DIRECT = 'direct_response';
+
+const NO_ROUTE = flagBit('NR');
+const NO_CLUSTER = flagBit('NC');
+const IDLE = flagBit('SI');
+const CLIENT_GONE = flagBit('DC');
+
+/** What ended a request that no upstream answered. */
+const ENDS = {
+  noRoute: 'no_route',
+  noCluster: 'no_cluster',
+  direct: 'rq_direct_response',
+  redirect: 'rq_redirect',
+  rxReset: 'downstream_rq_rx_reset',
+  requestIdle: 'downstream_rq_idle_timeout',
+  requestTimeout: 'downstream_rq_timeout',
+  requestMaxDuration: 'downstream_rq_max_duration_reached',
+} as const;
 
 /** One object per connection manager and thread. */
 export class HttpStats {
@@ -20,6 +43,7 @@ export class HttpStats {
   readonly #rqActive: Gauge;
   readonly #rqTimeMs: Histogram;
   readonly #byClass: readonly Counter[];
+  readonly #ends: Readonly<Record<keyof typeof ENDS, Counter>>;
 
   constructor(stats: Stats, scope: StatScope) {
     const counter = (name: string): Counter => stats.counter(statName(scope, `downstream_${name}`));
@@ -38,6 +62,8 @@ export class HttpStats {
     this.#rqActive = gauge('rq_active');
     this.#rqTimeMs = stats.histogram(statName(scope, 'downstream_rq_time'));
     this.#byClass = [1, 2, 3, 4, 5].map((digit) => counter(`rq_${digit}xx`));
+    const ends = Object.entries(ENDS).map(([key, name]) => [key, stats.counter(statName(scope, name))]);
+    this.#ends = Object.fromEntries(ends) as Record<keyof typeof ENDS, Counter>;
   }
 
   connectionOpened(tls: boolean): void {
@@ -63,9 +89,24 @@ export class HttpStats {
 
   requestEnded(info: StreamInfo): void {
     this.#rqActive.dec();
+    if (info.flags !== 0) this.#countFlags(info.flags);
+    if (info.detail !== 'via_upstream') this.#countDetail(info);
     if (info.status === 0) return;
     this.#rqCompleted.inc();
     this.#rqTimeMs.record(info.endMs - info.startMs);
     this.#byClass[Math.floor(info.status / 100) - 1]?.inc();
+  }
+
+  #countFlags(flags: number): void {
+    if ((flags & NO_ROUTE) !== 0) this.#ends.noRoute.inc();
+    if ((flags & NO_CLUSTER) !== 0) this.#ends.noCluster.inc();
+    if ((flags & CLIENT_GONE) !== 0) this.#ends.rxReset.inc();
+    if ((flags & IDLE) !== 0) this.#ends.requestIdle.inc();
+  }
+
+  #countDetail({ detail, status }: StreamInfo): void {
+    if (detail === DIRECT) (status >= 300 && status < 400 ? this.#ends.redirect : this.#ends.direct).inc();
+    else if (detail === REQUEST_TIMEOUT) this.#ends.requestTimeout.inc();
+    else if (detail === MAX_DURATION) this.#ends.requestMaxDuration.inc();
   }
 }
