@@ -47,7 +47,8 @@ test('and, or, not mean what they say, whatever stands in them', (t) => {
     const head = new RequestHead('GET', 'a', '/', new Headers([...present].flatMap((name) => [name, '1'])));
     for (const reading of ['any', 'every'] as const) {
       const holds = compilePermission(tree, reading, '').holds(head, sampleStream());
-      assert.equal(holds, plainly(tree, present), `run ${run}, ${reading}: ${JSON.stringify(tree)}, ${[...present]}`);
+      const what = `run ${run}, ${reading}: ${JSON.stringify(tree)}, ${[...present].join(', ')}`;
+      assert.equal(holds, plainly(tree, present), what);
     }
   }
 });
@@ -64,6 +65,6 @@ test('S44 S41 what a permission grants, a denial of the same words would have se
     const head = new RequestHead('GET', 'a', pick(random, PATHS), new Headers(fields));
     const granted = compilePermission(tree, 'every', '').holds(head, sampleStream());
     const seen = compilePermission(tree, 'any', '').holds(head, sampleStream());
-    assert.ok(!granted || seen, `run ${run}: ${JSON.stringify(tree)} on ${head.path} ${fields}`);
+    assert.ok(!granted || seen, `run ${run}: ${JSON.stringify(tree)} on ${head.path} ${fields.join(', ')}`);
   }
 });

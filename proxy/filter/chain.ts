@@ -1,8 +1,8 @@
 // The filter chain, folded once at configuration time into one array a hook, so that a request calls only what exists.
 import type { HttpFilter } from './filter.ts';
 
-type Hook = 'onRequestHead' | 'onRequestData' | 'onRequestTrailers' | 'onResponseHead' | 'onResponseData' | 'onResponseTrailers'
-  | 'onResponseDrain' | 'onComplete';
+type Hook = 'onRequestHead' | 'onRequestData' | 'onRequestTrailers' | 'onResponseHead' | 'onResponseData'
+  | 'onResponseTrailers' | 'onResponseDrain' | 'onComplete';
 
 /** A filter that certainly has the hook `H`. */
 export type With<H extends Hook> = HttpFilter & Required<Pick<HttpFilter, H>>;

@@ -77,8 +77,8 @@ export interface RoutedStream extends FilterStream {
 }
 
 /**
- * A compiled filter, shared by all streams of a chain: per-stream state lives in the stream. All hooks are optional; the
- * chain calls only those that exist. The router is the last filter and the only one that talks to upstreams.
+ * A compiled filter, shared by all streams of a chain: per-stream state lives in the stream. All hooks are optional;
+ * the chain calls only those that exist. The router is the last filter and the only one that talks to upstreams.
  */
 export interface HttpFilter {
   /** Envoy's filter name, as configured. */

@@ -61,7 +61,9 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   start(endStream: boolean): void {
     const { quiet, plan } = this.#routing;
     const expectedMs = expectedTimeoutMs(plan);
-    if (!quiet && expectedMs > 0) this.#stream.request.headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+    if (!quiet && expectedMs > 0) {
+      this.#stream.request.headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
+    }
     if (endStream) this.#startRouteTimer();
     this.#try(endStream);
   }
@@ -179,8 +181,12 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
       this.#stream.abortResponse(error);
       return;
     }
-    this.#cluster.countResponse(error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout' ? 504 : 503, this.#elapsedMs());
-    if (error.source === 'upstream' && error.cause !== undefined) this.#stream.info.upstreamFailure = messageOf(error.cause);
+    this.#cluster.countResponse(
+      error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout' ? 504 : 503, this.#elapsedMs(),
+    );
+    if (error.source === 'upstream' && error.cause !== undefined) {
+      this.#stream.info.upstreamFailure = messageOf(error.cause);
+    }
     this.#stream.failStream(error);
   }
 
@@ -336,6 +342,8 @@ function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan): number {
 }
 
 function outcomeOf(error: ProxyError): Outcome {
-  if (error.kind === 'connect-failure' || error.kind === 'connect-timeout' || error.kind === 'upstream-tls') return 'connect-failure';
+  if (error.kind === 'connect-failure' || error.kind === 'connect-timeout' || error.kind === 'upstream-tls') {
+    return 'connect-failure';
+  }
   return 'reset';
 }

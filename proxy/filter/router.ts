@@ -72,11 +72,15 @@ export class RouterFilter implements HttpFilter {
     request.start(endStream);
   }
 
-  #prepare(stream: RoutedStream, route: RouteEntry, action: ForwardAction, choice: ClusterChoice, cluster: Cluster): RoutedRequest {
+  #prepare(
+    stream: RoutedStream, route: RouteEntry, action: ForwardAction, choice: ClusterChoice, cluster: Cluster,
+  ): RoutedRequest {
     const { request, info } = stream;
     applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
     const plan = this.#options.suppressEnvoyHeaders ? action : planRequest(action, request);
-    return new RoutedRequest(stream, { cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders });
+    return new RoutedRequest(stream, {
+      cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders,
+    });
   }
 }
 

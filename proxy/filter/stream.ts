@@ -1,4 +1,5 @@
-// One request while it lives: takes what the codec reads, runs the filter chain over it, gives the response to the codec.
+// One request while it lives: takes what the codec reads, runs the filter chain over it,
+// gives the response to the codec.
 import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -339,7 +340,9 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   #checkUpgrade(head: RequestHead): ProxyError | undefined {
     const token = head.method === 'CONNECT' ? 'connect' : head.upgrade;
     // Without a route the router's 404 is the better answer, and Envoy's.
-    if (token === undefined || this.route === undefined || this.#settings.allowsUpgrade(token, this.route)) return undefined;
+    if (token === undefined || this.route === undefined || this.#settings.allowsUpgrade(token, this.route)) {
+      return undefined;
+    }
     return new ProxyError('upgrade-refused', 'downstream', 'upgrade_failed');
   }
 
