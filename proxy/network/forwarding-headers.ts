@@ -10,7 +10,8 @@ import type { PathNormalization } from './path-normalization.ts';
 import { mayNeedNormalization, normalizePath } from './path-normalization.ts';
 
 /** How `x-forwarded-client-cert` is treated (HCM forward_client_cert_details). Default sanitize. */
-export type ClientCertForwarding = 'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+export type ClientCertForwarding =
+  'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
 
 /** Envoy's HttpConnectionManager fields that change heads. */
 export interface ForwardingOptions {
@@ -36,8 +37,10 @@ export interface ForwardingOptions {
 
 /** Headers that only an internal request may bring (S47); from anybody else they are taken off. */
 const INTERNAL_HEADERS: ReadonlySet<string> = new Set([
-  'x-envoy-internal', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries', 'x-envoy-upstream-alt-stat-name',
-  'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms', 'x-envoy-upstream-rq-timeout-alt-response',
+  'x-envoy-internal', 'x-envoy-retry-on', 'x-envoy-retry-grpc-on', 'x-envoy-max-retries',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-upstream-rq-timeout-ms', 'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-upstream-rq-timeout-alt-response',
   'x-envoy-expected-rq-timeout-ms', 'x-envoy-hedge-on-per-try-timeout', 'x-envoy-retriable-status-codes',
   'x-envoy-retriable-header-names', 'x-envoy-force-trace', 'x-envoy-ip-tags', 'x-envoy-original-url',
 ]);
@@ -89,7 +92,9 @@ export class Forwarding {
     const internal = this.#isInternal(before, connection);
     if (!internal) dropInternal(headers, useRemoteAddress);
     if (useRemoteAddress) {
-      if (!internal) headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
+      if (!internal) {
+        headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
+      }
       if (!skipXffAppend) {
         const hop = isLoopback(connection.remoteIp) ? this.#options.localIp : connection.remoteIp;
         headers.set('x-forwarded-for', before === undefined ? hop : `${before},${hop}`);
@@ -136,7 +141,9 @@ export class Forwarding {
       const colon = request.authority.lastIndexOf(':');
       if (colon > request.authority.lastIndexOf(']') && request.method !== 'CONNECT') {
         const port = request.authority.slice(colon + 1);
-        if (stripPort === 'any' || port === (request.scheme === 'https' ? '443' : '80')) request.authority = request.authority.slice(0, colon);
+        if (stripPort === 'any' || port === (request.scheme === 'https' ? '443' : '80')) {
+          request.authority = request.authority.slice(0, colon);
+        }
       }
     }
     if (stripTrailingHostDot && request.authority.endsWith('.')) request.authority = request.authority.slice(0, -1);

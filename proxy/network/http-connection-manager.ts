@@ -1,4 +1,5 @@
-// The HTTP connection manager: gives each downstream connection a codec and each of its requests a stream, and ends both.
+// The HTTP connection manager: gives each downstream connection a codec and each of its requests a
+// stream, and ends both.
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Transport } from '../base/transport.ts';
@@ -25,7 +26,9 @@ export interface HttpManagerSettings {
   readonly maxRequests: number;
 }
 
-/** A draining connection that stays idle is closed after this, so that a request already on its way is still answered. */
+/**
+ * A draining connection that stays idle is closed after this, so that a request already on its way is still answered.
+ */
 const DRAIN_IDLE_MS = 1000;
 
 const IDLE_TIMER = 0;
@@ -40,7 +43,9 @@ export class HttpConnectionManager implements NetworkFilter {
     this.#settings = settings;
   }
 
-  accept(transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void): NetworkConnection {
+  accept(
+    transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
+  ): NetworkConnection {
     return new HttpConnection(this.#settings, transport, info, onClose);
   }
 }

@@ -48,7 +48,9 @@ const IDLE_DEFAULT_MS = 3_600_000;
 const STREAM_IDLE_DEFAULT_MS = 300_000;
 
 /** Throws a ConfigError with the field path. */
-export function compileHttpManager(config: Config, parts: HttpManagerParts, deps: HttpManagerDeps): HttpManagerSettings {
+export function compileHttpManager(
+  config: Config, parts: HttpManagerParts, deps: HttpManagerDeps,
+): HttpManagerSettings {
   const common = config.commonHttpProtocolOptions ?? {};
   const stats = new HttpStats(deps.stats, httpScope(config.statPrefix));
   return {
@@ -62,10 +64,14 @@ export function compileHttpManager(config: Config, parts: HttpManagerParts, deps
   };
 }
 
-function streamSettings(config: Config, parts: HttpManagerParts, deps: HttpManagerDeps, stats: HttpStats): StreamSettings {
+function streamSettings(
+  config: Config, parts: HttpManagerParts, deps: HttpManagerDeps, stats: HttpStats,
+): StreamSettings {
   const forwarding = new Forwarding(forwardingOptions(config, deps.localIp), deps.clock, deps.random);
   const { routes, tracer, accessLogs } = parts;
-  const upgrades = new Map((config.upgradeConfigs ?? []).map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]));
+  const upgrades = new Map(
+    (config.upgradeConfigs ?? []).map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]),
+  );
   return {
     chain: new FilterChain(parts.filters),
     clock: deps.clock,
@@ -126,7 +132,9 @@ const CLIENT_CERT = {
   ALWAYS_FORWARD_ONLY: 'always-forward-only',
 } as const;
 
-const SERVER_HEADER = { OVERWRITE: 'overwrite', APPEND_IF_ABSENT: 'append-if-absent', PASS_THROUGH: 'pass-through' } as const;
+const SERVER_HEADER = {
+  OVERWRITE: 'overwrite', APPEND_IF_ABSENT: 'append-if-absent', PASS_THROUGH: 'pass-through',
+} as const;
 
 function forwardingOptions(config: Config, localIp: string): ForwardingOptions {
   return {
@@ -152,11 +160,16 @@ function forwardingOptions(config: Config, localIp: string): ForwardingOptions {
   };
 }
 
-function escapedSlashes(action: Config['pathWithEscapedSlashesAction']): ForwardingOptions['normalization']['escapedSlashes'] {
+function escapedSlashes(
+  action: Config['pathWithEscapedSlashesAction'],
+): ForwardingOptions['normalization']['escapedSlashes'] {
   if (action === 'REJECT_REQUEST') return 'reject';
   if (action === 'UNESCAPE_AND_FORWARD') return 'unescape-and-forward';
   if (action === 'UNESCAPE_AND_REDIRECT') {
-    throw new ConfigError('pathWithEscapedSlashesAction', 'UNESCAPE_AND_REDIRECT is not supported; use UNESCAPE_AND_FORWARD or REJECT_REQUEST');
+    throw new ConfigError(
+      'pathWithEscapedSlashesAction',
+      'UNESCAPE_AND_REDIRECT is not supported; use UNESCAPE_AND_FORWARD or REJECT_REQUEST',
+    );
   }
   return 'keep';
 }

@@ -14,7 +14,9 @@ export interface NetworkConnection {
 export interface NetworkFilter {
   readonly name: string;
   /** Takes the connection over; `onClose` is called once when it is gone. */
-  accept(transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void): NetworkConnection;
+  accept(
+    transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
+  ): NetworkConnection;
 }
 
 /** A compiled terminal filter with the names of what it still waits for (its route table). */

@@ -48,8 +48,12 @@ export class NetworkFilters {
   async prepare(chain: ChainConfig, listener: ListenerConfig): Promise<PreparedFilter> {
     const filters = chain.filters ?? [];
     const last = filters.at(-1);
-    if (last === undefined) throw new ConfigError('filters', 'a chain without filters would close every connection; remove it instead');
-    if (filters.length > 1) throw new ConfigError('filters[0]', 'network filters before the last one are not supported');
+    if (last === undefined) {
+      throw new ConfigError('filters', 'a chain without filters would close every connection; remove it instead');
+    }
+    if (filters.length > 1) {
+      throw new ConfigError('filters[0]', 'network filters before the last one are not supported');
+    }
     const path = 'filters[0].typedConfig';
     try {
       const config = last.typedConfig;

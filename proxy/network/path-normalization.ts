@@ -1,6 +1,9 @@
-// Brings a request path into one form before policy and routing see it (threats.md S40; HCM normalize_path, merge_slashes).
+// Brings a request path into one form before policy and routing see it (threats.md S40; HCM
+// normalize_path, merge_slashes).
 
-/** What to do about %2F, %2f, %5C and %5c (path_with_escaped_slashes_action; its redirect is refused in configuration). */
+/**
+ * What to do about %2F, %2f, %5C and %5c (path_with_escaped_slashes_action; its redirect is refused in configuration).
+ */
 export type EscapedSlashes = 'keep' | 'reject' | 'unescape-and-forward';
 
 export interface PathNormalization {
@@ -12,7 +15,10 @@ export interface PathNormalization {
 
 const PERCENT = 37;
 
-/** The path in its normal form, the query as it was; undefined refuses the request. Applying it twice changes nothing more. */
+/**
+ * The path in its normal form, the query as it was; undefined refuses the request.
+ * Applying it twice changes nothing more.
+ */
 export function normalizePath(target: string, rules: PathNormalization): string | undefined {
   const queryAt = target.indexOf('?');
   let path = queryAt === -1 ? target : target.slice(0, queryAt);

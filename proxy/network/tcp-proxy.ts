@@ -1,4 +1,5 @@
-// The TCP proxy: bytes of one downstream connection to one endpoint of a cluster and back, with half-close and back-pressure.
+// The TCP proxy: bytes of one downstream connection to one endpoint of a cluster and back,
+// with half-close and back-pressure.
 import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -44,7 +45,9 @@ export class TcpProxy implements NetworkFilter {
     this.#settings = settings;
   }
 
-  accept(transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void): NetworkConnection {
+  accept(
+    transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
+  ): NetworkConnection {
     const connection = new TcpConnection(this.#settings, transport, info, onClose);
     connection.connect();
     return connection;
