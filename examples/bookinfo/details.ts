@@ -7,7 +7,8 @@ serve('details', (_incoming, url) => {
   return {
     status: 200,
     body: {
-      id, author: 'William Shakespeare', year: 1595, type: 'paperback', pages: 200, publisher: 'PublisherA', language: 'English',
+      id, author: 'William Shakespeare', year: 1595, type: 'paperback', pages: 200, publisher: 'PublisherA',
+      language: 'English',
       'ISBN-10': '1234567890', 'ISBN-13': '123-1234567890',
     },
   };

@@ -16,12 +16,14 @@ export interface ProductPage {
 const STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d8dce3, #3a404b); --soft: light-dark(#f5f6f8, #1d2129); }
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 60rem; padding: 0 1.5rem 3rem; }
-header { align-items: baseline; border-bottom: 1px solid var(--line); display: flex; gap: 1rem; justify-content: space-between; }
+header { align-items: baseline; border-bottom: 1px solid var(--line); display: flex; gap: 1rem;
+  justify-content: space-between; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.1rem; margin-top: 0; }
 main { display: grid; gap: 1.5rem; grid-template-columns: 1fr 2fr; margin-top: 1.5rem; }
 section { background: var(--soft); border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.25rem; }
 dt { font-weight: 600; } dd { margin: 0 0 .5rem; } blockquote { margin: 0 0 1rem; }
-.black { color: light-dark(#111, #eee); } .red { color: light-dark(#c01c28, #ff6b6b); } .error { color: light-dark(#a51d2d, #ff8f8f); }
+.black { color: light-dark(#111, #eee); } .red { color: light-dark(#c01c28, #ff6b6b); }
+.error { color: light-dark(#a51d2d, #ff8f8f); }
 @media (max-width: 40rem) { main { grid-template-columns: 1fr; } }`;
 
 export function renderPage(page: ProductPage): string {
@@ -36,14 +38,16 @@ export function renderPage(page: ProductPage): string {
 
 function session(user: string | undefined): string {
   if (user !== undefined) return `<p>Signed in as <b>${escape(user)}</b> · <a href="/logout">Sign out</a></p>`;
-  return '<form method="post" action="/login"><label>User <input name="username" size="10" required placeholder="jason"></label> '
+  return '<form method="post" action="/login">'
+    + '<label>User <input name="username" size="10" required placeholder="jason"></label> '
     + '<button>Sign in</button></form>';
 }
 
 function details(part: Part): string {
   if (part.status !== 200) return error(part);
   const rows = Object.entries(part.body as Record<string, unknown>).filter(([name]) => name !== 'id');
-  return `<dl>${rows.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(String(value))}</dd>`).join('')}</dl>`;
+  const list = rows.map(([name, value]) => `<dt>${escape(name)}</dt><dd>${escape(String(value))}</dd>`);
+  return `<dl>${list.join('')}</dl>`;
 }
 
 interface Review {
@@ -55,7 +59,8 @@ interface Review {
 function reviews(part: Part): string {
   if (part.status !== 200) return error(part);
   const { reviews: list, podname } = part.body as { reviews: Review[]; podname: string };
-  const quotes = list.map((review) => `<blockquote><p>“${escape(review.text)}”</p><small>— ${escape(review.reviewer)}</small>${stars(review)}</blockquote>`);
+  const quotes = list.map((review) => `<blockquote><p>“${escape(review.text)}”</p>`
+    + `<small>— ${escape(review.reviewer)}</small>${stars(review)}</blockquote>`);
   return `${quotes.join('')}<small>Reviews served by ${escape(podname)}</small>`;
 }
 

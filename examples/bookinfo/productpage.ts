@@ -35,7 +35,11 @@ async function part(what: string, tries: number, get: () => Promise<Reply>): Pro
   for (let attempt = 1; ; attempt++) {
     const reply = await get().catch(() => undefined);
     if (reply?.status === 200) return reply;
-    if (attempt >= tries) return { status: reply?.status ?? 500, body: { error: `Sorry, ${what} are currently unavailable for this book.` } };
+    if (attempt >= tries) {
+      return {
+        status: reply?.status ?? 500, body: { error: `Sorry, ${what} are currently unavailable for this book.` },
+      };
+    }
   }
 }
 

@@ -20,11 +20,14 @@ function store(id: number, text: string): Answer {
     return { status: 400, body: { error: 'please provide valid ratings JSON' } };
   }
   if (!isRatings(ratings)) return { status: 400, body: { error: 'ratings are numbers by reviewer' } };
-  if (posted.size >= PRODUCTS_MAX && !posted.has(id)) return { status: 507, body: { error: 'too many rated products' } };
+  if (posted.size >= PRODUCTS_MAX && !posted.has(id)) {
+    return { status: 507, body: { error: 'too many rated products' } };
+  }
   posted.set(id, ratings);
   return { status: 200, body: { id, ratings } };
 }
 
 function isRatings(value: unknown): value is Record<string, number> {
-  return typeof value === 'object' && value !== null && Object.values(value).every((stars) => typeof stars === 'number');
+  return typeof value === 'object' && value !== null
+    && Object.values(value).every((stars) => typeof stars === 'number');
 }

@@ -11,14 +11,19 @@ const RATINGS_TIMEOUT_MS = 10_000;
 
 const TEXTS = [
   ['Reviewer1', 'An extremely entertaining play by Shakespeare. The slapstick humour is refreshing!'],
-  ['Reviewer2', 'Absolutely fun and entertaining. The play lacks thematic depth when compared to other plays by Shakespeare.'],
+  [
+    'Reviewer2',
+    'Absolutely fun and entertaining. The play lacks thematic depth when compared to other plays by Shakespeare.',
+  ],
 ] as const;
 
 serve(`reviews-${version}`, async (incoming, url) => {
   const id = productId(url, 'reviews');
   if (id === undefined) return { status: 400, body: { error: 'please provide numeric product id' } };
   const stars = color === undefined ? undefined : await ratingsOf(id, incoming);
-  const reviews = TEXTS.map(([reviewer, text]) => (stars === undefined ? { reviewer, text } : { reviewer, text, rating: stars(reviewer) }));
+  const reviews = TEXTS.map(
+    ([reviewer, text]) => (stars === undefined ? { reviewer, text } : { reviewer, text, rating: stars(reviewer) }),
+  );
   return { status: 200, body: { id, podname: process.env['POD_NAME'] ?? `reviews-${version}`, version, reviews } };
 });
 

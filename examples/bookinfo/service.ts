@@ -33,10 +33,12 @@ export function carriedHeaders(incoming: IncomingHttpHeaders): Record<string, st
 }
 
 /**
- * GETs JSON from `http://<service>:9080<path>`. With HTTP_PROXY set (the sidecar's explicit-proxy listener) the request goes
- * there in absolute form. Rejects when nothing answers within `timeoutMs`.
+ * GETs JSON from `http://<service>:9080<path>`. With HTTP_PROXY set (the sidecar's explicit-proxy listener) the request
+ * goes there in absolute form. Rejects when nothing answers within `timeoutMs`.
  */
-export function call(service: string, path: string, headers: Record<string, string>, timeoutMs: number): Promise<Reply> {
+export function call(
+  service: string, path: string, headers: Record<string, string>, timeoutMs: number,
+): Promise<Reply> {
   const target = new URL(`http://${service}:9080${path}`);
   const proxy = process.env['HTTP_PROXY'];
   const via = proxy === undefined ? target : new URL(proxy);
@@ -105,7 +107,8 @@ function send(outgoing: ServerResponse, { status, body, headers }: Answer): void
   const html = typeof body === 'string';
   const text = html ? body : JSON.stringify(body);
   outgoing.writeHead(status, {
-    'content-type': html ? 'text/html; charset=utf-8' : 'application/json', 'content-length': Buffer.byteLength(text), ...headers,
+    'content-type': html ? 'text/html; charset=utf-8' : 'application/json', 'content-length': Buffer.byteLength(text),
+    ...headers,
   });
   outgoing.end(text);
 }

@@ -1,7 +1,11 @@
-// Where each workload of the demo lives: an address of its own out of 127/8, or ports on 127.0.0.1 where there is only that.
+// Where each workload of the demo lives: an address of its own out of 127/8,
+// or ports on 127.0.0.1 where there is only that.
 import { createServer } from 'node:net';
 
-/** A workload's "pod": the sidecar takes `inbound` from the mesh and gives to `app`; the application calls out by `outbound`. */
+/**
+ * A workload's "pod": the sidecar takes `inbound` from the mesh and gives to `app`;
+ * the application calls out by `outbound`.
+ */
 export interface PodAddress {
   readonly ip: string;
   readonly inboundPort: number;
@@ -31,7 +35,8 @@ export async function planPods(count: number, seed: number): Promise<PodAddress[
 async function planByPorts(count: number): Promise<PodAddress[]> {
   const ports = await freePorts(count * 4);
   return Array.from({ length: count }, (_, i) => ({
-    ip: '127.0.0.1', inboundPort: ports[i * 4]!, appPort: ports[i * 4 + 1]!, outboundPort: ports[i * 4 + 2]!, adminPort: ports[i * 4 + 3]!,
+    ip: '127.0.0.1', inboundPort: ports[i * 4]!, appPort: ports[i * 4 + 1]!, outboundPort: ports[i * 4 + 2]!,
+    adminPort: ports[i * 4 + 3]!,
   }));
 }
 

@@ -108,7 +108,9 @@ export class Demo {
     await this.#launch(this.#controlPlane());
     say(`control plane and certificate authority are up (${this.tracesUrl})`);
     const sidecars = this.workloads.map((workload) => this.#sidecar(workload));
-    const apps = this.workloads.filter((workload) => !isGateway(workload)).map((workload) => this.#application(workload));
+    const apps = this.workloads.filter((workload) => !isGateway(workload)).map(
+      (workload) => this.#application(workload),
+    );
     let ready = 0;
     const total = sidecars.length + apps.length;
     await Promise.all([...sidecars, ...apps].map(async (process) => {
@@ -123,8 +125,11 @@ export class Demo {
   /** Resolves when the product page answers through the gateway with everything on it. */
   async untilServing(): Promise<void> {
     const deadline = performance.now() + 30_000;
-    while (!(await answers(this.productPageUrl, (text) => text.includes('Reviews served by') && text.includes('PublisherA')))) {
-      if (performance.now() > deadline) throw new Error(`the product page does not answer; logs are in ${join(this.folder, 'logs')}`);
+    const isWhole = (text: string): boolean => text.includes('Reviews served by') && text.includes('PublisherA');
+    while (!(await answers(this.productPageUrl, isWhole))) {
+      if (performance.now() > deadline) {
+        throw new Error(`the product page does not answer; logs are in ${join(this.folder, 'logs')}`);
+      }
     }
   }
 
@@ -154,8 +159,8 @@ export class Demo {
 
   #controlPlane(): ManagedProcess {
     const { xds, ca } = this.#mesh;
-    const args = [WEFT, 'control', '--config', this.meshDir, '--xds', `${xds.host}:${xds.port}`, '--secure', `${ca.host}:${ca.port}`,
-      '--http', `127.0.0.1:${this.httpPort}`, '--ca-dir', join(this.folder, 'ca')];
+    const args = [WEFT, 'control', '--config', this.meshDir, '--xds', `${xds.host}:${xds.port}`,
+      '--secure', `${ca.host}:${ca.port}`, '--http', `127.0.0.1:${this.httpPort}`, '--ca-dir', join(this.folder, 'ca')];
     return this.#managed('control', args, {}, () => answers(`http://127.0.0.1:${this.httpPort}/api/status`));
   }
 
@@ -167,7 +172,8 @@ export class Demo {
   #application(workload: Workload): ManagedProcess {
     const { pod, name, version, entry } = workload;
     const env = {
-      HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name, HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}`,
+      HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name,
+      HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}`,
       NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
     };
     return this.#managed(`app/${name}`, [entry!], env, () => answers(`http://${pod.ip}:${pod.appPort}/health`));

@@ -65,7 +65,11 @@ export class ManagedProcess {
     while (!(await this.plan.ready())) {
       if (this.#state === 'stopping' || this.#state === 'stopped') return;
       if (this.#deaths > STARTS_MAX) throw new Error(`${this.plan.name} does not start. It said:\n${this.#lastOutput}`);
-      if (performance.now() > deadline) throw new Error(`${this.plan.name} is not ready after ${READY_TIMEOUT_MS / 1000} s. It said:\n${this.#lastOutput}`);
+      if (performance.now() > deadline) {
+        throw new Error(
+          `${this.plan.name} is not ready after ${READY_TIMEOUT_MS / 1000} s. It said:\n${this.#lastOutput}`,
+        );
+      }
       await delay(POLL_MS);
     }
   }

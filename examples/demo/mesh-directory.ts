@@ -21,7 +21,9 @@ export async function writeMesh(directory: string, workloads: readonly Workload[
 
 /** A folder of the user's own needs to know where the pods are as well. */
 export async function writePods(directory: string, workloads: readonly Workload[]): Promise<void> {
-  const entries = workloads.filter((workload) => !isGateway(workload)).map((workload) => stringify(workloadEntry(workload)));
+  const entries = workloads.filter((workload) => !isGateway(workload)).map(
+    (workload) => stringify(workloadEntry(workload)),
+  );
   const head = '# Where the pods of this demo are. Written at each start; edit the other files.\n';
   await replaceFile(join(directory, PODS_FILE), head + entries.join('---\n'));
 }

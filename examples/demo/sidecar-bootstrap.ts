@@ -21,15 +21,19 @@ export interface HostPort {
 /** A JSON bootstrap; YAML readers read it too. */
 export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenFile: string): unknown {
   const { pod, name, namespace } = workload;
+  const type = isGateway(workload) ? 'router' : 'sidecar';
   return {
     node: {
-      id: `${isGateway(workload) ? 'router' : 'sidecar'}~${pod.ip}~${name}.${namespace}~${namespace}.svc.${TRUST_DOMAIN}`,
+      id: `${type}~${pod.ip}~${name}.${namespace}~${namespace}.svc.${TRUST_DOMAIN}`,
       cluster: `${workload.app}.${namespace}`,
       metadata: metadataOf(workload, mesh, tokenFile),
     },
     admin: { address: socketAddress({ host: pod.ip, port: pod.adminPort }) },
     dynamic_resources: {
-      ads_config: { api_type: 'DELTA_GRPC', transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }] },
+      ads_config: {
+        api_type: 'DELTA_GRPC', transport_api_version: 'V3',
+        grpc_services: [{ envoy_grpc: { cluster_name: 'xds-grpc' } }],
+      },
       cds_config: { ads: {}, resource_api_version: 'V3' },
       lds_config: { ads: {}, resource_api_version: 'V3' },
     },
@@ -49,11 +53,17 @@ function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string):
     MESH_ID: TRUST_DOMAIN,
     INSTANCE_IPS: pod.ip,
     INTERCEPTION_MODE: 'NONE',
-    WEFT_CA: { address: `${mesh.ca.host}:${mesh.ca.port}`, token_file: tokenFile, root_file: mesh.rootFile, trust_domain: TRUST_DOMAIN },
+    WEFT_CA: {
+      address: `${mesh.ca.host}:${mesh.ca.port}`, token_file: tokenFile, root_file: mesh.rootFile,
+      trust_domain: TRUST_DOMAIN,
+    },
     ...(mesh.extraCollectors.length > 0 && { WEFT_ZIPKIN: mesh.extraCollectors }),
     ...(isGateway(workload)
       ? { WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 80: mesh.gatewayPort } }
-      : { WEFT_OUTBOUND_LISTEN: `${pod.ip}:${pod.outboundPort}`, WEFT_APP_PORTS: { [pod.inboundPort]: `${pod.ip}:${pod.appPort}` } }),
+      : {
+        WEFT_OUTBOUND_LISTEN: `${pod.ip}:${pod.outboundPort}`,
+        WEFT_APP_PORTS: { [pod.inboundPort]: `${pod.ip}:${pod.appPort}` },
+      }),
   };
 }
 
@@ -62,7 +72,9 @@ function xdsCluster(xds: HostPort): unknown {
     name: 'xds-grpc',
     type: 'STATIC',
     connect_timeout: '1s',
-    load_assignment: { cluster_name: 'xds-grpc', endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(xds) } }] }] },
+    load_assignment: {
+      cluster_name: 'xds-grpc', endpoints: [{ lb_endpoints: [{ endpoint: { address: socketAddress(xds) } }] }],
+    },
     typed_extension_protocol_options: {
       'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': {
         '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions',

@@ -11,7 +11,9 @@ export interface TrafficReport {
 const FAILURES_KEPT = 20;
 
 /** Runs `work` while `clients` ask for pages; rejects when one of them failed, and stops them in any case. */
-export async function withSteadyTraffic<T>(tour: TourContext, clients: number, work: () => Promise<T>): Promise<{ result: T; report: TrafficReport }> {
+export async function withSteadyTraffic<T>(
+  tour: TourContext, clients: number, work: () => Promise<T>,
+): Promise<{ result: T; report: TrafficReport }> {
   const failures: string[] = [];
   let stopping = false;
   let sent = 0;
@@ -33,7 +35,9 @@ export async function withSteadyTraffic<T>(tour: TourContext, clients: number, w
     const result = await work();
     stopping = true;
     await running;
-    if (failures.length > 0) throw new Error(`${failures.length} of ${sent} requests beside it failed: ${failures.slice(0, 3).join('; ')}`);
+    if (failures.length > 0) {
+      throw new Error(`${failures.length} of ${sent} requests beside it failed: ${failures.slice(0, 3).join('; ')}`);
+    }
     return { result, report: { sent, slowestMs } };
   } finally {
     stopping = true;

@@ -1,4 +1,5 @@
-// What every step of the tour uses: the running demo, a client in front of the gateway, rules put in force, traffic meanwhile.
+// What every step of the tour uses: the running demo, a client in front of the gateway, rules put
+// in force, traffic meanwhile.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Demo } from './demo.ts';
 import { applyTask } from './mesh-directory.ts';
@@ -77,7 +78,9 @@ export class TourContext {
   }
 }
 
-export async function until(what: string, condition: () => Promise<boolean>, timeoutMs = RULE_TIMEOUT_MS): Promise<void> {
+export async function until(
+  what: string, condition: () => Promise<boolean>, timeoutMs = RULE_TIMEOUT_MS,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await condition())) {
     if (performance.now() > deadline) throw new Error(`${what}: not after ${timeoutMs / 1000} s`);
@@ -90,7 +93,12 @@ export function check(holds: boolean, what: string): asserts holds {
 }
 
 function viewOf({ status, durationMs, body }: Answer): PageView {
-  if (status !== 200) return { status, durationMs, reviewsStatus: 0, version: undefined, reviewsError: body.slice(0, 200), ratingsError: undefined };
+  if (status !== 200) {
+    return {
+      status, durationMs, reviewsStatus: 0, version: undefined, reviewsError: body.slice(0, 200),
+      ratingsError: undefined,
+    };
+  }
   const { reviews } = JSON.parse(body) as PageJson;
   return {
     status, durationMs, reviewsStatus: reviews.status, version: reviews.body.version, reviewsError: reviews.body.error,
@@ -100,5 +108,6 @@ function viewOf({ status, durationMs, body }: Answer): PageView {
 
 /** Whether a page came whole, reviews included. */
 export function isWhole(view: PageView): boolean {
-  return view.status === 200 && view.reviewsStatus === 200 && view.reviewsError === undefined && view.ratingsError === undefined;
+  return view.status === 200 && view.reviewsStatus === 200 && view.reviewsError === undefined
+    && view.ratingsError === undefined;
 }

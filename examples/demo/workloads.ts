@@ -28,7 +28,9 @@ interface Kind {
 
 const KINDS: readonly Kind[] = [
   { name: 'ingressgateway', app: 'ingressgateway', version: 'v1', account: 'ingressgateway', file: undefined },
-  { name: 'productpage-v1', app: 'productpage', version: 'v1', account: 'bookinfo-productpage', file: 'productpage.ts' },
+  {
+    name: 'productpage-v1', app: 'productpage', version: 'v1', account: 'bookinfo-productpage', file: 'productpage.ts',
+  },
   { name: 'details-v1', app: 'details', version: 'v1', account: 'bookinfo-details', file: 'details.ts' },
   { name: 'ratings-v1', app: 'ratings', version: 'v1', account: 'bookinfo-ratings', file: 'ratings.ts' },
   { name: 'reviews-v1-a', app: 'reviews', version: 'v1', account: 'bookinfo-reviews', file: 'reviews.ts' },
@@ -41,7 +43,8 @@ export const WORKLOAD_COUNT: number = KINDS.length;
 
 export function planWorkloads(pods: readonly PodAddress[]): Workload[] {
   return KINDS.map(({ name, app, version, account, file }, i) => ({
-    name, app, version, serviceAccount: account, pod: pods[i]!, namespace: file === undefined ? GATEWAY_NAMESPACE : NAMESPACE,
+    name, app, version, serviceAccount: account, pod: pods[i]!,
+    namespace: file === undefined ? GATEWAY_NAMESPACE : NAMESPACE,
     entry: file === undefined ? undefined : fileURLToPath(new URL(`../bookinfo/${file}`, import.meta.url)),
   }));
 }

@@ -14,15 +14,23 @@ export const delayJason: Step = {
     const traceId = 'da1a'.padStart(32, '7');
     await tour.rule('delay-jason', async () => (await tour.page('jason')).reviewsError !== undefined);
     const context = { 'x-b3-traceid': traceId, 'x-b3-spanid': '00000000000000a1', 'x-b3-sampled': '1' };
-    const { result: view, report: { sent, slowestMs } } = await withSteadyTraffic(tour, 2, () => tour.page('jason', context));
+    const { result: view, report: { sent, slowestMs } } = await withSteadyTraffic(
+      tour, 2, () => tour.page('jason', context),
+    );
     check(view.reviewsError?.startsWith('Sorry, product reviews are currently unavailable') === true,
       `jason's page should say that reviews are unavailable: ${JSON.stringify(view)}`);
-    check(view.durationMs > PATIENCE_MS, `jason's page should have waited for about 6 s, not ${Math.round(view.durationMs)} ms`);
+    check(
+      view.durationMs > PATIENCE_MS,
+      `jason's page should have waited for about 6 s, not ${Math.round(view.durationMs)} ms`,
+    );
     check(slowestMs < 3000, `nobody else may be slowed, but one request took ${Math.round(slowestMs)} ms`);
-    const trace = await traceOf(tour, traceId, (spans) => spans.some((span) => span.duration > DELAY_US && span.name.includes('ratings')));
+    const trace = await traceOf(
+      tour, traceId, (spans) => spans.some((span) => span.duration > DELAY_US && span.name.includes('ratings')),
+    );
     const slow = trace.find((span) => span.duration > DELAY_US && span.name.includes('ratings'))!;
-    return `jason waited ${(view.durationMs / 1000).toFixed(1)} s and read "${view.reviewsError}"; the span "${slow.name}" took `
-      + `${(slow.duration / 1e6).toFixed(1)} s; ${sent} requests of others meanwhile, the slowest ${Math.round(slowestMs)} ms`;
+    return `jason waited ${(view.durationMs / 1000).toFixed(1)} s and read "${view.reviewsError}"; `
+      + `the span "${slow.name}" took ${(slow.duration / 1e6).toFixed(1)} s; `
+      + `${sent} requests of others meanwhile, the slowest ${Math.round(slowestMs)} ms`;
   },
 };
 

@@ -11,7 +11,10 @@ const REQUESTS = 60;
 const STILL_ROUNDS = 16;
 const ROUND_MS = 500;
 
-/** What REQUESTS pages of an ordinary user cause while everybody sees v3: each hop counted at its client and at its server. */
+/**
+ * What REQUESTS pages of an ordinary user cause while everybody sees v3:
+ * each hop counted at its client and at its server.
+ */
 const EXPECTED: readonly (readonly [service: string, version: string])[] = [
   ['productpage', 'v1'], ['details', 'v1'], ['reviews', 'v3'], ['ratings', 'v1'],
 ];
@@ -21,7 +24,10 @@ export const exactMetrics: Step = {
   run: async (tour) => {
     const before = await settledScrape(tour);
     const views = await tour.pages(REQUESTS, 'counted');
-    check(views.every((view) => isWhole(view) && view.version === 'v3'), 'every page should show v3 while the counts are taken');
+    check(
+      views.every((view) => isWhole(view) && view.version === 'v3'),
+      'every page should show v3 while the counts are taken',
+    );
     const after = await scrape(tour);
     const wrong: string[] = [];
     const seen = new Set<string>();
@@ -33,9 +39,12 @@ export const exactMetrics: Step = {
         if (grown !== REQUESTS) wrong.push(`${key}: ${grown}`);
       }
     }
-    for (const [key, value] of after) if (!seen.has(key) && value !== (before.get(key) ?? 0)) wrong.push(`${key}: ${value - (before.get(key) ?? 0)}`);
+    for (const [key, value] of after) {
+      if (!seen.has(key) && value !== (before.get(key) ?? 0)) wrong.push(`${key}: ${value - (before.get(key) ?? 0)}`);
+    }
     check(wrong.length === 0, `after ${REQUESTS} pages these grew otherwise: ${wrong.join('; ')}`);
-    return `${REQUESTS} pages: ${EXPECTED.length} services counted ${REQUESTS} each by reporter source and by reporter destination, nothing else grew`;
+    return `${REQUESTS} pages: ${EXPECTED.length} services counted ${REQUESTS} each by reporter source `
+      + `and by reporter destination, nothing else grew`;
   },
 };
 

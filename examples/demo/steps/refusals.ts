@@ -27,14 +27,23 @@ export const strangers: Step = {
     const plaintext = await overPlaintext(ip, inboundPort);
     check(plaintext === '', `a plaintext request should get no answer, but got: ${plaintext.slice(0, 80)}`);
     const ours = join(tour.demo.folder, 'ca');
-    const stranger = await overTls(ip, inboundPort, credentials(join(tour.demo.folder, 'other-ca'), 'bookinfo-reviews', ours));
-    check(!stranger.startsWith('HTTP/'), `a certificate of another root should be refused, but got: ${stranger.slice(0, 80)}`);
+    const stranger = await overTls(
+      ip, inboundPort, credentials(join(tour.demo.folder, 'other-ca'), 'bookinfo-reviews', ours),
+    );
+    check(
+      !stranger.startsWith('HTTP/'),
+      `a certificate of another root should be refused, but got: ${stranger.slice(0, 80)}`,
+    );
     const details = await overTls(ip, inboundPort, credentials(ours, 'bookinfo-details', ours));
     check(details.startsWith('HTTP/1.1 403') && details.includes('RBAC: access denied'),
       `details is not named by the policy of ratings and should get 403, but got: ${details.slice(0, 120)}`);
     const reviews = await overTls(ip, inboundPort, credentials(ours, 'bookinfo-reviews', ours));
-    check(reviews.startsWith('HTTP/1.1 200'), `reviews is named by the policy and should pass, but got: ${reviews.slice(0, 120)}`);
-    return `plaintext: closed without an answer; another root: ${stranger}; identity details: 403 "RBAC: access denied"; identity reviews: 200`;
+    check(
+      reviews.startsWith('HTTP/1.1 200'),
+      `reviews is named by the policy and should pass, but got: ${reviews.slice(0, 120)}`,
+    );
+    return `plaintext: closed without an answer; another root: ${stranger}; `
+      + `identity details: 403 "RBAC: access denied"; identity reviews: 200`;
   },
 };
 
@@ -48,7 +57,9 @@ function credentials(caDir: string, serviceAccount: string, trustedDir: string):
   const result = authority.issue({ csr: createCsr(privateKey, identity), identity, caller: 'the guided tour' });
   if ('fault' in result) throw new Error(result.fault);
   const roots = openStore({ dir: trustedDir, trustDomain: TRUST_DOMAIN }).roots.map((root) => root.toString()).join('');
-  return { cert: result.issued.chain.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), ca: roots };
+  return {
+    cert: result.issued.chain.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), ca: roots,
+  };
 }
 
 /** All that came back before the connection ended. */

@@ -18,11 +18,14 @@ function describe(counts: ReadonlyMap<string, number>): string {
 /** Every one of `views` shows `version`. */
 function checkAll(views: readonly PageView[], version: string, who: string): string {
   const counts = countVersions(views);
-  check(counts.size === 1 && counts.has(version), `${who} should see reviews ${version} only, but saw: ${describe(counts)}`);
+  check(
+    counts.size === 1 && counts.has(version), `${who} should see reviews ${version} only, but saw: ${describe(counts)}`,
+  );
   return `${who}: ${describe(counts)}`;
 }
 
-const sees = (tour: TourContext, version: string, user?: string) => async (): Promise<boolean> => (await tour.page(user)).version === version;
+const sees = (tour: TourContext, version: string, user?: string) => async (): Promise<boolean> =>
+  (await tour.page(user)).version === version;
 
 export const allV1: Step = {
   title: '(a) all users get reviews v1',
@@ -52,7 +55,10 @@ export const shiftTraffic: Step = {
     const half = countVersions(await tour.pages(DRAWS));
     const v3 = half.get('v3') ?? 0;
     check(v3 + (half.get('v1') ?? 0) === DRAWS, `only v1 and v3 should be seen: ${describe(half)}`);
-    check(Math.abs(v3 - DRAWS / 2) <= DEVIATION_MAX, `v3 should be seen ${DRAWS / 2} ± ${DEVIATION_MAX} times of ${DRAWS}: ${describe(half)}`);
+    check(
+      Math.abs(v3 - DRAWS / 2) <= DEVIATION_MAX,
+      `v3 should be seen ${DRAWS / 2} ± ${DEVIATION_MAX} times of ${DRAWS}: ${describe(half)}`,
+    );
     await tour.rule('shift-100-v3', async () => countVersions(await tour.pages(12)).get('v3') === 12);
     return `at 50 %: ${describe(half)}; at 100 %: ${checkAll(await tour.pages(100), 'v3', 'everybody')}`;
   },

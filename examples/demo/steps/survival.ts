@@ -16,7 +16,8 @@ spec:
 
 /** What the control plane says of files that it refused; '' when there are none. */
 async function refusals(tour: TourContext): Promise<string> {
-  const { refusedFiles } = (await tour.json('/api/status')) as { refusedFiles: readonly { errors: readonly string[] }[] };
+  const status = await tour.json('/api/status');
+  const { refusedFiles } = status as { refusedFiles: readonly { errors: readonly string[] }[] };
   return refusedFiles.flatMap(({ errors }) => errors).join('; ');
 }
 

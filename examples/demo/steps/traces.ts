@@ -15,7 +15,9 @@ export interface SpanView {
 }
 
 /** The spans of a trace, once `complete` is content with them. */
-export async function traceOf(tour: TourContext, traceId: string, complete: (spans: readonly SpanView[]) => boolean): Promise<readonly SpanView[]> {
+export async function traceOf(
+  tour: TourContext, traceId: string, complete: (spans: readonly SpanView[]) => boolean,
+): Promise<readonly SpanView[]> {
   let spans: readonly SpanView[] = [];
   await until(`trace ${traceId} is complete`, async () => {
     spans = await spansOf(tour, traceId);
@@ -32,7 +34,9 @@ async function spansOf(tour: TourContext, traceId: string): Promise<readonly Spa
 const SERVICES = ['ingressgateway', 'productpage', 'details', 'reviews', 'ratings'];
 
 function servicesOf(spans: readonly SpanView[], kind: string): Set<string> {
-  return new Set(spans.filter((span) => span.kind === kind).map((span) => (span.localEndpoint?.serviceName ?? '').split('.')[0]!));
+  return new Set(
+    spans.filter((span) => span.kind === kind).map((span) => (span.localEndpoint?.serviceName ?? '').split('.')[0]!),
+  );
 }
 
 export const oneTrace: Step = {
@@ -40,11 +44,13 @@ export const oneTrace: Step = {
   run: async (tour) => {
     const traceId = '0af7651916cd43dd8448eb211c80319c';
     await tour.page('jason', { 'x-b3-traceid': traceId, 'x-b3-spanid': '00000000000000f1', 'x-b3-sampled': '1' });
-    const spans = await traceOf(tour, traceId, (all) => SERVICES.slice(1).every((name) => servicesOf(all, 'SERVER').has(name))
+    const spans = await traceOf(tour, traceId, (all) =>
+      SERVICES.slice(1).every((name) => servicesOf(all, 'SERVER').has(name))
       && ['ingressgateway', 'productpage', 'reviews'].every((name) => servicesOf(all, 'CLIENT').has(name)));
     const ids = new Set(spans.map((span) => span.id));
     const roots = spans.filter((span) => span.parentId === undefined || !ids.has(span.parentId));
     check(roots.length === 1, `one root is expected, not ${roots.map((span) => span.name).join(', ')}`);
-    return `${spans.length} spans of ${new Set(spans.map((span) => span.localEndpoint?.serviceName)).size} services under one root "${roots[0]!.name}"`;
+    const services = new Set(spans.map((span) => span.localEndpoint?.serviceName));
+    return `${spans.length} spans of ${services.size} services under one root "${roots[0]!.name}"`;
   },
 };
