@@ -1,4 +1,5 @@
-// The same bootstrap and the same requests through weft and through a real Envoy: status, headers and bodies must agree.
+// The same bootstrap and the same requests through weft and through a real Envoy: status,
+// headers and bodies must agree.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -17,8 +18,13 @@ const bootstrap = (name: string): string => fileURLToPath(new URL(`bootstraps/${
 
 /** What is compared, with what chance decides blanked out. */
 function comparable(answer: RawAnswer): unknown {
-  const headers = answer.headers.map(([name, value]) => `${name}: ${VOLATILE_RESPONSE_HEADERS.includes(name) ? '…' : value}`).toSorted();
-  return { status: answer.status, headers: headers.filter((line) => !line.startsWith('content-length') || !isEcho(answer)), body: bodyOf(answer) };
+  const headers = answer.headers.map(
+    ([name, value]) => `${name}: ${VOLATILE_RESPONSE_HEADERS.includes(name) ? '…' : value}`,
+  ).toSorted();
+  return {
+    status: answer.status, headers: headers.filter((line) => !line.startsWith('content-length') || !isEcho(answer)),
+    body: bodyOf(answer),
+  };
 }
 
 function isEcho(answer: RawAnswer): boolean {
@@ -29,7 +35,9 @@ function isEcho(answer: RawAnswer): boolean {
 function bodyOf(answer: RawAnswer): unknown {
   if (!isEcho(answer)) return answer.body;
   const echo = JSON.parse(answer.body) as Echo;
-  const headers = Object.entries(echo.headers).map(([name, value]) => `${name}: ${VOLATILE_REQUEST_HEADERS.includes(name) ? '…' : value}`);
+  const headers = Object.entries(echo.headers).map(
+    ([name, value]) => `${name}: ${VOLATILE_REQUEST_HEADERS.includes(name) ? '…' : value}`,
+  );
   return { ...echo, headers: headers.filter((line) => !line.startsWith('x-request-key')).toSorted() };
 }
 
@@ -44,7 +52,9 @@ async function ask(port: number, request: RawRequest | string): Promise<RawAnswe
   }
 }
 
-async function compare(name: string, request: RawRequest | string, pair: SideBySide, port: number): Promise<string | undefined> {
+async function compare(
+  name: string, request: RawRequest | string, pair: SideBySide, port: number,
+): Promise<string | undefined> {
   const theirs = await ask(pair.envoy.portOf(port), request);
   const ours = await ask(pair.weft.portOf(port), request);
   const difference = DIFFERENCES.find((row) => row.request === name);
@@ -64,11 +74,18 @@ async function compare(name: string, request: RawRequest | string, pair: SideByS
 
 /** Only the lines that differ: - Envoy's, + weft's. */
 function lineDifference(theirs: unknown, ours: unknown): string {
-  const [a, b] = [theirs, ours].map((value) => JSON.stringify(value, undefined, 1).split('\n').map((line) => line.trim()));
-  return [...a!.filter((line) => !b!.includes(line)).map((line) => `  - ${line}`), ...b!.filter((line) => !a!.includes(line)).map((line) => `  + ${line}`)].join('\n');
+  const [a, b] = [theirs, ours].map(
+    (value) => JSON.stringify(value, undefined, 1).split('\n').map((line) => line.trim()),
+  );
+  return [
+    ...a!.filter((line) => !b!.includes(line)).map((line) => `  - ${line}`),
+    ...b!.filter((line) => !a!.includes(line)).map((line) => `  + ${line}`),
+  ].join('\n');
 }
 
-async function compareAll(requests: readonly (readonly [string, RawRequest | string])[], pair: SideBySide, port: number): Promise<void> {
+async function compareAll(
+  requests: readonly (readonly [string, RawRequest | string])[], pair: SideBySide, port: number,
+): Promise<void> {
   const problems: string[] = [];
   for (const [name, request] of requests) {
     const problem = await compare(name, request, pair, port);
@@ -89,6 +106,8 @@ test('the sidecar-like bootstrap answers as Envoy does', { skip }, async () => {
   await using v2 = await EchoServer.start('reviews-v2');
   await using ratings = await EchoServer.start('ratings');
   const shared = new Map([[18_021, v1.port], [18_022, v2.port], [18_023, ratings.port], [18_029, 1]]);
-  await using pair = await SideBySide.start(envoy, bootstrap('sidecar'), { own: [18_010, 18_011], shared, listener: 18_010 });
+  await using pair = await SideBySide.start(envoy, bootstrap('sidecar'), {
+    own: [18_010, 18_011], shared, listener: 18_010,
+  });
   await compareAll(SIDECAR_REQUESTS, pair, 18_010);
 });

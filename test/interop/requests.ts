@@ -20,7 +20,10 @@ export const MINIMAL_REQUESTS: readonly Named[] = [
   ['repeated header', { path: '/', headers: [['x-a', '1'], ['x-a', '2']] }],
   ['upper-case names', { path: '/', headers: [['X-Upper-Case', 'Value']] }],
   ['empty header value', { path: '/', headers: [['x-empty', '']] }],
-  ['hop-by-hop headers', { path: '/', headers: [['connection', 'keep-alive, x-hop'], ['x-hop', '1'], ['keep-alive', 'timeout=5']] }],
+  [
+    'hop-by-hop headers',
+    { path: '/', headers: [['connection', 'keep-alive, x-hop'], ['x-hop', '1'], ['keep-alive', 'timeout=5']] },
+  ],
   ['te trailers', { path: '/', headers: [['te', 'trailers'], ['connection', 'te']] }],
   ['upstream 404', { path: '/', headers: [['x-status', '404']] }],
   ['upstream 500', { path: '/', headers: [['x-status', '500']] }],
@@ -35,8 +38,14 @@ export const MINIMAL_REQUESTS: readonly Named[] = [
   ['own forwarding headers', { path: '/', headers: [['x-forwarded-for', '1.2.3.4'], ['x-forwarded-proto', 'https']] }],
   ['own request id', { path: '/', headers: [['x-request-id', 'abc']] }],
   ['client cert header', { path: '/', headers: [['x-forwarded-client-cert', 'By=x;URI=y']] }],
-  ['retries asked for by header', { path: '/', headers: [['x-envoy-retry-on', '5xx'], ['x-fail-times', '1'], ['x-request-key', 'k%KEY%']] }],
-  ['both lengths', raw('POST / HTTP/1.1', 'host: a', 'content-length: 5', 'transfer-encoding: chunked', '', '0', '', '')],
+  [
+    'retries asked for by header',
+    { path: '/', headers: [['x-envoy-retry-on', '5xx'], ['x-fail-times', '1'], ['x-request-key', 'k%KEY%']] },
+  ],
+  [
+    'both lengths',
+    raw('POST / HTTP/1.1', 'host: a', 'content-length: 5', 'transfer-encoding: chunked', '', '0', '', ''),
+  ],
   ['two lengths', raw('POST / HTTP/1.1', 'host: a', 'content-length: 5', 'content-length: 6', '', 'hello')],
   ['bad length', raw('POST / HTTP/1.1', 'host: a', 'content-length: +5', '', 'hello')],
   ['folded header', raw('GET / HTTP/1.1', 'host: a', 'x-a: 1', ' 2', '', '')],
@@ -47,7 +56,10 @@ export const MINIMAL_REQUESTS: readonly Named[] = [
   ['HTTP/1.2', raw('GET / HTTP/1.2', 'host: a', '', '')],
   ['unknown transfer coding', raw('POST / HTTP/1.1', 'host: a', 'transfer-encoding: gzip, chunked', '', '0', '', '')],
   ['bad chunk size', raw('POST / HTTP/1.1', 'host: a', 'transfer-encoding: chunked', '', 'xyz', '', '')],
-  ['headers over 60 KiB', { path: '/', headers: Array.from({ length: 12 }, (_, i) => [`x-${i}`, 'v'.repeat(6000)] as const) }],
+  [
+    'headers over 60 KiB',
+    { path: '/', headers: Array.from({ length: 12 }, (_, i) => [`x-${i}`, 'v'.repeat(6000)] as const) },
+  ],
   ['more than 100 headers', { path: '/', headers: Array.from({ length: 120 }, (_, i) => [`x-${i}`, 'v'] as const) }],
 ];
 
@@ -74,9 +86,15 @@ export const SIDECAR_REQUESTS: readonly Named[] = [
   ['direct response', { host: 'reviews', path: '/teapot' }],
   ['direct response to HEAD', { method: 'HEAD', host: 'reviews', path: '/teapot' }],
   ['removed request header', { host: 'reviews', path: '/', headers: [['x-internal', '1']] }],
-  ['internal headers of strangers', { host: 'reviews', path: '/', headers: [['x-envoy-max-retries', '3'], ['x-envoy-internal', 'true']] }],
+  [
+    'internal headers of strangers',
+    { host: 'reviews', path: '/', headers: [['x-envoy-max-retries', '3'], ['x-envoy-internal', 'true']] },
+  ],
   ['forwarded for', { host: 'reviews', path: '/', headers: [['x-forwarded-for', '9.9.9.9']] }],
-  ['retry until it works', { host: 'reviews', path: '/flaky', headers: [['x-fail-times', '2'], ['x-request-key', 'retry%KEY%']] }],
+  [
+    'retry until it works',
+    { host: 'reviews', path: '/flaky', headers: [['x-fail-times', '2'], ['x-request-key', 'retry%KEY%']] },
+  ],
   ['retries run out', { host: 'reviews', path: '/flaky', headers: [['x-status', '503']] }],
   ['status that is not retried', { host: 'reviews', path: '/flaky', headers: [['x-status', '500']] }],
   ['per-try timeout', { host: 'reviews', path: '/flaky', headers: [['x-delay-ms', '900']] }],

@@ -1,4 +1,5 @@
-// `npm run test:interop`: brings the independent peers that registries have, says what it skips, runs the interop tests.
+// `npm run test:interop`: brings the independent peers that registries have, says what it skips,
+// runs the interop tests.
 import { spawnSync } from 'node:child_process';
 import { findEnvoy, findProgram, reasonToSkip } from '../harness/peers.ts';
 
@@ -13,4 +14,6 @@ for (const program of ['curl', 'openssl', 'promtool', 'nginx', 'haproxy', 'wrk']
 }
 
 const flags = ['--test', '--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000'];
-process.exitCode = spawnSync(process.execPath, [...flags, 'test/interop/**/*.test.ts'], { stdio: 'inherit', env }).status ?? 1;
+process.exitCode = spawnSync(process.execPath, [...flags, 'test/interop/**/*.test.ts'], {
+  stdio: 'inherit', env,
+}).status ?? 1;
