@@ -16,7 +16,9 @@ import { TestProxy, bootstrapOf, decoded, httpListener, routeTo, staticCluster }
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 
 /** One GET by node:http; the status and whether the server closes the connection. */
-function fetchBy(agent: Agent, url: string, headers: Record<string, string> = {}): Promise<{ status: number; connection: string | undefined }> {
+function fetchBy(
+  agent: Agent, url: string, headers: Record<string, string> = {},
+): Promise<{ status: number; connection: string | undefined }> {
   return new Promise((resolve, reject) => {
     get(url, { agent, headers }, (incoming) => {
       incoming.resume();
@@ -33,7 +35,9 @@ test('F17 SIGTERM: the request in flight finishes, connections are told to close
   listener.address.socket_address.port_value = port!;
   const file = join(folder, 'bootstrap.json');
   await writeFile(file, JSON.stringify(bootstrapOf([listener], [staticCluster('app', [upstream.port])])));
-  const proxy = new ServerProcess(process.execPath, [WEFT, 'proxy', '-c', file, '--concurrency', '1'], { name: 'weft' });
+  const proxy = new ServerProcess(
+    process.execPath, [WEFT, 'proxy', '-c', file, '--concurrency', '1'], { name: 'weft' },
+  );
   const agent = new Agent({ keepAlive: true });
   try {
     await proxy.until(() => answers(`http://127.0.0.1:${port}/`));
@@ -68,7 +72,10 @@ test('F19 S95 a worker that dies is replaced, and the other one goes on', async 
   await proxy.running.supervisor.pool.killWorker(0);
   await until('the death is counted', () => proxy.stat('server.worker_deaths') === 1);
   assert.equal(proxy.stat('cluster.app.upstream_rq_total'), counted, 'a dead worker takes its counts with it');
-  await until('both workers listen again', () => proxy.running.supervisor.pool.size === 2 && proxy.running.supervisor.listening('http') === 2);
+  await until(
+    'both workers listen again',
+    () => proxy.running.supervisor.pool.size === 2 && proxy.running.supervisor.listening('http') === 2,
+  );
   for (let i = 0; i < 40; i++) assert.equal(await ask(), 200);
   assert.match(proxy.logLines.join(''), /worker 0 ended .* it is replaced at once/);
 });
@@ -78,13 +85,18 @@ test('F04 routes change under load: no request fails, and each sees one table', 
   await using two = await EchoServer.start('two');
   const rds = { route_config: undefined, rds: { route_config_name: 'table', config_source: { ads: {} } } };
   const listener = httpListener([], rds);
-  await using proxy = await TestProxy.start(bootstrapOf([], [staticCluster('one', [one.port]), staticCluster('two', [two.port])]));
+  await using proxy = await TestProxy.start(
+    bootstrapOf([], [staticCluster('one', [one.port]), staticCluster('two', [two.port])]),
+  );
   const { intake } = proxy.running.supervisor;
   const put = (kind: 'route' | 'listener', name: string, resource: unknown): Promise<unknown> =>
     intake.apply({ kind, updated: [{ name, resource, version: '1' }], removed: [], origin: 'dynamic' });
   const table = (cluster: string): unknown => ({
-    name: 'table', virtualHosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster } }],
-      responseHeadersToAdd: [{ header: { key: 'x-table', value: cluster } }] }],
+    name: 'table',
+    virtualHosts: [{
+      name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, route: { cluster } }],
+      responseHeadersToAdd: [{ header: { key: 'x-table', value: cluster } }],
+    }],
   });
   await put('listener', 'http', decoded(listener));
   assert.equal(proxy.running.supervisor.portOf('http'), undefined, 'a listener without its routes does not listen');
@@ -115,7 +127,9 @@ test('F04 routes change under load: no request fails, and each sees one table', 
 
 test('S103 F03 a route table that cannot be compiled is refused by its path, and the old one serves', async () => {
   await using app = await EchoServer.start('app');
-  await using proxy = await TestProxy.start(bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [app.port])]));
+  await using proxy = await TestProxy.start(
+    bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [app.port])]),
+  );
   const listener = decoded(httpListener([{ match: { prefix: '/' }, redirect: { pathRedirect: '/x' },
     responseHeadersToAdd: [{ header: { key: 'a', value: '%NOSUCH%' } }] }]));
   const refused = await proxy.running.supervisor.intake.apply({
@@ -142,7 +156,9 @@ test('a port in use, a missing file and a bad field each say so in a line, exit 
     assert.equal(await proxy.ended, 2, proxy.output);
     return proxy.output;
   };
-  assert.match(await run('taken.json', JSON.stringify(bootstrapOf([listener], [staticCluster('app', [1])]))), /address is in use/);
+  assert.match(
+    await run('taken.json', JSON.stringify(bootstrapOf([listener], [staticCluster('app', [1])]))), /address is in use/,
+  );
   assert.match(await run('missing.yaml', undefined), /missing\.yaml/);
   assert.match(await run('field.yaml', 'static_resources:\n  listners: []\n'), /field\.yaml:2.*listners.*listeners/);
   taken.close();

@@ -14,8 +14,12 @@ const RETRY = { retry_on: '5xx,reset,connect-failure', num_retries: 3, retry_bac
 
 test('undici to node:http: method, path, headers and body arrive as they were sent', async () => {
   await using upstream = await EchoServer.start('app');
-  await using proxy = await TestProxy.start(bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [upstream.port])]));
-  const response = await request(`http://127.0.0.1:${proxy.port()}/a/b?c=d`, { method: 'PUT', headers: { 'x-a': '1' }, body: 'hello' });
+  await using proxy = await TestProxy.start(
+    bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [upstream.port])]),
+  );
+  const response = await request(`http://127.0.0.1:${proxy.port()}/a/b?c=d`, {
+    method: 'PUT', headers: { 'x-a': '1' }, body: 'hello',
+  });
   assert.equal(response.statusCode, 200);
   const echo = (await response.body.json()) as Echo;
   assert.deepEqual([echo.method, echo.url, echo.body, echo.headers['x-a']], ['PUT', '/a/b?c=d', 'hello', '1']);
@@ -26,7 +30,9 @@ test('large bodies stream both ways between undici and node:http', async () => {
   const server = createServer((incoming, outgoing) => incoming.pipe(outgoing));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  await using proxy = await TestProxy.start(bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [port])]));
+  await using proxy = await TestProxy.start(
+    bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [port])]),
+  );
   const body = Buffer.alloc(8 * 1024 * 1024, 'abcdefghij');
   const response = await request(`http://127.0.0.1:${proxy.port()}/`, { method: 'POST', body });
   assert.ok(Buffer.from(await response.body.arrayBuffer()).equals(body));
@@ -92,7 +98,9 @@ test('counts of the connection manager and the cluster are exact over two worker
   const bootstrap = bootstrapOf([httpListener([routeTo('app')])], [staticCluster('app', [upstream.port])]);
   await using proxy = await TestProxy.start(bootstrap, { concurrency: 2 });
   const url = `http://127.0.0.1:${proxy.port()}/`;
-  await Promise.all(Array.from({ length: 200 }, async () => (await request(url, { headers: { connection: 'close' } })).body.dump()));
+  await Promise.all(
+    Array.from({ length: 200 }, async () => (await request(url, { headers: { connection: 'close' } })).body.dump()),
+  );
   await until('all requests are counted', () => proxy.stat('http.http.downstream_rq_2xx') === 200);
   assert.equal(proxy.stat('http.http.downstream_rq_total'), 200);
   assert.equal(proxy.stat('cluster.app.upstream_rq_total'), 200);
