@@ -1,4 +1,5 @@
-// An upstream that says what reached it: method, target, headers as sent, body; and that misbehaves when asked by header.
+// An upstream that says what reached it: method, target, headers as sent, body;
+// and that misbehaves when asked by header.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -13,8 +14,8 @@ export interface Echo {
 }
 
 /**
- * Headers that change the answer: `x-status: 503` (that status), `x-fail-times: 2` with `x-request-key` (503 for the first
- * two requests of that key), `x-reset: 1` (the connection is reset without an answer), `x-delay-ms: 200`.
+ * Headers that change the answer: `x-status: 503` (that status), `x-fail-times: 2` with `x-request-key` (503 for the
+ * first two requests of that key), `x-reset: 1` (the connection is reset without an answer), `x-delay-ms: 200`.
  */
 export class EchoServer implements AsyncDisposable {
   readonly name: string;
@@ -70,7 +71,9 @@ export class EchoServer implements AsyncDisposable {
       server: this.name, method: incoming.method ?? '', url: incoming.url ?? '', headers: plainHeaders(incoming), body,
     };
     const text = JSON.stringify(echo);
-    outgoing.writeHead(this.#statusFor(incoming), { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+    outgoing.writeHead(this.#statusFor(incoming), {
+      'content-type': 'application/json', 'content-length': Buffer.byteLength(text),
+    });
     outgoing.end(text);
   }
 

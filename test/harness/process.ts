@@ -13,10 +13,14 @@ export class ServerProcess implements AsyncDisposable {
   #output = '';
   readonly #ended: Promise<number>;
 
-  constructor(command: string, args: readonly string[], options: { name?: string; env?: Record<string, string>; cwd?: string } = {}) {
+  constructor(
+    command: string, args: readonly string[],
+    options: { name?: string; env?: Record<string, string>; cwd?: string } = {},
+  ) {
     this.name = options.name ?? command;
     this.child = spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env }, ...(options.cwd !== undefined && { cwd: options.cwd }),
+      stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...options.env },
+      ...(options.cwd !== undefined && { cwd: options.cwd }),
     });
     this.child.stdout?.on('data', (chunk: Buffer) => this.#keep(chunk));
     this.child.stderr?.on('data', (chunk: Buffer) => this.#keep(chunk));
@@ -46,8 +50,12 @@ export class ServerProcess implements AsyncDisposable {
   async until(ready: () => Promise<boolean> | boolean, timeoutMs = 20_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     while (!(await ready())) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`${this.name} ended:\n${this.#output}`);
-      if (performance.now() > deadline) throw new Error(`${this.name} is not ready after ${timeoutMs} ms:\n${this.#output}`);
+      if (this.child.exitCode !== null || this.child.signalCode !== null) {
+        throw new Error(`${this.name} ended:\n${this.#output}`);
+      }
+      if (performance.now() > deadline) {
+        throw new Error(`${this.name} is not ready after ${timeoutMs} ms:\n${this.#output}`);
+      }
       await delay(20);
     }
   }

@@ -1,4 +1,5 @@
-// One HTTP/1.1 exchange on a connection of its own, with exactly the bytes that the test gives; the answer parsed plainly.
+// One HTTP/1.1 exchange on a connection of its own, with exactly the bytes that the test gives;
+// the answer parsed plainly.
 import { connect } from 'node:net';
 
 /** An answer: header names lower-case in order, repeated ones as they came; the body de-chunked, latin1. */
@@ -63,7 +64,9 @@ function parseAnswer(text: string, headOnly: boolean, closed: boolean): RawAnswe
   const [statusLine = '', ...lines] = text.slice(0, end).split('\r\n');
   const status = Number(statusLine.split(' ')[1]);
   if (status >= 100 && status < 200 && status !== 101) return parseAnswer(text.slice(end + 4), headOnly, closed);
-  const headers = lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()] as const);
+  const headers = lines.map(
+    (line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()] as const,
+  );
   const valueOf = (name: string): string | undefined => headers.find(([key]) => key === name)?.[1];
   const rest = text.slice(end + 4);
   const answer = (body: string): RawAnswer => ({ status, headers, body, closed });
@@ -85,7 +88,9 @@ function dechunk(text: string): string | undefined {
     const lineEnd = text.indexOf('\r\n', at);
     if (lineEnd === -1) return undefined;
     const size = Number.parseInt(text.slice(at, lineEnd), 16);
-    if (size === 0) return text.indexOf('\r\n\r\n', lineEnd) === -1 && !text.startsWith('\r\n', lineEnd + 2) ? undefined : body;
+    if (size === 0) {
+      return text.indexOf('\r\n\r\n', lineEnd) === -1 && !text.startsWith('\r\n', lineEnd + 2) ? undefined : body;
+    }
     if (text.length < lineEnd + 2 + size + 2) return undefined;
     body += text.slice(lineEnd + 2, lineEnd + 2 + size);
     at = lineEnd + 2 + size + 2;

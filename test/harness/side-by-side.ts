@@ -35,7 +35,9 @@ export class SideBySide implements AsyncDisposable {
   }
 
   /** `edit` changes the text before ports are put in, for variants of one file. */
-  static async start(envoyBinary: string, file: string, plan: PortPlan, edit = (text: string): string => text): Promise<SideBySide> {
+  static async start(
+    envoyBinary: string, file: string, plan: PortPlan, edit = (text: string): string => text,
+  ): Promise<SideBySide> {
     const folder = await mkdtemp(join(tmpdir(), 'weft-side-by-side-'));
     const text = edit(await readFile(file, 'utf8'));
     const envoy = await startProxy('envoy', envoyBinary, text, plan, folder);
@@ -58,13 +60,18 @@ export class SideBySide implements AsyncDisposable {
   }
 }
 
-async function startProxy(name: 'envoy' | 'weft', binary: string, text: string, plan: PortPlan, folder: string): Promise<RunningProxy> {
+async function startProxy(
+  name: 'envoy' | 'weft', binary: string, text: string, plan: PortPlan, folder: string,
+): Promise<RunningProxy> {
   const ports = await freePorts(plan.own.length);
   const own = new Map(plan.own.map((port, i) => [port, ports[i]!]));
   const file = join(folder, `${name}.yaml`);
   const put = (port: string): string => String(own.get(Number(port)) ?? plan.shared.get(Number(port)) ?? port);
   // A log of each proxy's own: /dev/stdout cannot be opened anew where it is a pipe.
-  await writeFile(file, text.replaceAll(/\b1[89]\d{3}\b/g, put).replaceAll('path: /dev/stdout', `path: ${join(folder, `${name}.log`)}`));
+  await writeFile(
+    file,
+    text.replaceAll(/\b1[89]\d{3}\b/g, put).replaceAll('path: /dev/stdout', `path: ${join(folder, `${name}.log`)}`),
+  );
   const args = name === 'weft' ? [WEFT, 'proxy', '-c', file, '--concurrency', '1', '--log-level', 'error']
     : ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'];
   const server = new ServerProcess(binary, args, { name });

@@ -1,4 +1,5 @@
-// A weft proxy inside the test's process: real workers, real sockets, ports of the system's choice; and bootstraps by hand.
+// A weft proxy inside the test's process: real workers, real sockets, ports of the system's choice;
+// and bootstraps by hand.
 import { systemClock } from '../../proxy/base/clock.ts';
 import { Bootstrap } from '../../proxy/config/bootstrap.ts';
 import { decode } from '../../proxy/config/decode.ts';
@@ -26,7 +27,8 @@ export class TestProxy implements AsyncDisposable {
     const log = new Logger('info', systemClock, (line) => logLines.push(line) > 0);
     const node = { id: 'test', cluster: 'test', metadata: decoded.value.node?.metadata ?? {} };
     const running = await RunningProxy.start({
-      bootstrap: decoded.value, node, log, clock: systemClock, logLevel: 'off', version: 'test', concurrency: options.concurrency ?? 1,
+      bootstrap: decoded.value, node, log, clock: systemClock, logLevel: 'off', version: 'test',
+      concurrency: options.concurrency ?? 1,
       ...(options.heapMb !== undefined && { heapMb: options.heapMb }),
     });
     return new TestProxy(running, logLines);
@@ -50,7 +52,9 @@ export class TestProxy implements AsyncDisposable {
 }
 
 /** A listener `http` on 127.0.0.1 with one connection manager in front of `routes`; `manager` adds fields to it. */
-export function httpListener(routes: readonly unknown[], manager: Record<string, unknown> = {}, name = 'http'): unknown {
+export function httpListener(
+  routes: readonly unknown[], manager: Record<string, unknown> = {}, name = 'http',
+): unknown {
   const { http_filters: filters = [], ...rest } = manager as { http_filters?: unknown[] };
   return {
     name,
@@ -62,7 +66,10 @@ export function httpListener(routes: readonly unknown[], manager: Record<string,
           '@type': `${TYPE}.network.http_connection_manager.v3.HttpConnectionManager`,
           stat_prefix: name,
           route_config: { name: 'routes', virtual_hosts: [{ name: 'all', domains: ['*'], routes }] },
-          http_filters: [...filters, { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } }],
+          http_filters: [
+            ...filters,
+            { name: 'envoy.filters.http.router', typed_config: { '@type': `${TYPE}.http.router.v3.Router` } },
+          ],
           ...rest,
         },
       }],
@@ -72,12 +79,12 @@ export function httpListener(routes: readonly unknown[], manager: Record<string,
 
 /** A STATIC cluster over ports of 127.0.0.1; `fields` are added. */
 export function staticCluster(name: string, ports: readonly number[], fields: Record<string, unknown> = {}): unknown {
+  const endpoints = ports.map((port) => ({
+    endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
+  }));
   return {
     name, type: 'STATIC', connect_timeout: '1s',
-    load_assignment: {
-      cluster_name: name,
-      endpoints: [{ lb_endpoints: ports.map((port) => ({ endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } })) }],
-    },
+    load_assignment: { cluster_name: name, endpoints: [{ lb_endpoints: endpoints }] },
     ...fields,
   };
 }
