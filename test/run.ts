@@ -2,7 +2,10 @@
 import { spawnSync } from 'node:child_process';
 
 const GROUPS: readonly (readonly [string, readonly string[]])[] = [
-  ['unit', ['proxy/**/*.test.ts', 'control/**/*.test.ts', 'certs/**/*.test.ts', 'cli/**/*.test.ts', 'examples/**/*.test.ts']],
+  [
+    'unit',
+    ['proxy/**/*.test.ts', 'control/**/*.test.ts', 'certs/**/*.test.ts', 'cli/**/*.test.ts', 'examples/**/*.test.ts'],
+  ],
   ['integration', ['test/integration/**/*.test.ts']],
 ];
 
