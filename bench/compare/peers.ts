@@ -20,8 +20,13 @@ export interface Peer {
 export type Upstreams = readonly [number, number, number];
 
 /** Puts ports and folder into a configuration file and writes it to the folder. */
-async function prepare(file: string, name: string, folder: string, listener: number, admin: number, upstreams: Upstreams): Promise<string> {
-  const ports = new Map([[18_010, listener], [18_011, admin], [18_021, upstreams[0]], [18_022, upstreams[1]], [18_023, upstreams[2]], [18_029, 1]]);
+async function prepare(
+  file: string, name: string, folder: string, listener: number, admin: number, upstreams: Upstreams,
+): Promise<string> {
+  const ports = new Map([
+    [18_010, listener], [18_011, admin], [18_021, upstreams[0]], [18_022, upstreams[1]], [18_023, upstreams[2]],
+    [18_029, 1],
+  ]);
   const text = (await readFile(file, 'utf8'))
     .replaceAll(/\b18\d{3}\b/g, (port) => String(ports.get(Number(port)) ?? port))
     .replaceAll('@FOLDER@', folder)
@@ -37,8 +42,14 @@ export async function startBackend(folder: string): Promise<{ process: ServerPro
   const upstreams: Upstreams = [ports[0]!, ports[1]!, ports[2]!];
   const nginx = findProgram('nginx');
   const process = nginx === undefined
-    ? new ServerProcess(globalThis.process.execPath, [here('../load/backend.ts'), ...ports.map(String)], { name: 'backend' })
-    : new ServerProcess(nginx, ['-c', await prepare(here('configs/backend.conf'), 'backend', folder, 0, 0, upstreams), '-g', 'daemon off;'], { name: 'backend' });
+    ? new ServerProcess(
+      globalThis.process.execPath, [here('../load/backend.ts'), ...ports.map(String)], { name: 'backend' },
+    )
+    : new ServerProcess(
+      nginx,
+      ['-c', await prepare(here('configs/backend.conf'), 'backend', folder, 0, 0, upstreams), '-g', 'daemon off;'],
+      { name: 'backend' },
+    );
   await process.until(() => answers(`http://127.0.0.1:${upstreams[0]}/`));
   return { process, upstreams };
 }
@@ -46,15 +57,25 @@ export async function startBackend(folder: string): Promise<{ process: ServerPro
 /** Starts all proxies that are here; says on stdout which are not. */
 export async function startPeers(folder: string, upstreams: Upstreams): Promise<Peer[]> {
   const commands = new Map<string, (listener: number, admin: number) => Promise<[string, string[]] | undefined>>([
-    ['weft', async (listener, admin) => [process.execPath,
-      [WEFT, 'proxy', '-c', await prepare(SIDECAR, 'weft', folder, listener, admin, upstreams), '--concurrency', '1', '-l', 'error']]],
+    ['weft', async (listener, admin) => [process.execPath, [
+      WEFT, 'proxy', '-c', await prepare(SIDECAR, 'weft', folder, listener, admin, upstreams), '--concurrency', '1',
+      '-l', 'error',
+    ]]],
     ['envoy', async (listener, admin) => {
       const binary = findEnvoy(true);
       if (binary.startsWith('skip:')) return undefined;
-      return [binary, ['-c', await prepare(SIDECAR, 'envoy', folder, listener, admin, upstreams), '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id']];
+      return [binary, [
+        '-c', await prepare(SIDECAR, 'envoy', folder, listener, admin, upstreams), '--concurrency', '1', '-l', 'error',
+        '--use-dynamic-base-id',
+      ]];
     }],
-    ['haproxy', async (listener, admin) => program('haproxy', (file) => ['-db', '-f', file], here('configs/haproxy.cfg'), folder, listener, admin, upstreams)],
-    ['nginx', async (listener, admin) => program('nginx', (file) => ['-c', file, '-g', 'daemon off;'], here('configs/nginx.conf'), folder, listener, admin, upstreams)],
+    ['haproxy', async (listener, admin) => program(
+      'haproxy', (file) => ['-db', '-f', file], here('configs/haproxy.cfg'), folder, listener, admin, upstreams,
+    )],
+    ['nginx', async (listener, admin) => program(
+      'nginx', (file) => ['-c', file, '-g', 'daemon off;'], here('configs/nginx.conf'), folder, listener, admin,
+      upstreams,
+    )],
   ]);
   const peers: Peer[] = [];
   for (const [name, command] of commands) {
@@ -72,7 +93,8 @@ export async function startPeers(folder: string, upstreams: Upstreams): Promise<
 }
 
 async function program(
-  name: string, args: (file: string) => string[], config: string, folder: string, listener: number, admin: number, upstreams: Upstreams,
+  name: string, args: (file: string) => string[], config: string, folder: string, listener: number, admin: number,
+  upstreams: Upstreams,
 ): Promise<[string, string[]] | undefined> {
   const binary = findProgram(name);
   if (binary === undefined) return undefined;

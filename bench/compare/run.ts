@@ -1,4 +1,5 @@
-// `npm run bench`: HTTP/1.1 through weft, Envoy, HAProxy and nginx side by side, rounds interleaved; ratios are what is kept.
+// `npm run bench`: HTTP/1.1 through weft, Envoy, HAProxy and nginx side by side, rounds
+// interleaved; ratios are what is kept.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,7 +33,8 @@ async function measure(peer: Peer): Promise<Sample> {
   const cpu = (): bigint => family.reduce((sum, pid) => sum + cpuNs(pid), 0n);
   const before = cpu();
   const load = await http1Load({
-    url: `http://127.0.0.1:${peer.port}/reviews/0`, host: 'reviews', connections: Number(values.connections), seconds: Number(values.seconds),
+    url: `http://127.0.0.1:${peer.port}/reviews/0`, host: 'reviews', connections: Number(values.connections),
+    seconds: Number(values.seconds),
   });
   const used = Number(cpu() - before) / 1000;
   const rss = family.reduce((sum, pid) => sum + rssBytes(pid), 0);
@@ -50,12 +52,15 @@ function summary(samples: readonly Sample[]): Sample {
 function table(results: ReadonlyMap<string, Sample>): string {
   const envoy = results.get('envoy')?.cpuUs;
   const rows = [...results].map(([name, s]) => [
-    name, s.cpuUs.toFixed(1), envoy === undefined ? '-' : (s.cpuUs / envoy).toFixed(2), s.requestsPerSecond.toFixed(0), s.p50Ms.toFixed(2),
+    name, s.cpuUs.toFixed(1), envoy === undefined ? '-' : (s.cpuUs / envoy).toFixed(2), s.requestsPerSecond.toFixed(0),
+    s.p50Ms.toFixed(2),
     s.p99Ms.toFixed(2), s.rssMb.toFixed(0), String(s.errors),
   ]);
   const head = ['proxy', 'CPU us/request', 'ratio to Envoy', 'requests/s', 'p50 ms', 'p99 ms', 'RSS MB', 'errors'];
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  return [head, ...rows].map((row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  ')).join('\n');
+  return [head, ...rows].map(
+    (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
+  ).join('\n');
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'weft-bench-'));
@@ -68,8 +73,8 @@ try {
     for (const peer of peers) samples.get(peer.name)!.push(await measure(peer));
   }
   const results = new Map([...samples].map(([name, list]) => [name, summary(list)]));
-  process.stdout.write(`HTTP/1.1 keep-alive, ${values.connections} connections, sidecar-like configuration, one worker, medians of ${values.rounds} `
-    + `rounds of ${values.seconds} s by ${LOAD_TOOL}\n${table(results)}\n`);
+  process.stdout.write(`HTTP/1.1 keep-alive, ${values.connections} connections, sidecar-like configuration, `
+    + `one worker, medians of ${values.rounds} rounds of ${values.seconds} s by ${LOAD_TOOL}\n${table(results)}\n`);
   if (values.save) await save(results);
 } finally {
   await Promise.all(peers.map((peer) => peer.process.stop()));
@@ -83,6 +88,11 @@ async function save(results: ReadonlyMap<string, Sample>): Promise<void> {
   if (envoy === undefined) return;
   const date = new Date().toISOString().slice(0, 10);
   const ratios = Object.fromEntries([...results].map(([name, s]) => [name, Number((s.cpuUs / envoy).toFixed(3))]));
-  const record = { date, what: 'h1-keep-alive-64, sidecar-like, CPU per request as ratio to Envoy', rounds: Number(values.rounds), ratios };
-  await writeFile(fileURLToPath(new URL(`../results/${date}-h1.json`, import.meta.url)), `${JSON.stringify(record, undefined, 2)}\n`);
+  const record = {
+    date, what: 'h1-keep-alive-64, sidecar-like, CPU per request as ratio to Envoy', rounds: Number(values.rounds),
+    ratios,
+  };
+  await writeFile(
+    fileURLToPath(new URL(`../results/${date}-h1.json`, import.meta.url)), `${JSON.stringify(record, undefined, 2)}\n`,
+  );
 }

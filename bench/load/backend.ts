@@ -1,4 +1,5 @@
-// The upstream of the comparison where nginx is not installed: a fixed answer over raw sockets, on every port of its arguments.
+// The upstream of the comparison where nginx is not installed: a fixed answer over raw sockets,
+// on every port of its arguments.
 import { createServer } from 'node:net';
 import type { Socket } from 'node:net';
 

@@ -38,7 +38,8 @@ async function wrk({ url, host, connections, seconds }: Load): Promise<LoadResul
     requestsPerSecond: Number(pick(/Requests\/sec:\s+([\d.]+)/)),
     p50Ms: milliseconds(pick(/50%\s+([\d.]+\w+)/)),
     p99Ms: milliseconds(pick(/99%\s+([\d.]+\w+)/)),
-    errors: Number(pick(/Non-2xx or 3xx responses: (\d+)/)) + (errors?.slice(1).reduce((sum, n) => sum + Number(n), 0) ?? 0),
+    errors: Number(pick(/Non-2xx or 3xx responses: (\d+)/))
+      + (errors?.slice(1).reduce((sum, n) => sum + Number(n), 0) ?? 0),
   };
 }
 
