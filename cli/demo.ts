@@ -32,10 +32,13 @@ export async function run(args: string[]): Promise<number> {
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return usageError(`--port takes a port number, not "${port}"`);
   const collectors = values.zipkin ?? [];
   const bad = collectors.find((url) => !URL.canParse(url) || !url.startsWith('http'));
-  if (bad !== undefined) return usageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
+  if (bad !== undefined) {
+    return usageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
+  }
   return start({
     port: Number(port), conventionalPorts: values.check !== true, zipkin: collectors,
-    configDir: values.config === undefined ? undefined : resolve(values.config), say: (line) => process.stdout.write(`${line}\n`),
+    configDir: values.config === undefined ? undefined : resolve(values.config),
+    say: (line) => process.stdout.write(`${line}\n`),
   }, values.check === true);
 }
 

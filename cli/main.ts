@@ -5,7 +5,10 @@ type Command = { run(args: string[]): Promise<number> };
 
 /** name -> [how to load it, one line of help]. */
 const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
-  ['demo', [() => import('./demo.ts'), 'the whole mesh on this machine with Bookinfo in it; --check runs the guided tour']],
+  [
+    'demo',
+    [() => import('./demo.ts'), 'the whole mesh on this machine with Bookinfo in it; --check runs the guided tour'],
+  ],
   ['proxy', [() => import('./proxy.ts'), 'the data plane from an Envoy v3 bootstrap file: -c FILE [--concurrency N]']],
   ['control', [() => import('./control.ts'), 'the control plane: --config DIR [--xds HOST:PORT] [--http HOST:PORT]']],
   ['ca', [() => import('./ca.ts'), 'the certificate authority alone: --dir DIR [--listen HOST:PORT]']],
@@ -15,7 +18,8 @@ const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
 function usage(): string {
   let text = 'usage: weft <command> [options]\n\n';
   for (const [name, [, help]] of COMMANDS) text += `  ${name.padEnd(9)} ${help}\n`;
-  return `${text}\nEach command says more with --help. Exit status: 0 success, 1 the thing checked does not hold, 2 usage or environment.\n`;
+  return `${text}\nEach command says more with --help. `
+    + `Exit status: 0 success, 1 the thing checked does not hold, 2 usage or environment.\n`;
 }
 
 async function main(args: string[]): Promise<number> {

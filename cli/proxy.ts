@@ -44,12 +44,15 @@ export async function run(args: string[]): Promise<number> {
   const level = values['log-level'] ?? 'info';
   if (!LEVELS.includes(level)) return usageError(`--log-level is one of ${LEVELS.join(', ')}, not "${level}"`);
   const options: ProxyOptions = {
-    file, logLevel: level, ...(concurrency !== undefined && { concurrency }), ...(drainTimeS !== undefined && { drainTimeMs: drainTimeS * 1000 }),
+    file, logLevel: level, ...(concurrency !== undefined && { concurrency }),
+    ...(drainTimeS !== undefined && { drainTimeMs: drainTimeS * 1000 }),
     ...(values['service-node'] !== undefined && { serviceNode: values['service-node'] }),
     ...(values['service-cluster'] !== undefined && { serviceCluster: values['service-cluster'] }),
   };
   if (values.mode === 'validate') return validateBootstrap(options);
-  if (values.mode !== undefined && values.mode !== 'serve') return usageError(`--mode is serve or validate, not "${values.mode}"`);
+  if (values.mode !== undefined && values.mode !== 'serve') {
+    return usageError(`--mode is serve or validate, not "${values.mode}"`);
+  }
   return runProxy(options);
 }
 
