@@ -11,7 +11,9 @@ const FACTS: ConnectionFacts = {
 };
 
 function choose(matches: Record<string, FilterChainMatch>, facts: Partial<ConnectionFacts> = {}): string | undefined {
-  return matchChain(Object.entries(matches).map(([name, match]) => new ChainMatcher(name, match)), { ...FACTS, ...facts });
+  return matchChain(Object.entries(matches).map(([name, match]) => new ChainMatcher(name, match)), {
+    ...FACTS, ...facts,
+  });
 }
 
 test('no chain, no match', () => {
@@ -71,7 +73,9 @@ test('source address, type and port', () => {
   const matches: Record<string, FilterChainMatch> = {
     near: { sourceType: 'SAME_IP_OR_LOOPBACK' },
     far: { sourceType: 'EXTERNAL', sourcePrefixRanges: [{ addressPrefix: '192.168.0.0', prefixLen: 16 }] },
-    port: { sourceType: 'EXTERNAL', sourcePrefixRanges: [{ addressPrefix: '192.168.1.0', prefixLen: 24 }], sourcePorts: [1] },
+    port: {
+      sourceType: 'EXTERNAL', sourcePrefixRanges: [{ addressPrefix: '192.168.1.0', prefixLen: 24 }], sourcePorts: [1],
+    },
   };
   assert.equal(choose(matches, { sourceIp: '127.0.0.1' }), 'near');
   assert.equal(choose(matches, { sourceIp: '192.168.9.9' }), 'far');

@@ -1,4 +1,5 @@
-// Chooses the filter chain of a new connection: at each step the most specific match, without going back (Envoy FilterChainMatch).
+// Chooses the filter chain of a new connection: at each step the most specific match,
+// without going back (Envoy FilterChainMatch).
 import type { Cidr } from '../base/cidr.ts';
 import { compileCidr } from '../base/cidr.ts';
 import type { FilterChainMatch } from '../config/listener.ts';
@@ -53,7 +54,10 @@ export function needsInspection(match: FilterChainMatch | undefined): boolean {
 
 function compileCriteria(match: FilterChainMatch): Criterion[] {
   return [
-    (facts) => (match.destinationPort === undefined ? 0 : match.destinationPort === facts.destinationPort ? EXACT : NO_MATCH),
+    (facts) => {
+      if (match.destinationPort === undefined) return 0;
+      return match.destinationPort === facts.destinationPort ? EXACT : NO_MATCH;
+    },
     cidrCriterion(match.prefixRanges, (facts) => facts.destinationIp),
     serverNameCriterion(match.serverNames ?? []),
     (facts) => listCriterion(match.transportProtocol ? [match.transportProtocol] : [], [facts.transportProtocol]),
@@ -86,7 +90,9 @@ function cidrCriterion(ranges: FilterChainMatch['prefixRanges'], ipOf: (facts: C
 function serverNameCriterion(names: readonly string[]): Criterion {
   if (names.length === 0) return () => 0;
   const exact = new Set(names.filter((name) => !name.startsWith('*.')));
-  const suffixes = names.filter((name) => name.startsWith('*.')).map((name) => name.slice(1)).toSorted((a, b) => b.length - a.length);
+  const suffixes = names.filter((name) => name.startsWith('*.')).map((name) => name.slice(1)).toSorted(
+    (a, b) => b.length - a.length,
+  );
   return ({ serverName }) => {
     if (serverName === undefined) return NO_MATCH;
     if (exact.has(serverName)) return EXACT;
@@ -98,7 +104,8 @@ function serverNameCriterion(names: readonly string[]): Criterion {
 function sourceTypeCriterion(type: FilterChainMatch['sourceType']): Criterion {
   if (type === undefined || type === 'ANY') return () => 0;
   return (facts) => {
-    const local = facts.sourceIp === facts.destinationIp || facts.sourceIp === '::1' || facts.sourceIp.startsWith('127.');
+    const local = facts.sourceIp === facts.destinationIp || facts.sourceIp === '::1'
+      || facts.sourceIp.startsWith('127.');
     return local === (type === 'SAME_IP_OR_LOOPBACK') ? EXACT : NO_MATCH;
   };
 }

@@ -12,7 +12,9 @@ import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
 import type { CompiledChain, CompiledListener } from './listener.ts';
 import type { PreparedListener } from './listener-set.ts';
 
-/** What the composition root gives: how the parts of a chain are made. Errors are ConfigErrors below the chain's path. */
+/**
+ * What the composition root gives: how the parts of a chain are made. Errors are ConfigErrors below the chain's path.
+ */
 export interface ChainFactory {
   readonly stats: Stats;
   filter(chain: ChainConfig, listener: Config): Promise<PreparedFilter>;
@@ -64,7 +66,8 @@ export class ListenerCompiler {
     after: Map<string, KnownChain>,
     stats: StatScope,
   ): Promise<KnownChain> {
-    const key = `${config.trafficDirection ?? ''} ${config.perConnectionBufferLimitBytes ?? ''} ${JSON.stringify(chain)}`;
+    const key =
+      `${config.trafficDirection ?? ''} ${config.perConnectionBufferLimitBytes ?? ''} ${JSON.stringify(chain)}`;
     const known = before.get(key) ?? after.get(key) ?? (await this.#build(config, chain, path, stats));
     after.set(key, known);
     return known;
@@ -114,7 +117,11 @@ function missingOf(chains: readonly KnownChain[]): string[] {
 
 function bindAddress(config: Config): { host: string; port: number } {
   const socketAddress = config.address.socketAddress;
-  if (socketAddress === undefined) throw new ConfigError('address', 'a listener needs a socket_address; pipes are not supported');
-  if (config.bindToPort === false) throw new ConfigError('bindToPort', 'connections are not redirected, so it cannot be false');
+  if (socketAddress === undefined) {
+    throw new ConfigError('address', 'a listener needs a socket_address; pipes are not supported');
+  }
+  if (config.bindToPort === false) {
+    throw new ConfigError('bindToPort', 'connections are not redirected, so it cannot be false');
+  }
   return { host: socketAddress.address, port: socketAddress.portValue ?? 0 };
 }

@@ -1,4 +1,5 @@
-// The listeners of one worker: compiled beside the running ones, warmed until their routes and secrets are there, then bound.
+// The listeners of one worker: compiled beside the running ones, warmed until their routes and
+// secrets are there, then bound.
 import { bindFailureText } from '../base/node-error.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
 import type { CompiledListener, ListenerHost } from './listener.ts';

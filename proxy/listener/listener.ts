@@ -1,4 +1,5 @@
-// Accepts connections on one address, finds each one's filter chain, and hands it, decrypted if need be, to a network filter.
+// Accepts connections on one address, finds each one's filter chain, and hands it, decrypted if
+// need be, to a network filter.
 import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { Clock } from '../base/clock.ts';
@@ -187,7 +188,9 @@ export class Listener {
   #secure(socket: Socket, chain: CompiledChain, context: ServerTlsContext, facts: ConnectionFacts): void {
     const onSecure = (secure: Socket, tls: TlsInfo): void => this.#accept(secure, chain, facts, tls);
     const onFailure = (reason: string): void => this.#host.onHandshakeFailure(this.name, facts.sourceIp, reason);
-    acceptTls(socket, context, onSecure, onFailure, facts.transportProtocol === 'tls' ? { offeredAlpn: facts.alpn } : {});
+    acceptTls(
+      socket, context, onSecure, onFailure, facts.transportProtocol === 'tls' ? { offeredAlpn: facts.alpn } : {},
+    );
   }
 
   #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
@@ -206,8 +209,11 @@ export class Listener {
     if (this.#draining) connection.drain();
   }
 
-  #connectionInfo(chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined, socket: Socket): ConnectionInfo {
-    const serverName = facts.serverName ?? ('servername' in socket && typeof socket.servername === 'string' ? socket.servername : undefined);
+  #connectionInfo(
+    chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined, socket: Socket,
+  ): ConnectionInfo {
+    const serverName = facts.serverName
+      ?? ('servername' in socket && typeof socket.servername === 'string' ? socket.servername : undefined);
     return {
       id: this.#host.nextConnectionId(),
       remoteAddress: joinAddress(facts.sourceIp, facts.sourcePort),

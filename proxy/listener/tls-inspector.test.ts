@@ -34,7 +34,9 @@ function inTinyRecords(hello: Buffer): Buffer {
 
 test('S54 SNI and ALPN of a ClientHello from node:tls, at every split point', async () => {
   const hello = await helloOf({ servername: 'Reviews.Example', ALPNProtocols: ['istio', 'http/1.1'] });
-  for (let cut = 0; cut < hello.length; cut++) assert.equal(inspectTls(hello.subarray(0, cut)), 'more', `cut at ${cut}`);
+  for (let cut = 0; cut < hello.length; cut++) {
+    assert.equal(inspectTls(hello.subarray(0, cut)), 'more', `cut at ${cut}`);
+  }
   const expected = { serverName: 'reviews.example', alpn: ['istio', 'http/1.1'] };
   assert.deepEqual(inspectTls(hello), expected);
   assert.deepEqual(inspectTls(Buffer.concat([hello, Buffer.from('more')])), expected);

@@ -1,4 +1,5 @@
-// Reads SNI and ALPN from the first bytes of a connection, without taking part in the handshake (RFC 8446 section 4.1.2).
+// Reads SNI and ALPN from the first bytes of a connection,
+// without taking part in the handshake (RFC 8446 section 4.1.2).
 
 /** What a ClientHello says; names are lower-case ASCII. */
 export interface ClientHello {
