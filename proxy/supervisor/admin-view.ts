@@ -69,7 +69,8 @@ export class AdminView implements AdminSource {
   config(): ConfigSnapshot {
     return {
       bootstrap: this.#options.bootstrap, bootstrapWallMs: this.startedWallMs, clusters: this.#list('cluster'),
-      endpoints: this.#list('endpoints'), listeners: this.#list('listener'), routes: this.#list('route'), secrets: this.#list('secret'),
+      endpoints: this.#list('endpoints'), listeners: this.#list('listener'), routes: this.#list('route'),
+      secrets: this.#list('secret'),
     };
   }
 

@@ -1,4 +1,5 @@
-// The one way by which configuration gets into force: to every worker first, then into the store; refusals come back by name.
+// The one way by which configuration gets into force: to every worker first, then into the store;
+// refusals come back by name.
 import { bindFailureText } from '../base/node-error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Cluster } from '../config/cluster.ts';
@@ -56,7 +57,9 @@ export class ConfigIntake {
     return origin === 'static' || this.#store.get(kind, name)?.origin !== 'static';
   }
 
-  async #prepare({ kind, origin }: IntakeChange, { name, resource, version }: IncomingResource): Promise<StoredResource | Refusal> {
+  async #prepare(
+    { kind, origin }: IntakeChange, { name, resource, version }: IncomingResource,
+  ): Promise<StoredResource | Refusal> {
     if (origin === 'dynamic' && this.#store.get(kind, name)?.origin === 'static') {
       return { name, reason: `${kind} "${name}" is static in the bootstrap and cannot be changed` };
     }
@@ -68,7 +71,9 @@ export class ConfigIntake {
     return kind === 'listener' ? this.#withPort(stored) : stored;
   }
 
-  /** A port of the system's choice must be the same for every worker, and a taken one must be told before it is shared. */
+  /**
+   * A port of the system's choice must be the same for every worker, and a taken one must be told before it is shared.
+   */
   async #withPort(stored: StoredResource): Promise<StoredResource | Refusal> {
     const listener = stored.resource as Listener;
     const address = listener.address.socketAddress;
@@ -80,11 +85,15 @@ export class ConfigIntake {
     try {
       return { ...stored, resource: withPort(listener, await probePort(host, portValue)) };
     } catch (cause) {
-      return { name: stored.name, reason: `listener "${stored.name}": ${host}:${portValue}: ${bindFailureText(cause)}` };
+      return {
+        name: stored.name, reason: `listener "${stored.name}": ${host}:${portValue}: ${bindFailureText(cause)}`,
+      };
     }
   }
 
-  #commit(kind: ResourceKind, updated: readonly StoredResource[], removed: readonly string[], { refused }: Applied): void {
+  #commit(
+    kind: ResourceKind, updated: readonly StoredResource[], removed: readonly string[], { refused }: Applied,
+  ): void {
     const bad = new Set(refused.map(({ name }) => name));
     for (const resource of updated) {
       if (bad.has(resource.name)) continue;

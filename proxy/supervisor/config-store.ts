@@ -15,7 +15,9 @@ export const BREAKER_SLOTS_MAX = 16_384;
 
 /** Resources by kind and name. Only what every worker accepted gets in. */
 export class ConfigStore {
-  readonly #byKind = new Map<ResourceKind, Map<string, StoredResource>>(RESOURCE_KINDS.map((kind) => [kind, new Map()]));
+  readonly #byKind = new Map<ResourceKind, Map<string, StoredResource>>(
+    RESOURCE_KINDS.map((kind) => [kind, new Map()]),
+  );
   readonly #breakerSlots = new Map<string, number>();
 
   list(kind: ResourceKind): ReadonlyMap<string, StoredResource> {

@@ -10,12 +10,16 @@ const CLUSTER: Cluster = {
   name: 'reviews', type: 'STRICT_DNS', dnsRefreshRate: '1s',
   loadAssignment: {
     clusterName: 'reviews',
-    endpoints: [{ lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'reviews.example', portValue: 9080 } } } }] }],
+    endpoints: [
+      { lbEndpoints: [{ endpoint: { address: { socketAddress: { address: 'reviews.example', portValue: 9080 } } } }] },
+    ],
   },
 };
 
 /** Resolves once, with what the resolver publishes or says first. */
-function firstAnswer(cluster: Cluster, answer: () => Promise<readonly LookupAddress[]>): Promise<ClusterLoadAssignment | string> {
+function firstAnswer(
+  cluster: Cluster, answer: () => Promise<readonly LookupAddress[]>,
+): Promise<ClusterLoadAssignment | string> {
   return new Promise((resolve) => {
     let failure = '';
     const resolver = new DnsResolver({
@@ -39,7 +43,9 @@ function addressesOf(assignment: ClusterLoadAssignment): (string | undefined)[] 
 const v4 = (address: string): LookupAddress => ({ address, family: 4 });
 
 test('every address of a name is an endpoint that remembers the name', async () => {
-  const assignment = await firstAnswer(CLUSTER, () => Promise.resolve([v4('10.0.0.2'), v4('10.0.0.1'), v4('10.0.0.2')]));
+  const assignment = await firstAnswer(
+    CLUSTER, () => Promise.resolve([v4('10.0.0.2'), v4('10.0.0.1'), v4('10.0.0.2')]),
+  );
   assert.ok(typeof assignment === 'object');
   assert.deepEqual(addressesOf(assignment), ['10.0.0.1', '10.0.0.2']);
   assert.equal(assignment.endpoints?.[0]?.lbEndpoints?.[0]?.endpoint?.hostname, 'reviews.example');

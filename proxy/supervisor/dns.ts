@@ -109,7 +109,10 @@ class Watch {
     const addresses = await this.#addresses(hostname);
     return addresses.map((address) => {
       const resolved = { socketAddress: { ...socketAddress, address } };
-      return { ...endpoint, endpoint: { ...endpoint.endpoint, hostname: endpoint.endpoint?.hostname ?? hostname, address: resolved } };
+      return {
+        ...endpoint,
+        endpoint: { ...endpoint.endpoint, hostname: endpoint.endpoint?.hostname ?? hostname, address: resolved },
+      };
     });
   }
 

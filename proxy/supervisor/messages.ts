@@ -28,7 +28,9 @@ export interface Refusal {
   readonly reason: string;
 }
 
-/** What applying a batch came to. A listener that still waits for routes or secrets is applied, but not yet `listening`. */
+/**
+ * What applying a batch came to. A listener that still waits for routes or secrets is applied, but not yet `listening`.
+ */
 export interface Applied {
   readonly refused: readonly Refusal[];
 }

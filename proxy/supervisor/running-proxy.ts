@@ -37,7 +37,9 @@ export class RunningProxy implements AsyncDisposable {
   readonly #quit = Promise.withResolvers<void>();
   #admin: AdminServer | undefined = undefined;
 
-  private constructor(options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger) {
+  private constructor(
+    options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
+  ) {
     this.#options = options;
     this.supervisor = supervisor;
     this.#link = link;
@@ -58,7 +60,10 @@ export class RunningProxy implements AsyncDisposable {
       log, stats, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
     });
     const onProgress = (): void => supervisor.updateState();
-    const link = new ControlLink({ bootstrap, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress }, supervisor.intake);
+    const link = new ControlLink(
+      { bootstrap, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress },
+      supervisor.intake,
+    );
     const proxy = new RunningProxy(options, supervisor, link, spans, stats);
     try {
       await proxy.#start();
@@ -101,9 +106,13 @@ export class RunningProxy implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { bootstrap, log, commandLine = {} } = this.#options;
-    const view = new AdminView({ ...this.#options, commandLine }, this.supervisor, this.stats, () => this.#quit.resolve());
+    const view = new AdminView(
+      { ...this.#options, commandLine }, this.supervisor, this.stats, () => this.#quit.resolve(),
+    );
     if (bootstrap.admin?.address !== undefined) {
-      this.#admin = await AdminServer.start(bootstrap.admin.address, (request) => runCommand(view, request), log.component('admin'));
+      this.#admin = await AdminServer.start(
+        bootstrap.admin.address, (request) => runCommand(view, request), log.component('admin'),
+      );
     }
     await this.supervisor.start();
     await this.#link.start();

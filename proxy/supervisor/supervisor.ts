@@ -69,14 +69,21 @@ export class Supervisor implements PoolListener {
     this.#services = services;
     const { bootstrap, node, concurrency, clock, heapMb } = options;
     this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
-    const pool = { logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node, tracing: bootstrap.tracing?.http, ...(heapMb !== undefined && { heapMb }) };
+    const pool = {
+      logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node, tracing: bootstrap.tracing?.http,
+      ...(heapMb !== undefined && { heapMb }),
+    };
     this.pool = new WorkerPool(pool, this.store, this);
     this.#dns = new DnsResolver({
       onEndpoints: (name, assignment) => void this.#onResolved(name, assignment),
-      onFailure: (cluster, hostname, reason) => services.log.component('dns').warning(`cluster ${cluster}: ${hostname} does not resolve: ${reason}`),
+      onFailure: (cluster, hostname, reason) => services.log.component('dns').warning(
+        `cluster ${cluster}: ${hostname} does not resolve: ${reason}`,
+      ),
     });
     this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock);
-    if (!reusePort && concurrency > 1) services.log.component('main').warning('this system cannot share a port between threads: one worker is used');
+    if (!reusePort && concurrency > 1) {
+      services.log.component('main').warning('this system cannot share a port between threads: one worker is used');
+    }
   }
 
   static async create(options: SupervisorOptions, services: SupervisorServices): Promise<Supervisor> {
@@ -120,7 +127,9 @@ export class Supervisor implements PoolListener {
     if (this.#state === 'initializing' && this.waitingFor.length === 0) this.#state = 'live';
   }
 
-  /** Readiness off, `connection: close` on every response; resolves when no connection is left or `deadlineMs` is over. */
+  /**
+   * Readiness off, `connection: close` on every response; resolves when no connection is left or `deadlineMs` is over.
+   */
   async drain(deadlineMs: number): Promise<void> {
     if (this.#state === 'draining' || this.#state === 'stopped') return;
     this.#state = 'draining';
@@ -155,11 +164,15 @@ export class Supervisor implements PoolListener {
         this.updateState();
         break;
       case 'listen-failed':
-        this.#services.log.component('listener').error(`listener ${message.listener} cannot listen on ${message.reason}`);
+        this.#services.log.component('listener').error(
+          `listener ${message.listener} cannot listen on ${message.reason}`,
+        );
         break;
       case 'connections':
         this.#connections.set(thread.index, message.count);
-        if ([...this.#connections.values()].every((count) => count === 0) && this.#connections.size === this.pool.size) this.#onEmpty?.();
+        if (this.#connections.size === this.pool.size && this.#connections.values().every((count) => count === 0)) {
+          this.#onEmpty?.();
+        }
         break;
       case 'chunk':
         this.#statsOf(thread).chunk(message.index, message.memory);

@@ -1,4 +1,5 @@
-// The lives of the worker threads: start, fan-out of configuration, replacement of the dead, orderly end (faults.md F19).
+// The lives of the worker threads: start, fan-out of configuration, replacement of the dead,
+// orderly end (faults.md F19).
 import { SharedCounts } from '../base/shared-counts.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { ConfigStore } from './config-store.ts';
@@ -128,7 +129,10 @@ export class WorkerPool implements WorkerListener {
 
   #spawn(index: number): WorkerThread {
     const { count, reusePort, node, tracing, heapMb } = this.#options;
-    const start = { workerIndex: index, workerCount: count, breakerCounts: this.#memory, reusePort, logLevel: this.#level, node, tracing };
+    const start = {
+      workerIndex: index, workerCount: count, breakerCounts: this.#memory, reusePort, logLevel: this.#level, node,
+      tracing,
+    };
     const thread = new WorkerThread(start, this, heapMb);
     this.#threads.set(index, thread);
     return thread;

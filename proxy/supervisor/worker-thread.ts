@@ -27,7 +27,9 @@ export class WorkerThread {
     this.index = start.workerIndex;
     this.#listener = listener;
     const resourceLimits = heapMb === undefined ? undefined : { maxOldGenerationSizeMb: heapMb };
-    this.#worker = new Worker(ENTRY, { workerData: start, name: `wrk:${start.workerIndex}`, ...(resourceLimits && { resourceLimits }) });
+    this.#worker = new Worker(ENTRY, {
+      workerData: start, name: `wrk:${start.workerIndex}`, ...(resourceLimits && { resourceLimits }),
+    });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#worker.on('error', (error: unknown) => {
       this.#error = error instanceof Error ? (error.stack ?? error.message) : String(error);
