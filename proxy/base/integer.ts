@@ -7,8 +7,8 @@ const DIGITS_MAX = 16;
 const ZERO = 0x30;
 
 /**
- * A decimal number of 1*DIGIT without sign, space or leading zero, up to 2^53-1; otherwise NOT_A_NUMBER. Unlike Number()
- * it takes neither '' nor '0x10' nor '1e3'.
+ * A decimal number of 1*DIGIT without sign, space or leading zero, up to 2^53-1; otherwise NOT_A_NUMBER. Unlike
+ * Number() it takes neither '' nor '0x10' nor '1e3'.
  */
 export function parseDecimal(text: string): number {
   const length = text.length;

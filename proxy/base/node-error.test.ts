@@ -1,3 +1,4 @@
+// What Node's errors become, told by real sockets and handshakes that fail.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';

@@ -1,3 +1,4 @@
+// The transport over real sockets: half-close, back-pressure, resets and ends, as its contract promises them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
@@ -59,7 +60,7 @@ async function read(socket: Socket): Promise<string> {
   return text;
 }
 
-test('F08 half-close: after the peer’s FIN the answer still goes out, then the connection closes (raw peer)', async () => {
+test('F08 half-close: after the peer’s FIN the answer goes out, then the connection closes (raw peer)', async () => {
   using ends = await pair();
   const recorder = new Recorder();
   ends.transport.attach(recorder);
