@@ -1,4 +1,5 @@
-// The route tables of one worker by name, as RDS or a static route_config brings them; connection managers hold a reference.
+// The route tables of one worker by name, as RDS or a static route_config brings them;
+// connection managers hold a reference.
 import type { RouteTable } from './route-table.ts';
 
 /** A named place for a table: what a connection manager reads at each request. Swapped by one assignment. */
