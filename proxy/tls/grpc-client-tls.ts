@@ -1,4 +1,5 @@
-// TLS towards a gRPC server off the request path (xDS, SDS): the same contexts and judgement as for upstreams, for grpc-js.
+// TLS towards a gRPC server off the request path (xDS, SDS): the same contexts and judgement as for
+// upstreams, for grpc-js.
 import { X509Certificate } from 'node:crypto';
 import type { PeerCertificate, SecureContext } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
@@ -31,7 +32,9 @@ export function grpcClientTls(config: UpstreamTlsContext, secrets: SecretStore, 
   const secureContext = contextOf(config, found, false);
   if (validation === undefined) return { secureContext, verified: false, judge: () => undefined };
   const judge = ({ raw }: PeerCertificate): Error | undefined => {
-    const evidence = { certificate: new X509Certificate(raw), chainError: undefined, resumed: false, nowMs: clock.wallMs() };
+    const evidence = {
+      certificate: new X509Certificate(raw), chainError: undefined, resumed: false, nowMs: clock.wallMs(),
+    };
     const verdict = verifyPeer(validation, evidence);
     return verdict instanceof PeerRefusal ? new Error(verdict.reason) : undefined;
   };
