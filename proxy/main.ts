@@ -1,4 +1,5 @@
-// The proxy as a program: bootstrap file in, traffic served, SIGTERM drained; and the same as a handle for tests and embedding.
+// The proxy as a program: bootstrap file in, traffic served, SIGTERM drained;
+// and the same as a handle for tests and embedding.
 import { availableParallelism } from 'node:os';
 import { systemClock } from './base/clock.ts';
 import { messageOf } from './base/error.ts';
@@ -48,7 +49,8 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
     const { bootstrap, warnings } = await loadBootstrap(options.file);
     for (const warning of warnings) log.component('config').warning(warning);
     proxy = await RunningProxy.start({
-      bootstrap, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel, version: VERSION,
+      bootstrap, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel,
+      version: VERSION,
       commandLine: { config_path: options.file, concurrency: options.concurrency ?? 0, log_level: options.logLevel },
       concurrency: options.concurrency || availableParallelism(),
     });
@@ -56,7 +58,8 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
     for (const line of messageOf(cause).split('\n')) main.critical(line);
     return 2;
   }
-  main.info(`serving with ${proxy.workers} worker${proxy.workers === 1 ? '' : 's'}${proxy.adminAddress === '' ? '' : `, admin on ${proxy.adminAddress}`}`);
+  const admin = proxy.adminAddress === '' ? '' : `, admin on ${proxy.adminAddress}`;
+  main.info(`serving with ${proxy.workers} worker${proxy.workers === 1 ? '' : 's'}${admin}`);
   await untilToldToEnd(proxy);
   const drainMs = options.drainTimeMs ?? DRAIN_DEFAULT_MS;
   main.info(`draining: requests in flight have ${drainMs / 1000} s; a second signal ends at once`);

@@ -62,7 +62,9 @@ export class WorkerProxy {
     this.#spans = new SpanBuffer(this.#timers, this.#stats, (spans) => send({ kind: 'spans', spans }));
     this.#logFiles = new AccessLogFiles(this.#timers, this.#stats);
     this.#clusters = this.#makeClusters();
-    this.#filters = new HttpFilters({ clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node });
+    this.#filters = new HttpFilters({
+      clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node,
+    });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({
       secrets: this.#secrets, clusters: this.#clusters, routes: this.#routes, listeners: this.#listeners,
@@ -137,10 +139,13 @@ export class WorkerProxy {
       clock: this.#clock, timers: this.#timers, random: this.#random, writes: this.#writes, stats: this.#stats,
       localIp: localIp(), clusters: this.#clusters, routes: this.#routes,
       compileRoutes: (config) => this.#config.compileRoutes(config),
-      compileFilters: (config, listener) => this.#filters.compile(config.httpFilters, config.statPrefix, listener.trafficDirection),
+      compileFilters: (config, listener) => this.#filters.compile(
+        config.httpFilters, config.statPrefix, listener.trafficDirection,
+      ),
       compileAccessLogs: (configs) => compileAccessLogs(configs, { files: this.#logFiles, random: this.#random }),
       compileTracer: (config, listener) => compileTracer(config.tracing, {
-        outbound: listener.trafficDirection === 'OUTBOUND', defaultProvider: tracing, requestId: config.requestIdExtension?.typedConfig,
+        outbound: listener.trafficDirection === 'OUTBOUND', defaultProvider: tracing,
+        requestId: config.requestIdExtension?.typedConfig,
         path: 'tracing',
       }, { random: this.#random, spans: this.#spans, node }),
     });
@@ -149,7 +154,9 @@ export class WorkerProxy {
   #serverTls(chain: ChainConfig, scope: string, stats: StatScope): ServerTlsContext | undefined {
     const config = chain.transportSocket?.typedConfig;
     if (config === undefined || config['@type'] !== DOWNSTREAM_TLS_TYPE) return undefined;
-    const deps = { secrets: this.#secrets, stats: new TlsStats(this.#stats, stats), clock: this.#clock, timers: this.#timers };
+    const deps = {
+      secrets: this.#secrets, stats: new TlsStats(this.#stats, stats), clock: this.#clock, timers: this.#timers,
+    };
     return new ServerTlsContext(config as DownstreamTlsContext, scope, deps);
   }
 }

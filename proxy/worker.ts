@@ -18,7 +18,9 @@ let queue: Promise<void> = Promise.resolve();
 port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'config':
-      queue = queue.then(async () => send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) }));
+      queue = queue.then(
+        async () => send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) }),
+      );
       break;
     case 'drain':
       proxy.drain(message.inboundOnly);
