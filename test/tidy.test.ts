@@ -1,4 +1,5 @@
-// The house rules that no compiler knows, as data: who may import whom, what is banned and what replaces it, how long a line is.
+// The house rules that no compiler knows, as data: who may import whom, what is banned and what
+// replaces it, how long a line is.
 import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -9,7 +10,10 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const LINE_MAX = 120;
 const FILE_LINES_MAX = 400;
 
-/** Folders of proxy/, lowest first: a file imports from its own folder and from lower rows; one row's folders not each other. */
+/**
+ * Folders of proxy/, lowest first: a file imports from its own folder and from lower rows;
+ * one row's folders not each other.
+ */
 const PROXY_LAYERS: readonly (readonly string[])[] = [
   ['base'],
   ['config'],
@@ -21,17 +25,21 @@ const PROXY_LAYERS: readonly (readonly string[])[] = [
   ['listener'],
 ];
 
-/** Everything else: folder prefix -> prefixes that it may import beside itself. A file obeys the longest prefix that fits. */
+/**
+ * Everything else: folder prefix -> prefixes that it may import beside itself.
+ * A file obeys the longest prefix that fits.
+ */
 const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['proxy/xds', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
   ['proxy/admin', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
-  ['proxy/supervisor', ['proxy/config', 'proxy/base', 'proxy/telemetry', 'proxy/tls', 'proxy/xds', 'proxy/admin', 'certs/csr.ts',
-    'certs/spiffe.ts', 'certs/x509.ts', 'certs/chain.ts', 'certs/istio-ca-service.ts']],
+  ['proxy/supervisor', ['proxy/config', 'proxy/base', 'proxy/telemetry', 'proxy/tls', 'proxy/xds', 'proxy/admin',
+    'certs/csr.ts', 'certs/spiffe.ts', 'certs/x509.ts', 'certs/chain.ts', 'certs/istio-ca-service.ts']],
   ['proxy/tls', ['certs/csr.ts', 'certs/spiffe.ts', 'certs/x509.ts', 'certs/der.ts']],
   ['certs', ['proxy/base']],
   ['control', ['proxy/config', 'proxy/base', 'certs']],
   ['proxy/proxy.ts', ['proxy']],
   ['proxy/worker.ts', ['proxy']],
+  ['proxy/worker-config.ts', ['proxy']],
   ['proxy/main.ts', ['proxy']],
   ['cli', ['']],
   ['test', ['']],
@@ -40,23 +48,27 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /** Started by path and so imported by nobody. */
-const ENTRY_POINTS = [/^cli\//, /\.test\.ts$/, /^test\/(interop\/)?run\.ts$/, /^bench\//, /^examples\//, /^proxy\/worker\.ts$/,
-  /^test\/harness\//, /^test\/interop\//];
+const ENTRY_POINTS = [/^cli\//, /\.test\.ts$/, /^test\/(interop\/)?run\.ts$/, /^bench\//, /^examples\//,
+  /^proxy\/worker\.ts$/, /^test\/harness\//, /^test\/interop\//];
 
 /** [where, what, why and what to use instead]. Tests are free of these. */
 const BANNED: readonly (readonly [RegExp, RegExp, string])[] = [
-  [/^proxy\/(http|route|upstream|filter|network|listener|tls)\//, /\bset(Timeout|Interval)\(/, 'use a Timer of base/timers.ts: no closure or native timer per request'],
+  [/^proxy\/(http|route|upstream|filter|network|listener|tls)\//, /\bset(Timeout|Interval)\(/,
+    'use a Timer of base/timers.ts: no closure or native timer per request'],
   [/^proxy\/(?!base\/clock)/, /\bDate\.now\(|\bperformance\.now\(/, 'use the injected Clock (base/clock.ts)'],
   [/^(proxy|control|certs)\/(?!base\/random)/, /\bMath\.random\(/, 'use the injected Random (base/random.ts)'],
-  [/^proxy\/(http|route|upstream|filter|network|listener)\//, /\bnew URL\(/, 'the request-target is parsed once, by the codec'],
+  [/^proxy\/(http|route|upstream|filter|network|listener)\//, /\bnew URL\(/,
+    'the request-target is parsed once, by the codec'],
   [/^(proxy|control|certs)\/(?!main\.ts)/, /\bconsole\./, 'use the logger (telemetry/log.ts) or return a value'],
-  [/^(proxy|control|certs)\/(?!main\.ts|worker\.ts)/, /\bprocess\.exit\(/, 'return an exit status: only entry points end the process'],
+  [/^(proxy|control|certs)\/(?!main\.ts|worker\.ts)/, /\bprocess\.exit\(/,
+    'return an exit status: only entry points end the process'],
   // The two that turn configuration into filters load modules as chains ask for them; no request passes there.
   [/^proxy\/(http|network|filter)\/(?!network-filters\.ts|registry\.ts)/, /\basync\b|\bawait\b|\bPromise</,
     'push callbacks on the data plane (design.md section 6)'],
   [/./, /\bFIXME\b|\bTODO\b|\bXXX\b/, 'finish it or file an issue'],
   [/./, /^export default/m, 'named exports only'],
-  [/^(?!proxy\/base\/regex)/, /from 're2js'/, 'regular expressions from configuration or traffic go through base/regex.ts'],
+  [/^(?!proxy\/base\/regex)/, /from 're2js'/,
+    'regular expressions from configuration or traffic go through base/regex.ts'],
 ];
 
 /** What a worker loads before configuration asks for more: never these. */
@@ -67,17 +79,22 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-const files = globSync('{proxy,control,certs,cli,examples,bench,test}/**/*.ts', { cwd: ROOT }).map((f) => f.replaceAll('\\', '/'));
+const files = globSync('{proxy,control,certs,cli,examples,bench,test}/**/*.ts', { cwd: ROOT }).map(
+  (f) => f.replaceAll('\\', '/'),
+);
 const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), 'utf8')]));
 const imports = new Map([...sources].map(([file, text]) => [file, importsOf(file, text)]));
 
 /** Static and dynamic imports; relative ones as paths from the root, packages as they are. */
 function importsOf(file: string, text: string): Import[] {
   const found: Import[] = [];
-  const statement = /^(?:import|export)\s+(type\s)?[^'"`;]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm;
+  const statement =
+    /^(?:import|export)\s+(type\s)?[^'"`;]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\(\s*'([^']+)'/gm;
   for (const match of text.matchAll(statement)) {
     const specifier = (match[2] ?? match[3] ?? match[4])!;
-    const target = specifier.startsWith('.') ? normalize(join(dirname(file), specifier)).replaceAll('\\', '/') : specifier;
+    const target = specifier.startsWith('.')
+      ? normalize(join(dirname(file), specifier)).replaceAll('\\', '/')
+      : specifier;
     // A dynamic import does not count for what is loaded at start.
     found.push({ target, typeOnly: match[1] !== undefined || match[4] !== undefined });
   }
@@ -110,7 +127,9 @@ test('layers import downward only', () => {
   for (const [file, list] of imports) {
     if (file.endsWith('.test.ts')) continue;
     for (const { target } of list) {
-      if (sources.has(target) && !mayImport(file, target)) problems.push(`${file} imports ${target}: not allowed by design.md section 4`);
+      if (sources.has(target) && !mayImport(file, target)) {
+        problems.push(`${file} imports ${target}: not allowed by design.md section 4`);
+      }
     }
   }
   report(problems);
@@ -134,10 +153,16 @@ test('no import cycle', () => {
 
 test('every import exists and every file is imported', () => {
   const problems: string[] = [];
-  const used = new Set([...imports].flatMap(([file, list]) => (file.endsWith('.test.ts') ? [] : list.map(({ target }) => target))));
+  const used = new Set(
+    [...imports].flatMap(([file, list]) => (file.endsWith('.test.ts') ? [] : list.map(({ target }) => target))),
+  );
   for (const [file, list] of imports) {
-    for (const { target } of list) if (/\.ts$/.test(target) && !sources.has(target)) problems.push(`${file}: ${target} does not exist`);
-    if (!used.has(file) && !ENTRY_POINTS.some((pattern) => pattern.test(file))) problems.push(`${file}: nobody imports it`);
+    for (const { target } of list) {
+      if (/\.ts$/.test(target) && !sources.has(target)) problems.push(`${file}: ${target} does not exist`);
+    }
+    if (!used.has(file) && !ENTRY_POINTS.some((pattern) => pattern.test(file))) {
+      problems.push(`${file}: nobody imports it`);
+    }
   }
   report(problems);
 });
@@ -146,7 +171,9 @@ test('lines, files and their first sentence', () => {
   const problems: string[] = [];
   for (const [file, text] of sources) {
     const lines = text.split('\n');
-    if (lines.length - 1 > FILE_LINES_MAX) problems.push(`${file}: ${lines.length - 1} lines, ${FILE_LINES_MAX} is the ceiling: split it by subject`);
+    if (lines.length - 1 > FILE_LINES_MAX) {
+      problems.push(`${file}: ${lines.length - 1} lines, ${FILE_LINES_MAX} is the ceiling: split it by subject`);
+    }
     lines.forEach((line, i) => {
       if (line.length > LINE_MAX) problems.push(`${file}:${i + 1}: ${line.length} columns, ${LINE_MAX} is the ceiling`);
     });
