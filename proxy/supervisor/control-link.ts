@@ -1,4 +1,5 @@
-// The proxy's ties to the control plane and the certificate authority: xDS resources and secrets on their way to the workers.
+// The proxy's ties to the control plane and the certificate authority:
+// xDS resources and secrets on their way to the workers.
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
@@ -30,7 +31,8 @@ export interface ControlLinkOptions {
 }
 
 const KIND_OF: Readonly<Record<ResourceType, ResourceKind>> = {
-  [CLUSTER_TYPE]: 'cluster', [ENDPOINT_TYPE]: 'endpoints', [LISTENER_TYPE]: 'listener', [ROUTE_TYPE]: 'route', [SECRET_TYPE]: 'secret',
+  [CLUSTER_TYPE]: 'cluster', [ENDPOINT_TYPE]: 'endpoints', [LISTENER_TYPE]: 'listener', [ROUTE_TYPE]: 'route',
+  [SECRET_TYPE]: 'secret',
 };
 
 /** Names that the agent answers for the SDS source `sds-grpc` (design.md section 7). */
@@ -104,16 +106,22 @@ export class ControlLink {
     this.#dynamic = new DynamicConfig({
       bootstrap, clock, random, wheel: timers, log: xds, stats: new Stats(stats.source()),
       node: discoveryNode({ ...bootstrap.node, id: node.id, cluster: node.cluster }, version),
-      ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire((line) => xds.warning(line)), tls: (context) => grpcClientTls(context, this.#secrets, clock),
+      ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire((line) => xds.warning(line)),
+      tls: (context) => grpcClientTls(context, this.#secrets, clock),
       handler: { apply: (batch) => this.#apply(batch) },
       onInitialised: () => this.#options.onProgress(),
     });
     this.#dynamic.start();
   }
 
-  async #apply(batch: { type: ResourceType; updated: readonly { name: string; version: string; resource: unknown }[]; removed: readonly string[] }):
-    Promise<{ refused: readonly { name: string; reason: string }[] }> {
-    const refused = await this.#intake.apply({ kind: KIND_OF[batch.type], updated: batch.updated, removed: batch.removed, origin: 'dynamic' });
+  async #apply(batch: {
+    type: ResourceType;
+    updated: readonly { name: string; version: string; resource: unknown }[];
+    removed: readonly string[];
+  }): Promise<{ refused: readonly { name: string; reason: string }[] }> {
+    const refused = await this.#intake.apply({
+      kind: KIND_OF[batch.type], updated: batch.updated, removed: batch.removed, origin: 'dynamic',
+    });
     this.#options.onProgress();
     return { refused };
   }
