@@ -39,3 +39,13 @@ test('a clone shares nothing', () => {
   copy.set('b', 'x');
   assert.equal(headers.get('b'), '2');
 });
+
+test('S49 a value that could break out of its line is not taken, and does not leave the old one', () => {
+  const headers = new Headers(['x-user', 'forged']);
+  headers.append('x-a', 'a\r\nb: c');
+  headers.append('x-b', 'a\u010ab');
+  headers.set('x-user', 'a\0b');
+  assert.deepEqual(headers.fields, []);
+  headers.set('x-user', 'jason\t\xe9');
+  assert.deepEqual(headers.fields, ['x-user', 'jason\t\xe9']);
+});

@@ -91,7 +91,8 @@ export class HeadFields {
         }
         fields.push(nameOf(slot), value);
       } else {
-        const name = asciiLower(text.substring(scanner.nameStart(i), scanner.nameEnd(i)));
+        // The scanner let only ASCII through, so that no other letter can become one here (S96).
+        const name = text.substring(scanner.nameStart(i), scanner.nameEnd(i)).toLowerCase();
         if (this.#underscores !== 'allow' && name.includes('_')) {
           if (this.#underscores === 'reject') return 'http1.unexpected_underscore';
           continue;

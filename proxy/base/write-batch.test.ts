@@ -1,0 +1,28 @@
+// When output that waits goes out: at the end of the event, or at the next tick.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WriteBatch } from './write-batch.ts';
+
+test('inside of an event output waits for its end, outside for the next tick', async () => {
+  const batch = new WriteBatch();
+  const log: string[] = [];
+  const seen = (): string => log.join('');
+  const item = (name: string) => ({ flushWrites: () => void log.push(name) });
+  batch.enter();
+  batch.enter();
+  batch.add(item('a'));
+  batch.leave();
+  assert.equal(seen(), '');
+  batch.leave();
+  assert.equal(seen(), 'a');
+  batch.add(item('b'));
+  batch.add({
+    flushWrites: () => {
+      log.push('c');
+      if (log.length < 5) batch.add(item('d'));
+    },
+  });
+  assert.equal(seen(), 'a');
+  await new Promise((resolve) => process.nextTick(resolve));
+  assert.equal(seen(), 'abcd');
+});

@@ -1,0 +1,46 @@
+// The table of local replies against what Envoy 1.40 was seen to answer.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ErrorKind } from '../base/error.ts';
+import { ProxyError } from '../base/error.ts';
+import { localReplyFor } from './local-reply.ts';
+
+const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+
+/** Kind, detail, status, flag, body: seen from Envoy with one route for each failure. */
+const SEEN: readonly (readonly [ErrorKind, string, number, string | undefined, string])[] = [
+  ['connect-failure', '', 503, 'UF', `${RESET}remote connection failure`],
+  ['no-healthy-upstream', '', 503, 'UH', 'no healthy upstream'],
+  ['no-cluster', '', 503, 'NC', ''],
+  ['no-route', '', 404, 'NR', ''],
+  ['overflow', '', 503, 'UO', `${RESET}overflow`],
+  ['upstream-timeout', '', 504, 'UT', 'upstream request timeout'],
+  ['per-try-timeout', '', 504, 'UT', 'upstream request timeout'],
+  ['max-duration', '', 504, 'DT', 'downstream duration timeout'],
+  ['stream-idle-timeout', '', 504, 'SI', 'stream timeout'],
+  ['upstream-reset', '', 503, 'UC', `${RESET}connection termination`],
+  ['upstream-protocol', '', 502, 'UPE', `${RESET}protocol error`],
+  ['upgrade-refused', '', 403, undefined, ''],
+  ['upgrade-required', 'low_version', 426, 'DPE', 'Upgrade Required'],
+  ['headers-too-large', 'http1.too_many_headers', 431, 'DPE', 'Request Header Fields Too Large'],
+  ['not-implemented', 'http1.invalid_transfer_encoding', 501, 'DPE', 'Not Implemented'],
+  ['bad-request', 'http1.codec_error', 400, 'DPE', 'Bad Request'],
+  ['bad-request', 'missing_host_header', 400, 'DPE', ''],
+  ['bad-request', 'path_with_fragment', 400, 'DPE', ''],
+  ['request-timeout', 'request_header_timeout', 408, undefined, 'request header timeout'],
+];
+
+test('local replies are those of Envoy', () => {
+  for (const [kind, detail, status, flag, body] of SEEN) {
+    const reply = localReplyFor(new ProxyError(kind, 'downstream', detail));
+    assert.deepEqual([kind, reply.status, reply.flag, reply.body], [kind, status, flag, body]);
+  }
+});
+
+test('what breaks the framing of a request ends its connection; what an upstream did does not', () => {
+  const closes = (kind: ErrorKind): boolean => localReplyFor(new ProxyError(kind, 'downstream', 'http1.x')).close;
+  for (const kind of ['bad-request', 'headers-too-large', 'uri-too-long', 'version-not-supported',
+    'drain'] as const) assert.ok(closes(kind), kind);
+  for (const kind of ['no-route', 'denied', 'upstream-reset', 'upstream-timeout',
+    'overflow'] as const) assert.ok(!closes(kind), kind);
+});
