@@ -10,7 +10,10 @@ import { LENGTH_UNKNOWN } from './message.ts';
 /** What a stream asks of its connection. */
 export interface ClientStreamOwner {
   readonly writer: MessageWriter;
-  readonly enableTrailers: boolean;
+  /** The lines of trailers as they are sent; '' where they are not passed on. */
+  trailerLines(trailers: Headers): string;
+  /** A head with its names spelled as configured. */
+  spelled(head: string): string;
   onRequestEnd(stream: Http1ClientStream): void;
   /** The request cannot be sent, or not as it was announced; `detail` says why. */
   onRequestFault(stream: Http1ClientStream, detail: string): void;
@@ -48,7 +51,7 @@ export class Http1ClientStream implements ClientStream {
       this.#owner.onRequestFault(this, 'invalid_request_line');
       return;
     }
-    const text = `${lines}${this.#chooseFraming(head, endStream)}\r\n`;
+    const text = this.#owner.spelled(`${lines}${this.#chooseFraming(head, endStream)}\r\n`);
     // A request for a tunnel is complete on the wire.
     this.#owner.writer.start(text, this.#framing, head.contentLength, endStream || this.wantsTunnel);
     if (endStream) this.#end();
@@ -69,8 +72,8 @@ export class Http1ClientStream implements ClientStream {
 
   sendRequestTrailers(trailers: Headers): void {
     if (this.over || this.requestDone) return;
-    const { writer, enableTrailers } = this.#owner;
-    writer.trailers(trailers, enableTrailers);
+    const { writer } = this.#owner;
+    writer.trailers(this.#owner.trailerLines(trailers));
     if (writer.failed) this.#owner.onRequestFault(this, 'request_length_mismatch');
     else this.#end();
   }

@@ -13,6 +13,7 @@ import { Scan } from './http1-head-scanner.ts';
 import type { HeadLimits } from './http1-limits.ts';
 import { headLimits } from './http1-limits.ts';
 import { protocolError, ResponseBody, ResponseParser } from './http1-response-parser.ts';
+import { fieldLines, properCased } from './http1-serializer.ts';
 import { MessageWriter } from './http1-writer.ts';
 import type { ResponseHead } from './message.ts';
 
@@ -24,6 +25,8 @@ export interface Http1ClientOptions {
   /** false drops trailers in both directions. */
   readonly enableTrailers: boolean;
   readonly preserveCase: boolean;
+  /** Names are sent as Words-With-Capitals (header_key_format.proper_case_words); default as they are. */
+  readonly properCase?: boolean;
   /** Keeps the server's reason phrases (PreserveCaseFormatterConfig.forward_reason_phrase); default false. */
   readonly forwardReasonPhrase?: boolean;
   readonly writes: WriteBatch;
@@ -80,8 +83,12 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
     return this.#parser.keepAliveMs;
   }
 
-  get enableTrailers(): boolean {
-    return this.#options.enableTrailers;
+  trailerLines(trailers: Headers): string {
+    return this.#options.enableTrailers ? fieldLines(trailers) : '';
+  }
+
+  spelled(head: string): string {
+    return this.#options.properCase === true ? properCased(head) : head;
   }
 
   newStream(sink: ResponseSink): ClientStream {

@@ -95,6 +95,17 @@ test('the sender’s spelling of names comes back where case is preserved, lower
   assert.match(folded.transport.written, /\r\nx-odd-case: 1\r\naccept: x\r\nx-added: 1\r\n/);
 });
 
+test('names are spelled with capitals where proper_case_words asks for it', async () => {
+  const reply: Reply = (stream) => {
+    const head = new ResponseHead(200, new Headers(['x-b3-traceid', 'a:b', 'etag', '1']));
+    stream.sendResponseHead(head, false);
+    stream.sendResponseData(Buffer.from('x'), true);
+  };
+  const probe = await fed([GET], { reply }, { properCase: true });
+  const head = 'HTTP/1.1 200 OK\r\nX-B3-Traceid: a:b\r\nEtag: 1\r\nTransfer-Encoding: chunked\r\n\r\n';
+  assert.equal(probe.transport.written, `${head}1\r\nx\r\n0\r\n\r\n`);
+});
+
 test('100-continue is sent once asked for, before the response, and never to HTTP/1.0', async () => {
   const reply: Reply = (stream) => {
     stream.sendInformational(new ResponseHead(100));

@@ -53,6 +53,35 @@ export function requestLines(head: RequestHead): string {
   return text;
 }
 
+/** The head with its names as Words-With-Capitals, for peers that insist on them (proper_case_words). */
+export function properCased(head: string): string {
+  let text = '';
+  for (let at = 0; at < head.length; ) {
+    const end = head.indexOf('\r\n', at) + 2;
+    // The start line is no field, nor is the empty line.
+    const colon = at === 0 || end - at === 2 ? at : head.indexOf(':', at);
+    text += capitalised(head.substring(at, colon)) + head.substring(colon, end);
+    at = end;
+  }
+  return text;
+}
+
+function capitalised(name: string): string {
+  let text = '';
+  let first = true;
+  for (let i = 0; i < name.length; i++) {
+    const char = name[i]!;
+    text += first ? char.toUpperCase() : char;
+    first = !isAlphanumeric(name.charCodeAt(i));
+  }
+  return text;
+}
+
+function isAlphanumeric(code: number): boolean {
+  const lower = code | 0x20;
+  return (lower >= 0x61 && lower <= 0x7a) || (code >= 0x30 && code <= 0x39);
+}
+
 /** Methods whose requests mostly have no body, so that its absence needs no saying (RFC 9110 section 8.6). */
 export function meansNoBody(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'DELETE' || method === 'TRACE' || method === 'CONNECT';

@@ -11,7 +11,10 @@ import { LENGTH_UNKNOWN } from './message.ts';
 /** What a stream asks of its connection. */
 export interface ServerStreamOwner {
   readonly writer: MessageWriter;
-  readonly enableTrailers: boolean;
+  /** The lines of trailers as they are sent; '' where they are not passed on. */
+  trailerLines(trailers: Headers): string;
+  /** A head with its names spelled as configured. */
+  spelled(head: string): string;
   /** Whether the connection ends with the response whose head is about to be written. */
   closesAfter(stream: Http1ServerStream): boolean;
   /** Bytes are raw from now on, in both directions. */
@@ -49,7 +52,7 @@ export class Http1ServerStream implements ServerStream {
   /** HTTP/1.0 knows no interim responses. */
   sendInformational(head: ResponseHead): void {
     if (this.over || this.responseStarted || this.#http10) return;
-    this.#owner.writer.interim(`${responseLines(head, false)}\r\n`);
+    this.#owner.writer.interim(this.#owner.spelled(`${responseLines(head, false)}\r\n`));
   }
 
   sendResponseHead(head: ResponseHead, endStream: boolean): void {
@@ -69,7 +72,7 @@ export class Http1ServerStream implements ServerStream {
     const framingLine = this.#chooseFraming(head, endStream);
     const connection = closes ? CLOSE : http10 ? KEEP_ALIVE : '';
     const text = `${responseLines(head, http10)}${framingLine}${connection}\r\n`;
-    this.#owner.writer.start(text, this.#framing, head.contentLength, endStream);
+    this.#owner.writer.start(this.#owner.spelled(text), this.#framing, head.contentLength, endStream);
     if (endStream) this.#end();
   }
 
@@ -88,8 +91,8 @@ export class Http1ServerStream implements ServerStream {
 
   sendResponseTrailers(trailers: Headers): void {
     if (this.over || this.responseDone) return;
-    const { writer, enableTrailers } = this.#owner;
-    writer.trailers(trailers, enableTrailers);
+    const { writer } = this.#owner;
+    writer.trailers(this.#owner.trailerLines(trailers));
     if (writer.failed) this.#owner.onReset(this, false);
     else this.#end();
   }
@@ -120,7 +123,8 @@ export class Http1ServerStream implements ServerStream {
     this.#framing = BodyFraming.RAW;
     const token = head.upgrade ?? this.#request!.upgrade;
     const upgrade = head.status === 101 ? `connection: upgrade\r\nupgrade: ${token}\r\n` : '';
-    this.#owner.writer.start(`${responseLines(head, false)}${upgrade}\r\n`, BodyFraming.RAW, 0, endStream);
+    const text = this.#owner.spelled(`${responseLines(head, false)}${upgrade}\r\n`);
+    this.#owner.writer.start(text, BodyFraming.RAW, 0, endStream);
     this.#owner.onTunnel(this);
     if (endStream) this.#end();
   }

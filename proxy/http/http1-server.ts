@@ -5,6 +5,7 @@ import { Timer } from '../base/timers.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestSink, ServerConnection, ServerConnectionHandler } from './codec.ts';
+import { DelayedClose } from './delayed-close.ts';
 import type { Headers } from './headers.ts';
 import type { BodyDecoder, BodySink } from './http1-body.ts';
 import { BODY_MALFORMED, ChunkedBody, LengthBody } from './http1-body.ts';
@@ -13,6 +14,7 @@ import { Scan } from './http1-head-scanner.ts';
 import type { HeadLimits } from './http1-limits.ts';
 import { headLimits } from './http1-limits.ts';
 import { malformed, RequestParser } from './http1-request-parser.ts';
+import { fieldLines, properCased } from './http1-serializer.ts';
 import type { ServerStreamOwner } from './http1-server-stream.ts';
 import { Http1ServerStream } from './http1-server-stream.ts';
 import { MessageWriter } from './http1-writer.ts';
@@ -33,6 +35,8 @@ export interface Http1ServerOptions {
   /** false drops trailers in both directions. */
   readonly enableTrailers: boolean;
   readonly preserveCase: boolean;
+  /** Names are sent as Words-With-Capitals (header_key_format.proper_case_words); default as they are. */
+  readonly properCase?: boolean;
   readonly headersWithUnderscores: UnderscoreAction;
   /** How long a closed connection may take to read its last response (delayed_close_timeout). */
   readonly delayedCloseMs: number;
@@ -55,7 +59,6 @@ type State = 'head' | 'body' | 'wait' | 'tunnel' | 'refused' | 'closing' | 'clos
 const EMPTY = Buffer.alloc(0);
 /** An empty line between requests is no beginning of one. */
 const EMPTY_LINE_BYTES = 2;
-const CLOSE_TICK_MS = 10;
 
 export class Http1ServerConnection
 implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, BodySink {
@@ -80,9 +83,8 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
   #paused = false;
   #peerEnded = false;
   #draining = false;
-  /** The timer of a partial head, then of the close. */
-  #timer: Timer | undefined = undefined;
-  #unsentBytes = 0;
+  #headTimer: Timer | undefined = undefined;
+  #close: DelayedClose | undefined = undefined;
   #continuation: (() => void) | undefined = undefined;
 
   constructor(transport: Transport, options: Http1ServerOptions, handler: ServerConnectionHandler, timers: TimerWheel) {
@@ -100,8 +102,12 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
     return this.#stream === undefined ? 0 : 1;
   }
 
-  get enableTrailers(): boolean {
-    return this.#options.enableTrailers;
+  trailerLines(trailers: Headers): string {
+    return this.#options.enableTrailers ? fieldLines(trailers) : '';
+  }
+
+  spelled(head: string): string {
+    return this.#options.properCase === true ? properCased(head) : head;
   }
 
   drain(): void {
@@ -140,14 +146,14 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#held = undefined;
-    this.#timer?.cancel();
+    this.#headTimer?.cancel();
+    this.#close?.cancel();
     this.#tellError(error ?? remoteDisconnect());
     this.#handler.onConnectionClose();
   }
 
   onTimer(): void {
-    if (this.#state === 'closing') this.#onCloseTimer();
-    else if (this.#state === 'head') this.#refuse(malformed('request_header_timeout', 'request-timeout'));
+    if (this.#state === 'head') this.#refuse(malformed('request_header_timeout', 'request-timeout'));
   }
 
   // --- reading
@@ -187,7 +193,7 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
     const result = parser.scan(bytes, at, bytes.length);
     if (result === Scan.DONE) {
       this.#headBegun = false;
-      this.#timer?.cancel();
+      this.#headTimer?.cancel();
       const head = parser.build(bytes, at);
       if (head instanceof ProxyError) this.#refuse(head);
       else this.#begin(head);
@@ -202,7 +208,7 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
     this.#held = bytes;
     const { headTimeoutMs } = this.#options;
     if (headTimeoutMs <= 0 || bytes.length <= EMPTY_LINE_BYTES) return;
-    const timer = (this.#timer ??= new Timer(this.#timers, this));
+    const timer = (this.#headTimer ??= new Timer(this.#timers, this));
     if (!timer.armed) timer.arm(headTimeoutMs);
   }
 
@@ -263,7 +269,7 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
   #refuse(error: ProxyError): void {
     this.#state = 'refused';
     this.#held = undefined;
-    this.#timer?.cancel();
+    this.#headTimer?.cancel();
     let stream = this.#stream;
     if (stream === undefined) {
       stream = new Http1ServerStream(this, undefined);
@@ -349,26 +355,11 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
     this.#state = 'closing';
     this.#held = undefined;
     this.#bodyHeld = false;
+    this.#headTimer?.cancel();
     this.writer.flushWrites();
-    this.#transport.end();
+    this.#close = new DelayedClose(this.#transport, this.#timers, this.#options.delayedCloseMs);
+    this.#close.start();
     this.#updateReading();
-    this.#unsentBytes = this.#transport.bufferedBytes;
-    this.#armClose();
-  }
-
-  #armClose(): void {
-    (this.#timer ??= new Timer(this.#timers, this)).arm(Math.max(CLOSE_TICK_MS, this.#options.delayedCloseMs));
-  }
-
-  /** Who reads slowly gets another turn as long as it reads. */
-  #onCloseTimer(): void {
-    const unsent = this.#transport.bufferedBytes;
-    if (unsent > 0 && unsent < this.#unsentBytes) {
-      this.#unsentBytes = unsent;
-      this.#armClose();
-      return;
-    }
-    this.#transport.destroy();
   }
 
   #lose(error: ProxyError): void {

@@ -1,8 +1,6 @@
 // Writes one message after another to a connection: head and small body as one string, large bodies without a copy.
 import type { Transport } from '../base/transport.ts';
 import type { Flushable, WriteBatch } from '../base/write-batch.ts';
-import type { Headers } from './headers.ts';
-import { fieldLines } from './http1-serializer.ts';
 
 /** How the end of an outgoing body is told. */
 export const BodyFraming = {
@@ -80,9 +78,9 @@ export class MessageWriter implements Flushable {
     }
   }
 
-  /** Ends a chunked message by trailers; `pass` false ends it without them. Other framings cannot carry any. */
-  trailers(headers: Headers, pass: boolean): void {
-    if (this.#framing === BodyFraming.CHUNKED) this.#writeText(pass ? `0\r\n${fieldLines(headers)}\r\n` : LAST_CHUNK);
+  /** Ends a chunked message by the lines of its trailers. Other framings cannot carry any. */
+  trailers(lines: string): void {
+    if (this.#framing === BodyFraming.CHUNKED) this.#writeText(`0\r\n${lines}\r\n`);
     else if (this.#framing === BodyFraming.LENGTH && this.#left > 0) this.failed = true;
     else this.flushWrites();
   }

@@ -114,6 +114,7 @@ function http1Options(config: Config, deps: HttpManagerDeps): Http1ServerOptions
     allowAbsoluteUrl: options.allowAbsoluteUrl ?? true,
     enableTrailers: options.enableTrailers ?? false,
     preserveCase: options.headerKeyFormat?.statefulFormatter !== undefined,
+    properCase: options.headerKeyFormat?.properCaseWords !== undefined,
     headersWithUnderscores: underscores(common.headersWithUnderscoresAction),
     delayedCloseMs: msOr(config.delayedCloseTimeout, 1000),
     // As Envoy: a client that has sent FIN is gone, and work for it ends (faults.md F08).

@@ -20,8 +20,11 @@ export function http1Opener(writes: WriteBatch): OpenHttp1 {
 }
 
 function optionsOf({ http1, headersCountMax }: ConnectionSettings, writes: WriteBatch): Http1ClientOptions {
+  const formatter = http1.headerKeyFormat?.statefulFormatter;
   return {
-    preserveCase: http1.headerKeyFormat?.statefulFormatter !== undefined,
+    preserveCase: formatter !== undefined,
+    properCase: http1.headerKeyFormat?.properCaseWords !== undefined,
+    forwardReasonPhrase: formatter?.typedConfig.forwardReasonPhrase ?? false,
     enableTrailers: http1.enableTrailers ?? false,
     headerCountMax: headersCountMax ?? LIMITS.headersCountMax,
     writes,
