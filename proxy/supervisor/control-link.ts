@@ -46,6 +46,7 @@ export class ControlLink {
   readonly #secrets = new SecretStore();
   #agent: NodeAgent | undefined = undefined;
   #dynamic: DynamicConfig | undefined = undefined;
+  #isStarted = false;
 
   constructor(options: ControlLinkOptions, intake: ConfigIntake) {
     this.#options = options;
@@ -58,10 +59,13 @@ export class ControlLink {
     const agent = await this.#startAgent();
     const { bootstrap } = this.#options;
     if (bootstrap.dynamicResources !== undefined || usesSds(bootstrap)) await this.#startDynamic(agent);
+    this.#isStarted = true;
   }
 
   /** What has not come yet of the first configuration and the first certificate, for people. */
   get waitingFor(): readonly string[] {
+    // Static resources are in force before this is asked what the bootstrap wants beside them.
+    if (!this.#isStarted) return ['what the bootstrap says of other sources'];
     const missing: string[] = [];
     if (this.#dynamic?.initialised === false) missing.push('the first configuration of the control plane');
     if (this.#agent?.ready === false) missing.push('a certificate of the certificate authority');

@@ -11,6 +11,7 @@ import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { UpstreamTlsContext } from '../config/tls.ts';
 import { RAW_BUFFER_TYPE } from '../config/type-url.ts';
+import { TrackedCredentials } from './tracked-credentials.ts';
 
 /** TLS to one server. */
 export interface ServerTls {
@@ -26,6 +27,12 @@ export interface ServerTls {
  * used; throws an Error that says what is missing.
  */
 export type GetServerTls = (context: UpstreamTlsContext) => ServerTls;
+
+/** A connection to one endpoint. */
+export interface ServerConnection {
+  readonly client: Client;
+  close(): void;
+}
 
 /** A channel is given up and made anew when one fails: grpc-js's own attempts and backing off are not used. */
 const CHANNEL: ClientOptions = {
@@ -58,14 +65,19 @@ export class ManagementServer {
     this.#authority = authority;
   }
 
-  /** A client to the next endpoint, which begins to connect when it is used. Throws when TLS cannot be made. */
-  client(keepaliveMs: number): Client {
+  /** A client to the next endpoint, which connects when it is used. Throws when TLS cannot be made. */
+  connect(keepaliveMs: number): ServerConnection {
     const address = this.#addresses[this.#next % this.#addresses.length]!;
     const options: ClientOptions = { ...CHANNEL, 'grpc.keepalive_time_ms': keepaliveMs };
     if (this.#authority !== undefined) options['grpc.default_authority'] = this.#authority;
-    const channel = this.#credentials(address, options);
+    const channel = new TrackedCredentials(this.#credentials(address, options));
     this.#next++;
-    return new Client(targetOf(address), channel, options);
+    const client = new Client(targetOf(address), channel, options);
+    const close = (): void => {
+      client.close();
+      channel.destroySockets();
+    };
+    return { client, close };
   }
 
   /** Where the next client connects, for the log. */

@@ -1,7 +1,9 @@
 // From the bytes of one response to validated resources: each stands or falls by itself (threats.md S103).
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
+import { ConfigError, messageOf } from '../base/error.ts';
 import { RESOURCES, resourceName } from '../config/any-registry.ts';
 import type { ResourceByType, ResourceType } from '../config/any-registry.ts';
-import { ConfigError, messageOf } from '../base/error.ts';
 import { decode } from '../config/decode.ts';
 import type { ConfigWarning } from '../config/decode-report.ts';
 import type { ResourceRefusal } from '../config/discovery.ts';
@@ -24,15 +26,30 @@ export interface DecodedResponse {
   readonly refused: readonly ResourceRefusal[];
 }
 
-/** Decodes and validates. `warn` gets what is ignored; `check` may refuse what is valid by itself. */
-export function decodeResponse(
-  wire: Wire, response: IncomingResponse, warn: (warning: ConfigWarning) => void,
-  check: (resource: AnyResource) => string | undefined,
-): DecodedResponse {
+export interface DecodeDeps {
+  readonly wire: Wire;
+  readonly clock: Clock;
+  /** Gets what is ignored. */
+  warn(warning: ConfigWarning): void;
+  /** May refuse what is valid by itself. */
+  check(resource: AnyResource): string | undefined;
+}
+
+/** Resources are decoded for so long before the event loop gets its turn (design.md section 6). */
+const SLICE_MS = 5;
+
+/** Decodes and validates. */
+export async function decodeResponse(deps: DecodeDeps, response: IncomingResponse): Promise<DecodedResponse> {
+  const { clock } = deps;
+  let untilMs = clock.nowMs() + SLICE_MS;
   const updated = new Map<string, DecodedResource>();
   const refused: ResourceRefusal[] = [];
   for (const incoming of response.resources) {
-    const result = decodeResource(wire, response.type, incoming, warn, check);
+    if (clock.nowMs() > untilMs) {
+      await nextTurn();
+      untilMs = clock.nowMs() + SLICE_MS;
+    }
+    const result = decodeResource(deps, response.type, incoming);
     if ('reason' in result) refused.push(result);
     else if (updated.has(result.name)) refused.push({ name: result.name, reason: 'is in the response twice' });
     else updated.set(result.name, result);
@@ -43,23 +60,22 @@ export function decodeResponse(
 }
 
 function decodeResource(
-  wire: Wire, type: ResourceType, incoming: IncomingResource, warn: (warning: ConfigWarning) => void,
-  check: (resource: AnyResource) => string | undefined,
+  deps: DecodeDeps, type: ResourceType, incoming: IncomingResource,
 ): DecodedResource | ResourceRefusal {
   const known = incoming.name ?? '';
   if (incoming.typeUrl !== type) return { name: known, reason: `is a ${incoming.typeUrl || 'nothing'}, not a ${type}` };
-  const resource = decodeBytes(wire, type, incoming, warn);
-  if (resource instanceof ConfigError) return { name: nameIn(wire, incoming) ?? known, reason: resource.message };
+  const resource = decodeBytes(deps, type, incoming);
+  if (resource instanceof ConfigError) return { name: nameIn(deps.wire, incoming) ?? known, reason: resource.message };
   const name = resourceName(type, resource) || known;
   if (incoming.name !== undefined && name !== known) {
     return { name: known, reason: `names itself '${name}', and came as '${known}'` };
   }
-  const reason = name === '' ? `${nameOfType(type).singular} without a name` : check(resource);
+  const reason = name === '' ? `${nameOfType(type).singular} without a name` : deps.check(resource);
   return reason === undefined ? { name, version: incoming.version, resource } : { name, reason };
 }
 
 function decodeBytes(
-  wire: Wire, type: ResourceType, { value }: IncomingResource, warn: (warning: ConfigWarning) => void,
+  { wire, warn }: DecodeDeps, type: ResourceType, { value }: IncomingResource,
 ): AnyResource | ConfigError {
   try {
     const { '@type': _type, ...fields } = wire.decodeAny({ typeUrl: type, value });

@@ -1,7 +1,10 @@
 // One gRPC stream to a management server over a connection of its own.
-import { Metadata } from '@grpc/grpc-js';
-import type { Client, ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
+import { connectivityState, Metadata } from '@grpc/grpc-js';
+import type { ClientDuplexStream, ServiceError } from '@grpc/grpc-js';
 import { messageOf } from '../base/error.ts';
+import { Timer } from '../base/timers.ts';
+import type { TimerTarget, TimerWheel } from '../base/timers.ts';
+import type { ServerConnection } from './management-server.ts';
 
 /** Told in order; nothing after onStreamEnd. */
 export interface StreamListener {
@@ -13,12 +16,13 @@ export interface StreamListener {
 }
 
 export interface StreamOptions {
-  readonly client: Client;
+  readonly connection: ServerConnection;
   readonly path: string;
   /** Headers of the call. */
   readonly metadata: readonly (readonly [string, string])[];
-  /** Unix time in milliseconds by which the connection must be up. */
-  readonly connectByMs: number;
+  readonly wheel: TimerWheel;
+  /** The connection must be up by then. */
+  readonly connectTimeoutMs: number;
 }
 
 /**
@@ -28,24 +32,27 @@ export interface StreamOptions {
  */
 export type StreamState = 'connecting' | 'open' | 'ended';
 
-export class Stream {
+export class Stream implements TimerTarget {
   readonly #listener: StreamListener;
-  readonly #client: Client;
+  readonly #connection: ServerConnection;
   readonly #call: ClientDuplexStream<Buffer, Buffer>;
+  readonly #timer: Timer;
   #state: StreamState = 'connecting';
 
-  constructor({ client, path, metadata, connectByMs }: StreamOptions, listener: StreamListener) {
+  constructor({ connection, path, metadata, wheel, connectTimeoutMs }: StreamOptions, listener: StreamListener) {
     this.#listener = listener;
-    this.#client = client;
+    this.#connection = connection;
+    this.#timer = new Timer(wheel, this);
+    this.#timer.arm(connectTimeoutMs);
     const headers = new Metadata();
     for (const [key, value] of metadata) headers.add(key, value);
-    this.#call = client.makeBidiStreamRequest(path, same, same, headers);
+    this.#call = connection.client.makeBidiStreamRequest(path, same, same, headers);
     this.#call.on('data', (bytes: Buffer) => {
       if (this.#state !== 'ended') listener.onStreamMessage(bytes);
     });
     this.#call.on('error', (error: ServiceError) => this.#end(reasonOf(error)));
     this.#call.on('end', () => this.#end('the server ended the stream'));
-    client.waitForReady(connectByMs, (error) => this.#onReady(error));
+    this.#watch();
   }
 
   get state(): StreamState {
@@ -69,16 +76,25 @@ export class Stream {
   close(): void {
     if (this.#state === 'ended') return;
     this.#enter('ended');
+    this.#timer.cancel();
     this.#call.cancel();
-    this.#client.close();
+    this.#connection.close();
   }
 
-  #onReady(error: Error | undefined): void {
+  onTimer(): void {
+    this.#end('no connection in time');
+  }
+
+  /** Follows the channel until it is up; grpc-js's own waiting would keep a timer of its own alive. */
+  #watch(): void {
     if (this.#state !== 'connecting') return;
-    if (error !== undefined) {
-      this.#end('no connection in time');
+    const channel = this.#connection.client.getChannel();
+    const now = channel.getConnectivityState(true);
+    if (now !== connectivityState.READY) {
+      channel.watchConnectivityState(now, Infinity, () => this.#watch());
       return;
     }
+    this.#timer.cancel();
     this.#enter('open');
     this.#listener.onStreamOpen();
   }
@@ -98,6 +114,10 @@ function same(bytes: Buffer): Buffer {
   return bytes;
 }
 
+/** grpc-js wraps the system's words: `No connection established. Last error: Error: … . Resolution note: …`. */
+const WRAPPED = /Last error: (?:Error: )?(.*?)\.? *Resolution note:/s;
+
 function reasonOf(error: ServiceError): string {
-  return error.details === undefined || error.details === '' ? messageOf(error) : error.details;
+  const { details } = error;
+  return WRAPPED.exec(details)?.[1] ?? (details === '' ? messageOf(error) : details);
 }

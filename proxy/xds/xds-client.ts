@@ -175,13 +175,13 @@ export class XdsClient implements TimerTarget, StreamListener {
 
   #connect(): void {
     this.#enter('connecting');
-    const { server, path, metadata, clock, makeVariant } = this.#options;
+    const { server, path, metadata, wheel, makeVariant } = this.#options;
     try {
-      const client = server.client(this.#keepaliveMs);
+      const connection = server.connect(this.#keepaliveMs);
       this.#variant = makeVariant();
       this.#asked.clear();
-      const connectByMs = clock.wallMs() + server.connectTimeoutMs;
-      this.#stream = new Stream({ client, path, metadata, connectByMs }, this);
+      const { connectTimeoutMs } = server;
+      this.#stream = new Stream({ connection, path, metadata, wheel, connectTimeoutMs }, this);
     } catch (cause) {
       this.#wait(messageOf(cause));
       return;
@@ -247,8 +247,12 @@ export class XdsClient implements TimerTarget, StreamListener {
 
   async #apply(subscription: Subscription, response: IncomingResponse): Promise<readonly ResourceRefusal[]> {
     const { type, wildcard, names, held } = subscription;
-    const check = (resource: AnyResource): string | undefined => this.#owner.check(type, resource);
-    const decoded = decodeResponse(this.#options.wire, response, (warning) => this.#owner.onWarning(warning), check);
+    const { wire, clock } = this.#options;
+    const decoded = await decodeResponse({
+      wire, clock,
+      warn: (warning) => this.#owner.onWarning(warning),
+      check: (resource) => this.#owner.check(type, resource),
+    }, response);
     const updated = decoded.updated.filter(({ name }) => wildcard || names.has(name));
     const listed = [...decoded.updated, ...decoded.refused].map(({ name }) => name);
     const removed = removedBy(subscription, response, listed);
