@@ -194,11 +194,12 @@ export class Connection implements TimerTarget {
   }
 }
 
-/** Which resources a NACK means: as data from a weft; by the names in its text otherwise; all of them at last. */
+/** Which resources a NACK means: as data from a weft; by the names in its text otherwise; all, or a nameless one. */
 function refusedIn(wire: Wire, { sent }: Outstanding, error: RpcStatus): readonly ResourceRefusal[] {
   const told = refusalsOf(wire, error);
   if (told !== undefined) return told;
   const reason = error.message ?? '';
   const named = [...sent.keys()].filter((name) => name !== '' && reason.includes(name));
-  return (named.length > 0 ? named : [...sent.keys()]).map((name) => ({ name, reason }));
+  const meant = named.length > 0 ? named : [...sent.keys()];
+  return (meant.length > 0 ? meant : ['']).map((name) => ({ name, reason }));
 }

@@ -201,6 +201,23 @@ test('F03 a refused route keeps the cluster that the old one names, and the rece
   assert.equal(mended.sent, mended.acked);
 });
 
+test('F03 a refused removal is shown until the next answer', async (t) => {
+  const control = await start(t, mesh);
+  const client = await settled(t, control);
+  await handled(control, 4);
+  control.set({ ...mesh, clusters: [eds('a')] });
+  const { nonce, resources } = await client.next('Cluster');
+  assert.deepEqual(resources, []);
+  client.send({ type_url: CLUSTER_TYPE, response_nonce: nonce, error_detail: { code: 13, message: 'no' } });
+  await handled(control, 5);
+  const cds = () => control.push.receipts.list()[0]!.types.find(({ type }) => type === 'cds')!;
+  assert.deepEqual([cds().nack?.reason, cds().refused.map(({ name }) => name)], ['no', ['']]);
+  control.set(mesh);
+  client.ack(await client.next('Cluster'));
+  await handled(control, 6);
+  assert.equal(cds().nack, undefined);
+});
+
 test('one response of a type is under way at a time; what changes meanwhile comes as one', async (t) => {
   const control = await start(t, mesh);
   const client = await settled(t, control);

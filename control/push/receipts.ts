@@ -6,8 +6,9 @@ import type { Outstanding } from './subscription.ts';
 
 /** A resource that a proxy refused; it runs the version before, if it had one. */
 export interface RefusedResource {
+  /** '' where the response held no resources, as one of removals does. */
   readonly name: string;
-  /** The version that was refused; '' where the proxy did not say which resource it means. */
+  /** The version that was refused; '' where the response held none of this name. */
   readonly version: string;
   readonly reason: string;
   /** Unix time in milliseconds. */
@@ -94,6 +95,7 @@ export class ProxyRecord {
     const record = this.#type(type);
     record.pending = false;
     record.acked = version;
+    record.refused.delete('');
     for (const [name, each] of sent) {
       record.running.set(name, each);
       record.refused.delete(name);
