@@ -174,6 +174,7 @@ export class Demo {
     const env = {
       HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name,
       HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}`,
+      NODE_COMPILE_CACHE_PORTABLE: '1',
       NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
     };
     return this.#managed(`app/${name}`, [entry!], env, () => answers(`http://${pod.ip}:${pod.appPort}/health`));

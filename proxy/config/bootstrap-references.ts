@@ -11,7 +11,7 @@ import type { RouteConfiguration } from './route.ts';
 import type { RouteAction } from './route-action.ts';
 import type { CommonTlsContext, SdsSecretConfig } from './tls.ts';
 import type { TracingProvider } from './tracing.ts';
-import { HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE, ZIPKIN_TYPE } from './type-url.ts';
+import { HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE } from './type-url.ts';
 import { writtenPath } from './written-path.ts';
 
 /** Cluster of the SDS source that this process answers itself (design.md section 7); it need not be declared. */
@@ -143,13 +143,7 @@ class ReferenceChecker {
   }
 
   #provider(provider: TracingProvider | undefined, at: Segments): void {
-    const config = provider?.typedConfig;
-    if (config === undefined) return;
-    if (config['@type'] === ZIPKIN_TYPE) {
-      this.#cluster(config.collectorCluster, [...at, 'typedConfig', 'collectorCluster']);
-    } else {
-      this.#cluster(config.httpService.httpUri.cluster, [...at, 'typedConfig', 'httpService', 'httpUri', 'cluster']);
-    }
+    this.#cluster(provider?.typedConfig.collectorCluster, [...at, 'typedConfig', 'collectorCluster']);
   }
 
   #cluster(name: string | undefined, at: Segments): void {

@@ -160,7 +160,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     + 'under the '
     + `key ${HTTP_PROTOCOL_OPTIONS}.`),
   dnsRefreshRate: optional(duration({ above: 0.001 }), 'How often names are resolved again; default 5s.'),
-  respectDnsTtl: optional(bool(), 'The answer\'s TTL says when. Default false.'),
+  respectDnsTtl: optional(bool(), 'The system\'s resolver tells no TTL: names are asked at dns_refresh_rate.'),
   dnsLookupFamily: optional(
     enumeration(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']), 'AUTO (default) prefers IPv6.',
   ),

@@ -62,8 +62,9 @@ export interface HttpTracing extends Static<typeof HttpTracing> {}
 
 export const InternalAddressConfig = message(
   `${HCM}.HttpConnectionManager.InternalAddressConfig`, {
-    unixSockets: optional(bool(), 'Unix domain sockets are internal. Default false.'),
     cidrRanges: optional(list(CidrRange), 'These addresses are internal.'),
+  }, {
+    warned: { 'listeners take TCP connections only': ['unix_sockets'] },
   },
 );
 export interface InternalAddressConfig extends Static<typeof InternalAddressConfig> {}
@@ -71,12 +72,13 @@ export interface InternalAddressConfig extends Static<typeof InternalAddressConf
 export const SetCurrentClientCertDetails = message(
   `${HCM}.HttpConnectionManager.SetCurrentClientCertDetails`, {
     subject: optional(bool(), 'Subject of the client certificate.'),
-    cert: optional(bool(), 'The certificate, URL-encoded PEM. Large.'),
-    chain: optional(bool(), 'The whole chain, URL-encoded PEM. Very large.'),
     dns: optional(bool(), 'DNS names.'),
     uri: optional(bool(), 'URI names, such as the SPIFFE id.'),
   }, {
-    refused: { 'x-forwarded-client-cert has its text form': ['issuer', 'format'] },
+    refused: {
+      'x-forwarded-client-cert has its text form': ['issuer', 'format'],
+      'whole certificates are not put into headers': ['cert', 'chain'],
+    },
   },
 );
 export interface SetCurrentClientCertDetails extends Static<typeof SetCurrentClientCertDetails> {}
@@ -126,14 +128,13 @@ export const HttpConnectionManager = message(
     streamIdleTimeout: optional(duration(), 'Silence on both sides that ends a request; default 5m, 0s is never.'),
     requestTimeout: optional(duration(), 'Time until the request is received whole; default none.'),
     requestHeadersTimeout: optional(duration(), 'Time until the request head is received whole; default weft\'s 10s.'),
-    drainTimeout: optional(duration(), 'Between the drain notice and the end of a connection; default 5s.'),
     delayedCloseTimeout: optional(duration(), 'How long a closed connection waits for the peer to close; default 1s.'),
     accessLog: optional(list(AccessLog), 'Logs of requests.'),
     useRemoteAddress: optional(bool(), 'The peer is the client: x-forwarded-for is appended to and internal headers of '
       + 'strangers are removed. Must be true at the edge. Default false.'),
     xffNumTrustedHops: optional(uint32(), 'Proxies in front whose x-forwarded-for entries are believed; default 0.'),
     skipXffAppend: optional(bool(), 'x-forwarded-for is left as it is. Default false.'),
-    internalAddressConfig: optional(InternalAddressConfig, 'What counts as internal; default private addresses.'),
+    internalAddressConfig: optional(InternalAddressConfig, 'What counts as internal; default nothing.'),
     via: optional(headerValue(), 'Appended to via of requests and responses; default none.'),
     generateRequestId: optional(bool(), 'x-request-id is made where there is none; default true.'),
     preserveExternalRequestId: optional(bool(), 'At the edge, x-request-id of clients is kept. Default false.'),
@@ -174,6 +175,7 @@ export const HttpConnectionManager = message(
       'a request is logged once, when it is over': ['access_log_flush_interval', 'flush_access_log_on_new_request',
         'access_log_options'],
       'the header is not sent': ['proxy_status_config', 'append_local_overload'],
+      'a drained connection ends with its next response, or when it was idle for a second': ['drain_timeout'],
       'connections are drained when they are idle': ['http1_safe_max_connection_duration', 'drain_timeout_jitter'],
       'stream_idle_timeout covers it': ['stream_flush_timeout'],
       'there is no PROXY protocol': ['add_proxy_protocol_connection_state'],

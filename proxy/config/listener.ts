@@ -45,12 +45,14 @@ export const FilterChain = message('envoy.config.listener.v3.FilterChain', {
   filterChainMatch: optional(FilterChainMatch, 'Which connections; default all.'),
   filters: optional(list(NetworkFilter), 'In order; the last one ends the chain. None: connections are closed.'),
   transportSocket: optional(DownstreamTransportSocket, 'TLS; default plaintext.'),
-  transportSocketConnectTimeout: optional(duration(), 'Time for the TLS handshake; default weft\'s 10s.'),
   name: optional(string(), 'Shown in logs and decisions; unique in the listener.'),
   metadata: optional(Metadata, 'Free-form.'),
 }, {
   refused: { 'there is no PROXY protocol': ['use_proxy_proto'] },
-  warned: { 'Envoy does not honour it either': ['on_demand_configuration'] },
+  warned: {
+    'a TLS handshake has weft\'s 10 s': ['transport_socket_connect_timeout'],
+    'Envoy does not honour it either': ['on_demand_configuration'],
+  },
   check: ({ filters = [] }) => checkTerminal(filters),
 });
 export interface FilterChain extends Static<typeof FilterChain> {}

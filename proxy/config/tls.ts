@@ -130,7 +130,7 @@ export const DownstreamTlsContext = message(`${TLS}.DownstreamTlsContext`, {
   requireClientCertificate: optional(bool(), 'Clients without a valid certificate are refused. Default false.'),
   requireSni: optional(bool(), 'Clients without SNI are refused. Default false.'),
   disableStatelessSessionResumption: optional(bool(), 'No session tickets. Default false.'),
-  disableStatefulSessionResumption: optional(bool(), 'No session ids. Default false.'),
+  disableStatefulSessionResumption: optional(bool(), 'No session ids; weft resumes by tickets only. Default false.'),
   sessionTimeout: optional(duration(), 'How long a session may be resumed; default OpenSSL\'s.'),
   ocspStaplePolicy: optional(enumeration(['LENIENT_STAPLING'], {
     refused: { STRICT_STAPLING: 'no OCSP response is stapled', MUST_STAPLE: 'no OCSP response is stapled' },

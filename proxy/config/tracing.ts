@@ -1,7 +1,6 @@
 // Tracing: who gets the spans and what is on them (envoy.config.trace.v3, envoy.type.tracing.v3).
-import { HeaderValueOption } from './header-value-option.ts';
-import { bool, duration, enumeration, headerName, string } from './scalar.ts';
-import { any, exactlyOne, list, message, optional, required, type Static } from './schema.ts';
+import { bool, enumeration, headerName, string } from './scalar.ts';
+import { any, exactlyOne, message, optional, required, type Static } from './schema.ts';
 
 export const CustomTagLiteral = message('envoy.type.tracing.v3.CustomTag.Literal', {
   value: required(string({ minLength: 1 }), 'The value.'),
@@ -28,21 +27,6 @@ export const CustomTag = message('envoy.type.tracing.v3.CustomTag', {
   oneOf: [exactlyOne('literal', 'environment', 'request_header', 'metadata', 'value')],
 });
 export interface CustomTag extends Static<typeof CustomTag> {}
-
-export const HttpUri = message('envoy.config.core.v3.HttpUri', {
-  uri: required(string({ minLength: 1 }), 'Address of the collector, with scheme, host and path.'),
-  cluster: required(string({ minLength: 1 }), 'Cluster by which it is reached.'),
-  timeout: required(duration(), 'Time for one export.'),
-});
-export interface HttpUri extends Static<typeof HttpUri> {}
-
-export const HttpService = message('envoy.config.core.v3.HttpService', {
-  httpUri: required(HttpUri, 'Where the spans are sent.'),
-  requestHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Headers of the export requests.'),
-}, {
-  refused: { 'operators of extensions are not supported': ['formatters'] },
-});
-export interface HttpService extends Static<typeof HttpService> {}
 
 export const ZipkinConfig = message('envoy.config.trace.v3.ZipkinConfig', {
   collectorCluster: required(string({ minLength: 1 }), 'Cluster of the collector.'),
@@ -71,24 +55,8 @@ export const ZipkinConfig = message('envoy.config.trace.v3.ZipkinConfig', {
 });
 export interface ZipkinConfig extends Static<typeof ZipkinConfig> {}
 
-export const OpenTelemetryConfig = message('envoy.config.trace.v3.OpenTelemetryConfig', {
-  httpService: required(HttpService, 'OTLP over HTTP.'),
-  serviceName: optional(string(), 'service.name of the resource; default unknown_service:envoy.'),
-}, {
-  refused: {
-    'spans are exported by OTLP over HTTP; use http_service': ['grpc_service', 'exporter'],
-    'sampling is the connection manager\'s': ['sampler'],
-  },
-  warned: {
-    'the resource is fixed': ['resource_detectors', 'set_telemetry_sdk_resource_attributes',
-      'set_service_name_resource_attribute', 'set_instrumentation_scope'],
-    'weft\'s queue limit holds': ['max_cache_size'],
-  },
-});
-export interface OpenTelemetryConfig extends Static<typeof OpenTelemetryConfig> {}
-
 export const TracingProvider = message('envoy.config.trace.v3.Tracing.Http', {
   name: required(string({ minLength: 1 }), 'Free name, usually envoy.tracers.zipkin.'),
-  typedConfig: required(any('tracing provider', [ZipkinConfig, OpenTelemetryConfig]), 'Who gets the spans.'),
+  typedConfig: required(any('tracing provider', [ZipkinConfig]), 'Who gets the spans.'),
 });
 export interface TracingProvider extends Static<typeof TracingProvider> {}

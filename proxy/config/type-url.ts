@@ -34,7 +34,6 @@ export const FILE_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.fi
 export const STDOUT_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog`;
 export const STDERR_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StderrAccessLog`;
 export const ZIPKIN_TYPE = `${PREFIX}envoy.config.trace.v3.ZipkinConfig`;
-export const OPEN_TELEMETRY_TYPE = `${PREFIX}envoy.config.trace.v3.OpenTelemetryConfig`;
 
 /** Key of the one entry in Cluster.typed_extension_protocol_options. */
 export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';

@@ -49,7 +49,7 @@ function figures({ merger }: Bench, family: string, ...labels: string[]): Map<st
 
 const mutual = (peer: string, local: string): TlsInfo => ({
   version: 'TLSv1.3', cipher: 'x', alpn: undefined,
-  peerUriSan: peer, peerDnsSans: [], peerSubject: undefined, localUriSan: local,
+  peerUriSan: peer, peerDnsSans: [], peerSubject: undefined, peerCertificateHash: undefined, localUriSan: local,
 });
 
 test('the source reports both workloads from node, endpoint and certificates', () => {

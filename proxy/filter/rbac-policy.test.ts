@@ -39,7 +39,7 @@ function peer(tls: Partial<TlsInfo>): Facts {
     connection: {
       tls: {
         version: 'TLSv1.3', cipher: '', alpn: undefined, peerUriSan: undefined, peerDnsSans: [], peerSubject: undefined,
-        localUriSan: undefined, ...tls,
+        peerCertificateHash: undefined, localUriSan: undefined, ...tls,
       },
     },
   };

@@ -87,7 +87,7 @@ export class ListenerCompiler {
   #listener(
     config: Config,
     name: string,
-    address: { readonly host: string; readonly port: number },
+    address: { readonly host: string; readonly port: number; readonly ipv6Only: boolean },
     scope: StatScope,
     matchers: readonly ChainMatcher<CompiledChain>[],
     defaultChain: CompiledChain | undefined,
@@ -115,7 +115,7 @@ function missingOf(chains: readonly KnownChain[]): string[] {
   ]);
 }
 
-function bindAddress(config: Config): { host: string; port: number } {
+function bindAddress(config: Config): { host: string; port: number; ipv6Only: boolean } {
   const socketAddress = config.address.socketAddress;
   if (socketAddress === undefined) {
     throw new ConfigError('address', 'a listener needs a socket_address; pipes are not supported');
@@ -123,5 +123,6 @@ function bindAddress(config: Config): { host: string; port: number } {
   if (config.bindToPort === false) {
     throw new ConfigError('bindToPort', 'connections are not redirected, so it cannot be false');
   }
-  return { host: socketAddress.address, port: socketAddress.portValue ?? 0 };
+  const ipv6Only = socketAddress.address.includes(':') && socketAddress.ipv4Compat !== true;
+  return { host: socketAddress.address, port: socketAddress.portValue ?? 0, ipv6Only };
 }

@@ -29,6 +29,8 @@ export interface CompiledListener {
   readonly inbound: boolean;
   readonly host: string;
   readonly port: number;
+  /** An IPv6 address that takes no IPv4 connections (the opposite of ipv4_compat). */
+  readonly ipv6Only: boolean;
   readonly matchers: readonly ChainMatcher<CompiledChain>[];
   readonly defaultChain: CompiledChain | undefined;
   /** Connections that the kernel holds before they are accepted. */
@@ -92,10 +94,10 @@ export class Listener {
     const options = { allowHalfOpen: true, noDelay: true, highWaterMark: READ_BYTES };
     const server = createServer(options, (socket) => this.#onConnection(socket));
     this.#server = server;
-    const { host, port, backlog } = this.#compiled;
+    const { host, port, backlog, ipv6Only } = this.#compiled;
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog, reusePort: this.#host.reusePort }, () => {
+      server.listen({ host, port, backlog, ipv6Only, reusePort: this.#host.reusePort }, () => {
         server.removeListener('error', reject);
         // Accept errors (EMFILE) pass: libuv tries again, and the listener stays.
         server.on('error', () => this.#compiled.stats.acceptErrors.inc());

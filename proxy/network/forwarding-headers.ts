@@ -5,13 +5,20 @@ import { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
-import type { ConnectionInfo, StreamInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, StreamInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { PathNormalization } from './path-normalization.ts';
 import { mayNeedNormalization, normalizePath } from './path-normalization.ts';
 
 /** How `x-forwarded-client-cert` is treated (HCM forward_client_cert_details). Default sanitize. */
 export type ClientCertForwarding =
   'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
+
+/** What is said of a client's certificate beside By and Hash (HCM set_current_client_cert_details). */
+export interface ClientCertDetails {
+  readonly subject: boolean;
+  readonly uri: boolean;
+  readonly dns: boolean;
+}
 
 /** Envoy's HttpConnectionManager fields that change heads. */
 export interface ForwardingOptions {
@@ -26,6 +33,7 @@ export interface ForwardingOptions {
   readonly preserveExternalRequestId: boolean;
   readonly alwaysSetRequestIdInResponse: boolean;
   readonly clientCert: ClientCertForwarding;
+  readonly clientCertDetails: ClientCertDetails;
   readonly serverName: string;
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
   readonly via: string;
@@ -113,14 +121,13 @@ export class Forwarding {
     return client !== undefined && !client.includes(',') && internalAddresses.contains(client.trim());
   }
 
-  #clientCert(headers: Headers, connection: ConnectionInfo): void {
+  #clientCert(headers: Headers, { tls }: ConnectionInfo): void {
     const mode = this.#options.clientCert;
     if (mode === 'always-forward-only') return;
-    const mutual = connection.tls?.peerUriSan !== undefined || connection.tls?.peerSubject !== undefined;
-    if (mode === 'sanitize' || mode === 'sanitize-set' || !mutual) headers.remove('x-forwarded-client-cert');
-    if (!mutual || mode === 'sanitize' || mode === 'forward-only') return;
-    const { localUriSan, peerUriSan } = connection.tls!;
-    const element = `By=${localUriSan ?? ''};URI=${peerUriSan ?? ''}`;
+    const verified = tls?.peerCertificateHash !== undefined;
+    if (mode === 'sanitize' || mode === 'sanitize-set' || !verified) headers.remove('x-forwarded-client-cert');
+    if (!verified || mode === 'sanitize' || mode === 'forward-only') return;
+    const element = clientCertElement(tls, this.#options.clientCertDetails);
     const before = headers.joined('x-forwarded-client-cert');
     headers.set('x-forwarded-client-cert', before === undefined ? element : `${before},${element}`);
   }
@@ -168,6 +175,17 @@ export class Forwarding {
     }
     return this.#date;
   }
+}
+
+/** One hop of x-forwarded-client-cert, in Envoy's order of keys. */
+function clientCertElement(tls: TlsInfo, { subject, uri, dns }: ClientCertDetails): string {
+  const parts: string[] = [];
+  if (tls.localUriSan !== undefined) parts.push(`By=${tls.localUriSan}`);
+  parts.push(`Hash=${tls.peerCertificateHash ?? ''}`);
+  if (subject) parts.push(`Subject="${(tls.peerSubject ?? '').replaceAll('"', '\\"')}"`);
+  if (uri) parts.push(`URI=${tls.peerUriSan ?? ''}`);
+  if (dns) for (const name of tls.peerDnsSans) parts.push(`DNS=${name}`);
+  return parts.join(';');
 }
 
 function isLoopback(ip: string): boolean {

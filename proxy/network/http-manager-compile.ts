@@ -19,7 +19,7 @@ import type { Stats } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { Tracer } from '../telemetry/tracing.ts';
 import { Forwarding } from './forwarding-headers.ts';
-import type { ForwardingOptions } from './forwarding-headers.ts';
+import type { ClientCertDetails, ForwardingOptions } from './forwarding-headers.ts';
 import type { HttpManagerSettings } from './http-connection-manager.ts';
 
 /** What a worker gives to every connection manager. */
@@ -148,6 +148,7 @@ function forwardingOptions(config: Config, localIp: string): ForwardingOptions {
     preserveExternalRequestId: config.preserveExternalRequestId ?? false,
     alwaysSetRequestIdInResponse: config.alwaysSetRequestIdInResponse ?? false,
     clientCert: CLIENT_CERT[config.forwardClientCertDetails ?? 'SANITIZE'],
+    clientCertDetails: clientCertDetails(config.setCurrentClientCertDetails),
     serverName: config.serverName === undefined || config.serverName === '' ? 'envoy' : config.serverName,
     serverHeader: SERVER_HEADER[config.serverHeaderTransformation ?? 'OVERWRITE'],
     via: config.via ?? '',
@@ -173,6 +174,10 @@ function escapedSlashes(
     );
   }
   return 'keep';
+}
+
+function clientCertDetails(config: Config['setCurrentClientCertDetails']): ClientCertDetails {
+  return { subject: config?.subject ?? false, uri: config?.uri ?? false, dns: config?.dns ?? false };
 }
 
 function internalAddresses(config: Config['internalAddressConfig']): CidrSet | undefined {

@@ -90,7 +90,8 @@ test('addresses, with and without port, and of a trusted x-forwarded-for', () =>
 test('TLS facts of both sides', () => {
   const tls = {
     version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', alpn: 'istio', peerUriSan: 'spiffe://td/ns/a/sa/b',
-    peerDnsSans: ['a', 'b'], peerSubject: undefined, localUriSan: 'spiffe://td/ns/c/sa/d',
+    peerDnsSans: ['a', 'b'], peerSubject: undefined, peerCertificateHash: undefined,
+    localUriSan: 'spiffe://td/ns/c/sa/d',
   };
   const info = sampleStream(sampleConnection({ tls, serverName: 'x.example' }));
   const line = '%DOWNSTREAM_TLS_VERSION% %DOWNSTREAM_TLS_CIPHER% %DOWNSTREAM_PEER_URI_SAN% %DOWNSTREAM_PEER_DNS_SAN% ' +

@@ -57,6 +57,8 @@ export interface TlsInfo {
   readonly peerUriSan: string | undefined;
   readonly peerDnsSans: readonly string[];
   readonly peerSubject: string | undefined;
+  /** SHA-256 of the peer's certificate, lower-case hex; undefined when none was verified. */
+  readonly peerCertificateHash: string | undefined;
   readonly localUriSan: string | undefined;
 }
 

@@ -1,9 +1,7 @@
 // The tracer of one connection manager: continues or begins a trace, passes its context on, records sampled spans.
-import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
 import type { HttpTracing, UuidRequestIdConfig } from '../config/http-connection-manager.ts';
 import type { TracingProvider, ZipkinConfig } from '../config/tracing.ts';
-import { ZIPKIN_TYPE } from '../config/type-url.ts';
 import type { SpanBuffer } from './span-buffer.ts';
 import type { SpanRecord, SpanTarget } from './span-record.ts';
 import { SpanTags, isError } from './span-tags.ts';
@@ -30,8 +28,6 @@ export interface TracerOptions {
   readonly path: string;
 }
 
-type ZipkinAny = ZipkinConfig & { readonly '@type': typeof ZIPKIN_TYPE };
-
 /** Undefined without `tracing` or without a provider: nothing is traced then. Throws ConfigError below the path. */
 export function compileTracer(
   config: HttpTracing | undefined, options: TracerOptions, deps: TracerDeps,
@@ -39,15 +35,7 @@ export function compileTracer(
   const provider = config?.provider ?? options.defaultProvider;
   if (config === undefined || provider === undefined) return undefined;
   const { typedConfig } = provider;
-  if (!isZipkin(typedConfig)) {
-    const path = `${options.path}.provider.typedConfig`;
-    throw new ConfigError(path, `${typedConfig['@type']} is not supported yet; use ${ZIPKIN_TYPE}`);
-  }
   return new Tracer(compileSettings(config, typedConfig, options, deps), deps);
-}
-
-function isZipkin(config: TracingProvider['typedConfig']): config is ZipkinAny {
-  return config['@type'] === ZIPKIN_TYPE;
 }
 
 interface TracerSettings {

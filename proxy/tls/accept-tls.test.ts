@@ -1,5 +1,6 @@
 // The server side of TLS against independent clients: who gets in, who doesn't, and that refusals leave nothing behind.
 import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -32,6 +33,7 @@ test('a workload of the mesh gets in by node:tls, and its identity is known', as
     peerUriSan: 'spiffe://cluster.local/ns/default/sa/client',
     peerDnsSans: [],
     peerSubject: undefined,
+    peerCertificateHash: new X509Certificate(client.cert).fingerprint256.replaceAll(':', '').toLowerCase(),
     localUriSan: 'spiffe://cluster.local/ns/default/sa/bookinfo-reviews',
   });
   assert.equal(fixture.stats.handshake.value, 1);

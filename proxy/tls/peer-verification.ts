@@ -26,6 +26,8 @@ export interface PeerIdentity {
   readonly dnsSans: readonly string[];
   /** As %DOWNSTREAM_PEER_SUBJECT% shows it. */
   readonly subject: string | undefined;
+  /** SHA-256 of the certificate's DER, lower-case hex. */
+  readonly certificateHash: string;
 }
 
 /** What the handshake left to be judged. */
@@ -61,7 +63,8 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
     return new PeerRefusal('san', `${JSON.stringify(requiredName)} is not among ${namesText(fields)}`);
   }
   const uriSan = fields.uriSans.length === 1 ? fields.uriSans[0] : undefined;
-  return { uriSan, dnsSans: fields.dnsSans, subject: subjectText(certificate.subject) };
+  const certificateHash = createHash('sha256').update(certificate.raw).digest('hex');
+  return { uriSan, dnsSans: fields.dnsSans, subject: subjectText(certificate.subject), certificateHash };
 }
 
 function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence): string | undefined {

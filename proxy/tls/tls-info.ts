@@ -12,6 +12,7 @@ export function tlsInfoOf(socket: TLSSocket, peer: PeerIdentity | undefined, loc
     peerUriSan: peer?.uriSan,
     peerDnsSans: peer?.dnsSans ?? [],
     peerSubject: peer?.subject,
+    peerCertificateHash: peer?.certificateHash,
     localUriSan,
   };
 }
