@@ -1,0 +1,118 @@
+// What the connection manager does to heads: whose headers are believed, who the client is, what is said of it.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { CidrSet, parseCidr } from '../base/cidr.ts';
+import { ManualClock } from '../base/clock.ts';
+import { SeededRandom } from '../base/random.ts';
+import { Headers } from '../http/headers.ts';
+import { RequestHead, ResponseHead } from '../http/message.ts';
+import { StreamInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
+import { Forwarding } from './forwarding-headers.ts';
+import type { ForwardingOptions } from './forwarding-headers.ts';
+
+const OPTIONS: ForwardingOptions = {
+  useRemoteAddress: false, localIp: '192.0.2.1', xffTrustedHops: 0, skipXffAppend: false,
+  internalAddresses: undefined,
+  generateRequestId: true, preserveExternalRequestId: false, alwaysSetRequestIdInResponse: false,
+  clientCert: 'sanitize',
+  clientCertDetails: { subject: true, uri: true, dns: true }, serverName: 'envoy', serverHeader: 'overwrite', via: '',
+  normalization: { dotSegments: false, mergeSlashes: false, escapedSlashes: 'keep' }, stripPort: 'none',
+  stripTrailingHostDot: false,
+};
+
+const MUTUAL: TlsInfo = {
+  version: 'TLSv1.3', cipher: '', alpn: 'istio', peerUriSan: 'spiffe://td/ns/a/sa/b', peerDnsSans: ['b.a.svc'],
+  peerSubject: 'CN="b"', peerCertificateHash: 'ab12', localUriSan: 'spiffe://td/ns/a/sa/c',
+};
+
+function connection(remoteIp: string, tls: TlsInfo | undefined): ConnectionInfo {
+  return {
+    id: 1, remoteAddress: `${remoteIp}:1`, remoteIp, remotePort: 1, localAddress: '10.0.0.9:80', localIp: '10.0.0.9',
+    localPort: 80, tls, serverName: undefined, listenerName: 'l', filterChainName: '',
+  };
+}
+
+interface Prepared {
+  readonly request: RequestHead;
+  readonly info: StreamInfo;
+  get(name: string): string | undefined;
+}
+
+/** A request with these header fields, prepared. */
+function prepare(options: Partial<ForwardingOptions>, fields: string[], remoteIp = '203.0.113.7', tls?: TlsInfo): Prepared {
+  const clock = new ManualClock();
+  const forwarding = new Forwarding({ ...OPTIONS, ...options }, clock, new SeededRandom(1));
+  const request = new RequestHead('GET', 'a', '/', new Headers(fields));
+  const info = new StreamInfo(connection(remoteIp, tls), 0, 0);
+  assert.equal(forwarding.prepareRequest(request, info), undefined);
+  return { request, info, get: (name) => request.headers.joined(name) };
+}
+
+test('S47 internal headers of strangers are taken off; at the edge more of them', () => {
+  const kept = ['x-envoy-decorator-operation', 'o', 'x-a', '1'];
+  const fields = ['x-envoy-retry-on', '5xx', 'x-envoy-max-retries', '9', ...kept];
+  assert.deepEqual(prepare({}, [...fields]).request.headers.fields.slice(0, 4), kept);
+  const edge = prepare({ useRemoteAddress: true }, [...fields]);
+  assert.equal(edge.get('x-envoy-decorator-operation'), undefined);
+  assert.deepEqual([edge.get('x-envoy-retry-on'), edge.get('x-a')], [undefined, '1']);
+});
+
+test('an internal client keeps its headers', () => {
+  const internalAddresses = new CidrSet([parseCidr('10.0.0.0/8')]);
+  const inside = prepare({ useRemoteAddress: true, internalAddresses }, ['x-envoy-retry-on', '5xx'], '10.1.2.3');
+  assert.deepEqual([inside.get('x-envoy-retry-on'), inside.get('x-envoy-internal')], ['5xx', 'true']);
+  const claims = ['x-envoy-retry-on', '5xx', 'x-envoy-internal', 'true'];
+  const outside = prepare({ useRemoteAddress: true, internalAddresses }, claims);
+  assert.deepEqual([outside.get('x-envoy-retry-on'), outside.get('x-envoy-internal')], [undefined, undefined]);
+});
+
+test('x-forwarded-for: appended at the edge only, loopback by the machine\'s own address', () => {
+  assert.equal(prepare({}, ['x-forwarded-for', '1.1.1.1']).get('x-forwarded-for'), '1.1.1.1');
+  const appended = prepare({ useRemoteAddress: true }, ['x-forwarded-for', '1.1.1.1']);
+  assert.equal(appended.get('x-forwarded-for'), '1.1.1.1,203.0.113.7');
+  assert.equal(prepare({ useRemoteAddress: true }, [], '127.0.0.1').get('x-forwarded-for'), '192.0.2.1');
+  const hops = prepare({ useRemoteAddress: true, xffTrustedHops: 1 }, ['x-forwarded-for', '8.8.8.8,1.1.1.1']);
+  assert.equal(hops.get('x-envoy-external-address'), '1.1.1.1');
+});
+
+test('S47 x-forwarded-client-cert is believed from nobody by default, and written in Envoy\'s form', () => {
+  const forged = ['x-forwarded-client-cert', 'By=x;URI=spiffe://td/ns/a/sa/admin'];
+  assert.equal(prepare({}, [...forged], '203.0.113.7', MUTUAL).get('x-forwarded-client-cert'), undefined);
+  const unverified = prepare({ clientCert: 'append-forward' }, [...forged]);
+  assert.equal(unverified.get('x-forwarded-client-cert'), undefined, 'no certificate');
+  const written = 'By=spiffe://td/ns/a/sa/c;Hash=ab12;Subject="CN=\\"b\\"";URI=spiffe://td/ns/a/sa/b;DNS=b.a.svc';
+  const set = prepare({ clientCert: 'sanitize-set' }, [...forged], '203.0.113.7', MUTUAL);
+  assert.equal(set.get('x-forwarded-client-cert'), written);
+  const appended = prepare({ clientCert: 'append-forward' }, [...forged], '203.0.113.7', MUTUAL);
+  assert.equal(appended.get('x-forwarded-client-cert'), `${forged[1]},${written}`);
+});
+
+test('request ids are made once, and anew at the edge', () => {
+  assert.match(prepare({}, []).get('x-request-id') ?? '', /^[0-9a-f-]{36}$/);
+  assert.equal(prepare({}, ['x-request-id', 'mine']).info.requestId, 'mine');
+  assert.notEqual(prepare({ useRemoteAddress: true }, ['x-request-id', 'mine']).info.requestId, 'mine');
+  assert.equal(prepare({ generateRequestId: false }, []).get('x-request-id'), undefined);
+});
+
+test('ports and dots of the authority are cut as asked', () => {
+  const authority = (options: Partial<ForwardingOptions>, host: string): string => {
+    const request = new RequestHead('GET', host, '/');
+    new Forwarding({ ...OPTIONS, ...options }, new ManualClock(), new SeededRandom(1))
+      .prepareRequest(request, new StreamInfo(connection('1.2.3.4', undefined), 0, 0));
+    return request.authority;
+  };
+  assert.equal(authority({ stripPort: 'matching' }, 'a:80'), 'a');
+  assert.equal(authority({ stripPort: 'matching' }, 'a:8080'), 'a:8080');
+  assert.equal(authority({ stripPort: 'any' }, '[::1]:8080'), '[::1]');
+  assert.equal(authority({ stripTrailingHostDot: true }, 'a.example.'), 'a.example');
+});
+
+test('responses say server and date once', () => {
+  const clock = new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5));
+  const forwarding = new Forwarding({ ...OPTIONS, via: 'weft' }, clock, new SeededRandom(1));
+  const response = new ResponseHead(200, new Headers(['server', 'app']));
+  forwarding.prepareResponse(response, new StreamInfo(connection('1.2.3.4', undefined), 0, 0));
+  const expected = ['server', 'envoy', 'date', 'Fri, 02 Jan 2026 03:04:05 GMT', 'via', 'weft'];
+  assert.deepEqual(response.headers.fields, expected);
+});
