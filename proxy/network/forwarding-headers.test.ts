@@ -40,7 +40,9 @@ interface Prepared {
 }
 
 /** A request with these header fields, prepared. */
-function prepare(options: Partial<ForwardingOptions>, fields: string[], remoteIp = '203.0.113.7', tls?: TlsInfo): Prepared {
+function prepare(
+  options: Partial<ForwardingOptions>, fields: string[], remoteIp = '203.0.113.7', tls?: TlsInfo,
+): Prepared {
   const clock = new ManualClock();
   const forwarding = new Forwarding({ ...OPTIONS, ...options }, clock, new SeededRandom(1));
   const request = new RequestHead('GET', 'a', '/', new Headers(fields));
