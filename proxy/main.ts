@@ -5,6 +5,7 @@ import { systemClock } from './base/clock.ts';
 import { messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
 import { loadBootstrap } from './config/bootstrap-file.ts';
+import { LIMITS } from './config/limits.ts';
 import type { Bootstrap } from './config/bootstrap.ts';
 import { RunningProxy } from './supervisor/running-proxy.ts';
 import type { NodeIdentity } from './supervisor/messages.ts';
@@ -24,7 +25,6 @@ export interface ProxyOptions {
 /** As package.json has it. */
 const VERSION = '0.1.0';
 
-const DRAIN_DEFAULT_MS = 30_000;
 
 /** `weft proxy --mode validate`: 0 when the file is good, 1 with every fault on a line when not. */
 export async function validateBootstrap(options: ProxyOptions): Promise<number> {
@@ -61,7 +61,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   const admin = proxy.adminAddress === '' ? '' : `, admin on ${proxy.adminAddress}`;
   main.info(`serving with ${proxy.workers} worker${proxy.workers === 1 ? '' : 's'}${admin}`);
   await untilToldToEnd(proxy);
-  const drainMs = options.drainTimeMs ?? DRAIN_DEFAULT_MS;
+  const drainMs = options.drainTimeMs ?? LIMITS.drainTimeoutMs;
   main.info(`draining: requests in flight have ${drainMs / 1000} s; a second signal ends at once`);
   await Promise.race([proxy.drain(drainMs), signalled()]);
   await proxy.stop();

@@ -18,6 +18,9 @@ export const LIMITS = {
   // Interim responses before the final one (S18).
   informationalMax: 10,
 
+  // Downstream connections of one listener and worker: 64 KiB for each in a worker of 2 GiB (S84).
+  listenerConnectionsMax: 32_768,
+
   // Bytes held for a slow reader beyond what the kernel holds (S81).
   streamBufferBytes: 32 * KIB,
   connectionBufferBytes: 256 * KIB,

@@ -98,7 +98,7 @@ export const Listener = message('envoy.config.listener.v3.Listener', {
     + '(Envoy: 1 MiB).'),
   metadata: optional(Metadata, 'Free-form.'),
   listenerFilters: optional(list(ListenerFilter), 'What is looked at before a chain is chosen.'),
-  listenerFiltersTimeout: optional(duration(), 'Time for that; default 15s, 0s is no limit.'),
+  listenerFiltersTimeout: optional(duration(), 'Time for that; default weft\'s 5s (Envoy: 15s), 0s is no limit.'),
   continueOnListenerFiltersTimeout: optional(bool(), 'Then the connection goes on with what is known. Default false: '
     + 'closed.'),
   trafficDirection: optional(enumeration(['UNSPECIFIED', 'INBOUND', 'OUTBOUND']), 'Which side the application is on; '

@@ -1,6 +1,7 @@
 // From a Listener's configuration to its compiled chains; chains that did not change are kept with their connections.
 import { ConfigError, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
@@ -21,7 +22,6 @@ export interface ChainFactory {
   tls(chain: ChainConfig, scope: string, stats: StatScope): ServerTlsContext | undefined;
 }
 
-const INSPECT_DEFAULT_MS = 15_000;
 
 interface KnownChain {
   readonly chain: CompiledChain;
@@ -97,16 +97,14 @@ export class ListenerCompiler {
     return {
       name, ...address, inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain, inspects,
       backlog: config.tcpBacklogSize ?? 511,
-      inspectTimeoutMs: msOr(config.listenerFiltersTimeout, INSPECT_DEFAULT_MS),
+      inspectTimeoutMs: msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs),
       continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,
-      connectionsMax: CONNECTIONS_MAX,
+      connectionsMax: LIMITS.listenerConnectionsMax,
       stats: new ListenerStats(this.#factory.stats, scope),
     };
   }
 }
 
-/** Bounded by memory rather than by wish: 64 KiB for each connection of a 2 GiB worker. */
-const CONNECTIONS_MAX = 32_768;
 
 function missingOf(chains: readonly KnownChain[]): string[] {
   return chains.flatMap(({ chain, filter }) => [

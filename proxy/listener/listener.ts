@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { SocketTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { NetworkConnection, NetworkFilter } from '../network/network-filter.ts';
 import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { ListenerStats } from '../telemetry/listener-stats.ts';
@@ -57,7 +58,6 @@ export interface ListenerHost {
 }
 
 const NO_HELLO: ClientHello = { serverName: undefined, alpn: [] };
-const READ_BYTES = 65_536;
 
 /** One bound address. `replace` changes what new connections meet; connections that exist keep what they have. */
 export class Listener {
@@ -91,7 +91,7 @@ export class Listener {
 
   /** Binds; resolves with the port (the system's choice for port 0), rejects with Node's error. */
   listen(): Promise<number> {
-    const options = { allowHalfOpen: true, noDelay: true, highWaterMark: READ_BYTES };
+    const options = { allowHalfOpen: true, noDelay: true, highWaterMark: LIMITS.readBytesMin };
     const server = createServer(options, (socket) => this.#onConnection(socket));
     this.#server = server;
     const { host, port, backlog, ipv6Only } = this.#compiled;

@@ -1,5 +1,6 @@
 // Reads SNI and ALPN from the first bytes of a connection,
 // without taking part in the handshake (RFC 8446 section 4.1.2).
+import { LIMITS } from '../config/limits.ts';
 
 /** What a ClientHello says; names are lower-case ASCII. */
 export interface ClientHello {
@@ -11,7 +12,7 @@ export interface ClientHello {
 export type Inspection = ClientHello | 'more' | 'not-tls' | 'malformed';
 
 /** A ClientHello may be cut into many records, but not be larger than this in all (S54). */
-export const HELLO_BYTES_MAX = 65_536;
+export const HELLO_BYTES_MAX = LIMITS.clientHelloBytesMax;
 
 const HANDSHAKE_RECORD = 0x16;
 const CLIENT_HELLO = 1;

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import { msOr } from '../config/duration.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { HttpConnectionManager as Config } from '../config/http-connection-manager.ts';
 import { FilterChain } from '../filter/chain.ts';
 import type { HttpFilter } from '../filter/filter.ts';
@@ -44,9 +45,6 @@ export interface HttpManagerParts {
   readonly outbound: boolean;
 }
 
-const IDLE_DEFAULT_MS = 3_600_000;
-const STREAM_IDLE_DEFAULT_MS = 300_000;
-
 /** Throws a ConfigError with the field path. */
 export function compileHttpManager(
   config: Config, parts: HttpManagerParts, deps: HttpManagerDeps,
@@ -58,7 +56,7 @@ export function compileHttpManager(
     stats,
     stream: streamSettings(config, parts, deps, stats),
     http1: http1Options(config, deps),
-    idleTimeoutMs: msOr(common.idleTimeout, IDLE_DEFAULT_MS),
+    idleTimeoutMs: msOr(common.idleTimeout, LIMITS.idleTimeoutMs),
     maxDurationMs: msOr(common.maxConnectionDuration, 0),
     maxRequests: common.maxRequestsPerConnection ?? 0,
   };
@@ -78,7 +76,7 @@ function streamSettings(
     random: deps.random,
     timers: deps.timers,
     bufferBytesMax: parts.bufferBytesMax,
-    idleTimeoutMs: msOr(config.streamIdleTimeout, STREAM_IDLE_DEFAULT_MS),
+    idleTimeoutMs: msOr(config.streamIdleTimeout, LIMITS.streamIdleTimeoutMs),
     maxDurationMs: msOr(config.commonHttpProtocolOptions?.maxStreamDuration, 0),
     requestTimeoutMs: msOr(config.requestTimeout, 0),
     propagatesOperation: tracer !== undefined && parts.outbound,
@@ -107,8 +105,8 @@ function http1Options(config: Config, deps: HttpManagerDeps): Http1ServerOptions
   const common = config.commonHttpProtocolOptions ?? {};
   return {
     headBytesMax: (config.maxRequestHeadersKb ?? 60) * 1024,
-    headerCountMax: common.maxHeadersCount ?? 100,
-    headTimeoutMs: msOr(config.requestHeadersTimeout, 10_000),
+    headerCountMax: common.maxHeadersCount ?? LIMITS.headersCountMax,
+    headTimeoutMs: msOr(config.requestHeadersTimeout, LIMITS.headersTimeoutMs),
     acceptHttp10: options.acceptHttp10 ?? false,
     defaultHostForHttp10: options.defaultHostForHttp10 ?? '',
     allowAbsoluteUrl: options.allowAbsoluteUrl ?? true,
@@ -116,7 +114,7 @@ function http1Options(config: Config, deps: HttpManagerDeps): Http1ServerOptions
     preserveCase: options.headerKeyFormat?.statefulFormatter !== undefined,
     properCase: options.headerKeyFormat?.properCaseWords !== undefined,
     headersWithUnderscores: underscores(common.headersWithUnderscoresAction),
-    delayedCloseMs: msOr(config.delayedCloseTimeout, 1000),
+    delayedCloseMs: msOr(config.delayedCloseTimeout, LIMITS.delayedCloseMs),
     // As Envoy: a client that has sent FIN is gone, and work for it ends (faults.md F08).
     halfClosedClient: 'cancel',
     writes: deps.writes,

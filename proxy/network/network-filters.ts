@@ -1,6 +1,7 @@
 // Makes the terminal filter of a filter chain from its configuration, with what it needs of the worker.
 import { ConfigError, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { HttpConnectionManager as HttpConfig } from '../config/http-connection-manager.ts';
 import type { FilterChain as ChainConfig, Listener as ListenerConfig } from '../config/listener.ts';
 import type { TcpProxy as TcpConfig } from '../config/tcp-proxy.ts';
@@ -30,10 +31,6 @@ export interface NetworkFilterDeps extends HttpManagerDeps {
   compileAccessLogs(config: HttpConfig['accessLog']): AccessLogs | undefined;
   compileTracer(config: HttpConfig, listener: ListenerConfig): Tracer | undefined;
 }
-
-/** Envoy's default is 1 MiB; a stalled peer costs at most this much per direction here (limits.md). */
-const BUFFER_DEFAULT_BYTES = 262_144;
-const TCP_IDLE_DEFAULT_MS = 3_600_000;
 
 const NOTHING_MISSING = (): readonly string[] => [];
 
@@ -74,7 +71,7 @@ export class NetworkFilters {
       accessLogs: deps.compileAccessLogs(config.accessLog),
       tracer: deps.compileTracer(config, listener),
       outbound: listener.trafficDirection === 'OUTBOUND',
-      bufferBytesMax: listener.perConnectionBufferLimitBytes ?? BUFFER_DEFAULT_BYTES,
+      bufferBytesMax: listener.perConnectionBufferLimitBytes ?? LIMITS.connectionBufferBytes,
     }, deps);
     return {
       filter: new HttpConnectionManager(settings),
@@ -98,7 +95,7 @@ export class NetworkFilters {
       name: config.statPrefix, clusters: deps.clusters, clock: deps.clock, random: deps.random, timers: deps.timers,
       stats: new TcpStats(deps.stats, tcpScope(config.statPrefix)),
       pickCluster: compileTcpClusters(config),
-      idleTimeoutMs: msOr(config.idleTimeout, TCP_IDLE_DEFAULT_MS),
+      idleTimeoutMs: msOr(config.idleTimeout, LIMITS.idleTimeoutMs),
       maxDurationMs: msOr(config.maxDownstreamConnectionDuration, 0),
       maxConnectAttempts: config.maxConnectAttempts ?? 1,
       onConnectionEnd: (info) => accessLogs?.write(info),

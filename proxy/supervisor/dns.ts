@@ -4,6 +4,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { messageOf } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
 
@@ -17,10 +18,6 @@ export interface DnsListener {
   onFailure(cluster: string, hostname: string, reason: string): void;
 }
 
-/** Records of one name beyond this are left out (threats.md S87). */
-const ADDRESSES_MAX = 256;
-const REFRESH_DEFAULT_MS = 5000;
-const REFRESH_MIN_MS = 1000;
 
 const systemResolve: Resolve = (hostname, family) => lookup(hostname, { all: true, family, order: 'verbatim' });
 
@@ -88,7 +85,7 @@ class Watch {
       this.#published = text;
       this.#listener.onEndpoints(this.#cluster.name, assignment);
     }
-    const refreshMs = Math.max(REFRESH_MIN_MS, msOr(this.#cluster.dnsRefreshRate, REFRESH_DEFAULT_MS));
+    const refreshMs = Math.max(LIMITS.dnsTtlMinMs, msOr(this.#cluster.dnsRefreshRate, LIMITS.dnsRefreshMs));
     this.#timer = setTimeout(() => void this.#round(), refreshMs);
   }
 
@@ -120,7 +117,7 @@ class Watch {
     try {
       const found = (await this.#lookup(hostname)).map(({ address }) => address);
       this.#failing.delete(hostname);
-      this.#lastGood.set(hostname, [...new Set(found)].toSorted().slice(0, ADDRESSES_MAX));
+      this.#lastGood.set(hostname, [...new Set(found)].toSorted().slice(0, LIMITS.dnsRecordsMax));
     } catch (cause) {
       if (!this.#failing.has(hostname)) this.#listener.onFailure(this.#cluster.name, hostname, messageOf(cause));
       this.#failing.add(hostname);

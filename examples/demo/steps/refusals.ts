@@ -42,7 +42,7 @@ export const strangers: Step = {
       reviews.startsWith('HTTP/1.1 200'),
       `reviews is named by the policy and should pass, but got: ${reviews.slice(0, 120)}`,
     );
-    return `plaintext: closed without an answer; another root: ${stranger}; `
+    return `plaintext: closed without an answer; another root: ${stranger === '' ? 'closed' : stranger}; `
       + `identity details: 403 "RBAC: access denied"; identity reviews: 200`;
   },
 };
