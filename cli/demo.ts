@@ -43,13 +43,20 @@ export async function run(args: string[]): Promise<number> {
 }
 
 async function start(options: DemoOptions, check: boolean): Promise<number> {
+  let plan: Demo | undefined;
   const stop = Promise.withResolvers<number>();
-  const interrupted = (): void => stop.resolve(130);
-  process.once('SIGINT', interrupted);
-  process.once('SIGTERM', interrupted);
+  let signals = 0;
+  const interrupted = (): void => {
+    stop.resolve(130);
+    // A second signal doesn't wait for anybody, and still leaves nobody behind.
+    if (++signals > 1) plan?.abandon();
+  };
+  process.on('SIGINT', interrupted);
+  process.on('SIGTERM', interrupted);
   options.say('starting the mesh: control plane, certificate authority, gateway, and Bookinfo with a sidecar each …');
   const startMs = performance.now();
   const demo = await Demo.plan(options);
+  plan = demo;
   try {
     const up = demo.start().then(() => undefined);
     if ((await Promise.race([up, stop.promise])) === 130) return 130;

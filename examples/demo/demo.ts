@@ -145,6 +145,12 @@ export class Demo {
     await rm(this.folder, { recursive: true, force: true });
   }
 
+  /** Kills every process at once. */
+  abandon(): void {
+    this.#stopping = true;
+    for (const process of this.#processes.values()) process.abandon();
+  }
+
   async #launch(process: ManagedProcess): Promise<void> {
     this.#processes.set(process.plan.name, process);
     await process.start();

@@ -79,6 +79,13 @@ export class ManagedProcess {
     this.#child?.kill('SIGKILL');
   }
 
+  /** SIGKILL, and no restart. */
+  abandon(): void {
+    clearTimeout(this.#restart);
+    this.#state = 'stopping';
+    this.#child?.kill('SIGKILL');
+  }
+
   /** SIGTERM, then SIGKILL; resolves when it is gone. */
   async stop(graceMs = STOP_GRACE_MS): Promise<void> {
     clearTimeout(this.#restart);
