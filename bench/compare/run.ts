@@ -33,7 +33,7 @@ async function measure(peer: Peer): Promise<Sample> {
   const cpu = (): bigint => family.reduce((sum, pid) => sum + cpuNs(pid), 0n);
   const before = cpu();
   const load = await http1Load({
-    url: `http://127.0.0.1:${peer.port}/reviews/0`, host: 'reviews', connections: Number(values.connections),
+    url: `http://127.0.0.1:${peer.port}/flaky/0`, host: 'reviews', connections: Number(values.connections),
     seconds: Number(values.seconds),
   });
   const used = Number(cpu() - before) / 1000;
