@@ -43,20 +43,18 @@ export async function run(args: string[]): Promise<number> {
 }
 
 async function start(options: DemoOptions, check: boolean): Promise<number> {
-  let plan: Demo | undefined;
+  options.say('starting the mesh: control plane, certificate authority, gateway, and Bookinfo with a sidecar each …');
+  const startMs = performance.now();
+  const demo = await Demo.plan(options);
   const stop = Promise.withResolvers<number>();
   let signals = 0;
   const interrupted = (): void => {
     stop.resolve(130);
     // A second signal doesn't wait for anybody, and still leaves nobody behind.
-    if (++signals > 1) plan?.abandon();
+    if (++signals > 1) demo.abandon();
   };
   process.on('SIGINT', interrupted);
   process.on('SIGTERM', interrupted);
-  options.say('starting the mesh: control plane, certificate authority, gateway, and Bookinfo with a sidecar each …');
-  const startMs = performance.now();
-  const demo = await Demo.plan(options);
-  plan = demo;
   try {
     const up = demo.start().then(() => undefined);
     if ((await Promise.race([up, stop.promise])) === 130) return 130;
