@@ -18,6 +18,7 @@ import { RequestBuffer } from './request-buffer.ts';
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
 const BACKOFF_TIMER = 2;
+const TRY_IDLE_TIMER = 3;
 
 /** Where a request goes and how: what the router decided before the first try. */
 export interface Routing {
@@ -47,6 +48,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #routeTimer: Timer | undefined = undefined;
   #tryTimer: Timer | undefined = undefined;
   #backoffTimer: Timer | undefined = undefined;
+  #tryIdleTimer: Timer | undefined = undefined;
   #responded = false;
 
   constructor(stream: RoutedStream, routing: Routing) {
@@ -92,6 +94,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#routeTimer?.cancel();
     this.#tryTimer?.cancel();
     this.#backoffTimer?.cancel();
+    this.#tryIdleTimer?.cancel();
     this.#releaseRetry();
     if (this.#attempt !== undefined) this.#abandon('cancelled');
   }
@@ -117,6 +120,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#attempt = started;
     this.#noteEndpoint(picked);
     if (this.#retry !== undefined && this.#retry.perTryTimeoutMs > 0) this.#armTry(this.#retry.perTryTimeoutMs);
+    this.#touchTry();
   }
 
   #prepareHead(endpoint: Endpoint): void {
@@ -131,6 +135,12 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     info.upstreamWorkload = endpoint.workload;
   }
 
+  /** per_try_idle_timeout: from the start of a try, and again from each part of its response. */
+  #touchTry(): void {
+    const ms = this.#retry?.perTryIdleTimeoutMs ?? 0;
+    if (ms > 0) (this.#tryIdleTimer ??= new Timer(this.#stream.timers, this, TRY_IDLE_TIMER)).arm(ms);
+  }
+
   #armTry(ms: number): void {
     (this.#tryTimer ??= new Timer(this.#stream.timers, this, TRY_TIMER)).arm(ms);
   }
@@ -143,7 +153,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   onTimer(tag: number): void {
     if (tag === BACKOFF_TIMER) this.#retryNow();
-    else if (tag === TRY_TIMER) this.#onTryTimeout();
+    else if (tag === TRY_TIMER) this.#onTryTimeout('upstream_per_try_timeout');
+    else if (tag === TRY_IDLE_TIMER) this.#onTryTimeout('upstream_per_try_idle_timeout');
     else this.#onRouteTimeout();
   }
 
@@ -153,10 +164,10 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#finishWith(new ProxyError('upstream-timeout', 'upstream', 'response_timeout'));
   }
 
-  #onTryTimeout(): void {
-    if (this.#responded) return;
+  #onTryTimeout(detail: string): void {
+    if (this.#attempt === undefined) return;
     this.#abandon('timeout');
-    this.#fail(new ProxyError('per-try-timeout', 'upstream', 'upstream_per_try_timeout'));
+    this.#fail(new ProxyError('per-try-timeout', 'upstream', detail));
   }
 
   #abandon(outcome: Outcome): void {
@@ -172,6 +183,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   /** A try failed without a response head; another one, or the end. */
   #fail(error: ProxyError): void {
     this.#tryTimer?.cancel();
+    this.#tryIdleTimer?.cancel();
     if (this.#retry?.retriesFailure(error, this.#attemptReady) === true && this.#scheduleRetry()) return;
     this.#finishWith(error);
   }
@@ -290,6 +302,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     attempt.endpoint.done(head.status);
     this.#finishHead(head);
     if (endStream) this.#complete();
+    else this.#touchTry();
     this.#stream.respondHead(head, endStream);
   }
 
@@ -305,6 +318,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   onResponseData(chunk: Buffer, endStream: boolean): void {
     const attempt = this.#attempt;
     if (endStream) this.#complete();
+    else this.#touchTry();
     if (!this.#stream.respondData(chunk, endStream)) attempt?.pauseBody();
   }
 
@@ -326,6 +340,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   /** The try is over; a request that is still being sent loses its taker. */
   #complete(): void {
     this.#routeTimer?.cancel();
+    this.#tryIdleTimer?.cancel();
     if (this.#stream.requestComplete) this.#attempt = undefined;
   }
 

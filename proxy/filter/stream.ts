@@ -44,8 +44,10 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   #pausedAt = NOT_PAUSED;
   #ended = false;
   #lastActiveMs: number;
-  readonly #idleTimer: Timer | undefined;
-  readonly #durationTimer: Timer | undefined;
+  /** stream_idle_timeout, or the route's own; 0 is off. */
+  #idleMs: number;
+  #idleTimer: Timer | undefined;
+  #durationTimer: Timer | undefined;
   readonly #requestTimer: Timer | undefined;
 
   constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
@@ -56,6 +58,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#buffer = new RequestBuffer(settings.bufferBytesMax);
     this.#lastActiveMs = settings.clock.nowMs();
     this.info = new StreamInfo(connection, this.#lastActiveMs, settings.clock.wallMs());
+    this.#idleMs = settings.idleTimeoutMs;
     this.#idleTimer = this.#timer(IDLE_TIMER, settings.idleTimeoutMs);
     this.#durationTimer = this.#timer(DURATION_TIMER, settings.maxDurationMs);
     this.#requestTimer = this.#timer(REQUEST_TIMER, settings.requestTimeoutMs);
@@ -85,8 +88,23 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.info.routeName = this.#route?.name ?? '';
       this.info.virtualHostName = this.#route?.virtualHostName ?? '';
       this.#noteOperation(this.#route);
+      this.#takeTimeouts(this.#route);
     }
     return this.#route;
+  }
+
+  /** A route's idle_timeout and max_stream_duration stand in place of the connection manager's. */
+  #takeTimeouts(route: RouteEntry | undefined): void {
+    if (route?.action.kind !== 'forward') return;
+    const { idleTimeoutMs, maxStreamDurationMs } = route.action;
+    if (idleTimeoutMs !== undefined) {
+      this.#idleTimer?.cancel();
+      this.#idleMs = idleTimeoutMs;
+      this.#idleTimer = this.#timer(IDLE_TIMER, idleTimeoutMs);
+    }
+    if (maxStreamDurationMs === undefined) return;
+    this.#durationTimer?.cancel();
+    this.#durationTimer = this.#timer(DURATION_TIMER, maxStreamDurationMs);
   }
 
   /** The route's decorator names the span here, and at the next proxy unless it is told not to. */
@@ -315,7 +333,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   /** Idle for the whole of stream_idle_timeout: 408 before the request is complete, 504 after it (as Envoy). */
   #onIdle(): void {
-    const left = this.#settings.idleTimeoutMs - (this.#settings.clock.nowMs() - this.#lastActiveMs);
+    const left = this.#idleMs - (this.#settings.clock.nowMs() - this.#lastActiveMs);
     if (left > 0) {
       this.#idleTimer?.arm(left);
       return;

@@ -107,3 +107,23 @@ test('counts of the connection manager and the cluster are exact over two worker
   assert.equal(proxy.stat('cluster.app.upstream_rq_200'), 200);
   await until('no request is active', () => proxy.stat('http.http.downstream_rq_active') === 0);
 });
+
+test('a route\'s own idle timeout, duration and idle time per try hold against a slow node:http server', async () => {
+  await using upstream = await EchoServer.start('app');
+  const backOff = { base_interval: '0.010s' };
+  const idleTry = { retry_on: '5xx', num_retries: 1, per_try_idle_timeout: '0.100s', retry_back_off: backOff };
+  const routes = [
+    { match: { prefix: '/idle' }, route: { cluster: 'app', idle_timeout: '0.100s' } },
+    { match: { prefix: '/long' }, route: { cluster: 'app', max_stream_duration: { max_stream_duration: '0.100s' } } },
+    { match: { prefix: '/try' }, route: { cluster: 'app', retry_policy: idleTry } },
+  ];
+  const clusters = [staticCluster('app', [upstream.port])];
+  await using proxy = await TestProxy.start(bootstrapOf([httpListener(routes)], clusters));
+  const ask = (path: string): ReturnType<typeof exchange> =>
+    exchange(proxy.port(), requestText({ path, headers: [['x-delay-ms', '3000']] }));
+  assert.deepEqual([(await ask('/idle')).status, (await ask('/idle')).body], [504, 'stream timeout']);
+  assert.equal((await ask('/long')).status, 504);
+  const before = upstream.requests;
+  assert.equal((await ask('/try')).status, 504);
+  assert.equal(upstream.requests - before, 2, 'one try and one retry');
+});
