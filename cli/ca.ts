@@ -11,11 +11,13 @@ import { StoreFile, openStore } from '../certs/store.ts';
 import type { CaStore } from '../certs/store.ts';
 import { TokenAuthority, writeTokenFile } from '../certs/token.ts';
 import { systemClock } from '../proxy/base/clock.ts';
+import { endSignal } from '../proxy/base/end-signal.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
+import { UsageError, addressOption } from './usage.ts';
 
 const LISTEN_DEFAULT = '127.0.0.1:15012';
 
-const HELP = `usage: weft ca --dir DIR [options]
+export const HELP = `usage: weft ca --dir DIR [options]
        weft ca --dir DIR --token-for SPIFFE_ID [--out FILE]
 
       --dir DIR            keys and certificates; made when missing, for this user alone. A plug-in CA lies there
@@ -46,9 +48,11 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   const { dir } = values;
-  if (dir === undefined) return usageError('--dir DIR is missing');
-  if (!isAddress(values.listen)) return usageError(`--listen takes HOST:PORT, not "${values.listen}"`);
-  if (values.out !== undefined && values['token-for'] === undefined) return usageError('--out goes with --token-for');
+  if (dir === undefined) throw new UsageError('--dir DIR is missing');
+  addressOption('listen', values.listen);
+  if (values.out !== undefined && values['token-for'] === undefined) {
+    throw new UsageError('--out goes with --token-for');
+  }
   const audience = values.audience === undefined ? {} : { audience: values.audience };
   if (values['token-for'] !== undefined) return mintToken(dir, values['token-for'], values.out, audience);
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
@@ -65,7 +69,7 @@ type Audience = { readonly audience?: string };
 
 async function mintToken(dir: string, text: string, out: string | undefined, audience: Audience): Promise<number> {
   const identity = parseSpiffeId(text);
-  if (identity === undefined) return usageError(`--token-for takes spiffe://TRUST_DOMAIN/PATH, not "${text}"`);
+  if (identity === undefined) throw new UsageError(`--token-for takes spiffe://TRUST_DOMAIN/PATH, not "${text}"`);
   if (!existsSync(join(dir, StoreFile.certificate))) {
     process.stderr.write(`weft ca: ${dir}: there is no authority here; run: weft ca --dir ${dir}\n`);
     return 2;
@@ -95,28 +99,6 @@ function tokensOf(store: CaStore, audience: Audience): TokenAuthority {
   return new TokenAuthority({ key: store.tokenKey, trustDomain: store.trustDomain, clock: systemClock, ...audience });
 }
 
-/** The first signal ends the service in order; after it the second one ends the process at once, as by default. */
-function endSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    const signals = ['SIGTERM', 'SIGINT'] as const;
-    const onSignal = (signal: string): void => {
-      for (const name of signals) process.removeListener(name, onSignal);
-      resolve(signal);
-    };
-    for (const name of signals) process.on(name, onSignal);
-  });
-}
-
-function isAddress(text: string): boolean {
-  const port = /^(?:\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):(\d{1,5})$/.exec(text)?.[1];
-  return port !== undefined && Number(port) <= 65_535;
-}
-
 function print(line: string): void {
   process.stdout.write(`weft ca: ${line}\n`);
-}
-
-function usageError(reason: string): number {
-  process.stderr.write(`weft ca: ${reason}\n\n${HELP}`);
-  return 2;
 }

@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { startControl, type ControlHandle } from '../control/control.ts';
-import { parseHostPort } from '../control/translate/proxy-node.ts';
-import type { HostPort } from '../control/translate/mesh-settings.ts';
+import { endSignal } from '../proxy/base/end-signal.ts';
+import { joinHostPort } from '../proxy/base/host-port.ts';
+import type { HostPort } from '../proxy/base/host-port.ts';
 import { Logger, parseLogLevel } from '../proxy/telemetry/log.ts';
+import { UsageError, addressOption } from './usage.ts';
 
-const HELP = `usage: weft control --config DIR [options]
+export const HELP = `usage: weft control --config DIR [options]
 
       --config DIR         folder of Istio and Kubernetes YAML; watched
       --xds HOST:PORT      xDS in plaintext (default 127.0.0.1:15010)
@@ -39,11 +41,10 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   const { config } = values;
-  if (config === undefined) return usageError('--config DIR is missing');
+  if (config === undefined) throw new UsageError('--config DIR is missing');
   const level = values['log-level'] ?? 'info';
-  if (parseLogLevel(level) === undefined) return usageError(`--log-level does not know "${level}"`);
+  if (parseLogLevel(level) === undefined) throw new UsageError(`--log-level does not know "${level}"`);
   const addresses = addressesOf(values);
-  if (typeof addresses === 'string') return usageError(addresses);
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
   const control = await startControl({
     configDir: config,
@@ -61,15 +62,12 @@ export async function run(args: string[]): Promise<number> {
 
 type Addresses = { readonly [K in 'xds' | 'secure' | 'http']?: HostPort };
 
-/** Those that are given, or what is wrong with one. */
-function addressesOf(values: { readonly [K in 'xds' | 'secure' | 'http']?: string }): Addresses | string {
+/** Those that are given. */
+function addressesOf(values: { readonly [K in 'xds' | 'secure' | 'http']?: string }): Addresses {
   const addresses: { [K in 'xds' | 'secure' | 'http']?: HostPort } = {};
   for (const name of ['xds', 'secure', 'http'] as const) {
     const text = values[name];
-    if (text === undefined) continue;
-    const address = text.endsWith(':0') ? { host: text.slice(0, -2), port: 0 } : parseHostPort(text);
-    if (address === undefined || address.host === '') return `--${name} takes HOST:PORT, not "${text}"`;
-    addresses[name] = address;
+    if (text !== undefined) addresses[name] = addressOption(name, text);
   }
   return addresses;
 }
@@ -91,22 +89,5 @@ function report(control: ControlHandle, folder: string): void {
 }
 
 function text({ host, port }: HostPort): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-/** The first signal ends the service in order; after it the second one ends the process at once, as by default. */
-function endSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    const signals = ['SIGTERM', 'SIGINT'] as const;
-    const onSignal = (signal: string): void => {
-      for (const name of signals) process.removeListener(name, onSignal);
-      resolve(signal);
-    };
-    for (const name of signals) process.on(name, onSignal);
-  });
-}
-
-function usageError(reason: string): number {
-  process.stderr.write(`weft control: ${reason}\n\n${HELP}`);
-  return 2;
+  return joinHostPort(host, port);
 }

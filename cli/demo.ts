@@ -5,8 +5,9 @@ import { Demo } from '../examples/demo/demo.ts';
 import type { DemoOptions } from '../examples/demo/demo.ts';
 import { runTour } from '../examples/demo/tour.ts';
 import { messageOf } from '../proxy/base/error.ts';
+import { UsageError } from './usage.ts';
 
-const HELP = `usage: weft demo [options]
+export const HELP = `usage: weft demo [options]
 
       --check         the guided tour: each step is checked and printed; exit status 1 if one fails
       --port N        port of the product page (default 8080; another one is taken when it is in use)
@@ -29,11 +30,13 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   const port = values.port ?? (values.check === true ? '0' : '8080');
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) return usageError(`--port takes a port number, not "${port}"`);
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
+    throw new UsageError(`--port takes a port number, not "${port}"`);
+  }
   const collectors = values.zipkin ?? [];
   const bad = collectors.find((url) => !URL.canParse(url) || !url.startsWith('http'));
   if (bad !== undefined) {
-    return usageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
+    throw new UsageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
   }
   return start({
     port: Number(port), conventionalPorts: values.check !== true, zipkin: collectors,
@@ -87,9 +90,4 @@ Try next:
   npx weft demo --check                                        the whole tour, checked, beside this one
 Ctrl-C ends everything.
 `;
-}
-
-function usageError(reason: string): number {
-  process.stderr.write(`weft demo: ${reason}\n\n${HELP}`);
-  return 2;
 }

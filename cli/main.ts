@@ -1,7 +1,8 @@
 // `weft <command>`: finds the command's file, runs it, turns what it returns or throws into an exit status.
 import { ConfigError, messageOf } from '../proxy/base/error.ts';
+import { UsageError } from './usage.ts';
 
-type Command = { run(args: string[]): Promise<number> };
+type Command = { readonly HELP: string; run(args: string[]): Promise<number> };
 
 /** name -> [how to load it, one line of help]. */
 const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
@@ -33,8 +34,14 @@ async function main(args: string[]): Promise<number> {
     process.stderr.write(`weft: unknown command "${name}"\n\n${usage()}`);
     return 2;
   }
-  const { run } = await command[0]();
-  return run(rest);
+  const { HELP, run } = await command[0]();
+  try {
+    return await run(rest);
+  } catch (cause) {
+    if (!(cause instanceof UsageError)) throw cause;
+    process.stderr.write(`weft ${name}: ${cause.message}\n\n${HELP}`);
+    return 2;
+  }
 }
 
 /** parseArgs' and configuration errors are the user's to mend: the message alone is enough. */

@@ -2,8 +2,9 @@
 import { parseArgs } from 'node:util';
 import { runProxy, validateBootstrap } from '../proxy/main.ts';
 import type { ProxyOptions } from '../proxy/main.ts';
+import { UsageError } from './usage.ts';
 
-const HELP = `usage: weft proxy -c FILE [options]
+export const HELP = `usage: weft proxy -c FILE [options]
 
   -c, --config-path FILE   Envoy v3 bootstrap, YAML or JSON (also --config)
       --concurrency N      worker threads; 0 is one for each CPU (default: number of CPUs)
@@ -37,12 +38,12 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   const file = values['config-path'] ?? values.config;
-  if (file === undefined) return usageError('-c FILE is missing');
+  if (file === undefined) throw new UsageError('-c FILE is missing');
   const [concurrency, drainTimeS] = [wholeNumber(values.concurrency), wholeNumber(values['drain-time-s'])];
-  if (concurrency === null) return usageError(`--concurrency takes a whole number, not "${values.concurrency}"`);
-  if (drainTimeS === null) return usageError(`--drain-time-s takes a whole number, not "${values['drain-time-s']}"`);
+  if (concurrency === null) throw new UsageError(`--concurrency takes a whole number, not "${values.concurrency}"`);
+  if (drainTimeS === null) throw new UsageError(`--drain-time-s takes a whole number, not "${values['drain-time-s']}"`);
   const level = values['log-level'] ?? 'info';
-  if (!LEVELS.includes(level)) return usageError(`--log-level is one of ${LEVELS.join(', ')}, not "${level}"`);
+  if (!LEVELS.includes(level)) throw new UsageError(`--log-level is one of ${LEVELS.join(', ')}, not "${level}"`);
   const options: ProxyOptions = {
     file, logLevel: level, ...(concurrency !== undefined && { concurrency }),
     ...(drainTimeS !== undefined && { drainTimeMs: drainTimeS * 1000 }),
@@ -51,7 +52,7 @@ export async function run(args: string[]): Promise<number> {
   };
   if (values.mode === 'validate') return validateBootstrap(options);
   if (values.mode !== undefined && values.mode !== 'serve') {
-    return usageError(`--mode is serve or validate, not "${values.mode}"`);
+    throw new UsageError(`--mode is serve or validate, not "${values.mode}"`);
   }
   return runProxy(options);
 }
@@ -60,9 +61,4 @@ export async function run(args: string[]): Promise<number> {
 function wholeNumber(text: string | undefined): number | null | undefined {
   if (text === undefined) return undefined;
   return /^\d{1,6}$/.test(text) ? Number(text) : null;
-}
-
-function usageError(reason: string): number {
-  process.stderr.write(`weft proxy: ${reason}\n\n${HELP}`);
-  return 2;
 }

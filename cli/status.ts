@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util';
 import type { ProxyReceipt, TypeReceipt } from '../control/push/receipts.ts';
 import type { ControlStatus } from '../control/status.ts';
 import { messageOf } from '../proxy/base/error.ts';
+import { addressOption } from './usage.ts';
 
 const HTTP_DEFAULT = '127.0.0.1:15080';
 
-const HELP = `usage: weft status [options]
+export const HELP = `usage: weft status [options]
 
       --http HOST:PORT   the control plane's HTTP address (default ${HTTP_DEFAULT})
       --json             the same as JSON
@@ -24,10 +25,7 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  if (!/^(\[[0-9a-fA-F:.]+\]|[^:/\s]+):\d{1,5}$/.test(values.http)) {
-    process.stderr.write(`weft status: --http takes HOST:PORT, not "${values.http}"\n\n${HELP}`);
-    return 2;
-  }
+  addressOption('http', values.http);
   const status = await fetchStatus(values.http);
   if (typeof status === 'string') {
     process.stderr.write(`weft status: ${status}\n`);

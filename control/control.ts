@@ -8,6 +8,8 @@ import { TokenAuthority } from '../certs/token.ts';
 import { ServerCredentials, type Server } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../proxy/base/clock.ts';
 import { messageOf } from '../proxy/base/error.ts';
+import { joinHostPort } from '../proxy/base/host-port.ts';
+import type { HostPort } from '../proxy/base/host-port.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
 import { Wire } from '../proxy/config/wire.ts';
 import { listenFault } from './listen-fault.ts';
@@ -21,7 +23,7 @@ import { FileSource } from './source/files.ts';
 import type { Source } from './source/source.ts';
 import type { ControlStatus } from './status.ts';
 import { TraceStore } from './traces/trace-store.ts';
-import { MESH_DEFAULTS, type HostPort, type MeshSettings } from './translate/mesh-settings.ts';
+import { MESH_DEFAULTS, type MeshSettings } from './translate/mesh-settings.ts';
 import { parseProxyNode } from './translate/proxy-node.ts';
 
 export interface ControlOptions {
@@ -169,7 +171,7 @@ class Control {
     this.#credentials = new RotatingServerCredentials({
       ca, clock,
       identity: controlPlaneIdentity(store.trustDomain),
-      hosts: serverHosts(hostPort(address), hosts),
+      hosts: serverHosts(joinHostPort(address.host, address.port), hosts),
       wheel: this.#wheel,
       clientCertificates: 'optional',
       onFailure: (cause) => log.warning(`the server's certificate is not renewed: ${messageOf(cause)}`),
@@ -184,10 +186,12 @@ class Control {
   }
 
   async #listen(server: Server, address: HostPort, credentials: ServerCredentials): Promise<HostPort> {
+    const { host } = address;
+    const wanted = joinHostPort(host, address.port);
     try {
-      return { host: address.host, port: await listenXds(server, hostPort(address), credentials) };
+      return { host, port: await listenXds(server, wanted, credentials) };
     } catch (cause) {
-      throw listenFault(cause, hostPort(address));
+      throw listenFault(cause, wanted);
     }
   }
 
@@ -200,8 +204,4 @@ class Control {
       traces: { ...this.#traces.counts, kept: this.#traces.size },
     };
   }
-}
-
-function hostPort({ host, port }: HostPort): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }

@@ -2,6 +2,7 @@
 // and the same as a handle for tests and embedding.
 import { availableParallelism } from 'node:os';
 import { systemClock } from './base/clock.ts';
+import { endSignal } from './base/end-signal.ts';
 import { messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
 import { loadBootstrap } from './config/bootstrap-file.ts';
@@ -63,26 +64,14 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   await untilToldToEnd(proxy);
   const drainMs = options.drainTimeMs ?? LIMITS.drainTimeoutMs;
   main.info(`draining: requests in flight have ${drainMs / 1000} s; a second signal ends at once`);
-  await Promise.race([proxy.drain(drainMs), signalled()]);
+  await Promise.race([proxy.drain(drainMs), endSignal()]);
   await proxy.stop();
   return 0;
 }
 
 /** Resolves on a signal, or when the admin interface asks for the end. */
 async function untilToldToEnd(proxy: RunningProxy): Promise<void> {
-  await Promise.race([signalled(), proxy.quitRequested]);
-}
-
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      process.removeListener('SIGTERM', done);
-      process.removeListener('SIGINT', done);
-      resolve();
-    };
-    process.on('SIGTERM', done);
-    process.on('SIGINT', done);
-  });
+  await Promise.race([endSignal(), proxy.quitRequested]);
 }
 
 function nodeIdentity(bootstrap: Bootstrap, options: ProxyOptions): NodeIdentity {

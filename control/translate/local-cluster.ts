@@ -1,7 +1,8 @@
 // Clusters that belong to one proxy: its application, and the collector of its spans.
 import { isIP } from 'node:net';
+import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
-import { CONNECT_TIMEOUT, UNLIMITED, type HostPort } from './mesh-settings.ts';
+import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
 import { inboundCluster, ZIPKIN_CLUSTER } from './resource-name.ts';
 import { upstreamProtocol } from './upstream-protocol.ts';
 import { carriesHttp, type WorkloadPort } from './workload-port.ts';

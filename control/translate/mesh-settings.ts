@@ -1,9 +1,5 @@
 // What holds for the whole mesh; the part of Istio's MeshConfig that weft has.
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
-}
+import type { HostPort } from '../../proxy/base/host-port.ts';
 
 export interface MeshSettings {
   /** SPIFFE trust domain of every workload. */

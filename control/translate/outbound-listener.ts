@@ -1,8 +1,8 @@
 // The listener by which an application calls out: an explicit HTTP proxy (Istio's proxyHttpPort).
+import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
-import type { HostPort } from './mesh-settings.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { HTTP_PROXY_ROUTES, listenerName } from './resource-name.ts';

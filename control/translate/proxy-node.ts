@@ -1,6 +1,6 @@
 // Who asks for configuration: Istio's node id and metadata, read into a checked value.
 import { isIP } from 'node:net';
-import type { HostPort } from './mesh-settings.ts';
+import type { HostPort } from '../../proxy/base/host-port.ts';
 
 /** The xDS node as it arrives, in its JSON shape. */
 export interface XdsNode {

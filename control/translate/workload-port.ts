@@ -1,9 +1,9 @@
 // The ports that a proxy's own workload serves, found among the endpoints of all services.
+import type { HostPort } from '../../proxy/base/host-port.ts';
 import { isHttp, type PortProtocol } from '../registry/port-protocol.ts';
 import type { Registry } from '../registry/registry.ts';
 import { portOf, type MeshService, type ServiceEndpoint } from '../registry/service.ts';
 import { carriedProtocol } from './carried-protocol.ts';
-import type { HostPort } from './mesh-settings.ts';
 import type { ProxyNode } from './proxy-node.ts';
 
 /** One port that the sidecar takes over. The first service that is served there names it. */

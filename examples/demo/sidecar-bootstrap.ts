@@ -1,4 +1,5 @@
 // The Envoy v3 bootstrap of a demo sidecar: who it is, where its control plane and its certificate authority are.
+import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Workload } from './workloads.ts';
 import { TRUST_DOMAIN, isGateway } from './workloads.ts';
 
@@ -11,11 +12,6 @@ export interface MeshAddresses {
   readonly extraCollectors: readonly string[];
   /** Where the gateway takes requests for the Gateway's port 80. */
   readonly gatewayPort: number;
-}
-
-export interface HostPort {
-  readonly host: string;
-  readonly port: number;
 }
 
 /** A JSON bootstrap; YAML readers read it too. */

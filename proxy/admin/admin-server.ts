@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError, messageOf } from '../base/error.ts';
+import { joinHostPort } from '../base/host-port.ts';
 import { bindFailureText } from '../base/node-error.ts';
 import type { Address } from '../config/address.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
@@ -60,14 +61,13 @@ function listen(server: Server, { pipe, socketAddress }: Address): Promise<strin
   const host = socketAddress?.address ?? '';
   const wanted = pipe?.path ?? `${host}:${socketAddress?.portValue ?? 0}`;
   server.once('error', (cause) => reject(new ConfigError('admin.address', `${wanted}: ${bindFailureText(cause)}`)));
-  const onListening = (): void => resolve(pipe?.path ?? addressText(server.address() as AddressInfo));
+  const onListening = (): void => {
+    const bound = server.address() as AddressInfo;
+    resolve(pipe?.path ?? joinHostPort(bound.address, bound.port));
+  };
   if (pipe === undefined) server.listen(socketAddress?.portValue ?? 0, host, onListening);
   else server.listen(pipe.path, onListening);
   return promise;
-}
-
-function addressText({ address, port }: AddressInfo): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 interface Context {

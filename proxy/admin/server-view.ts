@@ -1,4 +1,5 @@
 // /ready, /server_info, /memory, /init_dump and /listeners: the state of the process.
+import { joinHostPort } from '../base/host-port.ts';
 import type { AdminResponse } from './admin-response.ts';
 import { json, text } from './admin-response.ts';
 import type { AdminSource } from './admin-source.ts';
@@ -39,15 +40,11 @@ export function initDumpResponse(source: AdminSource): AdminResponse {
 export function listenersResponse(source: AdminSource, query: URLSearchParams): AdminResponse {
   const listeners = source.listeners();
   if (query.get('format') !== 'json') {
-    return text(listeners.map(({ name, address, port }) => `${name}::${hostPort(address, port)}\n`).join(''));
+    return text(listeners.map(({ name, address, port }) => `${name}::${joinHostPort(address, port)}\n`).join(''));
   }
   return json({
     listener_statuses: listeners.map(({ name, address, port }) => {
       return { name, local_address: { socket_address: { address, port_value: port } } };
     }),
   });
-}
-
-function hostPort(address: string, port: number): string {
-  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`;
 }

@@ -3,6 +3,7 @@
 import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { Clock } from '../base/clock.ts';
+import { joinHostPort } from '../base/host-port.ts';
 import { SocketTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -218,10 +219,10 @@ export class Listener {
       ?? ('servername' in socket && typeof socket.servername === 'string' ? socket.servername : undefined);
     return {
       id: this.#host.nextConnectionId(),
-      remoteAddress: joinAddress(facts.sourceIp, facts.sourcePort),
+      remoteAddress: joinHostPort(facts.sourceIp, facts.sourcePort),
       remoteIp: facts.sourceIp,
       remotePort: facts.sourcePort,
-      localAddress: joinAddress(facts.destinationIp, facts.destinationPort),
+      localAddress: joinHostPort(facts.destinationIp, facts.destinationPort),
       localIp: facts.destinationIp,
       localPort: facts.destinationPort,
       tls,
@@ -247,8 +248,4 @@ function factsOf(socket: Socket, hello: ClientHello, transportProtocol: 'tls' | 
 /** A dual-stack socket reports IPv4 peers as ::ffff:1.2.3.4; policies are written for the plain form. */
 function plainIp(ip: string): string {
   return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
-}
-
-function joinAddress(ip: string, port: number): string {
-  return ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -1,4 +1,5 @@
 // Where a collector is reached from the supervisor: the first endpoint of its cluster, as configuration has it.
+import { joinHostPort } from '../base/host-port.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 import type { ConfigStore } from './config-store.ts';
@@ -17,6 +18,5 @@ export function collectorAddress(store: ConfigStore, name: string): CollectorAdd
   const endpoints = assignment?.endpoints?.flatMap(({ lbEndpoints = [] }) => lbEndpoints);
   const first = endpoints?.[0]?.endpoint.address.socketAddress;
   if (first === undefined) return { missing: `cluster ${name} has no endpoint` };
-  const host = first.address.includes(':') ? `[${first.address}]` : first.address;
-  return { url: `http://${host}:${first.portValue}` };
+  return { url: `http://${joinHostPort(first.address, first.portValue)}` };
 }

@@ -1,6 +1,7 @@
 // The command operators of format strings (%RESPONSE_CODE%, %UPSTREAM_HOST%, …), each a function of a request's record.
 import { hostname } from 'node:os';
 import { ConfigError } from '../base/error.ts';
+import { joinHostPort } from '../base/host-port.ts';
 import { headerOperators } from './format-header-operator.ts';
 import type { Operator, OperatorSpec, ReadValue } from './format-spec.ts';
 import type { TextOrigin } from './line-text.ts';
@@ -48,7 +49,7 @@ function connectedAddress(info: StreamInfo): string {
 function remoteAddress(info: StreamInfo): string {
   const ip = info.forwardedIp;
   if (ip === '') return info.connection.remoteAddress;
-  return ip.includes(':') ? `[${ip}]:0` : `${ip}:0`;
+  return joinHostPort(ip, 0);
 }
 
 const remoteIp = (info: StreamInfo): string => info.forwardedIp === '' ? info.connection.remoteIp : info.forwardedIp;

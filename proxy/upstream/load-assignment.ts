@@ -1,6 +1,7 @@
 // Endpoints as configuration, EDS or the resolver name them, compiled: addresses checked, metadata read.
 import { isIP } from 'node:net';
 import { ConfigError } from '../base/error.ts';
+import { joinHostPort } from '../base/host-port.ts';
 import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
 import type { Metadata } from '../config/node.ts';
 
@@ -85,8 +86,7 @@ function targetOf({ endpoint }: LbEndpoint, path: string): ConnectTarget {
 }
 
 function addressText(target: ConnectTarget): string {
-  if ('path' in target) return target.path;
-  return isIP(target.host) === 6 ? `[${target.host}]:${target.port}` : `${target.host}:${target.port}`;
+  return 'path' in target ? target.path : joinHostPort(target.host, target.port);
 }
 
 function healthOf({ healthStatus = 'UNKNOWN' }: LbEndpoint): EndpointHealth {
