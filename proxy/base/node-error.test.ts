@@ -4,19 +4,12 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
+import { freePorts } from '../../test/harness/process.ts';
 import { fromNodeError, isResourceShortage, isTlsError, nodeErrorCode } from './node-error.ts';
 
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 test('a refused connection is connect-failure and safe to retry (real socket)', async () => {
-  const socket = connect(await closedPort(), '127.0.0.1');
+  const [port] = await freePorts(1);
+  const socket = connect(port!, '127.0.0.1');
   const [cause] = (await once(socket, 'error')) as [Error];
   const error = fromNodeError(cause, 'upstream', true);
   assert.deepEqual([error.kind, error.source, error.retry], ['connect-failure', 'upstream', 'safe']);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { RecordingSink, TestClusters, eventually, loopback, started } from '../../test/harness/upstreams.ts';
 import { temporaryFolder } from '../../test/harness/openssl.ts';
+import { freePorts } from '../../test/harness/process.ts';
 import { ManualClock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 
@@ -142,19 +143,9 @@ test('back-pressure: a full peer asks to hold back, and a paused reader receives
   tunnel.cancel();
 });
 
-/** A port on which nothing listens. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 test('a refused connection is a connect-failure that is safe to retry, with the reason', async () => {
   const clusters = new TestClusters(() => assert.fail());
-  clusters.apply([await closedPort()]);
+  clusters.apply(await freePorts(1));
   const sink = new RecordingSink();
   started(clusters.cluster.startTunnel(clusters.pick(), sink));
   await sink.end();

@@ -18,6 +18,7 @@ import { until } from './until.ts';
 
 /** node.id of the proxy. */
 export const NODE_ID = 'proxy~1';
+const NODE = { id: NODE_ID, cluster: 'test' };
 
 const addressOf = (portValue: number): Address => ({ socketAddress: { address: '127.0.0.1', portValue } });
 
@@ -55,13 +56,13 @@ function listenerOn(port: number): Listener {
   };
 }
 
-/** Envoy's JSON; for Envoy and weft alike. */
-export function xdsBootstrap(adminPort: number, xdsPort: number): string {
+/** Envoy's JSON; for Envoy and weft alike. `node` is told to the control plane. */
+export function xdsBootstrap(adminPort: number, xdsPort: number, node: object = NODE): string {
   const http2 = { explicit_http_config: { http2_protocol_options: {} } };
   const options = { '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions', ...http2 };
   const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: xdsPort } } };
   return JSON.stringify({
-    node: { id: NODE_ID, cluster: 'test' },
+    node,
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: adminPort } } },
     dynamic_resources: {
       ads_config: {

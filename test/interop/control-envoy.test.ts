@@ -10,6 +10,7 @@ import { temporaryFolder } from '../harness/openssl.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { answers, freePorts, ServerProcess } from '../harness/process.ts';
 import { until } from '../harness/until.ts';
+import { xdsBootstrap } from '../harness/xds-mesh.ts';
 
 const envoy = findEnvoy(false);
 const skip = reasonToSkip(envoy);
@@ -96,7 +97,7 @@ async function start(t: TestContext): Promise<Bench> {
   const control = await startControl({ configDir: folder, caDir: join(root, 'ca'), xds: LOOPBACK, secure: LOOPBACK,
     http: LOOPBACK, log });
   const file = join(root, 'envoy.json');
-  writeFileSync(file, JSON.stringify(bootstrap({ control, outbound, inbound, admin, app: v1.port })));
+  writeFileSync(file, xdsBootstrap(admin, control.xds.port, nodeOf(outbound, inbound, v1.port)));
   const server = new ServerProcess(envoy, ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id']);
   t.after(async () => {
     await server.stop();
@@ -108,47 +109,14 @@ async function start(t: TestContext): Promise<Bench> {
   return { control, folder, outbound, inbound, write };
 }
 
-interface Ports {
-  readonly control: ControlHandle;
-  readonly outbound: number;
-  readonly inbound: number;
-  readonly admin: number;
-  readonly app: number;
-}
-
-function bootstrap({ control, outbound, inbound, admin, app }: Ports): unknown {
-  const options = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-  const address = (port: number) => ({ socket_address: { address: '127.0.0.1', port_value: port } });
+/** What the sidecar tells of itself. */
+function nodeOf(outbound: number, inbound: number, app: number): object {
   return {
-    node: {
-      id: `sidecar~${POD}~self-1.default~default.svc.cluster.local`,
-      cluster: 'self.default',
-      metadata: {
-        NAMESPACE: 'default', LABELS: { app: 'self', version: 'v1' }, INSTANCE_IPS: POD,
-        WEFT_OUTBOUND_LISTEN: `127.0.0.1:${outbound}`, WEFT_APP_PORTS: { [inbound]: `127.0.0.1:${app}` },
-      },
-    },
-    admin: { address: address(admin) },
-    dynamic_resources: {
-      ads_config: {
-        api_type: 'DELTA_GRPC', transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
-      },
-      cds_config: { ads: {}, resource_api_version: 'V3' },
-      lds_config: { ads: {}, resource_api_version: 'V3' },
-    },
-    static_resources: {
-      clusters: [{
-        name: 'xds',
-        type: 'STATIC',
-        load_assignment: {
-          cluster_name: 'xds', endpoints: [{ lb_endpoints: [{ endpoint: { address: address(control.xds.port) } }] }],
-        },
-        typed_extension_protocol_options: {
-          [options]: {
-            '@type': `type.googleapis.com/${options}`, explicit_http_config: { http2_protocol_options: {} },
-          },
-        },
-      }],
+    id: `sidecar~${POD}~self-1.default~default.svc.cluster.local`,
+    cluster: 'self.default',
+    metadata: {
+      NAMESPACE: 'default', LABELS: { app: 'self', version: 'v1' }, INSTANCE_IPS: POD,
+      WEFT_OUTBOUND_LISTEN: `127.0.0.1:${outbound}`, WEFT_APP_PORTS: { [inbound]: `127.0.0.1:${app}` },
     },
   };
 }

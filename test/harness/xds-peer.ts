@@ -1,0 +1,114 @@
+// What any proxy must do under our xDS server, told by one that is started as its users start it.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import type { Cluster } from '../../proxy/config/cluster.ts';
+import { CLUSTER_TYPE } from '../../proxy/config/type-url.ts';
+import { EchoServer } from './echo-server.ts';
+import { temporaryFolder } from './openssl.ts';
+import { answers, freePorts, ServerProcess } from './process.ts';
+import { until } from './until.ts';
+import { clusterAt, edsCluster, meshTo, NODE_ID, Traffic, XdsControl, xdsBootstrap } from './xds-mesh.ts';
+
+export interface XdsPeer {
+  /** As it stands in the tests' titles. */
+  readonly name: string;
+  readonly command: string;
+  /** Its arguments for a bootstrap file. */
+  args(file: string): readonly string[];
+  /** How it names itself in its first request. */
+  readonly userAgent: RegExp;
+  /** Why it cannot run here. */
+  readonly skip: string | false;
+}
+
+interface Setting {
+  readonly control: XdsControl;
+  readonly url: string;
+  readonly port: number;
+  readonly upstreamPort: number;
+}
+
+async function start(t: TestContext, peer: XdsPeer): Promise<Setting> {
+  const echo = await EchoServer.start('echo');
+  t.after(() => echo[Symbol.asyncDispose]());
+  const [adminPort, port] = await freePorts(2) as [number, number];
+  const control = new XdsControl(meshTo('one', port, echo.port));
+  await control.listen();
+  t.after(() => control.kill());
+  const file = join(temporaryFolder(t), 'bootstrap.json');
+  writeFileSync(file, xdsBootstrap(adminPort, control.port));
+  const proxy = new ServerProcess(peer.command, [...peer.args(file)], { name: peer.name });
+  t.after(() => proxy.stop());
+  await proxy.until(() => answers(`http://127.0.0.1:${adminPort}/ready`));
+  return { control, url: `http://127.0.0.1:${port}/`, port, upstreamPort: echo.port };
+}
+
+export function testXdsPeer(peer: XdsPeer): void {
+  const { name, skip } = peer;
+  void test(`${name} becomes LIVE on our snapshot and serves by it`, { skip }, (t) => becomesLive(t, peer));
+  void test(`F04 ${name} follows routes to new clusters, without a failed request`, { skip }, (t) => {
+    return followsRoutes(t, peer);
+  });
+  void test(`F03 what ${name} refuses is in its receipt by name, and the rest is in force`, { skip }, (t) => {
+    return refusesByName(t, peer);
+  });
+  void test(`F02 ${name} serves while the control plane is away, and is sent nothing that it has`, { skip }, (t) => {
+    return servesAlone(t, peer);
+  });
+}
+
+async function becomesLive(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url } = await start(t, peer);
+  assert.equal(await clusterAt(url), 'one');
+  await control.synced();
+  const [receipt] = control.push.receipts.list();
+  assert.match(receipt!.userAgent, peer.userAgent);
+  const counts = receipt!.types.map(({ type, resources }) => `${type} ${resources}`);
+  assert.deepEqual(counts.toSorted(), ['cds 1', 'eds 1', 'lds 1', 'rds 1']);
+}
+
+async function followsRoutes(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort } = await start(t, peer);
+  const traffic = new Traffic(url);
+  const names = ['one', 'two', 'three', 'four', 'five'];
+  for (const name of names) {
+    control.set(meshTo(name, port, upstreamPort));
+    await until(`traffic on ${name}`, () => traffic.seen.has(name));
+    await control.synced();
+  }
+  assert.deepEqual(await traffic.stop(), names);
+  await until('the old ones are gone', () => control.push.receipts.get(NODE_ID)!.running(CLUSTER_TYPE).size === 1);
+}
+
+async function refusesByName(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort } = await start(t, peer);
+  await control.synced();
+  const mesh = meshTo('one', port, upstreamPort);
+  const extra: Cluster = { name: 'extra', loadAssignment: { clusterName: 'extra' } };
+  control.set({ ...mesh, clusters: [edsCluster('one'), { ...edsCluster('bad'), connectTimeout: '0s' }, extra] });
+  await until('refused', () => control.push.counts.refused > 0);
+  const receipt = control.push.receipts.get(NODE_ID)!;
+  const cds = receipt.receipt().types.find(({ type }) => type === 'cds')!;
+  assert.deepEqual(cds.refused.map(({ name }) => name), ['bad']);
+  assert.match(cds.nack?.reason ?? '', /bad/);
+  assert.deepEqual([...receipt.running(CLUSTER_TYPE).keys()].toSorted(), ['extra', 'one']);
+  assert.equal(await clusterAt(url), 'one');
+  control.set(mesh);
+  await control.synced();
+  assert.equal(receipt.refuses(CLUSTER_TYPE), false);
+}
+
+async function servesAlone(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort } = await start(t, peer);
+  await control.synced();
+  control.kill();
+  assert.equal(await clusterAt(url), 'one');
+  const next = new XdsControl(meshTo('one', port, upstreamPort), control.port);
+  await next.listen();
+  t.after(() => next.kill());
+  await next.synced();
+  assert.equal(await clusterAt(url), 'one');
+}
