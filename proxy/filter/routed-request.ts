@@ -56,7 +56,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#routing = routing;
     this.#cluster = routing.cluster;
     this.#retry = routing.plan.retry;
-    this.#retriesLeft = this.#retry?.maxRetries ?? 0;
+    this.#retriesLeft = this.#retry?.settings.maxRetries ?? 0;
     this.#replay = this.#retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
   }
 
@@ -119,7 +119,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     }
     this.#attempt = started;
     this.#noteEndpoint(picked);
-    if (this.#retry !== undefined && this.#retry.perTryTimeoutMs > 0) this.#armTry(this.#retry.perTryTimeoutMs);
+    const perTryMs = this.#retry?.settings.perTryTimeoutMs ?? 0;
+    if (perTryMs > 0) this.#armTry(perTryMs);
     this.#touchTry();
   }
 
@@ -137,7 +138,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   /** per_try_idle_timeout: from the start of a try, and again from each part of its response. */
   #touchTry(): void {
-    const ms = this.#retry?.perTryIdleTimeoutMs ?? 0;
+    const ms = this.#retry?.settings.perTryIdleTimeoutMs ?? 0;
     if (ms > 0) (this.#tryIdleTimer ??= new Timer(this.#stream.timers, this, TRY_IDLE_TIMER)).arm(ms);
   }
 
@@ -207,7 +208,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const retry = this.#retry;
     if (retry === undefined || this.#stream.responseStarted || this.#replay === undefined) return false;
     if (this.#retriesLeft <= 0) {
-      if (retry.maxRetries > 0) {
+      if (retry.settings.maxRetries > 0) {
         this.#stream.info.flags |= flagBit('URX');
         this.#cluster.countRetry('limit_exceeded');
       }
@@ -221,8 +222,9 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#holdsRetry = true;
     this.#retriesLeft--;
     this.#cluster.countRetry('retry');
-    const done = retry.maxRetries - this.#retriesLeft - 1;
-    const delay = backoffMs(retry.backoffBaseMs, retry.backoffMaxMs, done, this.#stream.random);
+    const { maxRetries, backoffBaseMs, backoffMaxMs } = retry.settings;
+    const done = maxRetries - this.#retriesLeft - 1;
+    const delay = backoffMs(backoffBaseMs, backoffMaxMs, done, this.#stream.random);
     (this.#backoffTimer ??= new Timer(this.#stream.timers, this, BACKOFF_TIMER)).arm(delay);
     return true;
   }
@@ -241,7 +243,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   #rememberHost(endpoint: Endpoint): void {
     if (this.#retry === undefined) return;
-    this.#hosts ??= new RetryHosts(this.#retry.avoidPreviousHosts, this.#retry.hostSelectionMaxAttempts);
+    const { avoidPreviousHosts, hostSelectionMaxAttempts } = this.#retry.settings;
+    this.#hosts ??= new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts);
     this.#hosts.add(endpoint);
   }
 
@@ -352,7 +355,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
 /** What the upstream may take for one try, in whole milliseconds; 0 is no limit. */
 function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan): number {
-  const perTryMs = retry?.perTryTimeoutMs ?? 0;
+  const perTryMs = retry?.settings.perTryTimeoutMs ?? 0;
   return Math.round(perTryMs > 0 && (timeoutMs === 0 || perTryMs < timeoutMs) ? perTryMs : timeoutMs);
 }
 

@@ -48,7 +48,7 @@ function optionalMs(duration: string | undefined): number | undefined {
 
 /** A try that may take as long as the whole request has no timeout of its own, as in Envoy. */
 function withinTimeout(retry: CompiledRetryPolicy, timeoutMs: number): CompiledRetryPolicy {
-  if (timeoutMs === 0 || retry.perTryTimeoutMs < timeoutMs) return retry;
+  if (timeoutMs === 0 || retry.settings.perTryTimeoutMs < timeoutMs) return retry;
   return new CompiledRetryPolicy({ ...retry.settings, perTryTimeoutMs: 0 });
 }
 

@@ -33,17 +33,17 @@ test('the timeout', () => {
 
 test('retries are asked for, added to and counted', () => {
   const asked = plan({}, 'x-envoy-retry-on', 'gateway-error,nonsense', 'x-envoy-max-retries', '3').retry;
-  assert.deepEqual([asked?.maxRetries, asked?.retriesResponse(new ResponseHead(502)),
+  assert.deepEqual([asked?.settings.maxRetries, asked?.retriesResponse(new ResponseHead(502)),
     asked?.retriesResponse(new ResponseHead(500))], [3, true, false]);
   const grpc = plan({ retryPolicy: { retryOn: '5xx', numRetries: 7 } }, 'x-envoy-retry-grpc-on', 'unavailable').retry;
-  assert.equal(grpc?.maxRetries, 7);
+  assert.equal(grpc?.settings.maxRetries, 7);
   assert.equal(grpc?.retriesResponse(new ResponseHead(200, new Headers(['grpc-status', '14']))), true);
   assert.equal(grpc?.retriesResponse(new ResponseHead(500)), true);
   assert.equal(plan({}, 'x-envoy-max-retries', '3').retry, undefined, 'a number alone asks for nothing');
 });
 
 test('S83 a client cannot ask for any number of retries', () => {
-  assert.equal(plan({}, 'x-envoy-retry-on', '5xx', 'x-envoy-max-retries', '4000000000').retry?.maxRetries,
+  assert.equal(plan({}, 'x-envoy-retry-on', '5xx', 'x-envoy-max-retries', '4000000000').retry?.settings.maxRetries,
     HEADER_RETRIES_MAX);
 });
 
@@ -60,8 +60,8 @@ test('status codes and header names', () => {
 test('a try that may take as long as the whole request has no timeout of its own', () => {
   const perTry = (timeout: string, ms: string): number | undefined =>
     plan({ timeout, retryPolicy: { retryOn: '5xx' } }, 'x-envoy-upstream-rq-per-try-timeout-ms',
-      ms).retry?.perTryTimeoutMs;
+      ms).retry?.settings.perTryTimeoutMs;
   assert.deepEqual([perTry('1s', '500'), perTry('1s', '1000'), perTry('0s', '1000')], [500, 0, 1000]);
   const configured = plan({ timeout: '1s', retryPolicy: { retryOn: '5xx', perTryTimeout: '2s' } });
-  assert.equal(configured.retry?.perTryTimeoutMs, 0);
+  assert.equal(configured.retry?.settings.perTryTimeoutMs, 0);
 });

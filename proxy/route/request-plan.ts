@@ -1,7 +1,7 @@
 // What a request's own x-envoy-* headers change of its route's timeout and retries (Envoy's router headers).
 import type { RequestHead } from '../http/message.ts';
 import { CompiledRetryPolicy, NO_RETRIES } from './retry-policy-compile.ts';
-import type { RetrySettings } from './retry-policy-compile.ts';
+import type { RetrySettings } from './retry-policy.ts';
 import { retryOnOfHeader } from './retry-on.ts';
 import type { ForwardAction } from './route-entry.ts';
 
@@ -35,7 +35,7 @@ const CONSUMED: ReadonlySet<string> = new Set([
 export function planRequest(action: ForwardAction, head: RequestHead): RequestPlan {
   if (!mentionsRouter(head)) return action;
   const timeoutMs = timeoutOf(head, TIMEOUT) ?? action.timeoutMs;
-  const own = action.retry instanceof CompiledRetryPolicy ? action.retry.settings : NO_RETRIES;
+  const own = action.retry?.settings ?? NO_RETRIES;
   const settings = withHeaders(own, head, timeoutMs);
   for (const name of CONSUMED) head.headers.remove(name);
   const asks = settings.retryOn !== 0 || settings.perTryTimeoutMs > 0 || settings.perTryIdleTimeoutMs > 0;

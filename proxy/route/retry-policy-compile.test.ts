@@ -22,7 +22,7 @@ function retriesFailure(retryOn: string, kind: ErrorKind, started = false): bool
 }
 
 test('defaults are Envoy\'s', () => {
-  const policy = compile({ retryOn: '5xx' });
+  const policy = compile({ retryOn: '5xx' }).settings;
   assert.deepEqual([policy.maxRetries, policy.perTryTimeoutMs, policy.backoffBaseMs, policy.backoffMaxMs,
     policy.hostSelectionMaxAttempts, policy.avoidPreviousHosts],
     [1, 0, 25, 250, 1, false]);
@@ -88,7 +88,7 @@ test('failures without a response', () => {
 test('back-off has Envoy\'s bounds', () => {
   const backoff = (retryBackOff: RetryPolicyConfig['retryBackOff']): number[] => {
     const { backoffBaseMs, backoffMaxMs } =
-      compile({ retryOn: '5xx', ...(retryBackOff !== undefined && { retryBackOff }) });
+      compile({ retryOn: '5xx', ...(retryBackOff !== undefined && { retryBackOff }) }).settings;
     return [backoffBaseMs, backoffMaxMs];
   };
   assert.deepEqual(backoff({ baseInterval: '0.1s' }), [100, 1000]);
@@ -98,7 +98,7 @@ test('back-off has Envoy\'s bounds', () => {
 });
 
 test('words are known or refused, a status with the way to write it', () => {
-  assert.equal(compile({ retryOn: ' 5xx , ,unavailable,http3-post-connect-failure' }).retryOn !== 0, true);
+  assert.equal(compile({ retryOn: ' 5xx , ,unavailable,http3-post-connect-failure' }).settings.retryOn !== 0, true);
   assert.throws(() => compile({ retryOn: '5xx,5xxx' }), /^ConfigError: retryPolicy\.retryOn: unknown word '5xxx'/);
   assert.throws(() => compile({ retryOn: '503' }), /retriableStatusCodes/);
 });
@@ -107,6 +107,6 @@ test('previous hosts are avoided when asked', () => {
   const type = 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
   const typedConfig = { '@type': type } as const;
   const policy = compile({ retryOn: '5xx', retryHostPredicate: [{ name: 'p', typedConfig }],
-    hostSelectionRetryMaxAttempts: 5 });
+    hostSelectionRetryMaxAttempts: 5 }).settings;
   assert.deepEqual([policy.avoidPreviousHosts, policy.hostSelectionMaxAttempts], [true, 5]);
 });

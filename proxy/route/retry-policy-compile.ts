@@ -4,11 +4,10 @@ import type { ErrorKind, ProxyError } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import type { RetryPolicy as RetryPolicyConfig } from '../config/retry-policy.ts';
 import type { ResponseHead } from '../http/message.ts';
-import type { HeaderMatch } from './header-match.ts';
 import { compileHeaderMatches } from './header-match.ts';
 import { GRPC_RETRIES, parseRetryOn } from './retry-on.ts';
 import { RetryOn } from './retry-policy.ts';
-import type { RetryPolicy } from './retry-policy.ts';
+import type { RetryPolicy, RetrySettings } from './retry-policy.ts';
 
 const DEFAULT_RETRIES = 1;
 const DEFAULT_BACKOFF_MS = 25;
@@ -31,22 +30,6 @@ const FAILURES: ReadonlyMap<ErrorKind, number> = new Map<ErrorKind, number>([
   ['per-try-timeout', 0],
 ]);
 
-/** The settings of a policy, without its decisions. */
-export interface RetrySettings {
-  readonly retryOn: number;
-  readonly maxRetries: number;
-  readonly perTryTimeoutMs: number;
-  readonly perTryIdleTimeoutMs: number;
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
-  readonly statusCodes: ReadonlySet<number>;
-  readonly retriableHeaders: readonly HeaderMatch[];
-  /** Names whose mere presence in a response asks for a retry (x-envoy-retriable-header-names). */
-  readonly retriableNames: readonly string[];
-  readonly avoidPreviousHosts: boolean;
-  readonly hostSelectionMaxAttempts: number;
-}
-
 /** What holds where no policy is configured and a request's own headers ask for retries. */
 export const NO_RETRIES: RetrySettings = {
   retryOn: 0,
@@ -64,27 +47,9 @@ export const NO_RETRIES: RetrySettings = {
 
 export class CompiledRetryPolicy implements RetryPolicy {
   readonly settings: RetrySettings;
-  readonly retryOn: number;
-  readonly maxRetries: number;
-  readonly perTryTimeoutMs: number;
-  readonly perTryIdleTimeoutMs: number;
-  readonly backoffBaseMs: number;
-  readonly backoffMaxMs: number;
-  readonly statusCodes: ReadonlySet<number>;
-  readonly avoidPreviousHosts: boolean;
-  readonly hostSelectionMaxAttempts: number;
 
   constructor(settings: RetrySettings) {
     this.settings = settings;
-    this.retryOn = settings.retryOn;
-    this.maxRetries = settings.maxRetries;
-    this.perTryTimeoutMs = settings.perTryTimeoutMs;
-    this.perTryIdleTimeoutMs = settings.perTryIdleTimeoutMs;
-    this.backoffBaseMs = settings.backoffBaseMs;
-    this.backoffMaxMs = settings.backoffMaxMs;
-    this.statusCodes = settings.statusCodes;
-    this.avoidPreviousHosts = settings.avoidPreviousHosts;
-    this.hostSelectionMaxAttempts = settings.hostSelectionMaxAttempts;
   }
 
   retriesResponse(head: ResponseHead): boolean {
@@ -100,14 +65,14 @@ export class CompiledRetryPolicy implements RetryPolicy {
   }
 
   #on(bits: number): boolean {
-    return (this.retryOn & bits) !== 0;
+    return (this.settings.retryOn & bits) !== 0;
   }
 
   #retriesStatus(status: number): boolean {
     if (status >= 500 && status <= 599 && this.#on(RetryOn.serverError)) return true;
     if (status >= 502 && status <= 504 && this.#on(RetryOn.gatewayError)) return true;
     if (status === 409 && this.#on(RetryOn.retriable4xx)) return true;
-    return this.#on(RetryOn.retriableStatusCodes) && this.statusCodes.has(status);
+    return this.#on(RetryOn.retriableStatusCodes) && this.settings.statusCodes.has(status);
   }
 
   #retriesHeaders(head: ResponseHead): boolean {

@@ -1,6 +1,7 @@
 // A compiled retry policy: which outcomes are retried, how often, how long each try may take.
 import type { ProxyError } from '../base/error.ts';
 import type { ResponseHead } from '../http/message.ts';
+import type { HeaderMatch } from './header-match.ts';
 
 /** Bits of Envoy's retry_on words. */
 export const RetryOn = {
@@ -21,7 +22,8 @@ export const RetryOn = {
   grpcUnavailable: 1 << 14,
 } as const;
 
-export interface RetryPolicy {
+export interface RetrySettings {
+  /** Bits of RetryOn. */
   readonly retryOn: number;
   /** Retries after the first try. Envoy's default 1. */
   readonly maxRetries: number;
@@ -32,8 +34,15 @@ export interface RetryPolicy {
   readonly backoffBaseMs: number;
   readonly backoffMaxMs: number;
   readonly statusCodes: ReadonlySet<number>;
+  readonly retriableHeaders: readonly HeaderMatch[];
+  /** Names whose mere presence in a response asks for a retry (x-envoy-retriable-header-names). */
+  readonly retriableNames: readonly string[];
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
+}
+
+export interface RetryPolicy {
+  readonly settings: RetrySettings;
   /** Whether a complete response head asks for another try. */
   retriesResponse(head: ResponseHead): boolean;
   /** Whether a failure without a response asks for another try; `requestStarted` says that bytes of it were sent. */

@@ -133,7 +133,7 @@ test('what the rest of the proxy reads of a route', () => {
   assert.deepEqual([entry.name, entry.operation, entry.propagateOperation, entry.origin, entry.attemptCountRequest,
     entry.attemptCountResponse],
     ['', 'op', false, '/apis/v1/vs/reviews', true, false]);
-  assert.equal(entry.action.kind === 'forward' ? entry.action.retry?.maxRetries : undefined, 4);
+  assert.equal(entry.action.kind === 'forward' ? entry.action.retry?.settings.maxRetries : undefined, 4);
   assert.deepEqual([...table.clusters], ['c']);
 });
 
