@@ -49,20 +49,18 @@ export class ServerTlsContext {
   readonly #config: DownstreamTlsContext;
   readonly #scope: string;
   readonly #source: MaterialSource;
-  readonly #onReady: () => void;
   #binding: ServerBinding | undefined = undefined;
 
   /**
    * `scope` names listener and filter chain: sessions are not resumed across scopes, nor across generations of secrets
-   * (S53). `onReady` is called once, perhaps before this returns. A ConfigError when the context is malformed.
+   * (S53). A ConfigError when the context is malformed.
    */
-  constructor(config: DownstreamTlsContext, scope: string, deps: TlsDeps, onReady: () => void = () => {}) {
+  constructor(config: DownstreamTlsContext, scope: string, deps: TlsDeps) {
     const common = config.commonTlsContext;
     checkServer(config);
     this.deps = deps;
     this.#config = config;
     this.#scope = scope;
-    this.#onReady = onReady;
     this.#source = new MaterialSource(common, 'commonTlsContext', deps.secrets, (material) => this.#build(material));
     this.#source.start();
   }
@@ -87,9 +85,7 @@ export class ServerTlsContext {
   }
 
   #build(material: TlsMaterial): void {
-    const first = this.#binding === undefined;
     this.#binding = new ServerBinding(this.#config, this.#scope, material, this.deps);
-    if (first) this.#onReady();
   }
 }
 
