@@ -58,8 +58,9 @@ class NullTransport implements Transport {
     this.bytes += chunk.length;
     return true;
   }
-  cork(): void {}
-  uncork(): void {}
+  writeAround(before: string, chunk: Buffer, after: string): boolean {
+    return this.writeLatin1(before) && this.write(chunk) && this.writeLatin1(after);
+  }
   pause(): void {}
   resume(): void {}
   end(): void {}

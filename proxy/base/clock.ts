@@ -1,4 +1,5 @@
 // Time, injected so that tests can hold it: monotonic for durations, wall clock for logs and certificates.
+import { performance } from 'node:perf_hooks';
 
 /** `nowMs` never goes back and has no epoch; `wallMs` is Unix time in milliseconds. */
 export interface Clock {

@@ -1,11 +1,14 @@
-// The transport over real sockets: half-close, back-pressure, resets and ends, as its contract promises them.
+// Both transports over real sockets: half-close, back-pressure, resets and ends, as its contract promises them.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
 import type { ProxyError } from './error.ts';
-import { SocketTransport, WRITE_HIGH_BYTES } from './socket-transport.ts';
-import type { TransportHandler } from './transport.ts';
+import { HandleTransport } from './handle-transport.ts';
+import { WRITE_HIGH_BYTES } from './socket-life.ts';
+import { openTransport } from './socket-transport.ts';
+import { StreamTransport } from './stream-transport.ts';
+import type { Transport, TransportHandler } from './transport.ts';
 
 /** A handler that records events and lets a test wait for one. */
 class Recorder implements TransportHandler {
@@ -38,20 +41,25 @@ class Recorder implements TransportHandler {
   }
 }
 
+interface Pair {
+  readonly transport: Transport;
+  readonly peer: Socket;
+  [Symbol.dispose](): void;
+}
+
 /** One accepted connection: the transport of the server's side, and the raw peer. */
-async function pair(): Promise<{ transport: SocketTransport; peer: Socket; [Symbol.dispose]: () => void }> {
+async function pair(open: (socket: Socket) => Transport): Promise<Pair> {
   const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const accepted = once(server, 'connection') as Promise<[Socket]>;
   const peer = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
   const [socket] = await accepted;
-  const transport = new SocketTransport(socket);
   const close = () => {
     socket.destroy();
     peer.destroy();
     server.close();
   };
-  return { transport, peer, [Symbol.dispose]: close };
+  return { transport: open(socket), peer, [Symbol.dispose]: close };
 }
 
 async function read(socket: Socket): Promise<string> {
@@ -60,87 +68,202 @@ async function read(socket: Socket): Promise<string> {
   return text;
 }
 
-test('F08 half-close: after the peer’s FIN the answer goes out, then the connection closes (raw peer)', async () => {
-  using ends = await pair();
-  const recorder = new Recorder();
-  ends.transport.attach(recorder);
-  ends.peer.end('ask');
-  await recorder.until('end');
-  ends.transport.writeLatin1('answer\xe9');
-  ends.transport.end();
-  assert.equal(await read(ends.peer), 'answer\xe9');
-  await recorder.until('close');
-  assert.deepEqual(recorder.events, ['data:ask', 'end', 'close']);
-  assert.equal(recorder.error, undefined);
+for (const [name, open] of Object.entries({
+  handle: (socket: Socket) => openTransport(socket),
+  stream: (socket: Socket) => new StreamTransport(socket, 'downstream'),
+})) testTransport(name, open);
+
+test('a plain socket of this runtime is driven by its handle', async () => {
+  using ends = await pair((socket) => openTransport(socket));
+  assert.ok(ends.transport instanceof HandleTransport, 'the private handle API has changed: see stream-handle.ts');
 });
 
-test('S81 writes ask to hold back above the mark, and tell when the peer has read', async () => {
-  using ends = await pair();
-  const recorder = new Recorder();
-  ends.transport.attach(recorder);
-  ends.peer.pause();
-  const chunk = Buffer.alloc(64 * 1024, 120);
-  let writes = 0;
-  while (ends.transport.write(chunk)) if (++writes > 1000) assert.fail('never held back');
-  assert.ok(ends.transport.bufferedBytes >= WRITE_HIGH_BYTES);
-  assert.deepEqual(recorder.events, []);
-  ends.peer.resume();
-  await recorder.until('drain');
-  assert.equal(ends.transport.bufferedBytes, 0);
-});
+function testTransport(name: string, open: (socket: Socket) => Transport): void {
+  const check = (title: string, run: () => Promise<void>): void => void test(`${name}: ${title}`, run);
 
-test('S55 nothing throws after the connection is gone, and onClose is told once', async () => {
-  using ends = await pair();
-  const recorder = new Recorder();
-  ends.transport.attach(recorder);
-  ends.transport.destroy();
-  ends.transport.destroy(true);
-  ends.transport.write(Buffer.from('x'));
-  ends.transport.writeLatin1('x');
-  ends.transport.end();
-  ends.transport.cork();
-  ends.transport.uncork();
-  ends.transport.pause();
-  ends.transport.resume();
-  await recorder.until('close');
-  assert.deepEqual(recorder.events, ['close']);
-});
+  check('F08 half-close: after the peer’s FIN the answer goes out, then all closes (raw peer)', async () => {
+    using ends = await pair(open);
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.peer.end('ask');
+    await recorder.until('end');
+    ends.transport.writeLatin1('answer\xe9');
+    ends.transport.end();
+    assert.equal(await read(ends.peer), 'answer\xe9');
+    await recorder.until('close');
+    assert.deepEqual(recorder.events, ['data:ask', 'end', 'close']);
+    assert.equal(recorder.error, undefined);
+  });
 
-test('a reset by the peer arrives as a typed error, not as an exception (raw socket)', async () => {
-  using ends = await pair();
-  const recorder = new Recorder();
-  ends.transport.attach(recorder);
-  ends.peer.resetAndDestroy();
-  await recorder.until('close');
-  assert.equal(recorder.error?.kind, 'downstream-reset');
-});
+  check('S81 writes ask to hold back above the mark, and tell when the peer has read', async () => {
+    using ends = await pair(open);
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.peer.pause();
+    const chunk = Buffer.alloc(64 * 1024, 120);
+    let writes = 0;
+    while (ends.transport.write(chunk)) if (++writes > 1000) assert.fail('never held back');
+    assert.ok(ends.transport.bufferedBytes >= WRITE_HIGH_BYTES);
+    assert.deepEqual(recorder.events, []);
+    ends.peer.resume();
+    await recorder.until('drain');
+    assert.equal(ends.transport.bufferedBytes, 0);
+  });
 
-test('destroy(true) sends RST (raw socket)', async () => {
-  using ends = await pair();
-  ends.transport.attach(new Recorder());
-  const failed = once(ends.peer, 'error') as Promise<[NodeJS.ErrnoException]>;
-  ends.transport.destroy(true);
-  assert.equal((await failed)[0].code, 'ECONNRESET');
-});
+  check('S55 nothing throws after the connection is gone, and onClose is told once', async () => {
+    using ends = await pair(open);
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.transport.destroy();
+    ends.transport.destroy(true);
+    ends.transport.write(Buffer.from('x'));
+    ends.transport.writeLatin1('x');
+    ends.transport.end();
+    ends.transport.writeAround('a', Buffer.from('x'), 'b');
+    ends.transport.pause();
+    ends.transport.resume();
+    await recorder.until('close');
+    assert.deepEqual(recorder.events, ['close']);
+  });
 
-test('a connection is handed over to its next owner without losing bytes', async () => {
-  using ends = await pair();
-  const [first, second] = [new Recorder(), new Recorder()];
-  ends.transport.attach(first);
-  ends.peer.write('a');
-  await first.until('data:a');
-  ends.transport.attach(second);
-  ends.peer.end('b');
-  await second.until('data:b');
-  await second.until('end');
-  assert.deepEqual(first.events, ['data:a']);
-});
+  check('a reset by the peer arrives as a typed error, not as an exception (raw socket)', async () => {
+    using ends = await pair(open);
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.peer.resetAndDestroy();
+    await recorder.until('close');
+    assert.equal(recorder.error?.kind, 'downstream-reset');
+  });
 
-test('an owner that comes after the close is told of it', async () => {
-  using ends = await pair();
-  ends.transport.destroy();
-  await once(ends.transport.socket, 'close');
-  const recorder = new Recorder();
-  ends.transport.attach(recorder);
-  await recorder.until('close');
-});
+  check('destroy(true) sends RST (raw socket)', async () => {
+    using ends = await pair(open);
+    ends.transport.attach(new Recorder());
+    const failed = once(ends.peer, 'error') as Promise<[NodeJS.ErrnoException]>;
+    ends.transport.destroy(true);
+    assert.equal((await failed)[0].code, 'ECONNRESET');
+  });
+
+  check('a connection is handed over to its next owner without losing bytes', async () => {
+    using ends = await pair(open);
+    const [first, second] = [new Recorder(), new Recorder()];
+    ends.transport.attach(first);
+    ends.peer.write('a');
+    await first.until('data:a');
+    ends.transport.attach(second);
+    ends.peer.end('b');
+    await second.until('data:b');
+    await second.until('end');
+    assert.deepEqual(first.events, ['data:a']);
+  });
+
+  check('an owner that comes after the close is told of it', async () => {
+    using ends = await pair(open);
+    ends.transport.destroy();
+    await once(ends.transport.socket, 'close');
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    await recorder.until('close');
+  });
+
+  check('S81 a large body around which text is written arrives whole and in order (raw peer)', async () => {
+    using ends = await pair(open);
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.peer.pause();
+    const sent: string[] = [];
+    for (let i = 0; i < 100; i++) {
+      const chunk = Buffer.alloc(60_000 + i, 97 + (i % 26));
+      const after = i % 2 === 0 ? '' : `after${i}`;
+      ends.transport.writeAround(i % 3 === 0 ? '' : `before${i}`, chunk, after);
+      ends.transport.writeLatin1(`text${i}`);
+      sent.push(`${i % 3 === 0 ? '' : `before${i}`}${chunk.toString('latin1')}${after}text${i}`);
+    }
+    assert.ok(ends.transport.bufferedBytes >= WRITE_HIGH_BYTES);
+    ends.transport.end();
+    assert.equal(await read(ends.peer), sent.join(''));
+  });
+
+  check('S81 a paused transport leaves bytes in the kernel and gives them when it goes on', async () => {
+    using ends = await pair(open);
+    let bytes = 0;
+    let paused = false;
+    const whole = 8 * 1024 * 1024;
+    const done = new Promise<void>((resolve) => {
+      ends.transport.attach({
+        onData: (chunk) => {
+          assert.ok(!paused, 'a read was delivered while paused');
+          assert.ok(chunk.equals(Buffer.alloc(chunk.length, 120)));
+          bytes += chunk.length;
+          paused = true;
+          ends.transport.pause();
+          setImmediate(() => {
+            paused = false;
+            ends.transport.resume();
+          });
+        },
+        onEnd: resolve, onDrain: () => {}, onClose: () => {},
+      });
+    });
+    ends.peer.end(Buffer.alloc(whole, 120));
+    await done;
+    assert.equal(bytes, whole);
+  });
+
+  check('what was read stays as it is when more is read', async () => {
+    using ends = await pair(open);
+    const chunks: Buffer[] = [];
+    const recorder = new Recorder();
+    const onData = (chunk: Buffer): void => {
+      chunks.push(chunk);
+      recorder.onData(chunk);
+    };
+    ends.transport.attach({ onData, onEnd: () => recorder.onEnd(), onDrain: () => {}, onClose: () => {} });
+    ends.peer.write('first');
+    await recorder.until('data:first');
+    ends.peer.end('other');
+    await recorder.until('end');
+    assert.deepEqual(chunks.map(String), ['first', 'other']);
+  });
+
+  check('bytes and the end that came before the transport are its first events', async () => {
+    using ends = await pair((socket) => {
+      socket.pause();
+      return open(socket);
+    });
+    const { socket } = ends.transport;
+    const ended = new Promise<void>((resolve) => {
+      socket.once('data', (chunk) => {
+        socket.pause();
+        socket.unshift(chunk);
+        resolve();
+      });
+    });
+    ends.peer.end('early');
+    socket.resume();
+    await ended;
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.transport.pause();
+    await new Promise(setImmediate);
+    ends.transport.resume();
+    await recorder.until('end');
+    ends.transport.end();
+    await recorder.until('close');
+    assert.deepEqual(recorder.events, ['data:early', 'end', 'close']);
+    assert.equal(recorder.error, undefined);
+  });
+
+  check('writing to a peer that has reset ends the connection with a typed error', async () => {
+    using ends = await pair(open);
+    const recorder = new Recorder();
+    ends.transport.attach(recorder);
+    ends.transport.pause();
+    ends.peer.resetAndDestroy();
+    await once(ends.peer, 'close');
+    while (!recorder.events.includes('close')) {
+      ends.transport.write(Buffer.alloc(1000));
+      await new Promise(setImmediate);
+    }
+    assert.equal(recorder.error?.kind, 'downstream-reset');
+  });
+}

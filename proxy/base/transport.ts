@@ -19,11 +19,10 @@ export interface Transport {
   attach(handler: TransportHandler): void;
   writeLatin1(text: string): boolean;
   write(chunk: Buffer): boolean;
+  /** Text (latin1, may be ''), bytes and text in one write, without a copy of the bytes. */
+  writeAround(before: string, chunk: Buffer, after: string): boolean;
   /** Bytes accepted but not yet in the kernel. */
   readonly bufferedBytes: number;
-  /** Holds output until uncork, so that several writes leave as one. */
-  cork(): void;
-  uncork(): void;
   pause(): void;
   resume(): void;
   /** Finishes sending after what is buffered; reading goes on. */

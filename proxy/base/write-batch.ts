@@ -10,7 +10,9 @@ export interface Flushable {
  * follows in the same event leave as one write; output made outside of any event goes out at the next tick.
  */
 export class WriteBatch {
-  readonly #waiting: Flushable[] = [];
+  /** Its length never shrinks: setting the length of an array is a slow call into the runtime. */
+  readonly #waiting: (Flushable | undefined)[] = [];
+  #count = 0;
   #depth = 0;
   #scheduled = false;
   readonly #onTick = (): void => {
@@ -19,7 +21,7 @@ export class WriteBatch {
   };
 
   add(item: Flushable): void {
-    this.#waiting.push(item);
+    this.#waiting[this.#count++] = item;
     if (this.#depth > 0 || this.#scheduled) return;
     this.#scheduled = true;
     process.nextTick(this.#onTick);
@@ -31,13 +33,17 @@ export class WriteBatch {
 
   leave(): void {
     this.#depth--;
-    if (this.#depth === 0 && this.#waiting.length > 0) this.#flush();
+    if (this.#depth === 0 && this.#count > 0) this.#flush();
   }
 
   /** A flush may add more: those are flushed too. */
   #flush(): void {
     const waiting = this.#waiting;
-    for (let i = 0; i < waiting.length; i++) waiting[i]!.flushWrites();
-    waiting.length = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const item = waiting[i]!;
+      waiting[i] = undefined;
+      item.flushWrites();
+    }
+    this.#count = 0;
   }
 }

@@ -30,7 +30,7 @@ const NOMINATED_MAX = 10;
 export class HeadFields {
   readonly #preserveCase: boolean;
   readonly #underscores: UnderscoreAction;
-  readonly #nominated: string[] = [];
+  #nominated: string[] = [];
   host = '';
   hostCount = 0;
   #contentLength = '';
@@ -107,7 +107,7 @@ export class HeadFields {
   }
 
   #reset(): void {
-    this.#nominated.length = 0;
+    if (this.#nominated.length > 0) this.#nominated = [];
     this.host = this.#contentLength = this.#transferEncoding = this.#upgrade = '';
     this.hostCount = this.#contentLengthCount = this.#transferEncodingCount = this.expectCount = 0;
     this.close = this.keepAlive = this.#upgradeNamed = false;

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import { Client, request as undiciRequest } from 'undici';
 import { CLIENT_OPTIONS, SeenMessage, SERVER_OPTIONS } from '../../test/harness/http1-probe.ts';
 import { systemClock } from '../base/clock.ts';
-import { SocketTransport } from '../base/socket-transport.ts';
+import { openTransport } from '../base/socket-transport.ts';
 import { TimerWheel } from '../base/timers.ts';
 import { WriteBatch } from '../base/write-batch.ts';
 import type { RequestSink, ServerStream } from './codec.ts';
@@ -52,7 +52,7 @@ class EchoApp implements AsyncDisposable {
     const options = { ...SERVER_OPTIONS, writes: this.#writes };
     const handler = { onStream: (stream: ServerStream) => echo(stream),
       onConnectionClose: () => void this.#sockets.delete(socket) };
-    new Http1ServerConnection(new SocketTransport(socket), options, handler, this.#timers);
+    new Http1ServerConnection(openTransport(socket), options, handler, this.#timers);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -207,7 +207,7 @@ async function dial(port: number): Promise<Http1ClientConnection> {
   const socket = connect(port, '127.0.0.1');
   await once(socket, 'connect');
   const handler = { onStreamDone: () => undefined, onDraining: () => undefined, onConnectionClose: () => undefined };
-  return new Http1ClientConnection(new SocketTransport(socket, 'upstream'), { ...CLIENT_OPTIONS,
+  return new Http1ClientConnection(openTransport(socket, 'upstream'), { ...CLIENT_OPTIONS,
     writes: new WriteBatch() }, handler);
 }
 

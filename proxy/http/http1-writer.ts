@@ -117,16 +117,9 @@ export class MessageWriter implements Flushable {
 
   /** Head, text, bytes and text leave as one write without copying the bytes. */
   #around(before: string, chunk: Buffer, after: string): boolean {
-    const transport = this.#transport;
-    transport.cork();
     const text = this.#head + before;
     this.#head = '';
-    if (text !== '') transport.writeLatin1(text);
-    let room = transport.write(chunk);
-    if (after !== '') room = transport.writeLatin1(after);
-    transport.uncork();
-    // What looked full while it was held may have left at once.
-    return this.#room(room || transport.bufferedBytes === 0);
+    return this.#room(this.#transport.writeAround(text, chunk, after));
   }
 
   #writeText(text: string): boolean {

@@ -4,7 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { joinHostPort } from '../base/host-port.ts';
-import { SocketTransport } from '../base/socket-transport.ts';
+import { openTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { NetworkConnection, NetworkFilter } from '../network/network-filter.ts';
@@ -201,7 +201,7 @@ export class Listener {
     const info = this.#connectionInfo(chain, facts, tls, socket);
     const startMs = this.#host.clock.nowMs();
     stats.connectionsActive.inc();
-    const connection = chain.network.accept(new SocketTransport(socket), info, (closed) => {
+    const connection = chain.network.accept(openTransport(socket), info, (closed) => {
       stats.connectionsActive.dec();
       stats.connectionsClosed.inc();
       stats.connectionLengthMs.record(this.#host.clock.nowMs() - startMs);

@@ -2,7 +2,7 @@
 // figures.
 import type { Socket } from 'node:net';
 import type { ProxyError } from '../base/error.ts';
-import { SocketTransport } from '../base/socket-transport.ts';
+import { openTransport } from '../base/socket-transport.ts';
 import { Timer } from '../base/timers.ts';
 import type { TimerTarget } from '../base/timers.ts';
 import type { ClientConnection, ClientConnectionHandler } from '../http/codec.ts';
@@ -96,7 +96,7 @@ export class Http1Connection implements ConnectHandler, ClientConnectionHandler,
     stats.connectMs.record(clock.nowMs() - this.#startMs);
     this.tls = tls;
     this.localAddress = localAddress;
-    this.#codec = this.#context.openCodec(new SocketTransport(socket, 'upstream'), this);
+    this.#codec = this.#context.openCodec(openTransport(socket, 'upstream'), this);
     this.state = 'idle';
     if (settings.maxDurationMs !== undefined) {
       this.#age = new Timer(timers, this);

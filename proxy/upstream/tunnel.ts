@@ -1,8 +1,8 @@
 // Raw bytes over a connection of their own: CONNECT that ends here, and TCP proxying. Answers 200 when connected.
 import { ProxyError } from '../base/error.ts';
 import type { Socket } from 'node:net';
-import { SocketTransport } from '../base/socket-transport.ts';
-import type { TransportHandler } from '../base/transport.ts';
+import { openTransport } from '../base/socket-transport.ts';
+import type { Transport, TransportHandler } from '../base/transport.ts';
 import type { Headers } from '../http/headers.ts';
 import { ResponseHead } from '../http/message.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
@@ -23,7 +23,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   readonly #sink: AttemptSink;
   readonly #startMs: number;
   readonly #connecting: Connecting;
-  #transport: SocketTransport | undefined = undefined;
+  #transport: Transport | undefined = undefined;
   #state: State = 'connecting';
   /** Copies of what came before the connection. */
   #held: Buffer[] = [];
@@ -86,7 +86,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   onConnected(socket: Socket, tls: TlsInfo | undefined, localAddress: string): void {
     this.#context.stats.connectMs.record(this.#context.clock.nowMs() - this.#startMs);
     this.#state = 'open';
-    this.#transport = new SocketTransport(socket, 'upstream');
+    this.#transport = openTransport(socket, 'upstream');
     this.#sink.onAttemptReady(localAddress, tls);
     if (this.#isOpen()) this.#sink.onResponseHead(new ResponseHead(200), false);
     if (this.#isOpen()) this.#begin(this.#transport);
@@ -126,7 +126,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
     this.#sink.onResponseError(new ProxyError('upstream-reset', 'upstream', 'connection_termination', 'never', cause));
   }
 
-  #begin(transport: SocketTransport): void {
+  #begin(transport: Transport): void {
     transport.attach(this);
     if (this.#paused) transport.pause();
     let room = true;

@@ -20,7 +20,6 @@ export class MemoryTransport implements Transport {
   stalled = false;
   bufferedBytes = 0;
   #handler: TransportHandler | undefined = undefined;
-  #corked = 0;
   #waiting: Buffer[] = [];
   #endWaits = false;
   #closed = false;
@@ -41,20 +40,16 @@ export class MemoryTransport implements Transport {
     return this.#take(chunk.toString('latin1'));
   }
 
+  writeAround(before: string, chunk: Buffer, after: string): boolean {
+    return this.#take(before + chunk.toString('latin1') + after);
+  }
+
   #take(text: string): boolean {
     if (this.destroyed || this.ended) return true;
     this.written += text;
-    if (this.#corked === 0) this.writes++;
+    this.writes++;
     if (this.stalled) this.bufferedBytes += text.length;
     return this.bufferedBytes < HIGH_BYTES;
-  }
-
-  cork(): void {
-    this.#corked++;
-  }
-
-  uncork(): void {
-    if (--this.#corked === 0) this.writes++;
   }
 
   pause(): void {
