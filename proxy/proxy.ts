@@ -1,6 +1,5 @@
 // The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
-import { systemClock } from './base/clock.ts';
-import type { Clock } from './base/clock.ts';
+import { EventClock } from './base/clock.ts';
 import { localIp } from './base/local-ip.ts';
 import { PooledRandom } from './base/random.ts';
 import { SharedCounts } from './base/shared-counts.ts';
@@ -33,10 +32,10 @@ type Send = (message: FromWorker) => void;
 
 /** Everything that one worker thread runs. */
 export class WorkerProxy {
-  readonly #clock: Clock = systemClock;
-  readonly #timers = new TimerWheel(systemClock);
+  readonly #clock = new EventClock();
+  readonly #timers = new TimerWheel(this.#clock);
   readonly #random = new PooledRandom();
-  readonly #writes = new WriteBatch();
+  readonly #writes = new WriteBatch(this.#clock);
   readonly #secrets = new SecretStore();
   readonly #routes = new RouteTables();
   readonly #start: WorkerStart;

@@ -12,6 +12,28 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
 };
 
+/** The system's clock, read once per event of a socket: a request looks at it a dozen times. */
+export class EventClock implements Clock {
+  #held = -1;
+
+  nowMs(): number {
+    return this.#held === -1 ? performance.now() : this.#held;
+  }
+
+  wallMs(): number {
+    return Date.now();
+  }
+
+  /** Until `release`, `nowMs` stays what it is now. */
+  hold(): void {
+    this.#held = performance.now();
+  }
+
+  release(): void {
+    this.#held = -1;
+  }
+}
+
 /** A clock that a test moves by hand. */
 export class ManualClock implements Clock {
   #now = 0;

@@ -68,7 +68,9 @@ export class HandleTransport extends SocketLife {
     handle.onread = () => {
       const length = lastReadBytes();
       if (length > 0) {
-        this.handler!.onData(Buffer.from(READ_BUFFER.subarray(0, length)));
+        const chunk = Buffer.allocUnsafe(length);
+        READ_BUFFER.copy(chunk, 0, 0, length);
+        this.handler!.onData(chunk);
         return;
       }
       if (length < 0) this.#readEnded = true;

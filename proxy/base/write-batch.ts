@@ -1,4 +1,5 @@
 // Collects connections that hold output back, and flushes them all when the event that made the output is over.
+import type { EventClock } from './clock.ts';
 
 /** A connection with output that waits for the end of the event. */
 export interface Flushable {
@@ -12,6 +13,7 @@ export interface Flushable {
 export class WriteBatch {
   /** Its length never shrinks: setting the length of an array is a slow call into the runtime. */
   readonly #waiting: (Flushable | undefined)[] = [];
+  readonly #clock: EventClock | undefined;
   #count = 0;
   #depth = 0;
   #scheduled = false;
@@ -19,6 +21,11 @@ export class WriteBatch {
     this.#scheduled = false;
     this.#flush();
   };
+
+  /** `clock` is held while an event lasts. */
+  constructor(clock?: EventClock) {
+    this.#clock = clock;
+  }
 
   add(item: Flushable): void {
     this.#waiting[this.#count++] = item;
@@ -28,12 +35,14 @@ export class WriteBatch {
   }
 
   enter(): void {
-    this.#depth++;
+    if (this.#depth++ === 0) this.#clock?.hold();
   }
 
   leave(): void {
     this.#depth--;
-    if (this.#depth === 0 && this.#count > 0) this.#flush();
+    if (this.#depth > 0) return;
+    if (this.#count > 0) this.#flush();
+    this.#clock?.release();
   }
 
   /** A flush may add more: those are flushed too. */

@@ -9,7 +9,8 @@ export type With<H extends Hook> = HttpFilter & Required<Pick<HttpFilter, H>>;
 
 /** Filters by hook: request hooks in configured order, response hooks in reverse, as in Envoy. */
 export class FilterChain {
-  readonly size: number;
+  /** Copied for each request: what filters keep about it. */
+  readonly noState: readonly unknown[];
   readonly requestHead: readonly With<'onRequestHead'>[];
   readonly requestData: readonly With<'onRequestData'>[];
   readonly requestTrailers: readonly With<'onRequestTrailers'>[];
@@ -25,7 +26,7 @@ export class FilterChain {
       filter.index = index;
     });
     const reversed = filters.toReversed();
-    this.size = filters.length;
+    this.noState = filters.map(() => undefined);
     this.requestHead = having(filters, 'onRequestHead');
     this.requestData = having(filters, 'onRequestData');
     this.requestTrailers = having(filters, 'onRequestTrailers');

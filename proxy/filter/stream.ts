@@ -54,7 +54,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#settings = settings;
     this.#codec = codec;
     this.#owner = owner;
-    this.#state = new Array(settings.chain.size).fill(undefined);
+    this.#state = settings.chain.noState.slice();
     this.#buffer = new RequestBuffer(settings.bufferBytesMax);
     this.#lastActiveMs = settings.clock.nowMs();
     this.info = new StreamInfo(connection, this.#lastActiveMs, settings.clock.wallMs());

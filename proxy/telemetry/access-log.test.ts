@@ -15,6 +15,7 @@ import type { AccessLog, AccessLogFilter } from '../config/access-log.ts';
 import { compileLogFilter } from './access-log-filter.ts';
 import { AccessLogFiles, compileAccessLogs } from './access-log.ts';
 import { BUFFER_BYTES_MAX, LineFile } from './line-file.ts';
+import type { LineSource } from './line-file.ts';
 import { flagBit } from './response-flag.ts';
 import { serverScope, statName } from './stat-name.ts';
 import { Stats } from './stats.ts';
@@ -78,6 +79,9 @@ class Counts {
   }
 }
 
+/** A line as it is. */
+const TEXT: LineSource<string> = { writeTo: (line, text) => line.raw(text) };
+
 function done(file: LineFile): Promise<void> {
   return new Promise((resolve) => file.close(resolve));
 }
@@ -85,10 +89,10 @@ function done(file: LineFile): Promise<void> {
 test('F13 a log that is rotated away is opened again on request', async (t) => {
   const path = join(folder(t), 'access.log');
   const file = new LineFile(path, { timers: new TimerWheel(systemClock), counts: new Counts(), flushMs: 1000 });
-  file.write('old\n');
+  file.write(TEXT, 'old\n');
   renameSync(path, `${path}.1`);
   file.reopen();
-  file.write('new\n');
+  file.write(TEXT, 'new\n');
   await done(file);
   assert.equal(readFileSync(`${path}.1`, 'utf8') + readFileSync(path, 'utf8'), 'old\nnew\n');
 });
@@ -99,10 +103,10 @@ test('F13 S89 a file that takes no bytes costs lines and counters, never the wri
   const counts = new Counts();
   const file = new LineFile('/dev/full', { timers: new TimerWheel(systemClock), counts, flushMs: 1000 });
   const line = `${'x'.repeat(1023)}\n`;
-  for (let i = 0; i < 64; i++) file.write(line);
+  for (let i = 0; i < 64; i++) file.write(TEXT, line);
   assert.equal(counts.lines, 0);
   // The first batch is under way: what comes now waits up to the limit, and no further.
-  for (let i = 0; i < BUFFER_BYTES_MAX / line.length + 10; i++) file.write(line);
+  for (let i = 0; i < BUFFER_BYTES_MAX / line.length + 10; i++) file.write(TEXT, line);
   assert.equal(counts.lines, 10);
   assert.ok(file.bufferedBytes <= BUFFER_BYTES_MAX);
   await done(file);
@@ -113,7 +117,7 @@ test('F13 S89 a file that takes no bytes costs lines and counters, never the wri
 test('a batch leaves when it is full, without being asked', async (t) => {
   const path = join(folder(t), 'access.log');
   const file = new LineFile(path, { timers: new TimerWheel(systemClock), counts: new Counts(), flushMs: 3_600_000 });
-  file.write(`${'x'.repeat(65_536)}\n`);
+  file.write(TEXT, `${'x'.repeat(65_536)}\n`);
   while (readFileSync(path).length < 65_537) await turn();
   await done(file);
 });

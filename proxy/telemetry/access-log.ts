@@ -34,7 +34,7 @@ export class AccessLogs {
 
   /** Logs a finished request; never blocks, never throws. */
   write(info: StreamInfo): void {
-    for (const { test, format, file } of this.#loggers) if (test(info)) file.write(format.format(info));
+    for (const { test, format, file } of this.#loggers) if (test(info)) file.write(format, info);
   }
 }
 

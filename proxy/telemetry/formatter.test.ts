@@ -3,10 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '../base/error.ts';
 import { ENVOY_DEFAULT_FORMAT, ISTIO_DEFAULT_FORMAT, compileFormat } from './formatter.ts';
+import { LineBuffer } from './line-buffer.ts';
 import { flagBit } from './response-flag.ts';
 import { headersOf, sampleConnection, sampleStream } from '../../test/harness/stream-sample.ts';
 
-const format = (text: string, info = sampleStream()): string => compileFormat(text).format(info);
+/** Formats, and checks that the bytes of a log line are the same. */
+function format(text: string, info = sampleStream()): string {
+  const compiled = compileFormat(text);
+  const formatted = compiled.format(info);
+  const line = new LineBuffer();
+  compiled.writeTo(line, info);
+  assert.equal(line.take().toString('latin1'), formatted);
+  return formatted;
+}
 
 const expectFormat = (text: string, wanted: string, info = sampleStream()): void => {
   assert.equal(format(text, info), wanted);

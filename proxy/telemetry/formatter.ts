@@ -3,6 +3,7 @@ import { wireText } from '../base/ascii.ts';
 import { ConfigError } from '../base/error.ts';
 import { OPERATORS } from './format-operator.ts';
 import type { Operator, ReadValue } from './format-spec.ts';
+import type { LineBuffer } from './line-buffer.ts';
 import { lineText } from './line-text.ts';
 import type { TextOrigin } from './line-text.ts';
 import type { StreamInfo } from './stream-info.ts';
@@ -26,6 +27,8 @@ export interface CompiledFormat {
   /** False when the text is the same for every request. */
   readonly dynamic: boolean;
   format(info: StreamInfo): string;
+  /** The same, as bytes. */
+  writeTo(line: LineBuffer, info: StreamInfo): void;
 }
 
 /** `path` is the field's place for errors. */
@@ -62,6 +65,10 @@ class ConstantFormat implements CompiledFormat {
 
   format(): string {
     return this.#text;
+  }
+
+  writeTo(line: LineBuffer): void {
+    line.raw(this.#text);
   }
 }
 
@@ -101,6 +108,17 @@ class DynamicFormat implements CompiledFormat {
       else line += lineText(cut(value, this.#cuts[i]!), this.#origins[i]!);
     }
     return line + this.#tail;
+  }
+
+  writeTo(line: LineBuffer, info: StreamInfo): void {
+    for (let i = 0; i < this.#reads.length; i++) {
+      const value = this.#reads[i]!(info);
+      line.raw(this.#heads[i]!);
+      if (value === undefined) line.raw(this.#empty);
+      else if (typeof value === 'number') line.number(value);
+      else line.text(cut(value, this.#cuts[i]!), this.#origins[i]!);
+    }
+    line.raw(this.#tail);
   }
 }
 

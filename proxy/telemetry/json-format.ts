@@ -2,6 +2,7 @@
 import { ConfigError } from '../base/error.ts';
 import type { CompiledFormat, FormatOptions, FormatPart, OperatorPart } from './formatter.ts';
 import { cut, parseFormat } from './formatter.ts';
+import type { LineBuffer } from './line-buffer.ts';
 import { jsonText } from './line-text.ts';
 import type { StreamInfo } from './stream-info.ts';
 
@@ -37,6 +38,10 @@ class JsonFormat implements CompiledFormat {
 
   format(info: StreamInfo): string {
     return `${this.#print(this.#root, info) ?? '{}'}\n`;
+  }
+
+  writeTo(line: LineBuffer, info: StreamInfo): void {
+    line.raw(this.format(info));
   }
 
   /** Undefined leaves the member out. */

@@ -3,6 +3,7 @@ import { closeSync, constants, openSync, write, writeSync } from 'node:fs';
 import { messageOf } from '../base/error.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
+import { LineBuffer } from './line-buffer.ts';
 
 /** What became of lines; counters of the owner. */
 export interface LineFileCounts {
@@ -32,14 +33,19 @@ const STANDARD: ReadonlyMap<string, number> = new Map([['/dev/stdout', 1], ['/de
 const OPEN_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
 
 
-/** Lines are latin1 text, a byte a character, with their line break. At most one write is under way. */
+/** Prints one line, with its line break. */
+export interface LineSource<T> {
+  writeTo(line: LineBuffer, from: T): void;
+}
+
+/** At most one write is under way. */
 export class LineFile implements TimerTarget {
   readonly path: string;
   readonly #counts: LineFileCounts;
   readonly #flushMs: number;
   readonly #timer: Timer;
   #fd: number;
-  #text = '';
+  readonly #text = new LineBuffer();
   #lines = 0;
   #batch: Buffer | undefined = undefined;
   #batchLines = 0;
@@ -62,12 +68,15 @@ export class LineFile implements TimerTarget {
     return this.#text.length;
   }
 
-  write(line: string): void {
-    if (this.#text.length + line.length > BUFFER_BYTES_MAX || this.#onClosed !== undefined) {
+  write<T>(format: LineSource<T>, from: T): void {
+    const text = this.#text;
+    const before = text.length;
+    if (this.#onClosed === undefined) format.writeTo(text, from);
+    if (text.length > BUFFER_BYTES_MAX || this.#onClosed !== undefined) {
+      text.cutTo(before);
       this.#counts.dropped(1);
       return;
     }
-    this.#text += line;
     this.#lines++;
     if (this.#writing) return;
     if (this.#flushMs === 0 || this.#text.length >= BATCH_BYTES) this.#flush();
@@ -97,10 +106,9 @@ export class LineFile implements TimerTarget {
     if (this.#reopenWanted) this.#openAgain();
     if (this.#batch === undefined) {
       if (this.#lines === 0) return;
-      this.#batch = Buffer.from(this.#text, 'latin1');
+      this.#batch = this.#text.take();
       this.#batchLines = this.#lines;
       this.#batchSent = 0;
-      this.#text = '';
       this.#lines = 0;
     }
     this.#send(this.#batch);
@@ -166,10 +174,9 @@ export class LineFile implements TimerTarget {
   /** The last batch is written here and now, because the thread is about to end. */
   #finish(): void {
     const begun = this.#batch?.subarray(this.#batchSent) ?? Buffer.alloc(0);
-    const rest = Buffer.concat([begun, Buffer.from(this.#text, 'latin1')]);
+    const rest = Buffer.concat([begun, this.#text.take()]);
     const lines = this.#lines + (this.#batch === undefined ? 0 : this.#batchLines);
     this.#batch = undefined;
-    this.#text = '';
     this.#lines = 0;
     if (rest.length > 0 && !writeWhole(this.#fd, rest)) this.#counts.dropped(lines);
     if (!STANDARD.has(this.path)) closeSync(this.#fd);

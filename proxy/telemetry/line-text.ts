@@ -8,7 +8,7 @@ import { wireText } from '../base/ascii.ts';
 export type TextOrigin = 'own' | 'config' | 'traffic';
 
 /** Fields may hold it, and it ends no line. */
-const TAB = 9;
+export const TAB = 9;
 
 const HEX = '0123456789abcdef';
 
