@@ -80,7 +80,7 @@ class Counts {
 }
 
 /** A line as it is. */
-const TEXT: LineSource<string> = { writeTo: (line, text) => line.raw(text) };
+const TEXT: LineSource<string> = { writeTo: (line, text) => line.latin1(text) };
 
 function done(file: LineFile): Promise<void> {
   return new Promise((resolve) => file.close(resolve));

@@ -68,7 +68,7 @@ class ConstantFormat implements CompiledFormat {
   }
 
   writeTo(line: LineBuffer): void {
-    line.raw(this.#text);
+    line.latin1(this.#text);
   }
 }
 
@@ -113,12 +113,12 @@ class DynamicFormat implements CompiledFormat {
   writeTo(line: LineBuffer, info: StreamInfo): void {
     for (let i = 0; i < this.#reads.length; i++) {
       const value = this.#reads[i]!(info);
-      line.raw(this.#heads[i]!);
-      if (value === undefined) line.raw(this.#empty);
+      line.latin1(this.#heads[i]!);
+      if (value === undefined) line.latin1(this.#empty);
       else if (typeof value === 'number') line.number(value);
       else line.text(cut(value, this.#cuts[i]!), this.#origins[i]!);
     }
-    line.raw(this.#tail);
+    line.latin1(this.#tail);
   }
 }
 

@@ -41,7 +41,7 @@ class JsonFormat implements CompiledFormat {
   }
 
   writeTo(line: LineBuffer, info: StreamInfo): void {
-    line.raw(this.format(info));
+    line.latin1(this.format(info));
   }
 
   /** Undefined leaves the member out. */

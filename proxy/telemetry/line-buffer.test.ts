@@ -5,13 +5,13 @@ import { LineBuffer } from './line-buffer.ts';
 import { lineText } from './line-text.ts';
 import type { TextOrigin } from './line-text.ts';
 
-const latin1 = (line: LineBuffer): string => line.take().toString('latin1');
+const textOf = (line: LineBuffer): string => line.take().toString('latin1');
 
 test('numbers print as String does', () => {
   for (const value of [0, 7, 10, 42, 99, 100, 101, 999, 1000, 123_456_789, -1, 1.5, 1e21]) {
     const line = new LineBuffer();
     line.number(value);
-    assert.equal(latin1(line), String(value));
+    assert.equal(textOf(line), String(value));
   }
 });
 
@@ -21,10 +21,10 @@ test('S49 texts are made safe as lineText makes them, wherever the unsafe charac
   for (const origin of ['own', 'config', 'traffic'] as const) {
     for (const text of texts[origin]) {
       const line = new LineBuffer();
-      line.raw('[');
+      line.latin1('[');
       line.text(text, origin);
-      line.raw(']');
-      assert.equal(latin1(line), `[${lineText(text, origin)}]`);
+      line.latin1(']');
+      assert.equal(textOf(line), `[${lineText(text, origin)}]`);
     }
   }
 });
@@ -32,14 +32,14 @@ test('S49 texts are made safe as lineText makes them, wherever the unsafe charac
 test('it grows, forgets what is cut, and never touches what was taken', () => {
   const line = new LineBuffer();
   const long = 'x'.repeat(300_000);
-  line.raw('first');
+  line.latin1('first');
   const before = line.length;
-  line.raw(long);
+  line.latin1(long);
   assert.equal(line.length, 300_005);
   line.cutTo(before);
   line.text(long, 'traffic');
   const taken = line.take();
-  line.raw('second');
+  line.latin1('second');
   assert.equal(taken.toString('latin1'), `first${long}`);
-  assert.equal(latin1(line), 'second');
+  assert.equal(textOf(line), 'second');
 });
