@@ -25,7 +25,6 @@ import { SecretStore } from './tls/secret-store.ts';
 import { ServerTlsContext } from './tls/server-context.ts';
 import { TlsStats } from './tls/tls-stats.ts';
 import { ClusterSetImpl } from './upstream/cluster-set.ts';
-import { http1Opener } from './upstream/http1-opener.ts';
 import { WorkerConfig } from './worker-config.ts';
 
 type Send = (message: FromWorker) => void;
@@ -106,7 +105,7 @@ export class WorkerProxy {
     const { breakerCounts, workerCount, workerIndex } = this.#start;
     return new ClusterSetImpl({
       clock: this.#clock, timers: this.#timers, random: this.#random, stats: this.#stats, secrets: this.#secrets,
-      openHttp1: http1Opener(this.#writes),
+      writes: this.#writes,
       tellsMembership: workerIndex === 0,
       shared: { counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex },
     });

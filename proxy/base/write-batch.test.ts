@@ -26,3 +26,17 @@ test('inside of an event output waits for its end, outside for the next tick', a
   await new Promise((resolve) => process.nextTick(resolve));
   assert.equal(seen(), 'abcd');
 });
+
+test('what is late leaves once, after the events of all sockets that are ready', async () => {
+  const batch = new WriteBatch();
+  let flushed = 0;
+  batch.enter();
+  batch.addLate({ flushWrites: () => void flushed++ });
+  batch.leave();
+  await new Promise((resolve) => process.nextTick(resolve));
+  assert.equal(flushed, 0);
+  await new Promise(setImmediate);
+  assert.equal(flushed, 1);
+  await new Promise(setImmediate);
+  assert.equal(flushed, 1);
+});

@@ -8,7 +8,8 @@ export interface Flushable {
 
 /**
  * One per worker. A codec brackets each event of its socket by `enter` and `leave`, so that a head and the body that
- * follows in the same event leave as one write; output made outside of any event goes out at the next tick.
+ * follows in the same event leave as one write; output made outside of any event goes out at the next tick. What is
+ * added late waits until all sockets that are ready have had their event: for connections that many others write to.
  */
 export class WriteBatch {
   /** Its length never shrinks: setting the length of an array is a slow call into the runtime. */
@@ -17,6 +18,12 @@ export class WriteBatch {
   #count = 0;
   #depth = 0;
   #scheduled = false;
+  readonly #late: (Flushable | undefined)[] = [];
+  #lateCount = 0;
+  readonly #onLate = (): void => {
+    for (let i = 0; i < this.#lateCount; i++) flushAt(this.#late, i);
+    this.#lateCount = 0;
+  };
   readonly #onTick = (): void => {
     this.#scheduled = false;
     this.#flush();
@@ -45,14 +52,20 @@ export class WriteBatch {
     this.#clock?.release();
   }
 
+  addLate(item: Flushable): void {
+    this.#late[this.#lateCount++] = item;
+    if (this.#lateCount === 1) setImmediate(this.#onLate);
+  }
+
   /** A flush may add more: those are flushed too. */
   #flush(): void {
-    const waiting = this.#waiting;
-    for (let i = 0; i < this.#count; i++) {
-      const item = waiting[i]!;
-      waiting[i] = undefined;
-      item.flushWrites();
-    }
+    for (let i = 0; i < this.#count; i++) flushAt(this.#waiting, i);
     this.#count = 0;
   }
+}
+
+function flushAt(waiting: (Flushable | undefined)[], at: number): void {
+  const item = waiting[at]!;
+  waiting[at] = undefined;
+  item.flushWrites();
 }

@@ -106,8 +106,8 @@ export interface UpgradeConfig extends Static<typeof UpgradeConfig> {}
 
 export const HttpConnectionManager = message(
   `${HCM}.HttpConnectionManager`, {
-    codecType: optional(enumeration(['AUTO', 'HTTP1'], {
-      refused: { HTTP2: 'HTTP/2 is not spoken yet', HTTP3: 'HTTP/3 is not supported' },
+    codecType: optional(enumeration(['AUTO', 'HTTP1', 'HTTP2'], {
+      refused: { HTTP3: 'HTTP/3 is not supported' },
       numbers: { AUTO: 0, HTTP1: 1, HTTP2: 2, HTTP3: 3 },
     }), 'Default AUTO.'),
     statPrefix: required(string({ minLength: 1 }), 'Stats are http.<this>.*.'),

@@ -64,18 +64,30 @@ export const Http1ProtocolOptions = message('envoy.config.core.v3.Http1ProtocolO
 });
 export interface Http1ProtocolOptions extends Static<typeof Http1ProtocolOptions> {}
 
-/** Accepted so that bootstraps with gRPC clusters (xDS, SDS) work; grpc-js speaks HTTP/2 to those. */
-export const Http2ProtocolOptions = message('envoy.config.core.v3.Http2ProtocolOptions', {}, {
+export const Http2ProtocolOptions = message('envoy.config.core.v3.Http2ProtocolOptions', {
+  hpackTableSize: optional(uint32(), 'Bytes of the table by which the peer compresses; default 4096.',
+    'hpack_table_size'),
+  maxConcurrentStreams: optional(uint32({ minimum: 1 }), 'Open streams of a connection; default weft\'s 100.',
+    'max_concurrent_streams'),
+  initialStreamWindowSize: optional(uint32({ minimum: 65_535, maximum: 2_147_483_647 }), 'Bytes that a peer may send '
+    + 'ahead on a stream; default weft\'s 64 KiB.', 'initial_stream_window_size'),
+  initialConnectionWindowSize: optional(uint32({ minimum: 65_535, maximum: 2_147_483_647 }), 'The same for a '
+    + 'connection; default weft\'s 1 MiB.', 'initial_connection_window_size'),
+  allowConnect: optional(bool(), 'Extended CONNECT (WebSocket over HTTP/2) is offered. Default false.',
+    'allow_connect'),
+}, {
   warned: {
-    'weft\'s HTTP/2 settings hold': [
-      'hpack_table_size', 'max_concurrent_streams', 'initial_stream_window_size', 'initial_connection_window_size',
-      'allow_connect', 'allow_metadata', 'max_outbound_frames', 'max_outbound_control_frames',
-      'max_consecutive_inbound_frames_with_empty_payload', 'max_inbound_priority_frames_per_stream',
-      'max_inbound_window_update_frames_per_data_frame_sent', 'stream_error_on_invalid_http_messaging',
-      'override_stream_error_on_invalid_http_message', 'custom_settings_parameters', 'connection_keepalive',
-      'use_oghttp2_codec', 'max_metadata_size', 'enable_huffman_encoding', 'max_header_field_size_kb',
-        'disallow_obs_text',
+    'weft has its own budgets for floods of frames': [
+      'max_outbound_frames', 'max_outbound_control_frames', 'max_consecutive_inbound_frames_with_empty_payload',
+      'max_inbound_priority_frames_per_stream', 'max_inbound_window_update_frames_per_data_frame_sent',
       'stream_reset_burst', 'stream_reset_rate',
+    ],
+    'a malformed message always ends its stream, and leaves the connection': [
+      'stream_error_on_invalid_http_messaging', 'override_stream_error_on_invalid_http_message',
+    ],
+    'weft\'s HTTP/2 settings hold': [
+      'allow_metadata', 'custom_settings_parameters', 'connection_keepalive', 'use_oghttp2_codec',
+      'max_metadata_size', 'enable_huffman_encoding', 'max_header_field_size_kb', 'disallow_obs_text',
     ],
   },
 });

@@ -18,6 +18,28 @@ export const LIMITS = {
   // Interim responses before the final one (S18).
   informationalMax: 10,
 
+  // HTTP/2 (S20 to S25). A header block while it is gathered: no client needs more than a few frames.
+  http2HeaderBlockBytesMax: 128 * KIB,
+  http2ContinuationsMax: 16,
+  http2HeaderBlockTimeoutMs: 5 * SECOND,
+  http2StreamsMax: 100,
+  // Towards a server it is the server that knows how much it takes.
+  http2UpstreamStreamsMax: 1024,
+  http2StreamWindow: 64 * KIB,
+  http2ConnectionWindow: MIB,
+  http2TableBytes: 4 * KIB,
+  // Budgets of one connection: work that costs its sender little. Cancelled streams count when they are most of all.
+  http2BudgetWindowMs: 10 * SECOND,
+  http2ResetsMax: 100,
+  http2ControlFramesMax: 1000,
+  http2UnsentAnswersMax: 200,
+  http2EmptyFramesMax: 1,
+  http2PrioritiesPerStream: 10,
+  http2WindowUpdatesPerData: 10,
+  // Tiny pieces of bodies in that time: gRPC streams have small messages, a dribble has ten times as many.
+  http2SmallDataBytes: 16,
+  http2SmallDataMax: 100_000,
+
   // Downstream connections of one listener and worker: 64 KiB for each in a worker of 2 GiB (S84).
   listenerConnectionsMax: 32_768,
 

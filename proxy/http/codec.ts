@@ -1,4 +1,4 @@
-// What a codec (HTTP/1.1 now, HTTP/2 beside it) and its user owe each other, for both sides of the proxy.
+// What a codec (HTTP/1.1 or HTTP/2) and its user owe each other, for both sides of the proxy.
 // All calls are synchronous. Bytes are pushed; nobody polls. A chunk is valid only during the call unless it is kept.
 import type { ProxyError } from '../base/error.ts';
 import type { Headers } from './headers.ts';
@@ -67,6 +67,8 @@ export interface ServerConnection {
   /** Closes at once. */
   destroy(): void;
   readonly openStreams: number;
+  /** Requests come beside each other: one that fails leaves the others alone, and a drain tells them at once. */
+  readonly multiplexes: boolean;
 }
 
 /** What a pool is told by a client codec. */
@@ -86,6 +88,11 @@ export interface ClientConnection {
   readonly streamsStarted: number;
   /** Milliseconds that the server promises to keep an idle connection (`keep-alive: timeout=N`), if it does. */
   readonly keepAliveMs: number | undefined;
+  /**
+   * Streams that the server allows at once, once it has said so; undefined where there is one anyway. What an earlier
+   * connection has learned may be set before this one's server has spoken.
+   */
+  peerStreamsMax: number | undefined;
   newStream(sink: ResponseSink): ClientStream;
   /** Takes no new stream and closes when the open ones are done. */
   drain(): void;

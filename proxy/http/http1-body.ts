@@ -1,6 +1,8 @@
 // Where a body ends: after a number of bytes, after its last chunk, or with the connection.
 import { LIMITS } from '../config/limits.ts';
 import type { Headers } from './headers.ts';
+import { BodyFault, trailerFault } from './http1-body-fault.ts';
+import type { UnderscoreAction } from './http1-head-fields.ts';
 import { HeadScanner, Scan } from './http1-head-scanner.ts';
 import type { HeadLimits } from './http1-limits.ts';
 import { collectTrailers } from './http1-trailers.ts';
@@ -11,12 +13,9 @@ export interface BodySink {
   onBodyTrailers(trailers: Headers): void;
 }
 
-/** A decoder's answer when the body's framing is malformed. */
-export const BODY_MALFORMED = -1;
-
 const EMPTY = Buffer.alloc(0);
 
-/** Takes bytes of `chunk` from `from` on; returns the index after the last one that it used, or BODY_MALFORMED. */
+/** Takes bytes of `chunk` from `from` on; returns the index after the last one that it used, or a BodyFault. */
 export interface BodyDecoder {
   /** The body has been read whole. */
   readonly done: boolean;
@@ -108,6 +107,7 @@ export class ChunkedBody implements BodyDecoder {
   readonly untilClose = false;
   readonly #limits: HeadLimits;
   readonly #passTrailers: boolean;
+  readonly #underscores: UnderscoreAction;
   #scanner: HeadScanner | undefined = undefined;
   /** Trailer bytes of earlier reads. */
   #held: Buffer = EMPTY;
@@ -120,9 +120,11 @@ export class ChunkedBody implements BodyDecoder {
   #from = 0;
   #to = 0;
 
-  constructor(limits: HeadLimits, passTrailers: boolean) {
+  /** `underscores`: what becomes of such names in trailers. */
+  constructor(limits: HeadLimits, passTrailers: boolean, underscores: UnderscoreAction = 'allow') {
     this.#limits = limits;
     this.#passTrailers = passTrailers;
+    this.#underscores = underscores;
   }
 
   start(): void {
@@ -147,12 +149,23 @@ export class ChunkedBody implements BodyDecoder {
       } else if (this.#step(chunk[i]!)) {
         i++;
       } else {
-        this.#state = State.DONE;
-        return BODY_MALFORMED;
+        return this.#refuse(chunk, this.#extensionsAreOver ? BodyFault.EXTENSIONS : BodyFault.CHUNK, sink);
       }
     }
     this.#emit(chunk, false, sink);
     return i;
+  }
+
+  get #extensionsAreOver(): boolean {
+    return this.#extensionBytes > LIMITS.chunkExtensionBytesMax
+      || this.#extensionsTotal > LIMITS.chunkExtensionsBytesMax;
+  }
+
+  /** What was good before is passed on, as it would have been had it come in a read of its own. */
+  #refuse(chunk: Buffer, fault: number, sink: BodySink): number {
+    this.#state = State.DONE;
+    this.#emit(chunk, false, sink);
+    return fault;
   }
 
   #data(chunk: Buffer, at: number, sink: BodySink): number {
@@ -232,20 +245,18 @@ export class ChunkedBody implements BodyDecoder {
     const bytes = before === 0 ? chunk.subarray(at) : Buffer.concat([this.#held, chunk.subarray(at)]);
     const result = scanner.scan(bytes, 0, bytes.length);
     if (result === Scan.DONE) return this.#finish(chunk, bytes, at + scanner.length - before, sink);
+    if (result !== Scan.MORE) return this.#refuse(chunk, trailerFault(result), sink);
     this.#emit(chunk, false, sink);
-    if (result !== Scan.MORE) {
-      this.#state = State.DONE;
-      return BODY_MALFORMED;
-    }
     this.#held = before === 0 ? Buffer.from(bytes) : bytes;
     return chunk.length;
   }
 
   #finish(chunk: Buffer, section: Buffer | undefined, next: number, sink: BodySink): number {
     this.#state = State.DONE;
-    const pass = section !== undefined && this.#passTrailers;
-    const trailers = pass ? collectTrailers(this.#scanner!, section, 0) : undefined;
     this.#held = EMPTY;
+    const pass = section !== undefined && this.#passTrailers;
+    const trailers = pass ? collectTrailers(this.#scanner!, section, this.#underscores) : undefined;
+    if (pass && trailers === undefined) return this.#refuse(chunk, BodyFault.UNDERSCORE, sink);
     if (trailers === undefined || trailers.count === 0) {
       this.#emit(chunk, true, sink);
       return next;

@@ -26,6 +26,8 @@ export class Http1ClientStream implements ClientStream {
   readonly #owner: ClientStreamOwner;
   readonly sink: ResponseSink;
   method = '';
+  /** The request has begun: only from then on can bytes be its response (S12). */
+  headSent = false;
   /** The request names Upgrade or CONNECT: raw bytes follow once the server agrees. */
   wantsTunnel = false;
   tunnel = false;
@@ -45,6 +47,7 @@ export class Http1ClientStream implements ClientStream {
   sendRequestHead(head: RequestHead, endStream: boolean): void {
     if (this.over) return;
     this.method = head.method;
+    this.headSent = true;
     this.wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
     const lines = requestLines(head);
     if (lines === '') {

@@ -5,8 +5,9 @@ import type { WriteBatch } from '../base/write-batch.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { ClientConnection, ClientConnectionHandler, ClientStream, ResponseSink } from './codec.ts';
 import type { Headers } from './headers.ts';
+import { bodyFaultDetail } from './http1-body-fault.ts';
 import type { BodyDecoder, BodySink } from './http1-body.ts';
-import { BODY_MALFORMED, ChunkedBody, LengthBody, UntilCloseBody } from './http1-body.ts';
+import { ChunkedBody, LengthBody, UntilCloseBody } from './http1-body.ts';
 import type { ClientStreamOwner } from './http1-client-stream.ts';
 import { Http1ClientStream } from './http1-client-stream.ts';
 import { Scan } from './http1-head-scanner.ts';
@@ -60,6 +61,7 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
   #paused = false;
   #fault: ProxyError | undefined = undefined;
   streamsStarted = 0;
+  peerStreamsMax = undefined;
 
   constructor(transport: Transport, options: Http1ClientOptions, handler: ClientConnectionHandler) {
     this.#transport = transport;
@@ -114,8 +116,9 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
   // --- from the transport
 
   onData(chunk: Buffer): void {
-    if (this.#state === 'closed' || this.#fault !== undefined) return;
-    if (this.#state === 'idle') {
+    const stream = this.#stream;
+    if (this.#state === 'closed' || this.#fault !== undefined || stream?.over === true) return;
+    if (stream === undefined || !stream.headSent) {
       // Nobody asked: it would be taken for the answer to the next request (S12).
       this.#break(protocolError('http1.unsolicited_response'));
       return;
@@ -169,10 +172,13 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
       if (this.#state === 'head') at = this.#readHead(bytes, at);
       else if (this.#state === 'body') at = this.#readBody(bytes, at);
       else break;
-      if (this.#stream?.responseDone === true) {
+      const stream = this.#stream;
+      if (stream?.responseDone === true) {
         this.#endExchange(at < bytes.length);
         return;
       }
+      // Its user has cancelled, in one of the calls above.
+      if (stream?.over === true) return;
     }
     if (at === bytes.length || this.#state !== 'tunnel') return;
     this.#stream?.sink.onResponseData(at === 0 ? bytes : bytes.subarray(at), false);
@@ -197,8 +203,7 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
 
   #begin(head: ResponseHead, stream: Http1ClientStream): void {
     if (head.status < 200 && head.status !== 101) {
-      if (++this.#informational > LIMITS.informationalMax) this.#break(protocolError('http1.too_many_informational'));
-      else stream.sink.onInformational(head);
+      this.#interim(head, stream);
       return;
     }
     const { body } = this.#parser;
@@ -216,6 +221,15 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
       this.#body = this.#decoderFor(body);
     }
     stream.sink.onResponseHead(head, end);
+  }
+
+  #interim(head: ResponseHead, stream: Http1ClientStream): void {
+    if (++this.#informational > LIMITS.informationalMax) {
+      this.#break(protocolError('http1.too_many_informational'));
+      return;
+    }
+    if (!this.#parser.keepAlive) this.#stopReuse();
+    stream.sink.onInformational(head);
   }
 
   #beginTunnel(head: ResponseHead, stream: Http1ClientStream): void {
@@ -243,8 +257,8 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
 
   #readBody(bytes: Buffer, at: number): number {
     const next = this.#body.read(bytes, at, this);
-    if (next !== BODY_MALFORMED) return next;
-    this.#break(protocolError('http1.codec_error'));
+    if (next >= 0) return next;
+    this.#break(protocolError(bodyFaultDetail(next)));
     return bytes.length;
   }
 
@@ -294,8 +308,8 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
   // --- the end
 
   /**
-   * The response is whole. The connection may take another exchange when the request is whole too (S09, S10), nothing
-   * came after the response (`surplus`, S12), no tunnel was asked for (S11), and both sides wish it.
+   * The response is whole. The connection may take another exchange when the request is whole too and has left (S09,
+   * S10), nothing came after the response (`surplus`, S12), no tunnel was asked for (S11), and both sides wish it.
    */
   #endExchange(surplus: boolean): void {
     const stream = this.#stream;
@@ -303,7 +317,8 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
     this.#stream = undefined;
     if (this.#state !== 'closed') this.#state = 'idle';
     if (surplus) this.#fault = protocolError('http1.unsolicited_response');
-    if (surplus || !stream.requestDone || stream.wantsTunnel) this.#stopReuse();
+    const unsent = !stream.requestDone || this.#transport.bufferedBytes > 0;
+    if (surplus || unsent || stream.wantsTunnel) this.#stopReuse();
     this.holdBody(false);
     this.#handler.onStreamDone(this);
     if (this.#draining && this.#stream === undefined) this.#transport.destroy();

@@ -14,15 +14,19 @@ export const Framing = {
   CHUNKED: -1,
   /** No framing field. */
   NONE: -2,
-  MALFORMED: -3,
+  /** Not exactly one Content-Length of plain digits (S02). */
+  BAD_LENGTH: -3,
   /** A transfer coding that this proxy doesn't know. */
   UNKNOWN_CODING: -4,
   /** Both fields: readers disagree on which one counts (S01). */
   BOTH: -5,
   /** Transfer-Encoding in HTTP/1.0, which doesn't have it. */
   NOT_ALLOWED: -6,
+  /** What some reader could take for `chunked`, and another one not (S03). */
+  BAD_CODING: -7,
 } as const;
 
+const SP = 0x20;
 /** Names that a Connection field may list; more is an attempt to make proxies work. */
 const NOMINATED_MAX = 10;
 
@@ -37,6 +41,7 @@ export class HeadFields {
   #contentLengthCount = 0;
   #transferEncoding = '';
   #transferEncodingCount = 0;
+  #codingPadded = false;
   /** Options of the Connection field. */
   close = false;
   keepAlive = false;
@@ -56,18 +61,18 @@ export class HeadFields {
   framing(http10: boolean): number {
     if (this.#transferEncodingCount > 0) return this.#codingFraming(http10);
     if (this.#contentLengthCount === 0) return Framing.NONE;
-    if (this.#contentLengthCount > 1) return Framing.MALFORMED;
+    if (this.#contentLengthCount > 1) return Framing.BAD_LENGTH;
     const length = parseDecimal(this.#contentLength);
-    return length === NOT_A_NUMBER ? Framing.MALFORMED : length;
+    return length === NOT_A_NUMBER ? Framing.BAD_LENGTH : length;
   }
 
   /** Exactly one field of exactly `chunked`; whatever else a reader might take for it is refused (S03). */
   #codingFraming(http10: boolean): number {
     if (this.#contentLengthCount > 0) return Framing.BOTH;
     if (http10) return Framing.NOT_ALLOWED;
-    if (this.#transferEncodingCount > 1) return Framing.MALFORMED;
+    if (this.#transferEncodingCount > 1 || this.#codingPadded) return Framing.BAD_CODING;
     if (this.#transferEncoding === 'chunked') return Framing.CHUNKED;
-    return namesAnotherCoding(this.#transferEncoding) ? Framing.UNKNOWN_CODING : Framing.MALFORMED;
+    return namesAnotherCoding(this.#transferEncoding) ? Framing.UNKNOWN_CODING : Framing.BAD_CODING;
   }
 
   /** The Upgrade value when Connection names it, lower-case and without h2c; '' for none (S17). */
@@ -85,6 +90,7 @@ export class HeadFields {
       if (slot !== -1) {
         const role = roleOf(slot);
         if (role !== FieldRole.END_TO_END) {
+          if (role === FieldRole.TRANSFER_ENCODING) this.#codingPadded ||= isPadded(scanner, text, i);
           const refusal = this.#take(role, value);
           if (refusal !== '') return refusal;
           continue;
@@ -110,7 +116,7 @@ export class HeadFields {
     if (this.#nominated.length > 0) this.#nominated = [];
     this.host = this.#contentLength = this.#transferEncoding = this.#upgrade = '';
     this.hostCount = this.#contentLengthCount = this.#transferEncodingCount = this.expectCount = 0;
-    this.close = this.keepAlive = this.#upgradeNamed = false;
+    this.close = this.keepAlive = this.#upgradeNamed = this.#codingPadded = false;
     this.keepAliveParameters = this.te = this.expect = '';
   }
 
@@ -178,6 +184,14 @@ function keepSpelling(headers: Headers, name: string): void {
   wireNames[index] = name;
 }
 
+/** Whether there is more around a value than the one space after the colon: not everybody takes all of it away. */
+function isPadded(scanner: HeadScanner, text: string, field: number): boolean {
+  const start = scanner.nameEnd(field) + 1;
+  const before = scanner.valueStart(field) - start;
+  if (before > 1 || (before === 1 && text.charCodeAt(start) !== SP)) return true;
+  return isSpace(text.charCodeAt(scanner.valueEnd(field)));
+}
+
 /** A list member without the spaces around it. */
 export function trimmed(text: string, start: number, end: number): string {
   let from = start;
@@ -188,7 +202,7 @@ export function trimmed(text: string, start: number, end: number): string {
 }
 
 function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
+  return code === SP || code === 0x09;
 }
 
 /** A well-formed list of codings of which one isn't chunked: not understood, as opposed to disguised (501, not 400). */

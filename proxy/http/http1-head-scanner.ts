@@ -11,7 +11,7 @@ export const Scan = {
   MALFORMED: 2,
   /** Start line over its limit. */
   START_LINE_LONG: 3,
-  /** Head or a header line over its limit. */
+  /** Head over its limit. */
   TOO_LARGE: 4,
   TOO_MANY: 5,
   /** HTTP of another version. */
@@ -20,6 +20,9 @@ export const Scan = {
   TARGET: 7,
   /** A request-target with a fragment. */
   FRAGMENT: 8,
+  /** A header line over its limit. */
+  LINE_LONG: 9,
+  METHOD_LONG: 10,
 } as const;
 
 /** Reads a start line, which stands in `buffer` from `from` to `to` without its CRLF; answers DONE or why not. */
@@ -131,10 +134,10 @@ export class HeadScanner {
   #scanFields(buffer: Uint8Array, base: number, end: number): number {
     let pos = base + this.#next;
     for (;;) {
-      if (pos >= end) return this.#more(pos, base, end);
+      if (pos >= end) return this.#more(pos, pos, end, base);
       if (buffer[pos] === CR) {
-        if (pos + 1 === end) return this.#more(pos, base, end);
-        if (buffer[pos + 1] !== LF) return Scan.MALFORMED;
+        if (pos + 1 === end) return this.#more(pos, pos, end, base);
+        if (buffer[pos + 1] !== LF) return this.#overLimit(pos, pos, pos + 1, base) || Scan.MALFORMED;
         this.length = pos + 2 - base;
         return this.length > this.#limits.headBytesMax ? Scan.TOO_LARGE : Scan.DONE;
       }
@@ -145,18 +148,21 @@ export class HeadScanner {
         hash = hashByte(hash, lower);
         pos++;
       }
-      if (pos === end) return this.#more(nameStart, base, end);
-      if (buffer[pos] !== COLON || pos === nameStart) return Scan.MALFORMED;
+      if (pos === end) return this.#more(nameStart, end, end, base);
+      if (buffer[pos] !== COLON || pos === nameStart) {
+        return this.#overLimit(nameStart, pos, pos, base) || Scan.MALFORMED;
+      }
       const nameEnd = pos++;
       while (pos < end && (buffer[pos] === SP || buffer[pos] === TAB)) pos++;
       const valueStart = pos;
       while (pos < end && FIELD_VALUE[buffer[pos]!] === 1) pos++;
-      if (pos === end) return this.#more(nameStart, base, end);
-      if (buffer[pos] !== CR) return Scan.MALFORMED;
-      if (pos + 1 === end) return this.#more(nameStart, base, end);
-      if (buffer[pos + 1] !== LF) return Scan.MALFORMED;
-      if (pos - nameStart > this.#limits.headerLineBytesMax) return Scan.TOO_LARGE;
-      if (this.count === this.#limits.headerCountMax) return Scan.TOO_MANY;
+      if (pos === end) return this.#more(nameStart, end, end, base);
+      if (buffer[pos] !== CR) return this.#overLimit(nameStart, pos, pos, base) || Scan.MALFORMED;
+      if (pos + 1 === end) return this.#more(nameStart, pos, end, base);
+      if (buffer[pos + 1] !== LF) return this.#overLimit(nameStart, pos, pos + 1, base) || Scan.MALFORMED;
+      if (pos - nameStart > this.#limits.headerLineBytesMax || this.count === this.#limits.headerCountMax) {
+        return this.#overLimit(nameStart, pos, pos + 1, base) || Scan.TOO_MANY;
+      }
       let valueEnd = pos;
       while (valueEnd > valueStart && (buffer[valueEnd - 1] === SP || buffer[valueEnd - 1] === TAB)) valueEnd--;
       const slot = findName(buffer, nameStart, nameEnd, hash);
@@ -176,10 +182,20 @@ export class HeadScanner {
   }
 
   /** The line that begins at `lineStart` is not whole: remembers it, unless it is over a limit already. */
-  #more(lineStart: number, base: number, end: number): number {
+  #more(lineStart: number, lineEnd: number, end: number, base: number): number {
+    const over = this.#overLimit(lineStart, lineEnd, end, base);
+    if (over === Scan.MORE) this.#next = lineStart - base;
+    return over;
+  }
+
+  /**
+   * The limit that the head's bytes before `end` exceed, or MORE for none; the last line reaches to `lineEnd` so far.
+   * Of two limits it is the one that comes first in the bytes, so that a refusal is the same however they were cut.
+   */
+  #overLimit(lineStart: number, lineEnd: number, end: number, base: number): number {
     const { headBytesMax, headerLineBytesMax } = this.#limits;
-    if (end - base > headBytesMax || end - lineStart > headerLineBytesMax + 2) return Scan.TOO_LARGE;
-    this.#next = lineStart - base;
-    return Scan.MORE;
+    const long = lineEnd - lineStart > headerLineBytesMax;
+    if (long && lineStart - base + headerLineBytesMax <= headBytesMax) return Scan.LINE_LONG;
+    return end - base > headBytesMax ? Scan.TOO_LARGE : Scan.MORE;
   }
 }

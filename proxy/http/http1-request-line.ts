@@ -23,7 +23,8 @@ export class RequestLine implements StartLine {
   accept(buffer: Uint8Array, from: number, to: number): number {
     let i = from;
     while (i < to && TOKEN_LOWER[buffer[i]!] !== 0) i++;
-    if (i === from || i - from > METHOD_BYTES_MAX || buffer[i] !== SP) return Scan.MALFORMED;
+    if (i - from > METHOD_BYTES_MAX) return Scan.METHOD_LONG;
+    if (i === from || buffer[i] !== SP) return Scan.MALFORMED;
     this.methodEnd = i - from;
     const target = ++i;
     while (i < to && TARGET[buffer[i]!] === 1) i++;

@@ -65,8 +65,12 @@ export class RequestParser {
         return malformed('http1.uri_too_long', 'uri-too-long');
       case Scan.TOO_LARGE:
         return malformed('http1.headers_too_large', 'headers-too-large');
+      case Scan.LINE_LONG:
+        return malformed('http1.header_line_too_long', 'headers-too-large');
       case Scan.TOO_MANY:
         return malformed('http1.too_many_headers', 'headers-too-large');
+      case Scan.METHOD_LONG:
+        return malformed('http1.method_too_long');
       case Scan.VERSION:
         return malformed('http1.version_not_supported', 'version-not-supported');
       case Scan.TARGET:
@@ -200,9 +204,11 @@ function framingRefusal(framing: number): ProxyError {
       return malformed('http1.content_length_and_chunked_not_allowed');
     case Framing.UNKNOWN_CODING:
       return malformed('http1.invalid_transfer_encoding', 'not-implemented');
+    case Framing.BAD_CODING:
+      return malformed('http1.malformed_transfer_encoding');
     case Framing.NOT_ALLOWED:
       return malformed('http1.transfer_encoding_not_allowed');
     default:
-      return malformed('http1.codec_error');
+      return malformed('http1.invalid_content_length');
   }
 }

@@ -78,9 +78,20 @@ export class ResponseParser {
   }
 
   refusal(scan: number): ProxyError {
-    if (scan === Scan.TOO_MANY) return protocolError('http1.too_many_headers');
-    const tooLarge = scan === Scan.TOO_LARGE || scan === Scan.START_LINE_LONG;
-    return protocolError(tooLarge ? 'http1.headers_too_large' : 'http1.codec_error');
+    switch (scan) {
+      case Scan.START_LINE_LONG:
+        return protocolError('http1.status_line_too_long');
+      case Scan.LINE_LONG:
+        return protocolError('http1.header_line_too_long');
+      case Scan.TOO_LARGE:
+        return protocolError('http1.headers_too_large');
+      case Scan.TOO_MANY:
+        return protocolError('http1.too_many_headers');
+      case Scan.VERSION:
+        return protocolError('http1.version_not_supported');
+      default:
+        return protocolError('http1.codec_error');
+    }
   }
 
   /** `method` is that of the request, which decides on the body (RFC 9112 section 6.3). */
@@ -133,8 +144,18 @@ export class ResponseParser {
 }
 
 function framingRefusal(framing: number): ProxyError {
-  if (framing === Framing.BOTH) return protocolError('http1.content_length_and_chunked_not_allowed');
-  return protocolError(framing === Framing.MALFORMED ? 'http1.codec_error' : 'http1.invalid_transfer_encoding');
+  switch (framing) {
+    case Framing.BOTH:
+      return protocolError('http1.content_length_and_chunked_not_allowed');
+    case Framing.UNKNOWN_CODING:
+      return protocolError('http1.invalid_transfer_encoding');
+    case Framing.BAD_CODING:
+      return protocolError('http1.malformed_transfer_encoding');
+    case Framing.NOT_ALLOWED:
+      return protocolError('http1.transfer_encoding_not_allowed');
+    default:
+      return protocolError('http1.invalid_content_length');
+  }
 }
 
 /** `timeout=5, max=100`: seconds, as milliseconds; undefined when there is no such parameter. */

@@ -7,8 +7,9 @@ import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestSink, ServerConnection, ServerConnectionHandler } from './codec.ts';
 import { DelayedClose } from './delayed-close.ts';
 import type { Headers } from './headers.ts';
+import { bodyFaultDetail } from './http1-body-fault.ts';
 import type { BodyDecoder, BodySink } from './http1-body.ts';
-import { BODY_MALFORMED, ChunkedBody, LengthBody } from './http1-body.ts';
+import { ChunkedBody, LengthBody } from './http1-body.ts';
 import type { UnderscoreAction } from './http1-head-fields.ts';
 import { Scan } from './http1-head-scanner.ts';
 import type { HeadLimits } from './http1-limits.ts';
@@ -62,6 +63,7 @@ const EMPTY_LINE_BYTES = 2;
 
 export class Http1ServerConnection
 implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, BodySink {
+  readonly multiplexes = false;
   readonly writer: MessageWriter;
   readonly #transport: Transport;
   readonly #options: Http1ServerOptions;
@@ -226,15 +228,16 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
       this.#lengthBody.start(length);
       return this.#lengthBody;
     }
-    const body = (this.#chunkedBody ??= new ChunkedBody(this.#limits, this.#options.enableTrailers));
+    const { enableTrailers, headersWithUnderscores } = this.#options;
+    const body = (this.#chunkedBody ??= new ChunkedBody(this.#limits, enableTrailers, headersWithUnderscores));
     body.start();
     return body;
   }
 
   #readBody(bytes: Buffer, at: number): number {
     const next = this.#body.read(bytes, at, this);
-    if (next !== BODY_MALFORMED) return next;
-    this.#refuse(malformed('http1.codec_error'));
+    if (next >= 0) return next;
+    this.#refuse(malformed(bodyFaultDetail(next)));
     return bytes.length;
   }
 

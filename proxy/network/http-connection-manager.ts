@@ -5,18 +5,17 @@ import { Timer } from '../base/timers.ts';
 import type { Transport } from '../base/transport.ts';
 import type { StreamOwner, StreamSettings } from '../filter/stream-settings.ts';
 import { Stream } from '../filter/stream.ts';
-import type { RequestSink, ServerConnection, ServerConnectionHandler, ServerStream } from '../http/codec.ts';
-import type { Http1ServerOptions } from '../http/http1-server.ts';
-import { Http1ServerConnection } from '../http/http1-server.ts';
+import type { RequestSink, ServerConnection, ServerStream } from '../http/codec.ts';
 import type { HttpStats } from '../telemetry/http-stats.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
+import { openCodec } from './codec-choice.ts';
+import type { CodecSettings, CodecUser } from './codec-choice.ts';
 import type { NetworkConnection, NetworkFilter } from './network-filter.ts';
 
 /** A connection manager's configuration, compiled (HttpConnectionManager and its common_http_protocol_options). */
-export interface HttpManagerSettings {
+export interface HttpManagerSettings extends CodecSettings {
   readonly name: string;
   readonly stream: StreamSettings;
-  readonly http1: Http1ServerOptions;
   readonly stats: HttpStats;
   /** Connection without a request; Envoy's default 1 h, 0 is off. */
   readonly idleTimeoutMs: number;
@@ -51,7 +50,7 @@ export class HttpConnectionManager implements NetworkFilter {
 }
 
 /** One downstream connection. `closing` once its next response is to be the last. */
-class HttpConnection implements NetworkConnection, ServerConnectionHandler, StreamOwner, TimerTarget {
+class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, TimerTarget {
   readonly #settings: HttpManagerSettings;
   readonly #info: ConnectionInfo;
   readonly #onClose: (connection: NetworkConnection) => void;
@@ -61,6 +60,7 @@ class HttpConnection implements NetworkConnection, ServerConnectionHandler, Stre
   #active = 0;
   #requests = 0;
   #closing = false;
+  #http2 = false;
 
   constructor(
     settings: HttpManagerSettings,
@@ -77,10 +77,16 @@ class HttpConnection implements NetworkConnection, ServerConnectionHandler, Stre
     this.#durationTimer?.arm(settings.maxDurationMs);
     settings.stats.connectionOpened(info.tls !== undefined);
     this.#armIdle();
-    this.#codec = new Http1ServerConnection(transport, settings.http1, this, timers);
+    this.#codec = openCodec(transport, info.tls?.alpn, settings, this);
+  }
+
+  onProtocol(http2: boolean): void {
+    this.#http2 = http2;
+    this.#settings.stats.protocolKnown(http2);
   }
 
   onStream(stream: ServerStream): RequestSink {
+    this.#settings.stats.requestOn(this.#http2);
     this.#active++;
     this.#requests++;
     this.#idleTimer.cancel();
@@ -88,8 +94,9 @@ class HttpConnection implements NetworkConnection, ServerConnectionHandler, Stre
     return new Stream(this.#settings.stream, stream, this, this.#info);
   }
 
+  /** One bad request says nothing about the others of the same connection. */
   closeAfterResponse(): void {
-    this.#closing = true;
+    if (!this.#http2) this.#closing = true;
   }
 
   onResponseStart(): void {
@@ -110,7 +117,8 @@ class HttpConnection implements NetworkConnection, ServerConnectionHandler, Stre
 
   drain(): void {
     this.#closing = true;
-    if (this.#active === 0) this.#armIdle();
+    if (this.#http2) this.#codec.drain();
+    else if (this.#active === 0) this.#armIdle();
   }
 
   destroy(): void {

@@ -12,9 +12,12 @@ import { FilterChain } from '../filter/chain.ts';
 import type { HttpFilter } from '../filter/filter.ts';
 import type { StreamSettings } from '../filter/stream-settings.ts';
 import type { Http1ServerOptions } from '../http/http1-server.ts';
+import type { Http2Options } from '../http/http2-options.ts';
+import { http2Windows } from '../http/http2-options.ts';
 import type { RouteTableRef } from '../route/route-tables.ts';
 import type { AccessLogs } from '../telemetry/access-log.ts';
 import { HttpStats } from '../telemetry/http-stats.ts';
+import { http2Scope, http2Stats } from '../telemetry/http2-stats.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
@@ -55,7 +58,9 @@ export function compileHttpManager(
     name: config.statPrefix,
     stats,
     stream: streamSettings(config, parts, deps, stats),
+    codecType: CODEC_TYPE[config.codecType ?? 'AUTO'],
     http1: http1Options(config, deps),
+    http2: http2Options(config, deps),
     idleTimeoutMs: msOr(common.idleTimeout, LIMITS.idleTimeoutMs),
     maxDurationMs: msOr(common.maxConnectionDuration, 0),
     maxRequests: common.maxRequestsPerConnection ?? 0,
@@ -121,10 +126,27 @@ function http1Options(config: Config, deps: HttpManagerDeps): Http1ServerOptions
   };
 }
 
+function http2Options(config: Config, deps: HttpManagerDeps): Http2Options {
+  const common = config.commonHttpProtocolOptions ?? {};
+  return {
+    ...http2Windows(config.http2ProtocolOptions),
+    headBytesMax: (config.maxRequestHeadersKb ?? 60) * 1024,
+    headerCountMax: common.maxHeadersCount ?? LIMITS.headersCountMax,
+    headersWithUnderscores: underscores(common.headersWithUnderscoresAction),
+    delayedCloseMs: msOr(config.delayedCloseTimeout, LIMITS.delayedCloseMs),
+    counters: http2Stats(deps.stats, http2Scope),
+    clock: deps.clock,
+    timers: deps.timers,
+    writes: deps.writes,
+  };
+}
+
 function underscores(action: string | undefined): 'allow' | 'reject' | 'drop' {
   if (action === 'REJECT_REQUEST') return 'reject';
   return action === 'DROP_HEADER' ? 'drop' : 'allow';
 }
+
+const CODEC_TYPE = { AUTO: 'auto', HTTP1: 'http1', HTTP2: 'http2' } as const;
 
 const CLIENT_CERT = {
   SANITIZE: 'sanitize', FORWARD_ONLY: 'forward-only', APPEND_FORWARD: 'append-forward', SANITIZE_SET: 'sanitize-set',

@@ -10,6 +10,7 @@ const STATUS_MAX = 599;
 const COUNTERS = {
   cxTotal: 'upstream_cx_total',
   cxHttp1Total: 'upstream_cx_http1_total',
+  cxHttp2Total: 'upstream_cx_http2_total',
   cxConnectFail: 'upstream_cx_connect_fail',
   cxConnectTimeout: 'upstream_cx_connect_timeout',
   cxOverflow: 'upstream_cx_overflow',

@@ -33,12 +33,14 @@ export class HttpStats {
   readonly maxDurationReached: Counter;
   readonly #cxTotal: Counter;
   readonly #cxHttp1Total: Counter;
+  readonly #cxHttp2Total: Counter;
   readonly #cxSslTotal: Counter;
   readonly #cxDestroy: Counter;
   readonly #cxActive: Gauge;
   readonly #cxSslActive: Gauge;
   readonly #rqTotal: Counter;
   readonly #rqHttp1Total: Counter;
+  readonly #rqHttp2Total: Counter;
   readonly #rqCompleted: Counter;
   readonly #rqActive: Gauge;
   readonly #rqTimeMs: Histogram;
@@ -52,12 +54,14 @@ export class HttpStats {
     this.maxDurationReached = counter('cx_max_duration_reached');
     this.#cxTotal = counter('cx_total');
     this.#cxHttp1Total = counter('cx_http1_total');
+    this.#cxHttp2Total = counter('cx_http2_total');
     this.#cxSslTotal = counter('cx_ssl_total');
     this.#cxDestroy = counter('cx_destroy');
     this.#cxActive = gauge('cx_active');
     this.#cxSslActive = gauge('cx_ssl_active');
     this.#rqTotal = counter('rq_total');
     this.#rqHttp1Total = counter('rq_http1_total');
+    this.#rqHttp2Total = counter('rq_http2_total');
     this.#rqCompleted = counter('rq_completed');
     this.#rqActive = gauge('rq_active');
     this.#rqTimeMs = stats.histogram(statName(scope, 'downstream_rq_time'));
@@ -68,11 +72,19 @@ export class HttpStats {
 
   connectionOpened(tls: boolean): void {
     this.#cxTotal.inc();
-    this.#cxHttp1Total.inc();
     this.#cxActive.inc();
     if (!tls) return;
     this.#cxSslTotal.inc();
     this.#cxSslActive.inc();
+  }
+
+  /** A connection has said which protocol it speaks. */
+  protocolKnown(http2: boolean): void {
+    (http2 ? this.#cxHttp2Total : this.#cxHttp1Total).inc();
+  }
+
+  requestOn(http2: boolean): void {
+    (http2 ? this.#rqHttp2Total : this.#rqHttp1Total).inc();
   }
 
   connectionClosed(tls: boolean): void {
@@ -83,7 +95,6 @@ export class HttpStats {
 
   requestStarted(): void {
     this.#rqTotal.inc();
-    this.#rqHttp1Total.inc();
     this.#rqActive.inc();
   }
 

@@ -7,7 +7,7 @@ import { ConfigError } from '../base/error.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 
-const clusters = (): TestClusters => new TestClusters(() => assert.fail('nothing connects here'));
+const clusters = (): TestClusters => new TestClusters();
 const EDS: ClusterConfig = { name: 'a', type: 'EDS', edsClusterConfig: { edsConfig: { ads: {} }, serviceName: 'svc' } };
 
 function assignment(clusterName: string, ...ports: number[]): ClusterLoadAssignment {
@@ -163,7 +163,7 @@ test("S90 metadata keys named like an object's own parts are only keys", () => {
 
 test('limits hold over the workers that share a slot, and not without one', () => {
   const counts = new SharedCounts(new SharedArrayBuffer(SharedCounts.bytesFor(4, 2)), 2);
-  const worker = (thread: number): TestClusters => new TestClusters(() => assert.fail(), undefined, { counts, thread });
+  const worker = (thread: number): TestClusters => new TestClusters(undefined, { counts, thread });
   const config = staticCluster([1], { circuitBreakers: { thresholds: [{ maxRetries: 1 }] } });
   const [a, b] = [worker(0), worker(1)];
   for (const each of [a, b]) each.set.apply({ config, breakerSlot: 3 });

@@ -3,8 +3,7 @@ import { ProxyError } from '../base/error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
-import type { Transport } from '../base/transport.ts';
-import type { ClientConnection, ClientConnectionHandler } from '../http/codec.ts';
+import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestHead } from '../http/message.ts';
 import { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ClusterStats } from '../telemetry/cluster-stats.ts';
@@ -17,29 +16,23 @@ import type { ClusterSettings } from './cluster-settings.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
 import { connectRefusal } from './connector.ts';
 import { UpstreamEndpoint } from './endpoint.ts';
-import type { EndpointOwner, MakePool } from './endpoint.ts';
-import { Http1Pool } from './http1-pool.ts';
+import type { EndpointOwner } from './endpoint.ts';
+import { ClusterPools } from './cluster-pools.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner, OutlierState } from './outlier-detection.ts';
-import type { PoolContext } from './pool.ts';
 import type { TransportSockets } from './transport-sockets.ts';
 import { UpstreamTunnel } from './tunnel.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
-
-/** Opens an HTTP/1.1 client codec over a connection, as the cluster's options say. */
-export type OpenHttp1 = (
-  transport: Transport, settings: ConnectionSettings, handler: ClientConnectionHandler,
-) => ClientConnection;
 
 export interface ClusterDeps {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly random: Random;
   readonly stats: Stats;
-  readonly openHttp1: OpenHttp1;
+  readonly writes: WriteBatch;
   /** This worker tells the gauges that are the same in all workers (membership), which /stats adds up. */
   readonly tellsMembership: boolean;
 }
@@ -58,8 +51,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
   #transports: TransportSockets;
   #assignment: Assignment | undefined = undefined;
   #picker: Picker = warmingPicker;
-  #context: PoolContext;
-  #makePool: MakePool;
+  #pools: ClusterPools;
 
   constructor(
     settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace,
@@ -72,8 +64,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
     this.#deps = deps;
     this.#settings = settings;
     this.#transports = transports;
-    this.#context = this.#contextOf(settings.connection);
-    this.#makePool = this.#poolMaker();
+    this.#pools = this.#poolsOf(settings.connection);
   }
 
   get settings(): ClusterSettings {
@@ -112,8 +103,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
     if (transports !== this.#transports) this.#transports.close();
     this.#transports = transports;
     if (reconnect) {
-      this.#context = this.#contextOf(settings.connection);
-      this.#makePool = this.#poolMaker();
+      this.#pools = this.#poolsOf(settings.connection);
       for (const endpoint of this.#endpoints.values()) endpoint.drainPools();
     }
     if (this.#assignment !== undefined) this.assign(this.#assignment);
@@ -177,11 +167,9 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
 
   startAttempt(endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
-    if (this.#settings.connection.protocol === 'http2') {
-      return new ProxyError('internal', 'internal', 'http2_upstream_not_supported');
-    }
-    const pool = ours.pool(this.#namesFor(ours, head.authority), this.#makePool);
-    const attempt = new UpstreamAttempt(ours, pool, this.#context, sink, head, endStream);
+    const maker = this.#pools.for(head.protocol);
+    const pool = ours.pool(this.#namesFor(ours, head.authority), maker);
+    const attempt = new UpstreamAttempt(ours, pool, maker.context, sink, head, endStream);
     return attempt.start() ?? attempt;
   }
 
@@ -194,7 +182,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
       this.stats.counters.cxOverflow.inc();
       return new ProxyError('overflow', 'upstream', 'overflow', 'safe', 'too_many_connections');
     }
-    return new UpstreamTunnel(ours, route, this.#context, sink);
+    return new UpstreamTunnel(ours, route, this.#pools.for('HTTP/1.1').context, sink);
   }
 
   countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void {
@@ -221,18 +209,9 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
     return autoSanValidation ? { sni: names.sni, required: host } : names;
   }
 
-  #contextOf(connection: ConnectionSettings): PoolContext {
-    const { clock, timers, openHttp1 } = this.#deps;
-    return {
-      settings: connection, breaker: this.breaker, stats: this.stats, clock, timers,
-      openCodec: (transport, handler) => openHttp1(transport, connection, handler),
-    };
-  }
-
   /** Bound to today's settings, so that a pool never outlives them. */
-  #poolMaker(): MakePool {
-    const context = this.#context;
-    return (route, stats) => new Http1Pool(route, context, stats);
+  #poolsOf(settings: ConnectionSettings): ClusterPools {
+    return new ClusterPools(settings, this.breaker, this.stats, this.#deps);
   }
 
   #buildPicker(): Picker {

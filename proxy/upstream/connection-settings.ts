@@ -2,8 +2,13 @@
 // same.
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import { msOr } from '../config/duration.ts';
-import type { Http1ProtocolOptions, UpstreamProtocolOptions } from '../config/http-protocol-options.ts';
+import type {
+  Http1ProtocolOptions, Http2ProtocolOptions, UpstreamProtocolOptions,
+} from '../config/http-protocol-options.ts';
 import { LIMITS } from '../config/limits.ts';
+
+/** What one connection speaks. */
+export type HttpProtocol = 'http1' | 'http2';
 
 export interface ConnectionSettings {
   /** TCP and TLS handshake together (connect_timeout). */
@@ -17,8 +22,10 @@ export interface ConnectionSettings {
   /** Idle seconds before the first TCP keep-alive probe, 0 for the system's; undefined sends none. */
   readonly tcpKeepaliveSeconds: number | undefined;
   readonly sourceAddress: string | undefined;
-  readonly protocol: 'http1' | 'http2';
+  /** `downstream`: that of the request (use_downstream_protocol_config). */
+  readonly protocol: HttpProtocol | 'downstream';
   readonly http1: Http1ProtocolOptions;
+  readonly http2: Http2ProtocolOptions;
   /** Most fields of a response head; undefined leaves weft's limit. */
   readonly headersCountMax: number | undefined;
   /** SNI, and a name that the certificate must have, come from the request's authority. */
@@ -37,13 +44,19 @@ export function connectionSettings(config: ClusterConfig, options: UpstreamProto
     maxStreamDurationMs: msOrNone(common?.maxStreamDuration),
     tcpKeepaliveSeconds: keepaliveSeconds(config),
     sourceAddress: config.upstreamBindConfig?.sourceAddress?.address,
-    protocol: options.explicitHttpConfig?.http2ProtocolOptions === undefined ? 'http1' as const : 'http2' as const,
+    protocol: protocolOf(options),
     http1: (options.explicitHttpConfig ?? options.useDownstreamProtocolConfig)?.httpProtocolOptions ?? {},
+    http2: (options.explicitHttpConfig ?? options.useDownstreamProtocolConfig)?.http2ProtocolOptions ?? {},
     headersCountMax: common?.maxHeadersCount,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
   };
   return { ...settings, key: JSON.stringify(settings) };
+}
+
+function protocolOf(options: UpstreamProtocolOptions): ConnectionSettings['protocol'] {
+  if (options.useDownstreamProtocolConfig !== undefined) return 'downstream';
+  return options.explicitHttpConfig?.http2ProtocolOptions === undefined ? 'http1' : 'http2';
 }
 
 /** 0 is how configuration says "no limit". */

@@ -1,6 +1,7 @@
 // One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
+import type { HttpProtocol } from './connection-settings.ts';
 import type { Route } from './connector.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
 import { OutlierState } from './outlier-detection.ts';
@@ -8,7 +9,10 @@ import type { Pool } from './pool.ts';
 import type { TransportSocket } from './transport-sockets.ts';
 import type { Endpoint, Outcome } from './upstream.ts';
 
-/** Pools of one endpoint that differ in the names they ask of the server (auto_sni); past this the oldest drains. */
+/**
+ * Pools of one endpoint that differ in protocol, or in the names they ask of the server (auto_sni); past this the
+ * oldest drains.
+ */
 const POOLS_MAX = 64;
 
 /** The cluster, as its endpoints know it. */
@@ -16,7 +20,11 @@ export interface EndpointOwner {
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void;
 }
 
-export type MakePool = (route: Route, stats: EndpointStats) => Pool;
+/** Makes pools of one protocol. */
+export interface PoolMaker {
+  readonly protocol: HttpProtocol;
+  make(route: Route, stats: EndpointStats): Pool;
+}
 
 /** The same object as long as the address stays in the cluster, whatever else about it changes. */
 export class UpstreamEndpoint implements Endpoint {
@@ -27,6 +35,7 @@ export class UpstreamEndpoint implements Endpoint {
   readonly #pools = new Map<string, Pool>();
   /** What the last request used, which is what nearly every next one uses. */
   #lastNames: ServerNames | undefined = undefined;
+  #lastMaker: PoolMaker | undefined = undefined;
   #lastPool: Pool | undefined = undefined;
   #facts: EndpointFacts;
   #transport: TransportSocket;
@@ -86,11 +95,13 @@ export class UpstreamEndpoint implements Endpoint {
   }
 
   /** The pool whose connections say and ask these names of the server. */
-  pool(names: ServerNames, make: MakePool): Pool {
-    if (names === this.#lastNames && this.#lastPool !== undefined) return this.#lastPool;
-    const key = names.sni === undefined && names.required === undefined ? '' : `${names.sni}|${names.required}`;
-    const pool = this.#pools.get(key) ?? this.#addPool(key, make(this.routeFor(names), this.stats));
+  pool(names: ServerNames, maker: PoolMaker): Pool {
+    if (names === this.#lastNames && maker === this.#lastMaker && this.#lastPool !== undefined) return this.#lastPool;
+    const named = names.sni !== undefined || names.required !== undefined;
+    const key = named ? `${maker.protocol}|${names.sni}|${names.required}` : maker.protocol;
+    const pool = this.#pools.get(key) ?? this.#addPool(key, maker.make(this.routeFor(names), this.stats));
     this.#lastNames = names;
+    this.#lastMaker = maker;
     this.#lastPool = this.#removed ? undefined : pool;
     return pool;
   }

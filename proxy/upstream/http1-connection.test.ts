@@ -7,8 +7,6 @@ import { NOTHING_HELD, UpstreamServer, get, hello, options, post,
   thresholds } from '../../test/harness/upstream-server.ts';
 import { RecordingSink, eventually, started } from '../../test/harness/upstreams.ts';
 import { ManualClock } from '../base/clock.ts';
-import { ProxyError } from '../base/error.ts';
-import { HTTP_PROTOCOL_OPTIONS } from '../config/type-url.ts';
 
 test('max_requests_per_connection retires a connection', async () => {
   await using fixture = await UpstreamServer.http(hello, options({ maxRequestsPerConnection: 2 }));
@@ -169,16 +167,4 @@ test('S09 an answer before the end of the request ends the connection', async ()
   assert.equal(attempt.sendData(Buffer.from('more'), false), true);
   await eventually(() => fixture.sockets.size === 0);
   assert.deepEqual(fixture.clusters.held(), NOTHING_HELD);
-});
-
-test('an HTTP/2 cluster is refused by name', async () => {
-  const typed = {
-    '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}` as const,
-    explicitHttpConfig: { http2ProtocolOptions: {} },
-  };
-  const typedExtensionProtocolOptions = { [HTTP_PROTOCOL_OPTIONS]: typed };
-  await using fixture = await UpstreamServer.http(hello, { typedExtensionProtocolOptions });
-  const refused = fixture.start(new RecordingSink());
-  assert.ok(refused instanceof ProxyError);
-  assert.equal(refused.detail, 'http2_upstream_not_supported');
 });

@@ -9,7 +9,7 @@ import type { Outcome } from './upstream.ts';
 
 class Fixture {
   readonly clock = new ManualClock();
-  readonly clusters = new TestClusters(() => assert.fail(), this.clock);
+  readonly clusters = new TestClusters(this.clock);
 
   constructor(ports: number, outlierDetection: OutlierDetection) {
     this.apply(ports, outlierDetection);

@@ -2,12 +2,12 @@
 import type { Clock } from '../base/clock.ts';
 import type { ProxyError } from '../base/error.ts';
 import type { TimerWheel } from '../base/timers.ts';
-import type { Transport } from '../base/transport.ts';
-import type { ClientConnection, ClientConnectionHandler } from '../http/codec.ts';
+import type { ClientConnection } from '../http/codec.ts';
 import type { ClusterStats } from '../telemetry/cluster-stats.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { ClusterBreaker } from './circuit-breaker.ts';
-import type { ConnectionSettings } from './connection-settings.ts';
+import type { OpenCodec } from './codec-opener.ts';
+import type { ConnectionSettings, HttpProtocol } from './connection-settings.ts';
 
 /** A connection that may carry a request now. */
 export interface ReadyConnection {
@@ -24,7 +24,7 @@ export interface PoolUser {
   onPoolReady(connection: ReadyConnection): void;
   /**
    * The exchange is complete on both sides and the connection is no longer the user's, who pays back what was taken for
-   * it. The response's last event may still follow.
+   * it. The response's last event may still follow. Only told where a connection carries one exchange at a time.
    */
   onExchangeDone(): void;
   /** There will be none. Not called from within `take`. */
@@ -40,12 +40,13 @@ export interface Pool {
   drain(): void;
 }
 
-/** What all pools of a cluster share. A changed cluster makes a new one, and old pools drain. */
+/** What all pools of a cluster and protocol share. A changed cluster makes a new one, and old pools drain. */
 export interface PoolContext {
   readonly settings: ConnectionSettings;
+  readonly protocol: HttpProtocol;
   readonly breaker: ClusterBreaker;
   readonly stats: ClusterStats;
   readonly clock: Clock;
   readonly timers: TimerWheel;
-  openCodec(transport: Transport, handler: ClientConnectionHandler): ClientConnection;
+  readonly openCodec: OpenCodec;
 }

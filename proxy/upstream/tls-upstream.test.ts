@@ -76,7 +76,7 @@ class Hello implements AsyncDisposable {
 }
 
 function clustersFor(port: number, changes: Partial<ClusterConfig>): TestClusters {
-  const clusters = new TestClusters(() => assert.fail('a tunnel has no codec'));
+  const clusters = new TestClusters();
   clusters.apply([loopback(port, { endpoint: { ...loopback(port).endpoint, hostname: 'api.example.com' } })], changes);
   return clusters;
 }
@@ -250,7 +250,7 @@ test('S53 a session is resumed with the endpoint that gave it, and not after a c
 test('S53 a resumed server is judged again by the certificate that it showed first', async () => {
   const clock = new ManualClock(Date.now());
   await using server = await Hello.start(testLeaf(ROOT, { notAfterMs: 600_000 }));
-  const clusters = new TestClusters(() => assert.fail(), clock);
+  const clusters = new TestClusters(clock);
   clusters.apply([server.port], { transportSocket: upstreamTls() });
   assert.equal((await greeted(clusters)).body, 'hello');
   clock.advance(700_000);
@@ -269,7 +269,7 @@ test('transport_socket_matches: endpoints with tlsMode istio get mTLS, the other
   await using secure = await Hello.start(testLeaf(ROOT));
   const plain = createTcpServer((socket) => socket.on('error', () => {}).end('hello')).listen(0, '127.0.0.1');
   await once(plain, 'listening');
-  const clusters = new TestClusters(() => assert.fail());
+  const clusters = new TestClusters();
   const labelled = loopback(secure.port, {
     metadata: { filterMetadata: { 'envoy.transport_socket_match': { tlsMode: 'istio' }, istio: { workload: 'w;ns' } } },
   });

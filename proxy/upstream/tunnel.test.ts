@@ -18,7 +18,7 @@ class Fixture implements AsyncDisposable {
   readonly accepted: Socket[] = [];
 
   constructor(clock?: ManualClock) {
-    this.clusters = new TestClusters(() => assert.fail('a tunnel has no codec'), clock);
+    this.clusters = new TestClusters(clock);
     this.server = createServer({ allowHalfOpen: true }, (socket) => {
       this.accepted.push(socket);
       socket.on('error', () => {});
@@ -144,7 +144,7 @@ test('back-pressure: a full peer asks to hold back, and a paused reader receives
 });
 
 test('a refused connection is a connect-failure that is safe to retry, with the reason', async () => {
-  const clusters = new TestClusters(() => assert.fail());
+  const clusters = new TestClusters();
   clusters.apply(await freePorts(1));
   const sink = new RecordingSink();
   started(clusters.cluster.startTunnel(clusters.pick(), sink));
@@ -266,7 +266,7 @@ test('IPv6 endpoints have brackets in their address', async (t) => {
     return;
   }
   const { port } = server.address() as AddressInfo;
-  const clusters = new TestClusters(() => assert.fail());
+  const clusters = new TestClusters();
   clusters.apply([loopback(port, { endpoint: { address: { socketAddress: { address: '::1', portValue: port } } } })]);
   assert.equal(clusters.pick().address, `[::1]:${port}`);
   const sink = new RecordingSink();

@@ -57,10 +57,12 @@ export class ServerProbe implements ServerConnectionHandler {
   closed = false;
   reply: Reply = replyOk;
   replyAtHead = false;
+  readonly delayedCloseMs: number;
 
   constructor(options: Partial<Http1ServerOptions> = {}) {
     this.connection = new Http1ServerConnection(this.transport, { ...SERVER_OPTIONS, writes: new WriteBatch(),
       ...options }, this, this.timers);
+    this.delayedCloseMs = options.delayedCloseMs ?? SERVER_OPTIONS.delayedCloseMs;
   }
 
   onStream(stream: ServerStream): RequestSink {

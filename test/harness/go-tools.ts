@@ -1,0 +1,73 @@
+// Brings the peers that are written in Go: each is built once, from pinned versions in a module of its own.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PEER_CACHE, findProgram } from './peers.ts';
+
+const BUILD_TIMEOUT_MS = 600_000;
+
+export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server';
+
+interface Source {
+  readonly package: string;
+  /** `module@version`: the tool's own first, then what it leaves open. */
+  readonly modules: readonly string[];
+}
+
+const GRPC = ['google.golang.org/grpc@v1.85.0'];
+
+const SOURCES: Readonly<Record<GoTool, Source>> = {
+  h2spec: {
+    package: 'github.com/summerwind/h2spec/cmd/h2spec',
+    // It has no go.mod: without these its dependencies would be the newest of the day.
+    modules: ['github.com/summerwind/h2spec@v2.2.1+incompatible', 'golang.org/x/net@v0.62.0',
+      'github.com/spf13/cobra@v1.10.2', 'github.com/fatih/color@v1.19.0'],
+  },
+  'grpc-interop-client': { package: 'google.golang.org/grpc/interop/client', modules: GRPC },
+  'grpc-interop-server': { package: 'google.golang.org/grpc/interop/server', modules: GRPC },
+};
+
+export const GO_TOOLS = Object.keys(SOURCES) as readonly GoTool[];
+
+/** The tool's binary, built when `build` says so. A string beginning with `skip:` says why there is none. */
+export function findGoTool(tool: GoTool, build: boolean): string {
+  const { modules } = SOURCES[tool];
+  // The version is in the name, so that another pin is another file.
+  const binary = join(PEER_CACHE, 'go', `${tool}-${modules[0]!.split('@')[1]}`);
+  if (existsSync(binary)) return binary;
+  if (!build) return `skip: no ${tool} here; "npm run test:interop" builds it when Go is there`;
+  // Where Go's own archives put it, without changing the PATH.
+  const go = findProgram('go') ?? existing('/usr/local/go/bin/go');
+  if (go === undefined) return `skip: no ${tool} and no Go to build it with`;
+  try {
+    buildIn(`${binary}.module`, go, SOURCES[tool], binary);
+    return binary;
+  } catch (cause) {
+    return `skip: ${tool} could not be built: ${complaint(cause)}`;
+  } finally {
+    rmSync(`${binary}.module`, { recursive: true, force: true });
+  }
+}
+
+function existing(path: string): string | undefined {
+  return existsSync(path) ? path : undefined;
+}
+
+function buildIn(folder: string, go: string, { package: name, modules }: Source, binary: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const run = (...args: string[]): void => {
+    execFileSync(go, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], timeout: BUILD_TIMEOUT_MS });
+  };
+  // The file keeps Go from looking for a module in the folders above.
+  writeFileSync(join(folder, 'go.mod'), 'module peer\n');
+  run('get', ...modules, name);
+  run('build', '-o', binary, name);
+}
+
+/** Go's own last word, or that of what it ran. */
+function complaint(cause: unknown): string {
+  const { stderr, message } = cause as { stderr?: Buffer; message: string };
+  const lines = (stderr?.toString('utf8').trim() || message).split('\n');
+  return lines.findLast((line) => line.startsWith('go: ') && !line.includes('downloading')) ?? lines.at(-1)!;
+}
