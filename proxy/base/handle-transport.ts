@@ -1,11 +1,11 @@
-// The transport over a plain socket's handle: no stream between the codec and the kernel. The socket itself still
+// The transport over a socket's handle: no stream between the codec and the kernel, or TLS. The socket itself still
 // connects, ends, closes and reports errors.
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
 import type { SocketSide } from './node-error.ts';
 import { SocketLife, WRITE_HIGH_BYTES } from './socket-life.ts';
 import type { StreamHandle, WriteRequest } from './stream-handle.ts';
-import { endWasRead, lastReadBytes, lastWriteWaits, reuse, writeRequest } from './stream-handle.ts';
+import { endWasRead, lastReadBytes, lastWriteWaits, reuse, setLastReadBytes, writeRequest } from './stream-handle.ts';
 
 /** Every connection of the worker reads into it, and what was read is copied out at once, at its true size. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
@@ -17,35 +17,62 @@ export class HandleTransport extends SocketLife {
   #early = false;
   /** End or error has been read: nothing more comes. */
   #readEnded = false;
+  /** TLS gives all records of one read, whether it is paused meanwhile or not: they wait here, and the end after them. */
+  #kept: Buffer[] | undefined = undefined;
+  #keptEnd = 0;
+  #endOrError: (this: StreamHandle, buffer: undefined) => void;
   /** Writes that the kernel hasn't taken whole. */
   #waiting = 0;
+  /** TLS: a handle takes one write at a time, and its end only after the last. What comes meanwhile is held. */
+  readonly #oneAtATime: boolean;
+  /** Alternates what is to be written with its encoding. */
+  #held: (string | Buffer)[] | undefined = undefined;
+  #heldBytes = 0;
+  #ending = false;
 
   constructor(socket: Socket, handle: StreamHandle, side: SocketSide) {
     super(socket, side);
     this.#handle = handle;
+    this.#endOrError = handle.onread;
+    this.#oneAtATime = 'encrypted' in socket;
   }
 
   writeLatin1(text: string): boolean {
     if (this.finished) return true;
+    if (this.#oneAtATime && this.#waiting > 0) return this.#hold(text, 'latin1');
     const request = writeRequest();
     return this.#sent(request, this.#handle.writeLatin1String(request, text), undefined);
   }
 
   write(chunk: Buffer): boolean {
     if (this.finished) return true;
+    if (this.#oneAtATime && this.#waiting > 0) return this.#hold(chunk, 'buffer');
     const request = writeRequest();
     return this.#sent(request, this.#handle.writeBuffer(request, chunk), chunk);
   }
 
   writeAround(before: string, chunk: Buffer, after: string): boolean {
     if (this.finished) return true;
-    const request = writeRequest();
     const parts = [before, 'latin1', chunk, 'buffer', after, 'latin1'];
-    return this.#sent(request, this.#handle.writev(request, parts, false), chunk);
+    if (!this.#oneAtATime || this.#waiting === 0) return this.#writeParts(parts);
+    this.#hold(before, 'latin1');
+    this.#hold(chunk, 'buffer');
+    return this.#hold(after, 'latin1');
   }
 
   get bufferedBytes(): number {
-    return this.#waiting === 0 || this.socket.destroyed ? 0 : this.#handle.writeQueueSize;
+    if (this.#waiting === 0 || this.socket.destroyed) return 0;
+    // What TLS has taken isn't counted by its handle until it is encrypted: it is more than nothing.
+    return Math.max(1, this.#handle.writeQueueSize) + this.#heldBytes;
+  }
+
+  override end(): void {
+    if (this.#oneAtATime && this.#waiting > 0) this.#ending = true;
+    else super.end();
+  }
+
+  protected override get finished(): boolean {
+    return this.#ending || super.finished;
   }
 
   pause(): void {
@@ -63,18 +90,18 @@ export class HandleTransport extends SocketLife {
 
   protected startReading(): void {
     const handle = this.#handle;
-    const endOrError = handle.onread;
+    this.#endOrError = handle.onread;
     handle.useUserBuffer(READ_BUFFER);
     handle.onread = () => {
       const length = lastReadBytes();
-      if (length > 0) {
-        const chunk = Buffer.allocUnsafe(length);
-        READ_BUFFER.copy(chunk, 0, 0, length);
-        this.handler!.onData(chunk);
+      if (length <= 0) {
+        this.#takeEnd(length);
         return;
       }
-      if (length < 0) this.#readEnded = true;
-      endOrError.call(handle, undefined);
+      const chunk = Buffer.allocUnsafe(length);
+      READ_BUFFER.copy(chunk, 0, 0, length);
+      if (this.#paused) (this.#kept ??= []).push(chunk);
+      else this.handler!.onData(chunk);
     };
     this.#readEnded = endWasRead(this.socket);
     this.#early = this.#readEnded || this.socket.readableLength > 0;
@@ -85,7 +112,7 @@ export class HandleTransport extends SocketLife {
     const { socket } = this;
     if (socket.destroyed) return;
     // Before any further read, but not inside of the call that starts it.
-    if (this.#early) process.nextTick(() => this.#takeEarly());
+    if (this.#early || this.#kept !== undefined) process.nextTick(() => this.#takeEarly());
     const handle = this.#handle;
     if (handle.reading || this.#readEnded) return;
     handle.reading = true;
@@ -94,14 +121,30 @@ export class HandleTransport extends SocketLife {
   }
 
   #takeEarly(): void {
-    if (!this.#early || this.#paused || this.socket.destroyed) return;
-    this.#early = false;
-    const chunk = this.socket.read() as Buffer | null;
-    if (chunk !== null) this.handler!.onData(chunk);
+    if (this.#early && !this.#paused && !this.socket.destroyed) {
+      this.#early = false;
+      const chunk = this.socket.read() as Buffer | null;
+      if (chunk !== null) this.handler!.onData(chunk);
+    }
+    while (this.#kept !== undefined && !this.#paused && !this.socket.destroyed) {
+      const chunk = this.#kept.shift();
+      if (chunk === undefined) this.#kept = undefined;
+      else this.handler!.onData(chunk);
+    }
+    if (this.#keptEnd === 0 || this.#kept !== undefined || this.socket.destroyed) return;
+    setLastReadBytes(this.#keptEnd);
+    this.#keptEnd = 0;
+    this.#endOrError.call(this.#handle, undefined);
+  }
+
+  #takeEnd(status: number): void {
+    if (status < 0) this.#readEnded = true;
+    if (this.#kept === undefined) this.#endOrError.call(this.#handle, undefined);
+    else this.#keptEnd = status;
   }
 
   /** The kernel takes nearly every write at once; the rest of the others waits in the handle. */
-  #sent(request: WriteRequest, status: number, bytes: Buffer | undefined): boolean {
+  #sent(request: WriteRequest, status: number, bytes: unknown): boolean {
     if (status !== 0) {
       this.socket.destroy(systemError(status, 'write'));
       return true;
@@ -114,16 +157,44 @@ export class HandleTransport extends SocketLife {
     request.bytes = bytes;
     request.oncomplete = onComplete;
     this.#waiting++;
-    if (this.#handle.writeQueueSize < WRITE_HIGH_BYTES) return true;
+    return this.#room();
+  }
+
+  #writeParts(parts: readonly (string | Buffer)[]): boolean {
+    const request = writeRequest();
+    return this.#sent(request, this.#handle.writev(request, parts, false), parts);
+  }
+
+  #hold(data: string | Buffer, encoding: string): boolean {
+    if (data.length > 0) (this.#held ??= []).push(data, encoding);
+    this.#heldBytes += data.length;
+    return this.#room();
+  }
+
+  #room(): boolean {
+    if (this.bufferedBytes < WRITE_HIGH_BYTES) return true;
     this.blocked = true;
     return false;
+  }
+
+  /** One write of all that was held; then, if it was asked for, the end. */
+  #writeHeld(parts: readonly (string | Buffer)[]): void {
+    this.#held = undefined;
+    this.#heldBytes = 0;
+    this.#writeParts(parts);
   }
 
   /** For the callback of writes only. */
   written(status: number): void {
     this.#waiting--;
-    if (status < 0) this.socket.destroy(systemError(status, 'write'));
-    else if (this.#waiting === 0) this.flushed();
+    if (status < 0) {
+      this.socket.destroy(systemError(status, 'write'));
+      return;
+    }
+    if (this.#held !== undefined && !this.socket.destroyed) this.#writeHeld(this.#held);
+    if (this.#waiting > 0) return;
+    if (this.#ending && !super.finished) this.socket.end();
+    this.flushed();
   }
 }
 

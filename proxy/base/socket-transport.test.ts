@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { serverLeaf, testRoot } from '../../test/harness/certificates.ts';
 import type { ProxyError } from './error.ts';
 import { HandleTransport } from './handle-transport.ts';
 import { WRITE_HIGH_BYTES } from './socket-life.ts';
@@ -48,11 +50,13 @@ interface Pair {
 }
 
 /** One accepted connection: the transport of the server's side, and the raw peer. */
-async function pair(open: (socket: Socket) => Transport): Promise<Pair> {
-  const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
+async function pair(open: (socket: Socket) => Transport, secure = false): Promise<Pair> {
+  const server = secure ? createTlsServer({ ...identity, allowHalfOpen: true }) : createServer({ allowHalfOpen: true });
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const accepted = once(server, 'connection') as Promise<[Socket]>;
-  const peer = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true });
+  const accepted = once(server, secure ? 'secureConnection' : 'connection') as Promise<[Socket]>;
+  const options = { port: (server.address() as AddressInfo).port, host: '127.0.0.1', allowHalfOpen: true };
+  const peer = secure ? connectTls({ ...options, rejectUnauthorized: false }) : connect(options);
   const [socket] = await accepted;
   const close = () => {
     socket.destroy();
@@ -68,21 +72,25 @@ async function read(socket: Socket): Promise<string> {
   return text;
 }
 
-for (const [name, open] of Object.entries({
-  handle: (socket: Socket) => openTransport(socket),
-  stream: (socket: Socket) => new StreamTransport(socket, 'downstream'),
-})) testTransport(name, open);
+const leaf = serverLeaf(testRoot(), [{ dns: 'localhost' }]);
+const identity = { cert: leaf.chain, key: leaf.key };
+
+for (const secure of [false, true]) {
+  const over = secure ? ' over TLS' : '';
+  testTransport(`handle${over}`, (socket) => openTransport(socket), secure);
+  testTransport(`stream${over}`, (socket) => new StreamTransport(socket, 'downstream'), secure);
+}
 
 test('a plain socket of this runtime is driven by its handle', async () => {
   using ends = await pair((socket) => openTransport(socket));
   assert.ok(ends.transport instanceof HandleTransport, 'the private handle API has changed: see stream-handle.ts');
 });
 
-function testTransport(name: string, open: (socket: Socket) => Transport): void {
+function testTransport(name: string, open: (socket: Socket) => Transport, secure: boolean): void {
   const check = (title: string, run: () => Promise<void>): void => void test(`${name}: ${title}`, run);
 
   check('F08 half-close: after the peer’s FIN the answer goes out, then all closes (raw peer)', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     const recorder = new Recorder();
     ends.transport.attach(recorder);
     ends.peer.end('ask');
@@ -96,7 +104,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('S81 writes ask to hold back above the mark, and tell when the peer has read', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     const recorder = new Recorder();
     ends.transport.attach(recorder);
     ends.peer.pause();
@@ -111,7 +119,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('S55 nothing throws after the connection is gone, and onClose is told once', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     const recorder = new Recorder();
     ends.transport.attach(recorder);
     ends.transport.destroy();
@@ -126,8 +134,9 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
     assert.deepEqual(recorder.events, ['close']);
   });
 
-  check('a reset by the peer arrives as a typed error, not as an exception (raw socket)', async () => {
-    using ends = await pair(open);
+  // A TLS socket of the runtime cannot send RST.
+  if (!secure) check('a reset by the peer arrives as a typed error, not as an exception (raw socket)', async () => {
+    using ends = await pair(open, secure);
     const recorder = new Recorder();
     ends.transport.attach(recorder);
     ends.peer.resetAndDestroy();
@@ -135,8 +144,8 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
     assert.equal(recorder.error?.kind, 'downstream-reset');
   });
 
-  check('destroy(true) sends RST (raw socket)', async () => {
-    using ends = await pair(open);
+  if (!secure) check('destroy(true) sends RST (raw socket)', async () => {
+    using ends = await pair(open, secure);
     ends.transport.attach(new Recorder());
     const failed = once(ends.peer, 'error') as Promise<[NodeJS.ErrnoException]>;
     ends.transport.destroy(true);
@@ -144,7 +153,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('a connection is handed over to its next owner without losing bytes', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     const [first, second] = [new Recorder(), new Recorder()];
     ends.transport.attach(first);
     ends.peer.write('a');
@@ -157,7 +166,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('an owner that comes after the close is told of it', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     ends.transport.destroy();
     await once(ends.transport.socket, 'close');
     const recorder = new Recorder();
@@ -166,7 +175,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('S81 a large body around which text is written arrives whole and in order (raw peer)', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     const recorder = new Recorder();
     ends.transport.attach(recorder);
     ends.peer.pause();
@@ -184,7 +193,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('S81 a paused transport leaves bytes in the kernel and gives them when it goes on', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     let bytes = 0;
     let paused = false;
     const whole = 8 * 1024 * 1024;
@@ -210,7 +219,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
   });
 
   check('what was read stays as it is when more is read', async () => {
-    using ends = await pair(open);
+    using ends = await pair(open, secure);
     const chunks: Buffer[] = [];
     const recorder = new Recorder();
     const onData = (chunk: Buffer): void => {
@@ -229,7 +238,7 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
     using ends = await pair((socket) => {
       socket.pause();
       return open(socket);
-    });
+    }, secure);
     const { socket } = ends.transport;
     const ended = new Promise<void>((resolve) => {
       socket.once('data', (chunk) => {
@@ -253,8 +262,8 @@ function testTransport(name: string, open: (socket: Socket) => Transport): void 
     assert.equal(recorder.error, undefined);
   });
 
-  check('writing to a peer that has reset ends the connection with a typed error', async () => {
-    using ends = await pair(open);
+  if (!secure) check('writing to a peer that has reset ends the connection with a typed error', async () => {
+    using ends = await pair(open, secure);
     const recorder = new Recorder();
     ends.transport.attach(recorder);
     ends.transport.pause();

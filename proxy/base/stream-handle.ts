@@ -2,7 +2,7 @@
 // They are no public API, so everything used here is looked for first; where it is missing, streams do the work.
 import type { Socket } from 'node:net';
 
-/** The handle of a TCP or unix socket (StreamBase). Methods return 0 or a negative system error number. */
+/** The handle of a TCP, unix or TLS socket (StreamBase). Methods return 0 or a negative system error number. */
 export interface StreamHandle {
   /** Told of every read; what it needs is in the state that `lastReadBytes` reads. */
   onread: (this: StreamHandle, buffer: undefined) => void;
@@ -55,9 +55,9 @@ function findBinding(): StreamBinding | undefined {
   }
 }
 
-/** The socket's handle, if it is one of a plain socket and has all that is needed. */
+/** The socket's handle, if it has all that is needed. */
 export function streamHandleOf(socket: Socket): StreamHandle | undefined {
-  if (binding === undefined || 'encrypted' in socket) return undefined;
+  if (binding === undefined) return undefined;
   const { _handle: handle } = socket as unknown as { _handle?: Partial<StreamHandle> | null };
   if (handle === undefined || handle === null || typeof handle.writeQueueSize !== 'number') return undefined;
   return METHODS.every((name) => typeof handle[name] === 'function') ? (handle as StreamHandle) : undefined;
@@ -72,6 +72,11 @@ export function endWasRead(socket: Socket): boolean {
 /** In `onread`: how many bytes were read; 0 for none, negative for the end or an error. */
 export function lastReadBytes(): number {
   return state[readBytesAt]!;
+}
+
+/** For an `onread` that is told later what was read. */
+export function setLastReadBytes(bytes: number): void {
+  state[readBytesAt] = bytes;
 }
 
 /** After a write: whether its request stays in use until `oncomplete`. Otherwise it may serve again. */

@@ -1,4 +1,4 @@
-// The transport over a socket's public stream: TLS, and any socket whose handle isn't as expected.
+// The transport over a socket's public stream, for a runtime whose handles aren't as expected.
 import type { Socket } from 'node:net';
 import type { SocketSide } from './node-error.ts';
 import { SocketLife, WRITE_HIGH_BYTES } from './socket-life.ts';

@@ -1,7 +1,7 @@
 // S08-S12, S17: what a refused, early, upgraded or unasked-for message does to the other side, at every split point.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ClientProbe, cuts, ServerProbe } from '../../test/harness/http1-probe.ts';
+import { ClientProbe, cuts, replyOk, ServerProbe } from '../../test/harness/http1-probe.ts';
 import { Relay } from '../../test/harness/http1-relay.ts';
 import { POISON, SMUGGLED } from '../../test/harness/http1-vectors.ts';
 import { settle } from '../../test/harness/memory-transport.ts';
@@ -110,6 +110,35 @@ test('S11 what follows Upgrade or CONNECT waits for the agreement and then passe
       up.receive(POISON);
       assert.ok(relay.down.written.endsWith(`\r\n\r\n${POISON}`), 'and back');
       assert.equal(relay.ups.length, 1);
+    }
+  }
+});
+
+test('S11 a client that has said all it has to say into a tunnel that is refused has said it to nobody', async () => {
+  for (const parts of cuts(OK)) {
+    const probe = new ClientProbe();
+    const head = new RequestHead('GET', 'a', '/');
+    head.upgrade = 'websocket';
+    const stream = probe.request(head, false);
+    stream.sendRequestData(Buffer.from(SMUGGLED), false);
+    stream.sendRequestData(Buffer.alloc(0), true);
+    await respond(probe, parts);
+    assert.ok(!probe.transport.written.includes('smuggled'));
+    assert.deepEqual([probe.text, probe.reusable], ['200 2 [] "hi" end', false], JSON.stringify(parts));
+  }
+});
+
+test('S12 after a refusal nothing is read, however long its answer takes', async () => {
+  for (const bytes of ['GET / HTTP/1.1\r\nx : y\r\n\r\n', chunked('0x0\r\n\r\n'),
+    'GET / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n']) {
+    for (const parts of cuts(bytes + SMUGGLED)) {
+      const probe = Object.assign(new ServerProbe(), { reply: () => undefined });
+      await probe.feed([...parts, SMUGGLED]);
+      assert.equal(probe.requests.length, 1, JSON.stringify(parts));
+      assert.equal(probe.ending, false);
+      replyOk(probe.streams[0]!, probe.requests[0]!);
+      await probe.feed([SMUGGLED]);
+      assert.deepEqual([probe.statuses, probe.requests.length, probe.ending], [[400], 1, true]);
     }
   }
 });
