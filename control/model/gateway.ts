@@ -32,16 +32,13 @@ export interface GatewayTls extends Static<typeof GatewayTls> {}
 export const GatewayPort = message('istio.networking.v1.Port', {
   number: required(uint32({ minimum: 1, maximum: 65_535 }), 'Port.'),
   name: required(string({ minLength: 1 }), 'Name.'),
-  protocol: required(enumeration(['HTTP', 'HTTPS'], {
+  protocol: required(enumeration(['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB'], {
     refused: {
-      HTTP2: 'gateways speak HTTP/1.1 so far; use HTTP',
-      GRPC: 'gateways speak HTTP/1.1 so far',
-      'GRPC-WEB': 'gateways speak HTTP/1.1 so far',
       TCP: 'gateways carry HTTP only so far',
       TLS: 'gateways carry HTTP only so far',
       MONGO: 'gateways carry HTTP only so far',
     },
-  }), 'What is spoken.'),
+  }), 'What is spoken: all but HTTPS is plaintext, HTTP/1.1 or HTTP/2 as the client likes.'),
 }, {
   refused: { 'it has no meaning on a gateway; the proxy says where it listens': ['target_port'] },
 });

@@ -3,7 +3,7 @@ import {
   bool, bytes, double, enumeration, headerName, headerValue, string, uint32,
 } from '../../proxy/config/scalar.ts';
 import {
-  atMostOne, list, map, message, optional, Refusal, required, type Static,
+  atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Static,
 } from '../../proxy/config/schema.ts';
 import { Destination } from './destination.ts';
 import { goDuration, regex } from './scalar.ts';
@@ -110,6 +110,13 @@ export const Rewrite = message('istio.networking.v1.HTTPRewrite', {
 });
 export interface Rewrite extends Static<typeof Rewrite> {}
 
+/** Names of google.rpc.Code, in the order of their numbers. */
+export const GRPC_STATUS = [
+  'OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS',
+  'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED',
+  'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED',
+] as const;
+
 /** Words of retryOn; a number is a status. From Envoy's retry_on and retry_grpc_on. */
 export const RETRY_WORDS: readonly string[] = [
   '5xx', 'gateway-error', 'reset', 'reset-before-request', 'connect-failure', 'envoy-ratelimited', 'retriable-4xx',
@@ -159,10 +166,12 @@ export const Fault = message('istio.networking.v1.HTTPFaultInjection', {
     },
   }), 'Delay.'),
   abort: optional(message('istio.networking.v1.HTTPFaultInjection.Abort', {
-    httpStatus: required(uint32({ minimum: 200, maximum: 599 }), 'Status of the answer.'),
+    httpStatus: optional(uint32({ minimum: 200, maximum: 599 }), 'Status of the answer.'),
+    grpcStatus: optional(enumeration(GRPC_STATUS), 'gRPC status of the answer, by its name.'),
     percentage: optional(Percentage, 'Share of requests; none when absent.'),
   }, {
-    refused: { 'give httpStatus: gRPC needs HTTP/2, which is not supported yet': ['grpc_status', 'http2_error'] },
+    refused: { 'give httpStatus or grpcStatus; Istio does not implement it': ['http2_error'] },
+    oneOf: [exactlyOne('http_status', 'grpc_status')],
   }), 'Abort.'),
 }, {
   check: (fault) => (fault.delay === undefined && fault.abort === undefined

@@ -40,12 +40,12 @@ export const HttpSettings = message('istio.networking.v1.ConnectionPoolSettings.
   maxRequestsPerConnection: optional(uint32(), 'Requests of a connection; 1: no keep-alive, 0 (default): no limit.'),
   maxRetries: optional(uint32(), 'Retries at one time. Default no limit.'),
   idleTimeout: optional(goDuration(), 'Idle connections are closed after this. Default 1h.'),
-  h2UpgradePolicy: optional(enumeration(['DEFAULT', 'DO_NOT_UPGRADE'], {
-    refused: { UPGRADE: 'HTTP/2 is not spoken yet' },
-  }), 'Connections are not upgraded.'),
+  h2UpgradePolicy: optional(enumeration(['DEFAULT', 'DO_NOT_UPGRADE', 'UPGRADE']),
+    'UPGRADE speaks HTTP/2 to ports that are named http. Default is not to.'),
+  useClientProtocol: optional(bool(), 'The protocol by which the request came. Default false.'),
+  maxConcurrentStreams: optional(uint32({ minimum: 1 }), 'Streams of an HTTP/2 connection. Default 1024.'),
 }, {
-  refused: { 'HTTP/2 is not spoken yet': ['use_client_protocol'] },
-  warned: { 'HTTP/2 is not spoken yet': ['max_concurrent_streams', 'http2_keep_alive'] },
+  warned: { 'connections are not probed by PING': ['http2_keep_alive'] },
 });
 export interface HttpSettings extends Static<typeof HttpSettings> {}
 

@@ -32,9 +32,9 @@ export function gatewayResources(view: MeshView, node: ProxyNode): GatewayResour
   const listeners: Listener[] = [];
   const routes: RouteConfiguration[] = [];
   for (const [port, servers] of serversByPort(view, node)) {
-    const http = servers.filter(({ server }) => server.port.protocol === 'HTTP');
+    const http = servers.filter(({ server }) => server.port.protocol !== 'HTTPS');
     // One port speaks one protocol; Istio lets the first decide.
-    const isHttp = servers[0]?.server.port.protocol === 'HTTP';
+    const isHttp = servers[0]?.server.port.protocol !== 'HTTPS';
     const kept = isHttp ? http : servers.filter((server) => !http.includes(server));
     const tables = isHttp
       ? [routeTable(view, scope, `http.${port}`, port, kept)]

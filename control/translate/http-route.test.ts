@@ -142,6 +142,9 @@ test('faults are for the route, in millionths', () => {
   const fault = route.typedPerFilterConfig?.['envoy.filters.http.fault'] as Record<string, unknown>;
   assert.deepEqual(fault['delay'], { fixedDelay: '7s', percentage: { numerator: 100, denominator: 'MILLION' } });
   assert.deepEqual(fault['abort'], { httpStatus: 500, percentage: { numerator: 1_000_000, denominator: 'MILLION' } });
+  const grpc = routeOf(`fault: { abort: { grpcStatus: UNAVAILABLE, percentage: { value: 100 } } }, ${TO_REVIEWS}`);
+  const { abort } = grpc.typedPerFilterConfig!['envoy.filters.http.fault'] as unknown as Record<string, unknown>;
+  assert.deepEqual(abort, { grpcStatus: 14, percentage: { numerator: 1_000_000, denominator: 'MILLION' } });
 });
 
 test('header changes: set overwrites, add appends, Host is a rewrite of the authority', () => {

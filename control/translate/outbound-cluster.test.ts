@@ -196,8 +196,25 @@ spec: { hosts: [o.test], ports: [{ number: 80, name: http }], resolution: DNS }
   assert.equal(endpoint?.endpoint.address.socketAddress?.address, 'o.test');
 });
 
-test('HTTP/2 is spoken by Envoy and carried as it is by weft', () => {
+test('HTTP/2 is spoken to ports that are named for it, and to others where a rule says so', () => {
+  const protocolOf = (mesh: string): unknown => {
+    const { typedExtensionProtocolOptions: options = {} } = clusterOf(mesh);
+    const { explicitHttpConfig, useDownstreamProtocolConfig } = Object.values(options)[0] ?? {};
+    return explicitHttpConfig === undefined ? { useDownstreamProtocolConfig } : { explicitHttpConfig };
+  };
   const grpc = MESH.replace('name: http, port', 'name: grpc, port');
-  assert.match(JSON.stringify(clusterOf(grpc, '', { isWeft: false })), /"http2ProtocolOptions":\{\}/);
-  assert.equal(clusterOf(grpc).typedExtensionProtocolOptions, undefined);
+  assert.deepEqual(protocolOf(grpc), { explicitHttpConfig: { http2ProtocolOptions: {} } });
+  assert.match(JSON.stringify(tlsOf(clusterOf(grpc))), /"alpnProtocols":\["istio","h2"\]/);
+  assert.match(JSON.stringify(protocolOf(MESH)), /"httpProtocolOptions"/);
+  assert.match(JSON.stringify(tlsOf(clusterOf(MESH))), /"alpnProtocols":\["istio"\]/);
+  const pool = (http: string): string => `${MESH}
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: pool, namespace: default }
+spec: { host: reviews, trafficPolicy: { connectionPool: { http: { ${http} } } } }
+`;
+  const upgraded = protocolOf(pool('h2UpgradePolicy: UPGRADE, maxConcurrentStreams: 7'));
+  assert.deepEqual(upgraded, { explicitHttpConfig: { http2ProtocolOptions: { maxConcurrentStreams: 7 } } });
+  assert.match(JSON.stringify(protocolOf(pool('useClientProtocol: true'))), /^\{"useDownstreamProtocolConfig"/);
 });

@@ -12,11 +12,11 @@ import {
 } from './destination-policy.ts';
 import { endpointTls, loadAssignment } from './endpoint.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
-import { carriedProtocol } from './carried-protocol.ts';
 import { configPath } from './provenance.ts';
 import { clusterSni, outboundCluster } from './resource-name.ts';
 import { fileClientTls, meshClientTls, RAW_SOCKET } from './tls-context.ts';
 import { upstreamProtocol } from './upstream-protocol.ts';
+import type { UpstreamVersion } from './upstream-protocol.ts';
 
 /** A cluster and, where EDS answers them, its endpoints. */
 export interface OutboundCluster {
@@ -47,19 +47,24 @@ function buildCluster(parts: Parts): OutboundCluster {
   const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
   const policy = parts.policies.forPort(port.number, declared?.subset);
   const endpoints = subsetEndpoints(parts);
-  const protocol = carriedProtocol(port.protocol, scope.isWeft);
   const assignment = loadAssignment(view, name, endpoints);
   const cluster: Cluster = {
     name,
     ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
     ...clusterPolicy(policy, scope.isWeft),
-    ...(isHttp(protocol) && {
-      typedExtensionProtocolOptions: upstreamProtocol(protocol === 'http2' ? 'http2' : 'http', policy.connectionPool),
+    ...(isHttp(port.protocol) && {
+      typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
     }),
     ...transport(parts, policy),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
   return { cluster, endpoints: service.resolution === 'dns' ? undefined : assignment };
+}
+
+/** What the port says; its client's where the rule asks for that; HTTP/2 where it upgrades. */
+function upstreamVersion({ protocol }: ServicePort, { connectionPool }: PortPolicy): UpstreamVersion {
+  if (connectionPool?.http?.useClientProtocol === true) return 'client';
+  return protocol === 'http2' || connectionPool?.http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http';
 }
 
 function subsetEndpoints({ service, port, declared }: Parts): ServiceEndpoint[] {
@@ -92,8 +97,10 @@ function transport(parts: Parts, policy: PortPolicy): Transport {
   const { service, port, declared } = parts;
   const sni = clusterSni(port.number, declared?.subset.name ?? '', service.hostname);
   const { tls } = policy;
-  if (tls === undefined) return autoTransport(parts, sni);
-  if (tls.mode === 'ISTIO_MUTUAL') return { transportSocket: meshTls(parts, tls.sni ?? sni, tls.subjectAltNames) };
+  if (tls === undefined) return autoTransport(parts, policy, sni);
+  if (tls.mode === 'ISTIO_MUTUAL') {
+    return { transportSocket: meshTls(parts, policy, tls.sni ?? sni, tls.subjectAltNames) };
+  }
   if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return {};
   const names = service.subjectAltNames;
   const named = tls.subjectAltNames === undefined && names.length > 0 ? { ...tls, subjectAltNames: [...names] } : tls;
@@ -105,21 +112,24 @@ function transport(parts: Parts, policy: PortPolicy): Transport {
  * Mutual TLS by itself: each endpoint says in its metadata whether it has a sidecar. A service without any such
  * endpoint is left in clear, so that it does not wait for certificates; one whose endpoints are unknown yet is not.
  */
-function autoTransport(parts: Parts, sni: string): Transport {
+function autoTransport(parts: Parts, policy: PortPolicy, sni: string): Transport {
   const { view, service } = parts;
   const isSecured = service.endpoints.some((endpoint) => endpointTls(view, endpoint) === 'istio');
   if (!isSecured && (service.endpoints.length > 0 || service.external)) return {};
   return {
     transportSocketMatches: [
-      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: meshTls(parts, sni) },
+      { name: 'tlsMode-istio', match: { tlsMode: 'istio' }, transportSocket: meshTls(parts, policy, sni) },
       { name: 'tlsMode-disabled', match: {}, transportSocket: PLAINTEXT },
     ],
   };
 }
 
-function meshTls(parts: Parts, sni: string, names?: readonly string[]): UpstreamTransportSocket {
+function meshTls(
+  parts: Parts, policy: PortPolicy, sni: string, names?: readonly string[],
+): UpstreamTransportSocket {
   const { trustDomain } = parts.view.settings;
-  return meshClientTls(names ?? identities(parts.service, trustDomain), trustDomain, sni);
+  const http2 = upstreamVersion(parts.port, policy) === 'http2';
+  return meshClientTls(names ?? identities(parts.service, trustDomain), trustDomain, sni, http2);
 }
 
 /** SPIFFE ids of all that serve the service; a subset is not narrowed, so that moving instances changes nothing. */

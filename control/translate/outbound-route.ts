@@ -3,7 +3,6 @@ import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
 import { isHttp } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
-import { carriedProtocol } from './carried-protocol.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { defaultRoute } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
@@ -42,7 +41,7 @@ const UNKNOWN_HOST: VirtualHost = {
 };
 
 function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules: VirtualServiceIndex): VirtualHost[] {
-  const http = service.ports.filter((port) => isHttp(carriedProtocol(port.protocol, scope.isWeft)));
+  const http = service.ports.filter((port) => isHttp(port.protocol));
   const usual = http.find(({ number }) => number === HTTP_PORT) ?? http[0];
   return service.ports.map((port) => {
     const names = hostNames(view, scope, service);
@@ -51,7 +50,11 @@ function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules:
     return {
       name: `${service.hostname}:${port.number}`,
       domains,
-      routes: serviceRoutes(view, scope, service, port, rules),
+      routes: [
+        // Libraries of gRPC reach an explicit proxy by CONNECT.
+        ...(port.protocol === 'http2' ? [tunnelRoute(view, scope, service, port)] : []),
+        ...serviceRoutes(view, scope, service, port, rules),
+      ],
       includeRequestAttemptCount: true,
     };
   });
@@ -70,23 +73,27 @@ function serviceRoutes(
 function tunnelHost(
   view: MeshView, scope: Scope, service: MeshService, port: ServicePort, names: readonly string[],
 ): VirtualHost {
-  const tcp = destinationPolicy(view, service, scope).forPort(port.number).connectionPool?.tcp;
   return {
     name: `${service.hostname}:${port.number}`,
     domains: names.map((name) => `${name}:${port.number}`),
-    routes: [{
-      name: 'default',
-      match: { connectMatcher: {} },
-      route: {
-        cluster: outboundCluster(port.number, '', service.hostname),
-        timeout: '0s',
-        ...(tcp?.idleTimeout !== undefined && { idleTimeout: tcp.idleTimeout }),
-        ...(tcp?.maxConnectionDuration !== undefined && {
-          maxStreamDuration: { maxStreamDuration: tcp.maxConnectionDuration },
-        }),
-        upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],
-      },
-    }],
+    routes: [tunnelRoute(view, scope, service, port)],
+  };
+}
+
+function tunnelRoute(view: MeshView, scope: Scope, service: MeshService, port: ServicePort): Route {
+  const tcp = destinationPolicy(view, service, scope).forPort(port.number).connectionPool?.tcp;
+  return {
+    name: 'default',
+    match: { connectMatcher: {} },
+    route: {
+      cluster: outboundCluster(port.number, '', service.hostname),
+      timeout: '0s',
+      ...(tcp?.idleTimeout !== undefined && { idleTimeout: tcp.idleTimeout }),
+      ...(tcp?.maxConnectionDuration !== undefined && {
+        maxStreamDuration: { maxStreamDuration: tcp.maxConnectionDuration },
+      }),
+      upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],
+    },
   };
 }
 

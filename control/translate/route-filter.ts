@@ -1,10 +1,11 @@
 // What a rule tells the filters of its route: injected faults and cross-origin rules.
 import type { CorsPolicy as CorsConfig } from '../../proxy/config/cors.ts';
 import { durationMs } from '../../proxy/config/duration.ts';
-import type { HTTPFault } from '../../proxy/config/fault.ts';
+import type { FaultAbort, HTTPFault } from '../../proxy/config/fault.ts';
 import type { FractionalPercent } from '../../proxy/config/percent.ts';
 import type { Route } from '../../proxy/config/route.ts';
 import { CORS_POLICY_TYPE, FAULT_TYPE } from '../../proxy/config/type-url.ts';
+import { GRPC_STATUS } from '../model/http-route.ts';
 import type { CorsPolicy, Fault, HttpRule } from '../model/http-route.ts';
 import { CORS_FILTER, FAULT_FILTER } from './http-filter.ts';
 import { stringMatcher } from './route-match.ts';
@@ -24,9 +25,13 @@ function fault({ delay, abort }: Fault): HTTPFault {
       delay: { fixedDelay: delay.fixedDelay, percentage: fraction(delay.percentage?.value) },
     }),
     ...(abort !== undefined && {
-      abort: { httpStatus: abort.httpStatus, percentage: fraction(abort.percentage?.value) },
+      abort: { ...abortStatus(abort), percentage: fraction(abort.percentage?.value) },
     }),
   };
+}
+
+function abortStatus({ httpStatus, grpcStatus }: NonNullable<Fault['abort']>): Partial<FaultAbort> {
+  return grpcStatus === undefined ? { httpStatus: httpStatus ?? 0 } : { grpcStatus: GRPC_STATUS.indexOf(grpcStatus) };
 }
 
 /** Percent with four decimals, as Istio rounds it; absent is none. */

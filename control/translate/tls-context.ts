@@ -40,7 +40,7 @@ function anyOf(trustDomain: string): SubjectAltNameMatcher[] {
 
 /** The client's side of mutual TLS. Without known `identities` any of the trust domain is taken, as by Istio. */
 export function meshClientTls(
-  identities: readonly string[], trustDomain: string, sni: string,
+  identities: readonly string[], trustDomain: string, sni: string, http2: boolean,
 ): UpstreamTransportSocket {
   const context: UpstreamTlsContext = {
     commonTlsContext: {
@@ -53,7 +53,7 @@ export function meshClientTls(
         },
         validationContextSdsSecretConfig: sds(ROOT_SECRET),
       },
-      alpnProtocols: [MESH_ALPN],
+      alpnProtocols: http2 ? [MESH_ALPN, 'h2'] : [MESH_ALPN],
     },
     sni,
     maxSessionKeys: 0,
@@ -71,7 +71,8 @@ export function meshServerTls(trustDomain: string): DownstreamTransportSocket {
         defaultValidationContext: { matchTypedSubjectAltNames: anyOf(trustDomain) },
         validationContextSdsSecretConfig: sds(ROOT_SECRET),
       },
-      alpnProtocols: [MESH_ALPN, 'http/1.1'],
+      // A client that speaks HTTP/2 offers h2 beside the mesh's own name, and is told so; the others have that name.
+      alpnProtocols: ['h2', MESH_ALPN, 'http/1.1'],
     },
     requireClientCertificate: true,
     disableStatelessSessionResumption: true,
@@ -121,7 +122,7 @@ export function gatewayTls(tls: GatewayTls): DownstreamTransportSocket {
         privateKey: { filename: tls.privateKey ?? '' },
       }],
       ...(tls.mode === 'MUTUAL' && { validationContext: { trustedCa: { filename: tls.caCertificates ?? '' } } }),
-      alpnProtocols: ['http/1.1'],
+      alpnProtocols: ['h2', 'http/1.1'],
     },
     ...(tls.mode === 'MUTUAL' && { requireClientCertificate: true }),
     disableStatelessSessionResumption: true,

@@ -20,12 +20,19 @@ export const KEEP_HEADER_CASE: HeaderKeyFormat = {
 
 const HTTP1: Http1ProtocolOptions = { headerKeyFormat: KEEP_HEADER_CASE };
 
-export function upstreamProtocol(version: 'http' | 'http2', pool: ConnectionPoolSettings | undefined): ProtocolOptions {
+/** `client`: the one by which the request came (useClientProtocol). */
+export type UpstreamVersion = 'http' | 'http2' | 'client';
+
+export function upstreamProtocol(version: UpstreamVersion, pool: ConnectionPoolSettings | undefined): ProtocolOptions {
   const common = commonOptions(pool);
+  const maxConcurrentStreams = pool?.http?.maxConcurrentStreams;
+  const http2ProtocolOptions = maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams };
   return {
     [HTTP_PROTOCOL_OPTIONS]: {
       '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}`,
-      explicitHttpConfig: version === 'http2' ? { http2ProtocolOptions: {} } : { httpProtocolOptions: HTTP1 },
+      ...(version === 'client'
+        ? { useDownstreamProtocolConfig: { httpProtocolOptions: HTTP1, http2ProtocolOptions } }
+        : { explicitHttpConfig: version === 'http2' ? { http2ProtocolOptions } : { httpProtocolOptions: HTTP1 } }),
       ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
     },
   };

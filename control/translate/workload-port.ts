@@ -3,7 +3,6 @@ import type { HostPort } from '../../proxy/base/host-port.ts';
 import { isHttp, type PortProtocol } from '../registry/port-protocol.ts';
 import type { Registry } from '../registry/registry.ts';
 import { portOf, type MeshService, type ServiceEndpoint } from '../registry/service.ts';
-import { carriedProtocol } from './carried-protocol.ts';
 import type { ProxyNode } from './proxy-node.ts';
 
 /** One port that the sidecar takes over. The first service that is served there names it. */
@@ -31,8 +30,7 @@ export function workloadPorts(registry: Registry, node: ProxyNode): WorkloadPort
     const key = `${address} ${port}`;
     // The application cannot stand at the very address that the sidecar takes.
     if (declared === undefined || ports.has(key) || (app.host === address && app.port === port)) continue;
-    const protocol = carriedProtocol(declared.protocol, node.isWeft);
-    ports.set(key, { address, port, service, servicePort, protocol, app });
+    ports.set(key, { address, port, service, servicePort, protocol: declared.protocol, app });
   }
   return [...ports.values()].sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
 }

@@ -17,7 +17,7 @@ export class HandleTransport extends SocketLife {
   #early = false;
   /** End or error has been read: nothing more comes. */
   #readEnded = false;
-  /** TLS gives all records of one read, whether it is paused meanwhile or not: they wait here, and the end after them. */
+  /** TLS gives all records of one read, whether it is paused meanwhile or not: they wait here, then the end. */
   #kept: Buffer[] | undefined = undefined;
   #keptEnd = 0;
   #endOrError: (this: StreamHandle, buffer: undefined) => void;

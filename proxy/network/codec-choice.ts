@@ -25,12 +25,15 @@ export interface CodecUser extends ServerConnectionHandler {
   onProtocol(http2: boolean): void;
 }
 
-/** `alpn` is what the handshake agreed on; undefined for plaintext, or where no protocol was named. */
+/**
+ * `alpn` is what the handshake agreed on; undefined for plaintext, or where no protocol was named. A name such as the
+ * mesh's own says nothing about HTTP.
+ */
 export function openCodec(
   transport: Transport, alpn: string | undefined, settings: CodecSettings, user: CodecUser,
 ): ServerConnection {
   const { codecType } = settings;
-  if (codecType === 'http1' || (codecType === 'auto' && alpn !== undefined && alpn !== 'h2')) {
+  if (codecType === 'http1' || (codecType === 'auto' && alpn?.startsWith('http/') === true)) {
     return openHttp1(transport, settings, user);
   }
   if (codecType === 'http2' || alpn === 'h2') return openHttp2(transport, settings, user);
