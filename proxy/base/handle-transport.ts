@@ -171,8 +171,9 @@ export class HandleTransport extends SocketLife {
     return this.#room();
   }
 
+  /** What the kernel doesn't take at once has found its buffers full: another read could only wait behind it. */
   #room(): boolean {
-    if (this.bufferedBytes < WRITE_HIGH_BYTES) return true;
+    if (this.bufferedBytes < (this.#oneAtATime ? WRITE_HIGH_BYTES : 1)) return true;
     this.blocked = true;
     return false;
   }
