@@ -1,40 +1,5 @@
-// A worker thread's entry: takes configuration from the supervisor, serves traffic, reports what it did.
-import { parentPort, workerData } from 'node:worker_threads';
+// A worker thread's entry: the compile cache comes first, because what is imported before it is compiled anew.
 import { enableCompileCache } from './base/compile-cache.ts';
-import { harden } from './base/harden.ts';
-import { WorkerProxy } from './proxy.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './supervisor/messages.ts';
 
 enableCompileCache();
-harden();
-
-const port = parentPort!;
-const send = (message: FromWorker): void => port.postMessage(message);
-const proxy = new WorkerProxy(workerData as WorkerStart, send);
-
-/** One batch after the other: a listener may need the routes of the batch before. */
-let queue: Promise<void> = Promise.resolve();
-
-port.on('message', (message: ToWorker) => {
-  switch (message.kind) {
-    case 'config':
-      queue = queue.then(
-        async () => send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) }),
-      );
-      break;
-    case 'drain':
-      proxy.drain(message.inboundOnly);
-      break;
-    case 'log-level':
-      proxy.setLogLevel(message.level, message.component);
-      break;
-    case 'reopen-logs':
-      proxy.reopenLogs();
-      break;
-    case 'stop':
-      void queue.then(() => proxy.stop()).then(() => port.close());
-      break;
-  }
-});
-
-send({ kind: 'started' });
+await import('./worker-main.ts');

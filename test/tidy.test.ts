@@ -39,6 +39,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['control', ['proxy/config', 'proxy/base', 'certs']],
   ['proxy/proxy.ts', ['proxy']],
   ['proxy/worker.ts', ['proxy']],
+  ['proxy/worker-main.ts', ['proxy']],
   ['proxy/worker-config.ts', ['proxy']],
   ['proxy/main.ts', ['proxy']],
   ['cli', ['']],
@@ -207,6 +208,6 @@ test('a worker loads no heavy library at start', () => {
       else if (sources.has(target)) visit(target, [...path, file]);
     }
   };
-  visit('proxy/worker.ts', []);
+  visit('proxy/worker-main.ts', []);
   report(problems);
 });

@@ -1,113 +1,64 @@
-// The proxies of the comparison: how each is started with the same job, on its own ports.
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+// The proxies of the comparison: how each is started for a shape of traffic, on ports of its own.
 import { fileURLToPath } from 'node:url';
-import { findEnvoy, findProgram } from '../../test/harness/peers.ts';
-import { ServerProcess, answers, freePorts } from '../../test/harness/process.ts';
+import { findEnvoy, findProgram, reasonToSkip } from '../../test/harness/peers.ts';
+import { freePorts } from '../../test/harness/process.ts';
+import { writeBootstrap } from './bootstrap.ts';
+import type { Place, Shape } from './bootstrap.ts';
+import { haproxyArguments, nghttpxArguments, nginxArguments } from './peer-configs.ts';
+import type { Arguments } from './peer-configs.ts';
+import { startServer, stopServer } from './servers.ts';
 
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-const SIDECAR = here('../../test/interop/bootstraps/sidecar.yaml');
-const WEFT = here('../../cli/weft.mjs');
+export const PEER_NAMES = ['weft', 'envoy', 'haproxy', 'nginx', 'nghttpx'] as const;
+export type PeerName = (typeof PEER_NAMES)[number];
 
 /** One proxy under load. */
 export interface Peer {
-  readonly name: string;
+  readonly name: PeerName;
   readonly port: number;
-  readonly process: ServerProcess;
+  readonly pid: number;
+  stop(): Promise<void>;
 }
 
-/** Ports of the upstreams: reviews v1, reviews v2, ratings. */
-export type Upstreams = readonly [number, number, number];
+const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
+/** Of what a program prints before it ends. */
+const REASON_MAX = 200;
+/** One worker, as all others have one. */
+const COMMON = ['--concurrency', '1', '-l', 'error'];
 
-/** Puts ports and folder into a configuration file and writes it to the folder. */
-async function prepare(
-  file: string, name: string, folder: string, listener: number, admin: number, upstreams: Upstreams,
-): Promise<string> {
-  const ports = new Map([
-    [18_010, listener], [18_011, admin], [18_021, upstreams[0]], [18_022, upstreams[1]], [18_023, upstreams[2]],
-    [18_029, 1],
-  ]);
-  const text = (await readFile(file, 'utf8'))
-    .replaceAll(/\b18\d{3}\b/g, (port) => String(ports.get(Number(port)) ?? port))
-    .replaceAll('@FOLDER@', folder)
-    // A file, because the terminal would be what is measured.
-    .replaceAll('path: /dev/stdout', `path: ${join(folder, `${name}.access.log`)}`);
-  const target = join(folder, `${name}-${file.split('/').at(-1)}`);
-  await writeFile(target, text);
-  return target;
+/** Why a proxy has no part in any row: undefined for those that have. */
+export function whyAbsent(name: PeerName): string | undefined {
+  const program = programOf(name);
+  if (program === undefined) return 'it is not installed';
+  return program.startsWith('skip:') ? String(reasonToSkip(program)) : undefined;
 }
 
-export async function startBackend(folder: string): Promise<{ process: ServerProcess; upstreams: Upstreams }> {
-  const ports = await freePorts(3);
-  const upstreams: Upstreams = [ports[0]!, ports[1]!, ports[2]!];
-  const nginx = findProgram('nginx');
-  const process = nginx === undefined
-    ? new ServerProcess(
-      globalThis.process.execPath, [here('../load/backend.ts'), ...ports.map(String)], { name: 'backend' },
-    )
-    : new ServerProcess(
-      nginx,
-      ['-c', await prepare(here('configs/backend.conf'), 'backend', folder, 0, 0, upstreams), '-g', 'daemon off;'],
-      { name: 'backend' },
-    );
-  await process.until(() => answers(`http://127.0.0.1:${upstreams[0]}/`));
-  return { process, upstreams };
-}
-
-/** Starts all proxies that are here; says on stdout which are not. */
-export async function startPeers(folder: string, upstreams: Upstreams): Promise<Peer[]> {
-  const commands = new Map<string, (listener: number, admin: number) => Promise<[string, string[]] | undefined>>([
-    ['weft', async (listener, admin) => [process.execPath, [
-      WEFT, 'proxy', '-c', await prepare(SIDECAR, 'weft', folder, listener, admin, upstreams), '--concurrency', '1',
-      '-l', 'error',
-    ]]],
-    ['envoy', async (listener, admin) => {
-      const binary = findEnvoy(true);
-      if (binary.startsWith('skip:')) return undefined;
-      return [binary, [
-        '-c', await prepare(SIDECAR, 'envoy', folder, listener, admin, upstreams), '--concurrency', '1', '-l', 'error',
-        '--use-dynamic-base-id',
-      ]];
-    }],
-    ['haproxy', async (listener, admin) => program(
-      'haproxy', (file) => ['-db', '-f', file], here('configs/haproxy.cfg'), folder, listener, admin, upstreams,
-    )],
-    ['nginx', async (listener, admin) => program(
-      'nginx', (file) => ['-c', file, '-g', 'daemon off;'], here('configs/nginx.conf'), folder, listener, admin,
-      upstreams,
-    )],
-  ]);
-  const peers: Peer[] = [];
-  for (const [name, command] of commands) {
-    const [listener, admin] = await freePorts(2);
-    const found = await command(listener!, admin!);
-    if (found === undefined) {
-      process.stdout.write(`${name}: not installed, left out\n`);
-      continue;
-    }
-    const server = new ServerProcess(found[0], found[1], { name });
-    peers.push({ name, port: listener!, process: server });
-    await server.until(() => answersAs(listener!));
-  }
-  return peers;
-}
-
-async function program(
-  name: string, args: (file: string) => string[], config: string, folder: string, listener: number, admin: number,
-  upstreams: Upstreams,
-): Promise<[string, string[]] | undefined> {
-  const binary = findProgram(name);
-  if (binary === undefined) return undefined;
-  return [binary, args(await prepare(config, name, folder, listener, admin, upstreams))];
-}
-
-/** fetch cannot set a host header; any answer will do here. */
-async function answersAs(port: number): Promise<boolean> {
+/** Starts a proxy that is not absent; a string says why it is left out. */
+export async function startPeer(
+  name: PeerName, shape: Shape, upstream: number, folder: string,
+): Promise<Peer | string> {
+  const [listener = 0, admin = 0] = await freePorts(2);
+  const args = await argumentsOf(name, shape, { listener, admin, upstream, folder });
+  if (typeof args === 'string') return args;
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/reviews/0`, { signal: AbortSignal.timeout(1000) });
-    await response.arrayBuffer();
-    return true;
-  } catch {
-    return false;
+    const server = await startServer(name, programOf(name) ?? name, args, listener);
+    return { name, port: listener, pid: server.pid, stop: () => stopServer(server) };
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    return `does not start: ${why.replaceAll(/\s+/g, ' ').slice(0, REASON_MAX)}`;
+  }
+}
+
+function programOf(name: PeerName): string | undefined {
+  if (name === 'weft') return process.execPath;
+  return name === 'envoy' ? findEnvoy(true) : findProgram(name);
+}
+
+async function argumentsOf(name: PeerName, shape: Shape, place: Place): Promise<Arguments> {
+  switch (name) {
+    case 'weft': return [WEFT, 'proxy', '-c', await writeBootstrap(name, shape, place), ...COMMON];
+    case 'envoy': return ['-c', await writeBootstrap(name, shape, place), ...COMMON, '--use-dynamic-base-id'];
+    case 'haproxy': return haproxyArguments(shape, place);
+    case 'nginx': return nginxArguments(shape, place);
+    case 'nghttpx': return nghttpxArguments(shape, place);
   }
 }

@@ -1,98 +1,113 @@
-// `npm run bench`: HTTP/1.1 through weft, Envoy, HAProxy and nginx side by side, rounds
-// interleaved; ratios are what is kept.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+// `npm run bench`: weft, Envoy, HAProxy, nginx and nghttpx side by side under the same loads, rounds interleaved;
+// ratios are what is kept.
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { LOAD_TOOL, http1Load } from '../load/http1-load.ts';
-import { cpuNs, familyOf, median, rssBytes } from './cpu.ts';
-import type { Peer } from './peers.ts';
-import { startBackend, startPeers } from './peers.ts';
+import { LOAD_TOOL } from '../load/http1-load.ts';
+import { startBackends } from './backends.ts';
+import { writeIdentities } from './identities.ts';
+import { measureRow } from './measure.ts';
+import type { Row, Run } from './measure.ts';
+import { MEMORY_ROWS, measureMemory } from './memory.ts';
+import { PEER_NAMES, whyAbsent } from './peers.ts';
+import type { PeerName } from './peers.ts';
+import { save, table } from './report.ts';
+import { SCENARIOS } from './scenarios.ts';
+import { stopServers } from './servers.ts';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '64' },
-    save: { type: 'boolean', default: false },
-  },
-});
+const USAGE = `npm run bench -- [options]
+  --only ROWS      some rows, with commas between: ${[...SCENARIOS.map(({ id }) => id), ...MEMORY_ROWS].join(', ')}
+  --peers NAMES    some proxies: ${PEER_NAMES.join(', ')}; ratios need envoy
+  --rounds N       rounds of each row that count, default 3
+  --seconds N      length of a round, default 2
+  --quick          2 rounds of 1 s and 2,000 idle connections in place of 10,000
+  --save           keeps the ratios in bench/results/
+`;
+const IDLE_CONNECTIONS = 10_000;
+const IDLE_CONNECTIONS_QUICK = 2000;
 
-interface Sample {
-  readonly cpuUs: number;
-  readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly rssMb: number;
-  readonly errors: number;
+/** Options that are wrong end with status 2, as everywhere in weft. */
+function usage(problem: string): never {
+  process.stderr.write(`${problem}\n${USAGE}`);
+  process.exit(2);
 }
 
-async function measure(peer: Peer): Promise<Sample> {
-  const family = familyOf(peer.process.pid);
-  const cpu = (): bigint => family.reduce((sum, pid) => sum + cpuNs(pid), 0n);
-  const before = cpu();
-  const load = await http1Load({
-    url: `http://127.0.0.1:${peer.port}/flaky/0`, host: 'reviews', connections: Number(values.connections),
-    seconds: Number(values.seconds),
-  });
-  const used = Number(cpu() - before) / 1000;
-  const rss = family.reduce((sum, pid) => sum + rssBytes(pid), 0);
-  return { ...load, cpuUs: used / Math.max(1, load.requests), rssMb: rss / 1_048_576 };
+function options(): { [Key in 'only' | 'peers' | 'rounds' | 'seconds']?: string } & { quick: boolean; save: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        only: { type: 'string' }, peers: { type: 'string' }, rounds: { type: 'string' }, seconds: { type: 'string' },
+        quick: { type: 'boolean', default: false }, save: { type: 'boolean', default: false },
+      },
+    });
+    return values;
+  } catch (cause) {
+    return usage(cause instanceof Error ? cause.message : String(cause));
+  }
 }
 
-function summary(samples: readonly Sample[]): Sample {
-  const middle = (pick: (sample: Sample) => number): number => median(samples.map(pick));
-  return {
-    cpuUs: middle((s) => s.cpuUs), requestsPerSecond: middle((s) => s.requestsPerSecond), p50Ms: middle((s) => s.p50Ms),
-    p99Ms: middle((s) => s.p99Ms), rssMb: middle((s) => s.rssMb), errors: samples.reduce((sum, s) => sum + s.errors, 0),
-  };
+/** All of `known`, or those that `list` names. */
+function chosen<Name extends string>(list: string | undefined, known: readonly Name[], what: string): Name[] {
+  const names = list?.split(',').map((name) => name.trim()) ?? known;
+  const wrong = names.find((name) => !known.includes(name as Name));
+  if (wrong !== undefined) usage(`there is no ${what} ${wrong}`);
+  return known.filter((name) => names.includes(name));
 }
 
-function table(results: ReadonlyMap<string, Sample>): string {
-  const envoy = results.get('envoy')?.cpuUs;
-  const rows = [...results].map(([name, s]) => [
-    name, s.cpuUs.toFixed(1), envoy === undefined ? '-' : (s.cpuUs / envoy).toFixed(2), s.requestsPerSecond.toFixed(0),
-    s.p50Ms.toFixed(2),
-    s.p99Ms.toFixed(2), s.rssMb.toFixed(0), String(s.errors),
-  ]);
-  const head = ['proxy', 'CPU us/request', 'ratio to Envoy', 'requests/s', 'p50 ms', 'p99 ms', 'RSS MB', 'errors'];
-  const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
-  return [head, ...rows].map(
-    (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join('  '),
-  ).join('\n');
+function positive(text: string | undefined, fallback: number, name: string): number {
+  const value = text === undefined ? fallback : Number(text);
+  if (!Number.isInteger(value) || value < 1) usage(`--${name} is a whole number above 0`);
+  return value;
+}
+
+const leftOut: string[] = [];
+
+function isHere(name: PeerName): boolean {
+  const why = whyAbsent(name);
+  if (why !== undefined) leftOut.push(`${name}: ${why}`);
+  return why === undefined;
+}
+
+const given = options();
+const rowIds = chosen(given.only, [...SCENARIOS.map(({ id }) => id), ...MEMORY_ROWS], 'row');
+const settings = {
+  peers: chosen(given.peers, PEER_NAMES, 'proxy').filter(isHere),
+  rounds: positive(given.rounds, given.quick ? 2 : 3, 'rounds'),
+  seconds: positive(given.seconds, given.quick ? 1 : 2, 'seconds'),
+  say: (line: string) => void process.stderr.write(`${line}\n`),
+  leaveOut: (line: string) => void leftOut.push(line),
+};
+
+async function measureAll(run: Run): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const scenario of SCENARIOS.filter(({ id }) => rowIds.includes(id))) {
+    const row = await measureRow(scenario, run);
+    if (row !== undefined) rows.push(row);
+  }
+  const idle = given.quick ? IDLE_CONNECTIONS_QUICK : IDLE_CONNECTIONS;
+  for (const id of MEMORY_ROWS) if (rowIds.includes(id)) rows.push(await measureMemory(id, run, idle));
+  return rows;
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'weft-bench-'));
-const backend = await startBackend(folder);
-const peers = await startPeers(folder, backend.upstreams);
-try {
-  const samples = new Map<string, Sample[]>(peers.map(({ name }) => [name, []]));
-  for (const peer of peers) await measure(peer); // warm-up, not counted
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const peer of peers) samples.get(peer.name)!.push(await measure(peer));
-  }
-  const results = new Map([...samples].map(([name, list]) => [name, summary(list)]));
-  process.stdout.write(`HTTP/1.1 keep-alive, ${values.connections} connections, sidecar-like configuration, `
-    + `one worker, medians of ${values.rounds} rounds of ${values.seconds} s by ${LOAD_TOOL}\n${table(results)}\n`);
-  if (values.save) await save(results);
-} finally {
-  await Promise.all(peers.map((peer) => peer.process.stop()));
-  await backend.process.stop();
+const cleanUp = async (): Promise<void> => {
+  await stopServers();
   await rm(folder, { recursive: true, force: true });
+};
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
 }
-
-/** Only ratios mean anything on another day. */
-async function save(results: ReadonlyMap<string, Sample>): Promise<void> {
-  const envoy = results.get('envoy')?.cpuUs;
-  if (envoy === undefined) return;
-  const date = new Date().toISOString().slice(0, 10);
-  const ratios = Object.fromEntries([...results].map(([name, s]) => [name, Number((s.cpuUs / envoy).toFixed(3))]));
-  const record = {
-    date, what: 'h1-keep-alive-64, sidecar-like, CPU per request as ratio to Envoy', rounds: Number(values.rounds),
-    ratios,
-  };
-  await writeFile(
-    fileURLToPath(new URL(`../results/${date}-h1.json`, import.meta.url)), `${JSON.stringify(record, undefined, 2)}\n`,
-  );
+try {
+  // nginx's workers are another user when root starts them, and read files from here.
+  await chmod(folder, 0o711);
+  await writeIdentities(folder);
+  const run: Run = { ...settings, folder, upstreams: await startBackends(folder) };
+  const rows = await measureAll(run);
+  process.stdout.write(`CPU of the proxy alone, one worker, sidecar-like configuration for weft and Envoy; medians of `
+    + `${run.rounds} rounds of ${run.seconds} s; ${LOAD_TOOL}, h2load, load/tls-client.ts\n\n${table(rows)}\n`);
+  for (const line of leftOut) process.stdout.write(`left out: ${line}\n`);
+  if (given.save) process.stdout.write(`${await save(rows, run) ?? 'not saved: there is no Envoy to compare with'}\n`);
+} finally {
+  await cleanUp();
 }

@@ -36,9 +36,9 @@ export const LIMITS = {
   http2EmptyFramesMax: 1,
   http2PrioritiesPerStream: 10,
   http2WindowUpdatesPerData: 10,
-  // Tiny pieces of bodies in that time: gRPC streams have small messages, a dribble has ten times as many.
+  // Tiny pieces of bodies in that time: gRPC streams have small messages, a dribble has many more.
   http2SmallDataBytes: 16,
-  http2SmallDataMax: 100_000,
+  http2SmallDataMax: 1_000_000,
 
   // Downstream connections of one listener and worker: 64 KiB for each in a worker of 2 GiB (S84).
   listenerConnectionsMax: 32_768,
@@ -90,6 +90,12 @@ export const LIMITS = {
   dnsRecordsMax: 256,
   dnsRefreshMs: 5 * SECOND,
   dnsTtlMinMs: SECOND,
+
+  // Methods of gRPC with counters of their own, of one cluster in a filter, and their names (S88): clients choose them.
+  grpcMethodsMax: 500,
+  grpcMethodBytesMax: 256,
+  // What gRPC-Web clients are told of an answer that is none of gRPC's: encoded it still fits into a head of 16 KiB.
+  grpcMessageBytesMax: 4 * KIB,
 
   // Body of a direct response (Envoy's max_direct_response_body_size_bytes).
   directResponseBytesMax: 4 * KIB,

@@ -62,10 +62,10 @@ export class AbuseGuard {
     return false;
   }
 
-  /** A frame of a message: `useful` when it carries bytes or an end. A dribble of tiny ones is as bad as empty ones. */
-  messageFrame(bytes: number, useful: boolean): boolean {
-    this.#emptyInRow = useful ? 0 : this.#emptyInRow + 1;
-    if (bytes < LIMITS.http2SmallDataBytes) {
+  /** Empty, and not the last of its message, it is of no use. A dribble of tiny ones is as bad as empty ones. */
+  dataFrame(bytes: number, last: boolean): boolean {
+    this.#emptyInRow = last || bytes > 0 ? 0 : this.#emptyInRow + 1;
+    if (bytes < LIMITS.http2SmallDataBytes && !last) {
       this.#turnWindow();
       this.#smallInWindow++;
     }

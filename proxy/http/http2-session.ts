@@ -130,14 +130,13 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
     this.fields.reset();
     if (!this.#decoder.decode(bytes, start, end, this.fields)) return this.fail(Http2Error.COMPRESSION_ERROR);
     if (this.fields.fault === 'overflow') this.options.counters.headerOverflow.inc();
-    if (!this.#budget(this.guard.messageFrame(end - start, true))) return false;
     return this.onHeaders(id, endStream, dependsOnItself) && this.state === 'open';
   }
 
   onDataBegin(id: number, length: number, padding: number, endStream: boolean): boolean {
     if (this.isIdle(id)) return this.fail(Http2Error.PROTOCOL_ERROR);
     if (!this.credit.take(length)) return this.fail(Http2Error.FLOW_CONTROL_ERROR);
-    if (!this.#budget(this.guard.messageFrame(length - padding, endStream || length > padding))) return false;
+    if (!this.#budget(this.guard.dataFrame(length - padding, endStream))) return false;
     this.#dataEnds = endStream;
     const stream = this.streams.get(id);
     this.#dataStream = stream;

@@ -1,0 +1,55 @@
+// The upstreams of the comparison: one cheap server for each shape of traffic, started once for all rows.
+import { mkdir, truncate, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { findProgram } from '../../test/harness/peers.ts';
+import { freePorts } from '../../test/harness/process.ts';
+import { GRPC_PATH, grpcMessage } from '../load/http2-load.ts';
+import type { Shape } from './bootstrap.ts';
+import { fillIn } from './peer-configs.ts';
+import { startServer } from './servers.ts';
+
+const BACKEND = fileURLToPath(new URL('../load/backend.ts', import.meta.url));
+
+/** Files that nginx serves below /flaky/, in bytes: they have no blocks on the disk. */
+const FILES = { '1m': 1_000_000, '256m': 256_000_000 };
+
+/** The port for each shape; nobody listens where the program is not installed, and rows say what they need. */
+export type Upstreams = Readonly<Record<Shape, number>>;
+
+export async function startBackends(folder: string): Promise<Upstreams> {
+  for (const [name, bytes] of Object.entries(FILES)) {
+    await writeFile(join(folder, name), '');
+    await truncate(join(folder, name), bytes);
+  }
+  const [plain = 0, h2 = 0, tls = 0, grpc = 0] = await freePorts(4);
+  await startWeb(folder, plain, h2, tls);
+  await startCalls(folder, grpc);
+  return { h1: plain, h2, grpc, mtls: plain, 'mtls-both': tls, tcp: plain };
+}
+
+/** nginx answers from memory; without it a process of our own answers HTTP/1.1 alone. */
+async function startWeb(folder: string, plain: number, h2: number, tls: number): Promise<void> {
+  const nginx = findProgram('nginx');
+  if (nginx === undefined) {
+    await startServer('backend', process.execPath, [BACKEND, String(plain)], plain);
+    return;
+  }
+  const ports = new Map([['18021', plain], ['18022', h2], ['18023', tls]]);
+  const config = await fillIn('backend.conf', 'backend', folder, (text) =>
+    text.replaceAll(/\b1802[1-3]\b/g, (port) => String(ports.get(port))));
+  await startServer('backend', nginx, ['-c', config, '-g', 'daemon off;'], plain);
+}
+
+/** nghttpd answers a POST with a message and trailers. */
+async function startCalls(folder: string, port: number): Promise<void> {
+  const nghttpd = findProgram('nghttpd');
+  if (nghttpd === undefined) return;
+  const root = join(folder, 'grpc');
+  const types = join(folder, 'mime.types');
+  await mkdir(dirname(join(root, GRPC_PATH)), { recursive: true });
+  await writeFile(join(root, GRPC_PATH), grpcMessage('world'));
+  await writeFile(types, 'application/grpc grpc\n');
+  const flags = ['--no-tls', '-a', '127.0.0.1', '-d', root, '--mime-types-file', types, '--trailer', 'grpc-status: 0'];
+  await startServer('nghttpd', nghttpd, [...flags, String(port)], port);
+}

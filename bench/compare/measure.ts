@@ -1,0 +1,124 @@
+// One row of the comparison: its proxies side by side under the same load, in interleaved rounds.
+import { rm } from 'node:fs/promises';
+import { findProgram } from '../../test/harness/peers.ts';
+import type { Upstreams } from './backends.ts';
+import { accessLogOf } from './bootstrap.ts';
+import type { Shape } from './bootstrap.ts';
+import { cpuNs, familyOf, median, rssBytes } from './cpu.ts';
+import { startPeer } from './peers.ts';
+import type { Peer, PeerName } from './peers.ts';
+import type { Scenario } from './scenarios.ts';
+
+/** What a row says of a proxy. */
+export interface Figures {
+  /** CPU us per request or CPU s per GB; undefined in rows of memory. */
+  readonly cpu: number | undefined;
+  /** Requests/s or GB/s. */
+  readonly rate: number | undefined;
+  readonly p50Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  readonly rssMb: number;
+  readonly errors: number;
+  /** To Envoy in the same run; undefined without Envoy. */
+  readonly ratio: number | undefined;
+}
+
+export interface Row {
+  readonly id: string;
+  readonly title: string;
+  readonly per: 'request' | 'GB' | 'memory';
+  readonly figures: ReadonlyMap<PeerName, Figures>;
+}
+
+export interface Run {
+  readonly peers: readonly PeerName[];
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly folder: string;
+  readonly upstreams: Upstreams;
+  /** Progress, a line each. */
+  say(line: string): void;
+  /** What the table lacks, and why. */
+  leaveOut(line: string): void;
+}
+
+type Sample = { readonly [Key in keyof Omit<Figures, 'ratio'>]: number };
+
+const WARM_UP_SECONDS_MIN = 2;
+
+/** Undefined when a program is missing that the row needs, or the load fails. */
+export async function measureRow(scenario: Scenario, run: Run): Promise<Row | undefined> {
+  const { id, title, per } = scenario;
+  const missing = scenario.needs.find((name) => findProgram(name) === undefined);
+  if (missing !== undefined) {
+    run.leaveOut(`${id}: ${missing} is not installed`);
+    return undefined;
+  }
+  const peers = await startPeers(id, scenario.shape, run.peers, run);
+  try {
+    return { id, title, per, figures: await figuresOf(scenario, run, peers) };
+  } catch (cause) {
+    run.leaveOut(`${id}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return undefined;
+  } finally {
+    await stopPeers(peers, run);
+  }
+}
+
+/** Those that can do it; who is left out is said. */
+export async function startPeers(id: string, shape: Shape, names: readonly PeerName[], run: Run): Promise<Peer[]> {
+  const peers: Peer[] = [];
+  for (const name of names) {
+    const peer = await startPeer(name, shape, run.upstreams[shape], run.folder);
+    if (typeof peer === 'string') run.leaveOut(`${id}, ${name}: it ${peer}`);
+    else peers.push(peer);
+  }
+  return peers;
+}
+
+/** Their access logs are gone too: a run writes gigabytes. */
+export async function stopPeers(peers: readonly Peer[], { folder }: Run): Promise<void> {
+  await Promise.all(peers.map((peer) => peer.stop()));
+  await Promise.all(peers.map(({ name }) => rm(accessLogOf(name, folder), { force: true })));
+}
+
+async function figuresOf(scenario: Scenario, run: Run, peers: readonly Peer[]): Promise<Map<PeerName, Figures>> {
+  const samples = new Map<PeerName, Sample[]>(peers.map(({ name }) => [name, []]));
+  // Not counted: a runtime compiles what is hot in the first seconds.
+  const warmUp = { ...run, seconds: Math.max(run.seconds, WARM_UP_SECONDS_MIN) };
+  for (const peer of peers) await sampleOf(scenario, warmUp, peer);
+  for (let round = 0; round < run.rounds; round++) {
+    for (const peer of peers) samples.get(peer.name)!.push(await sampleOf(scenario, run, peer));
+  }
+  const base = samples.get('envoy');
+  const figures = new Map([...samples].map(([name, list]) => [name, middle(list, base)]));
+  const costs = [...figures].map(([name, { cpu = 0 }]) => `${name} ${cpu.toFixed(2)}`);
+  run.say(`${scenario.id}: ${costs.join(', ')}`);
+  return figures;
+}
+
+async function sampleOf({ per, load }: Scenario, { seconds, folder }: Run, { port, pid }: Peer): Promise<Sample> {
+  const family = familyOf(pid);
+  const cpu = (): number => family.reduce((sum, id) => sum + Number(cpuNs(id)), 0);
+  let before = cpu();
+  const begin = (): void => void (before = cpu());
+  const { requests, bytes, requestsPerSecond, p50Ms, p99Ms, errors } = await load({ port, seconds, folder, begin });
+  const usedNs = cpu() - before;
+  const rssMb = family.reduce((sum, id) => sum + rssBytes(id), 0) / 1_048_576;
+  const gigabytes = bytes / 1e9;
+  return {
+    cpu: per === 'GB' ? usedNs / 1e9 / gigabytes : usedNs / 1000 / Math.max(1, requests),
+    rate: per === 'GB' ? gigabytes / seconds : requestsPerSecond, p50Ms, p99Ms, rssMb, errors,
+  };
+}
+
+/** Medians; the ratio is the median of each round's, since a busy moment slows all of one round. */
+function middle(samples: readonly Sample[], base: readonly Sample[] | undefined): Figures {
+  const of = (pick: (sample: Sample) => number): number => median(samples.map(pick));
+  return {
+    cpu: of((s) => s.cpu), rate: of((s) => s.rate), p50Ms: of((s) => s.p50Ms),
+    p99Ms: of((s) => s.p99Ms), rssMb: of((s) => s.rssMb),
+    errors: samples.reduce((sum, s) => sum + s.errors, 0),
+    ratio: base && median(samples.map((s, round) => s.cpu / base[round]!.cpu)),
+  };
+}
