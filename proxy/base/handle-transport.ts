@@ -2,13 +2,16 @@
 // connects, ends, closes and reports errors.
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
+import { READ_BYTES, endLending, giveReadBuffer, keep, lend, takeReadBuffer } from './lent-buffer.ts';
 import type { SocketSide } from './node-error.ts';
 import { SocketLife, WRITE_HIGH_BYTES } from './socket-life.ts';
 import type { StreamHandle, WriteRequest } from './stream-handle.ts';
 import { endWasRead, lastReadBytes, lastWriteWaits, reuse, setLastReadBytes, writeRequest } from './stream-handle.ts';
 
 /** Every connection of the worker reads into it, and what was read is copied out at once, at its true size. */
-const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
+const READ_BUFFER = Buffer.allocUnsafeSlow(READ_BYTES);
+/** A read of so much is one of many. */
+const GROW_BYTES = READ_BYTES / 2;
 
 export class HandleTransport extends SocketLife {
   readonly #handle: StreamHandle;
@@ -20,7 +23,9 @@ export class HandleTransport extends SocketLife {
   /** TLS gives all records of one read, whether it is paused meanwhile or not: they wait here, then the end. */
   #kept: Buffer[] | undefined = undefined;
   #keptEnd = 0;
-  #endOrError: (this: StreamHandle, buffer: undefined) => void;
+  #endOrError: StreamHandle['onread'];
+  /** A connection that reads much has a buffer of its own, which is lent; others share one and get copies. */
+  #own: Buffer | undefined = undefined;
   /** Writes that the kernel hasn't taken whole. */
   #waiting = 0;
   /** TLS: a handle takes one write at a time, and its end only after the last. What comes meanwhile is held. */
@@ -94,18 +99,39 @@ export class HandleTransport extends SocketLife {
     handle.useUserBuffer(READ_BUFFER);
     handle.onread = () => {
       const length = lastReadBytes();
-      if (length <= 0) {
-        this.#takeEnd(length);
-        return;
-      }
-      const chunk = Buffer.allocUnsafe(length);
-      READ_BUFFER.copy(chunk, 0, 0, length);
-      if (this.#paused) (this.#kept ??= []).push(chunk);
-      else this.handler!.onData(chunk);
+      if (length > 0) return this.#own === undefined ? this.#readShared(length) : this.#readOwn(this.#own, length);
+      this.#takeEnd(length);
+      return undefined;
     };
     this.#readEnded = endWasRead(this.socket);
     this.#early = this.#readEnded || this.socket.readableLength > 0;
     this.#start();
+  }
+
+  #readShared(length: number): Buffer | undefined {
+    const chunk = Buffer.allocUnsafe(length);
+    READ_BUFFER.copy(chunk, 0, 0, length);
+    this.#deliver(chunk);
+    // A connection that was paused by this has no use for more.
+    if (length < GROW_BYTES || this.#paused) return undefined;
+    this.#own = takeReadBuffer();
+    return this.#own;
+  }
+
+  /** Back to the shared one when the buffer is kept, which is when the other side is slow, or when little comes. */
+  #readOwn(own: Buffer, length: number): Buffer | undefined {
+    const lending = this.handler!.borrows === true && lend(own);
+    this.#deliver(own.subarray(0, length));
+    const free = lending && !endLending();
+    if (free && length >= GROW_BYTES) return undefined;
+    this.#own = undefined;
+    if (free) giveReadBuffer(own);
+    return READ_BUFFER;
+  }
+
+  #deliver(chunk: Buffer): void {
+    if (this.#paused) (this.#kept ??= []).push(keep(chunk));
+    else this.handler!.onData(chunk);
   }
 
   #start(): void {
@@ -153,6 +179,8 @@ export class HandleTransport extends SocketLife {
       reuse(request);
       return true;
     }
+    // TLS has taken a copy; the kernel will read the rest where it is.
+    if (!this.#oneAtATime) keepAll(bytes);
     request.owner = this;
     request.bytes = bytes;
     request.oncomplete = onComplete;
@@ -166,7 +194,7 @@ export class HandleTransport extends SocketLife {
   }
 
   #hold(data: string | Buffer, encoding: string): boolean {
-    if (data.length > 0) (this.#held ??= []).push(data, encoding);
+    if (data.length > 0) (this.#held ??= []).push(typeof data === 'string' ? data : keep(data), encoding);
     this.#heldBytes += data.length;
     return this.#room();
   }
@@ -197,6 +225,11 @@ export class HandleTransport extends SocketLife {
     if (this.#ending && !super.finished) this.socket.end();
     this.flushed();
   }
+}
+
+function keepAll(bytes: unknown): void {
+  if (Buffer.isBuffer(bytes)) keep(bytes);
+  else if (Array.isArray(bytes)) for (const part of bytes) if (Buffer.isBuffer(part)) keep(part);
 }
 
 function onComplete(this: WriteRequest, status: number): void {

@@ -7,6 +7,7 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import { serverLeaf, testRoot } from '../../test/harness/certificates.ts';
 import type { ProxyError } from './error.ts';
 import { HandleTransport } from './handle-transport.ts';
+import { keep } from './lent-buffer.ts';
 import { WRITE_HIGH_BYTES } from './socket-life.ts';
 import { openTransport } from './socket-transport.ts';
 import { StreamTransport } from './stream-transport.ts';
@@ -217,6 +218,36 @@ function testTransport(name: string, open: (socket: Socket) => Transport, secure
     ends.peer.end(Buffer.alloc(whole, 120));
     await done;
     assert.equal(bytes, whole);
+  });
+
+  check('bytes that pass on are lent, those that wait are kept: none changes (slow raw reader)', async () => {
+    using from = await pair(open, secure);
+    using to = await pair(open, secure);
+    const whole = Buffer.alloc(24 * 1024 * 1024);
+    for (let at = 0; at < whole.length; at += 4) whole.writeUInt32LE((at * 2_654_435_761) >>> 0, at);
+    const keepers: Buffer[] = [];
+    to.transport.attach({
+      onData: () => {}, onEnd: () => {}, onDrain: () => from.transport.resume(), onClose: () => {},
+    });
+    let bytes = 0;
+    from.transport.attach({
+      borrows: true,
+      onData: (chunk) => {
+        if (bytes < whole.length / 4) keepers.push(keep(chunk));
+        bytes += chunk.length;
+        if (!to.transport.write(chunk)) from.transport.pause();
+      },
+      onEnd: () => to.transport.end(), onDrain: () => {}, onClose: () => {},
+    });
+    from.peer.end(whole);
+    const received: Buffer[] = [];
+    for await (const chunk of to.peer) {
+      received.push(chunk as Buffer);
+      if (received.length % 16 === 0) for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    }
+    assert.ok(Buffer.concat(received).equals(whole), 'the bytes have changed');
+    const kept = Buffer.concat(keepers);
+    assert.ok(kept.equals(whole.subarray(0, kept.length)), 'kept bytes have changed');
   });
 
   check('what was read stays as it is when more is read', async () => {

@@ -5,7 +5,8 @@ import type { Socket } from 'node:net';
 /** The handle of a TCP, unix or TLS socket (StreamBase). Methods return 0 or a negative system error number. */
 export interface StreamHandle {
   /** Told of every read; what it needs is in the state that `lastReadBytes` reads. */
-  onread: (this: StreamHandle, buffer: undefined) => void;
+  /** What it returns is where the next read goes. */
+  onread: (this: StreamHandle, buffer: undefined) => Buffer | undefined;
   reading: boolean;
   /** Bytes that the kernel hasn't taken yet. */
   readonly writeQueueSize: number;

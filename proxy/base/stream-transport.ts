@@ -1,5 +1,6 @@
 // The transport over a socket's public stream, for a runtime whose handles aren't as expected.
 import type { Socket } from 'node:net';
+import { keep } from './lent-buffer.ts';
 import type { SocketSide } from './node-error.ts';
 import { SocketLife, WRITE_HIGH_BYTES } from './socket-life.ts';
 
@@ -25,6 +26,7 @@ export class StreamTransport extends SocketLife {
   write(chunk: Buffer): boolean {
     const { socket } = this;
     if (this.finished) return true;
+    keep(chunk);
     if (socket.writableLength > 0 || chunk.length >= WRITE_HIGH_BYTES) socket.write(chunk, this.#onFlushed);
     else socket.write(chunk);
     return this.#room();
@@ -35,7 +37,7 @@ export class StreamTransport extends SocketLife {
     if (this.finished) return true;
     socket.cork();
     if (before !== '') socket.write(before, 'latin1');
-    socket.write(chunk, after === '' ? this.#onFlushed : undefined);
+    socket.write(keep(chunk), after === '' ? this.#onFlushed : undefined);
     if (after !== '') socket.write(after, 'latin1', this.#onFlushed);
     socket.uncork();
     return this.#room();

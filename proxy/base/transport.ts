@@ -4,6 +4,8 @@ import type { ProxyError } from './error.ts';
 
 /** What the owner of a connection is told. After onClose nothing more is called. */
 export interface TransportHandler {
+  /** Bytes that it holds after `onData` it takes by `keep` (lent-buffer.ts). Otherwise every chunk is its own. */
+  readonly borrows?: boolean;
   onData(chunk: Buffer): void;
   /** The peer has finished sending (half-close). */
   onEnd(): void;

@@ -4,6 +4,8 @@ import { CidrRange } from './address.ts';
 import { ConfigSource } from './config-source.ts';
 import { Cors } from './cors.ts';
 import { HTTPFault } from './fault.ts';
+import { GrpcStats } from './grpc-stats.ts';
+import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
 import { IstioStats } from './istio-stats.ts';
 import { Percent } from './percent.ts';
@@ -17,18 +19,13 @@ import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
-const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, IstioStats] as const;
-
-/** Filters without which nothing but figures is lost. */
-const IGNORED_FILTERS = {
-  'envoy.extensions.filters.http.grpc_stats.v3.FilterConfig': 'gRPC figures are not kept',
-};
+const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, GrpcWeb, GrpcStats, IstioStats] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 
 export const HttpFilter = message(`${HCM}.HttpFilter`, {
   name: required(string({ minLength: 1 }), 'Name by which typed_per_filter_config finds it.'),
-  typedConfig: required(any('HTTP filter', HTTP_FILTERS, IGNORED_FILTERS), 'Which filter, and its configuration.'),
+  typedConfig: required(any('HTTP filter', HTTP_FILTERS), 'Which filter, and its configuration.'),
   disabled: optional(bool(), 'Off, unless a route configures it. Default false.'),
 }, {
   refused: { 'filters come with their chain': ['config_discovery'] },

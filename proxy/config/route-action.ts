@@ -57,10 +57,12 @@ export const RouteUpgrade = message('envoy.config.route.v3.RouteAction.UpgradeCo
 export interface RouteUpgrade extends Static<typeof RouteUpgrade> {}
 
 export const MaxStreamDuration = message('envoy.config.route.v3.RouteAction.MaxStreamDuration', {
-  maxStreamDuration: optional(duration(), 'The request is ended after this, whatever it does; 0s is never.'),
-}, {
-  warned: { 'grpc-timeout of clients is passed on and not enforced': ['grpc_timeout_header_max',
-    'grpc_timeout_header_offset'] },
+  maxStreamDuration: optional(duration(), 'The request is ended after this, whatever it does; 0s is never. '
+    + 'Default the connection manager\'s.'),
+  grpcTimeoutHeaderMax: optional(duration(), 'grpc-timeout of a request stands for it, up to this; 0s is no limit. '
+    + 'Default: the header is not read.'),
+  grpcTimeoutHeaderOffset: optional(duration(), 'Taken off grpc-timeout, so that the client hears of its end; what is '
+    + 'left of it may be nothing.'),
 });
 export interface MaxStreamDuration extends Static<typeof MaxStreamDuration> {}
 
@@ -95,7 +97,11 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
     enumeration(['DEFAULT'], { refused: { HIGH: 'there is one priority of requests' } }), 'Default DEFAULT.',
   ),
   upgradeConfigs: optional(list(RouteUpgrade), 'Upgrades that are allowed or refused here.'),
-  maxStreamDuration: optional(MaxStreamDuration, 'Default the connection manager\'s.'),
+  maxStreamDuration: optional(MaxStreamDuration, 'Time until the request is ended. Where it is given, empty too, '
+    + 'timeout and max_grpc_timeout do not hold, as in Envoy. Default the connection manager\'s.'),
+  maxGrpcTimeout: optional(duration(), 'gRPC requests have their grpc-timeout for timeout, up to this; 0s is without '
+    + 'limit. Old: see max_stream_duration.'),
+  grpcTimeoutOffset: optional(duration(), 'Taken off grpc-timeout where it is longer.'),
 }, {
   refused: {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
@@ -106,7 +112,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
     'requests are not hedged': ['hedge_policy'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
-    'grpc-timeout is not read': ['max_grpc_timeout', 'grpc_timeout_offset'],
   },
   warned: {
     'idle_timeout covers it': ['flush_timeout'],

@@ -22,6 +22,8 @@ export const RBAC_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.
 export const FAULT_TYPE = `${PREFIX}envoy.extensions.filters.http.fault.v3.HTTPFault`;
 export const CORS_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.Cors`;
 export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.CorsPolicy`;
+export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
+export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;
 
 /** Transport sockets. */

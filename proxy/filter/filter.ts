@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
+import type { ServerStream } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
@@ -50,6 +51,12 @@ export interface FilterStream {
   sendLocalReply(reply: LocalReply): void;
   /** As sendLocalReply, with status, flag and body from the table in http/local-reply.ts. */
   failStream(error: ProxyError): void;
+  /**
+   * Puts a translation between this stream's responses and its codec, while the request's head is looked at: a later
+   * filter's comes before an earlier one's, and all come after the response hooks. Replies of our own are made for it
+   * as text, whatever the request's type has become.
+   */
+  translateResponse(translation: (codec: ServerStream) => ServerStream): void;
   /** Forgets the route after a filter changed what it matches on; the next `route` matches anew. */
   clearRouteCache(): void;
 }
@@ -86,7 +93,8 @@ export interface HttpFilter {
   /** Place in the chain; set by the chain when it is folded. */
   index: number;
   onRequestHead?(stream: FilterStream, endStream: boolean): Verdict;
-  onRequestData?(stream: FilterStream, chunk: Buffer, endStream: boolean): BodyVerdict;
+  /** A buffer goes on in the chunk's place; an empty one that ends nothing does not go on. */
+  onRequestData?(stream: FilterStream, chunk: Buffer, endStream: boolean): BodyVerdict | Buffer;
   onRequestTrailers?(stream: FilterStream, trailers: Headers): BodyVerdict;
   /** Response hooks run in reverse order and may change the head; they cannot pause. */
   onResponseHead?(stream: FilterStream, head: ResponseHead, endStream: boolean): void;

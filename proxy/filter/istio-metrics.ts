@@ -2,7 +2,7 @@
 import { ConfigError } from '../base/error.ts';
 import type { IstioStats } from '../config/istio-stats.ts';
 import { labelledName } from '../telemetry/stat-name.ts';
-import type { Counter, Histogram, Stats } from '../telemetry/stats.ts';
+import type { Counter, Histogram, StatName, Stats } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 
 export type Label = readonly [name: string, value: string];
@@ -13,13 +13,14 @@ const FAMILIES = {
   request_duration_milliseconds: 'istio_request_duration_milliseconds',
   request_bytes: 'istio_request_bytes',
   response_bytes: 'istio_response_bytes',
+  request_messages_total: 'istio_request_messages_total',
+  response_messages_total: 'istio_response_messages_total',
 } as const;
 type Metric = keyof typeof FAMILIES;
 
 /** Istio's other metrics, which are not kept: to drop them or their labels asks for nothing. */
 const ABSENT: ReadonlySet<string> = new Set([
   'tcp_sent_bytes_total', 'tcp_received_bytes_total', 'tcp_connections_opened_total', 'tcp_connections_closed_total',
-  'request_messages_total', 'response_messages_total',
 ]);
 
 const METRICS = Object.keys(FAMILIES) as Metric[];
@@ -35,15 +36,18 @@ export class IstioSeries {
   readonly #durationMs: Histogram | undefined;
   readonly #requestBytes: Histogram | undefined;
   readonly #responseBytes: Histogram | undefined;
+  /** Of gRPC calls. */
+  readonly #requestMessages: Counter | undefined;
+  readonly #responseMessages: Counter | undefined;
 
-  constructor(
-    requests: Counter | undefined, durationMs: Histogram | undefined, requestBytes: Histogram | undefined,
-    responseBytes: Histogram | undefined,
-  ) {
-    this.#requests = requests;
-    this.#durationMs = durationMs;
-    this.#requestBytes = requestBytes;
-    this.#responseBytes = responseBytes;
+  constructor(counter: (metric: Metric) => Counter | undefined, histogram: (metric: Metric) => Histogram | undefined,
+    grpc: boolean) {
+    this.#requests = counter('requests_total');
+    this.#durationMs = histogram('request_duration_milliseconds');
+    this.#requestBytes = histogram('request_bytes');
+    this.#responseBytes = histogram('response_bytes');
+    this.#requestMessages = grpc ? counter('request_messages_total') : undefined;
+    this.#responseMessages = grpc ? counter('response_messages_total') : undefined;
   }
 
   record(info: StreamInfo): void {
@@ -51,6 +55,9 @@ export class IstioSeries {
     this.#durationMs?.record(info.endMs - info.startMs);
     this.#requestBytes?.record(info.bytesReceived);
     this.#responseBytes?.record(info.bytesSent);
+    if (info.grpcMessages === undefined) return;
+    this.#requestMessages?.add(info.grpcMessages.requests);
+    this.#responseMessages?.add(info.grpcMessages.responses);
   }
 }
 
@@ -69,15 +76,21 @@ export class IstioMetrics {
     }
   }
 
-  series(labels: readonly Label[]): IstioSeries {
-    const histogram = (metric: Metric): Histogram | undefined => {
+  /** `grpc`: messages are counted too, where the filter grpc_stats tells them (emit_filter_state). */
+  series(labels: readonly Label[], grpc: boolean): IstioSeries {
+    const nameOf = (metric: Metric): StatName | undefined => {
       const kept = this.#labelsOf(metric, labels);
-      return kept === undefined ? undefined : this.#stats.histogram(labelledName(FAMILIES[metric], kept));
+      return kept === undefined ? undefined : labelledName(FAMILIES[metric], kept);
     };
-    const counted = this.#labelsOf('requests_total', labels);
-    const requests = counted && this.#stats.counter(labelledName(FAMILIES.requests_total, counted));
-    const durationMs = histogram('request_duration_milliseconds');
-    return new IstioSeries(requests, durationMs, histogram('request_bytes'), histogram('response_bytes'));
+    const counter = (metric: Metric): Counter | undefined => {
+      const name = nameOf(metric);
+      return name === undefined ? undefined : this.#stats.counter(name);
+    };
+    const histogram = (metric: Metric): Histogram | undefined => {
+      const name = nameOf(metric);
+      return name === undefined ? undefined : this.#stats.histogram(name);
+    };
+    return new IstioSeries(counter, histogram, grpc);
   }
 
   #labelsOf(metric: Metric, labels: readonly Label[]): readonly Label[] | undefined {

@@ -120,6 +120,30 @@ test('answers are told apart by code, flags and gRPC status', () => {
   ]);
 });
 
+test('gRPC messages are counted as the filter grpc_stats tells them', () => {
+  const set = bench(true);
+  const call = (grpc: string | undefined, requests: number, responses: number): void => {
+    const info = sampleStream();
+    const type = grpc === undefined ? 'text/plain' : 'application/grpc';
+    info.request = sampleRequest({ headers: headersOf(['content-type', type]) });
+    info.responseTrailers = headersOf(['grpc-status', grpc ?? '0']);
+    info.grpcMessages = { requests, responses };
+    complete(set, info);
+  };
+  call('0', 1, 7);
+  call('0', 2, 3);
+  call('zz', 1, 0);
+  call(undefined, 5, 5);
+  assert.deepEqual([...figures(set, 'istio_request_messages_total', 'grpc_response_status')], [['0', 3], ['-1', 1]]);
+  assert.deepEqual([...figures(set, 'istio_response_messages_total', 'grpc_response_status')], [['0', 10], ['-1', 0]]);
+  const untold = bench(true, { metrics: [{ name: 'request_messages_total', drop: true }] });
+  const info = sampleStream();
+  info.request = sampleRequest({ headers: headersOf(['content-type', 'application/grpc']) });
+  complete(untold, info);
+  assert.equal(figures(untold, 'istio_request_messages_total').size, 0);
+  assert.deepEqual([...figures(untold, 'istio_response_messages_total')], [['', 0]]);
+});
+
 test('destinations: subsets, other hosts, other cluster names, none', () => {
   const set = bench(true);
   for (const name of ['outbound|443||api.example.com', 'PassthroughCluster', 'inbound|9080||', '']) {

@@ -1,6 +1,6 @@
 // Istio's standard metrics (filter istio.stats): requests, durations and sizes with the labels of both workloads.
 import type { IstioStats } from '../config/istio-stats.ts';
-import { grpcStatus, isGrpc } from '../telemetry/format-header-operator.ts';
+import { grpcStatus, isGrpc } from '../telemetry/grpc-status.ts';
 import { flagsText } from '../telemetry/response-flag.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
@@ -128,7 +128,7 @@ class Pair implements PairIdentity {
   }
 
   #flagged(info: StreamInfo, grpc: boolean): IstioSeries {
-    const status = grpc ? Math.min(grpcStatus(info) ?? 31, 31) + 1 : 0;
+    const status = grpc ? bounded(grpcStatus(info)) : 0;
     const key = (info.flags * 64 + status) * 1024 + info.status;
     let series = this.#byAnswer.get(key);
     if (series === undefined) {
@@ -140,15 +140,21 @@ class Pair implements PairIdentity {
 
   #series(info: StreamInfo, grpc: boolean): IstioSeries {
     if (this.#count >= ANSWERS_MAX) {
-      this.#other ??= this.#metrics.series([...this.#labels, ...answerLabels(grpc, OTHER, '', OTHER)]);
+      this.#other ??= this.#metrics.series([...this.#labels, ...answerLabels(grpc, OTHER, '', OTHER)], true);
       return this.#other;
     }
     this.#count++;
     const status = grpc ? grpcStatus(info) : undefined;
     const grpcCode = status === undefined ? '' : String(status);
     const answer = answerLabels(grpc, String(info.status), grpcCode, flagsText(info.flags));
-    return this.#metrics.series([...this.#labels, ...answer]);
+    return this.#metrics.series([...this.#labels, ...answer], grpc);
   }
+}
+
+/** A number from 1 to 34 for a gRPC status that the server chose: those that are unusual share one, as none does. */
+function bounded(status: number | undefined): number {
+  if (status === undefined) return 34;
+  return status < 0 ? 33 : Math.min(status, 31) + 1;
 }
 
 function answerLabels(grpc: boolean, code: string, grpcCode: string, flags: string): Label[] {

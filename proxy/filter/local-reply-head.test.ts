@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { headersOf, sampleRequest } from '../../test/harness/stream-sample.ts';
+import { LENGTH_UNKNOWN } from '../http/message.ts';
 import type { LocalReply } from './filter.ts';
 import { replyTo } from './local-reply-head.ts';
 
@@ -19,20 +20,28 @@ test('text has its type and length; without body there is no type', () => {
   assert.equal(head.contentLength, 19);
   assert.deepEqual(head.headers.fields, ['content-type', 'text/plain', 'x-a', '1']);
   const empty = replyTo(undefined, { ...DENIED, body: '' });
-  assert.deepEqual(empty.head.headers.fields, []);
+  assert.deepEqual([empty.head.headers.fields, empty.head.contentLength], [[], LENGTH_UNKNOWN]);
   assert.equal(empty.body, undefined);
 });
 
 test('HEAD gets the head of what GET would get', () => {
-  const { head, body } = replyTo(sampleRequest({ method: 'HEAD' }), DENIED);
+  const request = sampleRequest({ method: 'HEAD' });
+  const { head, body } = replyTo(request, DENIED);
   assert.equal(head.contentLength, 19);
   assert.equal(body, undefined);
+  assert.equal(replyTo(request, { ...DENIED, body: '' }).head.contentLength, 0);
+});
+
+test('a request that a filter made gRPC is answered in text, which the filter makes gRPC-Web', () => {
+  const { head, body } = replyTo(GRPC, DENIED, true);
+  assert.equal(`${head.status} ${String(body)}`, '403 RBAC: access denied');
+  assert.equal(head.headers.get('grpc-status'), undefined);
 });
 
 test('gRPC clients get 200 and the status that the HTTP status stands for, or the one that was meant', () => {
   const { head, body } = replyTo(GRPC, DENIED);
   assert.equal(head.status, 200);
-  assert.equal(head.contentLength, 0);
+  assert.equal(head.contentLength, LENGTH_UNKNOWN, 'HTTP/2 says no length of what is not there');
   assert.equal(body, undefined);
   assert.deepEqual(head.headers.fields,
     ['content-type', 'application/grpc', 'grpc-status', '7', 'grpc-message', 'RBAC: access denied']);

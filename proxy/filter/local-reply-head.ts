@@ -1,6 +1,6 @@
 // A reply that the proxy makes itself, as a message: text, or to gRPC requests a status without body.
 import { ResponseHead } from '../http/message.ts';
-import { grpcStatusOfHttp, isGrpc } from '../telemetry/format-header-operator.ts';
+import { GRPC_TYPE, grpcStatusOfHttp, isGrpc } from '../telemetry/grpc-status.ts';
 import type { RequestView } from '../telemetry/stream-info.ts';
 import type { LocalReply } from './filter.ts';
 
@@ -10,15 +10,19 @@ export interface ReplyMessage {
   readonly body: Buffer | undefined;
 }
 
-export function replyTo(request: RequestView | undefined, reply: LocalReply): ReplyMessage {
-  if (isGrpc(request)) return { head: grpcReplyHead(reply), body: undefined };
-  const bodiless = reply.body === '' || request?.method === 'HEAD';
-  return { head: textReplyHead(reply), body: bodiless ? undefined : Buffer.from(reply.body, 'latin1') };
+/** `translated`: what became a gRPC request was none, and its answer will be translated back. */
+export function replyTo(request: RequestView | undefined, reply: LocalReply, translated = false): ReplyMessage {
+  if (!translated && isGrpc(request)) return { head: grpcReplyHead(reply), body: undefined };
+  const isHead = request?.method === 'HEAD';
+  const body = reply.body === '' || isHead ? undefined : Buffer.from(reply.body, 'latin1');
+  const head = textReplyHead(reply);
+  if (body !== undefined || isHead) head.contentLength = reply.body.length;
+  return { head, body };
 }
 
+/** A head that is all says its length where its protocol wants that said. */
 function textReplyHead(reply: LocalReply): ResponseHead {
   const head = new ResponseHead(reply.status);
-  head.contentLength = reply.body.length;
   if (reply.body !== '') head.headers.append('content-type', 'text/plain');
   addHeaders(head, reply);
   return head;
@@ -27,8 +31,7 @@ function textReplyHead(reply: LocalReply): ResponseHead {
 /** The reply in gRPC's Trailers-Only form: HTTP status 200, the body as grpc-message. */
 function grpcReplyHead(reply: LocalReply): ResponseHead {
   const head = new ResponseHead(200);
-  head.contentLength = 0;
-  head.headers.append('content-type', 'application/grpc');
+  head.headers.append('content-type', GRPC_TYPE);
   head.headers.append('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
   if (reply.body !== '') head.headers.append('grpc-message', percentEncoded(reply.body));
   addHeaders(head, reply);
@@ -40,7 +43,7 @@ function addHeaders(head: ResponseHead, reply: LocalReply): void {
 }
 
 /** gRPC's encoding of Status-Message: printable ASCII but `%` stays, every other byte becomes `%XX`. */
-function percentEncoded(text: string): string {
+export function percentEncoded(text: string): string {
   let out = '';
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

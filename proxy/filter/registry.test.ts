@@ -7,7 +7,8 @@ import { SeededRandom } from '../base/random.ts';
 import type { HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import type { RBAC } from '../config/rbac.ts';
 import {
-  CORS_POLICY_TYPE, CORS_TYPE, FAULT_TYPE, ISTIO_STATS_TYPE, RBAC_PER_ROUTE_TYPE, RBAC_TYPE, ROUTER_TYPE,
+  CORS_POLICY_TYPE, CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, RBAC_PER_ROUTE_TYPE,
+  RBAC_TYPE, ROUTER_TYPE,
 } from '../config/type-url.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import { FilterChain } from './chain.ts';
@@ -34,10 +35,11 @@ test('filters come in the order of the configuration, under their configured nam
   const filters = await registry().compile([
     { name: 'r1', typedConfig: DENY_ALL }, { name: 'f', typedConfig: { '@type': FAULT_TYPE } },
     { name: 'c', typedConfig: { '@type': CORS_TYPE } },
+    { name: 'w', typedConfig: { '@type': GRPC_WEB_TYPE } }, { name: 'g', typedConfig: { '@type': GRPC_STATS_TYPE } },
     { name: 'istio.stats', typedConfig: { '@type': ISTIO_STATS_TYPE } },
     ROUTER,
   ], 'p', 'OUTBOUND');
-  assert.deepEqual(filters.map(({ name }) => name), ['r1', 'f', 'c', 'istio.stats', 'router']);
+  assert.deepEqual(filters.map(({ name }) => name), ['r1', 'f', 'c', 'w', 'g', 'istio.stats', 'router']);
 });
 
 test('stats are named after the connection manager', async () => {
@@ -68,9 +70,10 @@ function perRoute(name: string, config: { readonly '@type': string; readonly rba
   return registry().compileFilterConfig(name, config, 'typedPerFilterConfig', undefined);
 }
 
-test('disabled metrics are left out; a disabled router is refused', async () => {
-  const off: HttpFilterConfig = { name: 'istio.stats', typedConfig: { '@type': ISTIO_STATS_TYPE }, disabled: true };
-  assert.equal((await registry().compile([off, ROUTER], 'p', undefined)).length, 1);
+test('disabled filters that routes say nothing to are left out; a disabled router is refused', async () => {
+  const off = ([ISTIO_STATS_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE] as const).map((type): HttpFilterConfig =>
+    ({ name: type, typedConfig: { '@type': type }, disabled: true }));
+  assert.equal((await registry().compile([...off, ROUTER], 'p', undefined)).length, 1);
   const place = /^ConfigError: httpFilters\[0\]\.disabled: the router/;
   await assert.rejects(compile([{ ...ROUTER, disabled: true }]), place);
 });

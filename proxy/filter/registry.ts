@@ -2,7 +2,9 @@
 import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
-import { CORS_TYPE, FAULT_TYPE, ISTIO_STATS_TYPE, RBAC_TYPE, ROUTER_TYPE } from '../config/type-url.ts';
+import {
+  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, RBAC_TYPE, ROUTER_TYPE,
+} from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
@@ -46,6 +48,14 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [CORS_TYPE]: async (name, _config, context) => {
     const { CorsFilter } = await import('./cors.ts');
     return new CorsFilter(name, context);
+  },
+  [GRPC_WEB_TYPE]: async (name, _config, context) => {
+    const { GrpcWebFilter } = await import('./grpc-web.ts');
+    return new GrpcWebFilter(name, context);
+  },
+  [GRPC_STATS_TYPE]: async (name, config, context) => {
+    const { GrpcStatsFilter } = await import('./grpc-stats.ts');
+    return new GrpcStatsFilter(name, config, context);
   },
   [ISTIO_STATS_TYPE]: async (_name, config, context, path) => {
     const { compileIstioStats } = await import('./istio-stats.ts');
@@ -97,6 +107,8 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
     case RBAC_TYPE: return { ...filter, typedConfig: bareRbac(typedConfig) };
     case FAULT_TYPE: return { ...filter, typedConfig: { '@type': FAULT_TYPE } };
     case CORS_TYPE: return filter;
+    case GRPC_WEB_TYPE:
+    case GRPC_STATS_TYPE:
     case ISTIO_STATS_TYPE: return undefined;
     default: throw new ConfigError(`${path}.disabled`, 'the router cannot be off: nothing would answer');
   }

@@ -1,4 +1,5 @@
 // Request bytes held while a filter waits, or kept for a retry: bounded, and given back in order.
+import { keep } from '../base/lent-buffer.ts';
 import type { Headers } from '../http/headers.ts';
 
 /** What was held: `ended` says that the last chunk ended the request. */
@@ -32,7 +33,7 @@ export class RequestBuffer {
 
   /** Takes the chunk in any case; false says that the limit is reached and reading should stop. */
   add(chunk: Buffer, ended: boolean): boolean {
-    (this.#chunks ??= []).push(chunk);
+    (this.#chunks ??= []).push(keep(chunk));
     this.#bytes += chunk.length;
     this.#ended ||= ended;
     return this.#bytes < this.#bytesMax;

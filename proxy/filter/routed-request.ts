@@ -3,10 +3,12 @@ import { ProxyError, messageOf } from '../base/error.ts';
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
-import type { ResponseHead } from '../http/message.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { RetryPolicy } from '../route/retry-policy.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
+import { setGrpcTimeout } from '../route/grpc-timeout.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
+import { grpcStatusOfText, httpStatusOfGrpc, isGrpc } from '../telemetry/grpc-status.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { RetryHosts, backoffMs } from '../upstream/retry.ts';
@@ -50,6 +52,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #backoffTimer: Timer | undefined = undefined;
   #tryIdleTimer: Timer | undefined = undefined;
   #responded = false;
+  /** When the request had come whole; -1 before. */
+  #sentMs = -1;
 
   constructor(stream: RoutedStream, routing: Routing) {
     this.#stream = stream;
@@ -61,11 +65,6 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   start(endStream: boolean): void {
-    const { quiet, plan } = this.#routing;
-    const expectedMs = expectedTimeoutMs(plan);
-    if (!quiet && expectedMs > 0) {
-      this.#stream.request.headers.set('x-envoy-expected-rq-timeout-ms', String(expectedMs));
-    }
     if (endStream) this.#startRouteTimer();
     this.#try(endStream);
   }
@@ -124,10 +123,20 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#touchTry();
   }
 
+  /** The head is the same object for all tries: what an earlier one was told is told anew. */
   #prepareHead(endpoint: Endpoint): void {
     const { request, info } = this.#stream;
+    this.#tellTimeout(request.headers);
     if (info.attempts === 1) this.#routing.action.rewrite?.(request, endpoint.hostname);
     if (this.#routing.route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
+  }
+
+  #tellTimeout(headers: Headers): void {
+    const { quiet, plan } = this.#routing;
+    const ms = expectedTimeoutMs(plan, this.#sentMs === -1 ? 0 : this.#stream.clock.nowMs() - this.#sentMs);
+    if (ms === 0) return;
+    if (!quiet) headers.set('x-envoy-expected-rq-timeout-ms', String(ms));
+    if (plan.tellsGrpcTimeout === true) setGrpcTimeout(headers, ms);
   }
 
   #noteEndpoint(endpoint: Endpoint): void {
@@ -149,6 +158,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   /** Envoy counts the route's timeout from the end of the request. */
   #startRouteTimer(): void {
     const { timeoutMs } = this.#routing.plan;
+    this.#sentMs = this.#stream.clock.nowMs();
     if (timeoutMs > 0) (this.#routeTimer ??= new Timer(this.#stream.timers, this, ROUTE_TIMER)).arm(timeoutMs);
   }
 
@@ -190,6 +200,9 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   #finishWith(error: ProxyError): void {
+    if (error.source === 'upstream' && error.cause !== undefined) {
+      this.#stream.info.upstreamFailure = messageOf(error.cause);
+    }
     if (this.#stream.responseStarted) {
       this.#stream.abortResponse(error);
       return;
@@ -197,9 +210,6 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#cluster.countResponse(
       error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout' ? 504 : 503, this.#elapsedMs(),
     );
-    if (error.source === 'upstream' && error.cause !== undefined) {
-      this.#stream.info.upstreamFailure = messageOf(error.cause);
-    }
     this.#stream.failStream(error);
   }
 
@@ -282,27 +292,28 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     if (attempt === undefined) return;
     this.#tryTimer?.cancel();
     this.#stream.info.upstreamFirstByteMs = this.#stream.clock.nowMs();
-    if (this.#retry?.retriesResponse(head) === true) {
+    const unwanted = this.#retry?.retriesResponse(head) === true;
+    if (unwanted) {
       this.#rememberHost(attempt.endpoint);
       if (this.#scheduleRetry()) {
         if (!endStream) attempt.cancel();
-        attempt.endpoint.done(head.status);
+        attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
         this.#attempt = undefined;
         return;
       }
     }
+    if (this.#holdsRetry && !unwanted) this.#cluster.countRetry('success');
     this.#begin(head, endStream, attempt);
   }
 
   #begin(head: ResponseHead, endStream: boolean, attempt: Attempt): void {
     this.#responded = true;
     this.#dropReplay();
-    if (this.#holdsRetry && head.status < 500) this.#cluster.countRetry('success');
     this.#releaseRetry();
     const { info } = this.#stream;
     info.detail = 'via_upstream';
     this.#cluster.countResponse(head.status, this.#elapsedMs());
-    attempt.endpoint.done(head.status);
+    attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
     this.#finishHead(head);
     if (endStream) this.#complete();
     else this.#touchTry();
@@ -353,10 +364,18 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 }
 
-/** What the upstream may take for one try, in whole milliseconds; 0 is no limit. */
-function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan): number {
+/** What the upstream may take for one try, in whole milliseconds, at least 1; 0 is no limit. */
+function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan, spentMs: number): number {
   const perTryMs = retry?.settings.perTryTimeoutMs ?? 0;
-  return Math.round(perTryMs > 0 && (timeoutMs === 0 || perTryMs < timeoutMs) ? perTryMs : timeoutMs);
+  const tryMs = perTryMs > 0 ? perTryMs : timeoutMs;
+  if (timeoutMs === 0) return Math.round(tryMs);
+  return Math.max(1, Math.round(Math.min(tryMs, timeoutMs - spentMs)));
+}
+
+/** A gRPC call that failed at once says so in its head, and is judged as if HTTP had said it (outlier detection). */
+function outcomeOfHead({ status, headers }: ResponseHead, request: RequestHead): number {
+  const grpc = headers.get('grpc-status');
+  return grpc === undefined || !isGrpc(request) ? status : httpStatusOfGrpc(grpcStatusOfText(grpc));
 }
 
 function outcomeOf(error: ProxyError): Outcome {

@@ -1,7 +1,7 @@
 // The last filter: turns the matched route into a redirect, a direct answer, or a request to an upstream cluster.
 import { ProxyError } from '../base/error.ts';
 import type { Headers } from '../http/headers.ts';
-import { planRequest } from '../route/request-plan.ts';
+import { planOfRoute, planRequest } from '../route/request-plan.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { Cluster, ClusterSet } from '../upstream/upstream.ts';
@@ -77,7 +77,7 @@ export class RouterFilter implements HttpFilter {
   ): RoutedRequest {
     const { request, info } = stream;
     applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
-    const plan = this.#options.suppressEnvoyHeaders ? action : planRequest(action, request);
+    const plan = this.#options.suppressEnvoyHeaders ? planOfRoute(action, request) : planRequest(action, request);
     return new RoutedRequest(stream, {
       cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders,
     });

@@ -2,6 +2,7 @@
 // gives the response to the codec.
 import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
+import { keep } from '../base/lent-buffer.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
@@ -18,7 +19,9 @@ import type { LocalReply, RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
 import { replyTo } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
+import { noteRoute } from './route-note.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
+import { upgradeRefusal } from './upgrade-refusal.ts';
 
 const NOT_PAUSED = -1;
 const IDLE_TIMER = 0;
@@ -33,7 +36,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   requestComplete = false;
   responseStarted = false;
   readonly #settings: StreamSettings;
-  readonly #codec: ServerStream;
+  #codec: ServerStream;
+  #translated = false;
   readonly #owner: StreamOwner;
   readonly #state: unknown[];
   readonly #buffer: RequestBuffer;
@@ -48,6 +52,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   #idleMs: number;
   #idleTimer: Timer | undefined;
   #durationTimer: Timer | undefined;
+  /** There was no time left when the route became known. */
+  #expired = false;
   readonly #requestTimer: Timer | undefined;
 
   constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
@@ -85,9 +91,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     if (!this.#routeKnown) {
       this.#route = this.#settings.matchRoute(this.request, this.info);
       this.#routeKnown = true;
-      this.info.routeName = this.#route?.name ?? '';
-      this.info.virtualHostName = this.#route?.virtualHostName ?? '';
-      this.#noteOperation(this.#route);
+      noteRoute(this.#route, this.request, this.info, this.#settings.propagatesOperation);
       this.#takeTimeouts(this.#route);
     }
     return this.#route;
@@ -96,22 +100,19 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   /** A route's idle_timeout and max_stream_duration stand in place of the connection manager's. */
   #takeTimeouts(route: RouteEntry | undefined): void {
     if (route?.action.kind !== 'forward') return;
-    const { idleTimeoutMs, maxStreamDurationMs } = route.action;
+    const { idleTimeoutMs, streamDuration } = route.action;
     if (idleTimeoutMs !== undefined) {
       this.#idleTimer?.cancel();
       this.#idleMs = idleTimeoutMs;
       this.#idleTimer = this.#timer(IDLE_TIMER, idleTimeoutMs);
     }
-    if (maxStreamDurationMs === undefined) return;
+    if (streamDuration === undefined) return;
     this.#durationTimer?.cancel();
-    this.#durationTimer = this.#timer(DURATION_TIMER, maxStreamDurationMs);
-  }
-
-  /** The route's decorator names the span here, and at the next proxy unless it is told not to. */
-  #noteOperation(route: RouteEntry | undefined): void {
-    this.info.operation = route?.operation ?? '';
-    if (!this.#settings.propagatesOperation || route?.operation === undefined || !route.propagateOperation) return;
-    this.request.headers.set('x-envoy-decorator-operation', route.operation);
+    const deadlineMs = streamDuration.deadlineMs(this.request, this.#settings.maxDurationMs);
+    if (deadlineMs === undefined) return;
+    const leftMs = deadlineMs - (this.clock.nowMs() - this.info.startMs);
+    this.#expired = leftMs <= 0;
+    this.#durationTimer = this.#timer(DURATION_TIMER, Math.max(1, leftMs));
   }
 
   get cluster(): string {
@@ -126,6 +127,11 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.info.clusterName = this.#cluster?.cluster ?? '';
     }
     return this.#cluster;
+  }
+
+  translateResponse(translation: (codec: ServerStream) => ServerStream): void {
+    this.#codec = translation(this.#codec);
+    this.#translated = true;
   }
 
   clearRouteCache(): void {
@@ -147,13 +153,14 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.request = head;
     this.info.request = head;
     if (endStream) this.#completeRequest();
-    const refused = this.#settings.prepareRequest(head, this.info) ?? this.#checkUpgrade(head);
+    const refused = this.#settings.prepareRequest(head, this.info) ?? upgradeRefusal(this, this.#settings);
     if (refused !== undefined) {
       this.failStream(refused);
       return;
     }
     if (head.expectContinue) this.#codec.sendInformational(new ResponseHead(100));
     this.#runHeads(0, endStream);
+    if (this.#expired) this.onTimer(DURATION_TIMER);
   }
 
   onRequestData(chunk: Buffer, endStream: boolean): void {
@@ -219,8 +226,15 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   }
 
   #runData(chunk: Buffer, endStream: boolean): void {
+    // Filters may hold what they see; the router, which is always there, says so itself.
+    if (this.#settings.chain.requestData.length > 1) keep(chunk);
+    let bytes = chunk;
     for (const filter of this.#settings.chain.requestData) {
-      if (filter.onRequestData(this, chunk, endStream) !== 'continue' || this.#ended) return;
+      const verdict = filter.onRequestData(this, bytes, endStream);
+      if (verdict === 'replied' || this.#ended) return;
+      if (verdict === 'continue') continue;
+      bytes = verdict;
+      if (bytes.length === 0 && !endStream) return;
     }
   }
 
@@ -239,7 +253,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#end();
       return;
     }
-    const { head, body } = replyTo(this.info.request, reply);
+    const { head, body } = replyTo(this.info.request, reply, this.#translated);
     this.#applyRouteHeaders(head.headers);
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
@@ -263,7 +277,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   // --- the response, from the router
 
   respondInformational(head: ResponseHead): void {
-    if (!this.#ended && !this.responseStarted) this.#codec.sendInformational(head);
+    // An expectation is met here and never sent on: an upstream's 100 answers nothing.
+    if (!this.#ended && !this.responseStarted && head.status !== 100) this.#codec.sendInformational(head);
   }
 
   respondHead(head: ResponseHead, endStream: boolean): void {
@@ -291,7 +306,9 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#touch();
     this.info.bytesSent += chunk.length;
     if (this.info.request !== undefined) {
-      for (const filter of this.#settings.chain.responseData) filter.onResponseData(this, chunk, endStream);
+      const { responseData } = this.#settings.chain;
+      if (responseData.length > 0) keep(chunk);
+      for (const filter of responseData) filter.onResponseData(this, chunk, endStream);
     }
     const room = this.#codec.sendResponseData(chunk, endStream);
     if (endStream) this.#end();
@@ -353,15 +370,6 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     const timer = new Timer(this.#settings.timers, this, tag);
     timer.arm(ms);
     return timer;
-  }
-
-  #checkUpgrade(head: RequestHead): ProxyError | undefined {
-    const token = head.method === 'CONNECT' ? 'connect' : head.upgrade;
-    // Without a route the router's 404 is the better answer, and Envoy's.
-    if (token === undefined || this.route === undefined || this.#settings.allowsUpgrade(token, this.route)) {
-      return undefined;
-    }
-    return new ProxyError('upgrade-refused', 'downstream', 'upgrade_failed');
   }
 
   #completeRequest(): void {

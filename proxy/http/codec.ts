@@ -1,5 +1,5 @@
 // What a codec (HTTP/1.1 or HTTP/2) and its user owe each other, for both sides of the proxy.
-// All calls are synchronous. Bytes are pushed; nobody polls. A chunk is valid only during the call unless it is kept.
+// All calls are synchronous. Bytes are pushed; nobody polls. A chunk is valid during the call, unless `keep` takes it.
 import type { ProxyError } from '../base/error.ts';
 import type { Headers } from './headers.ts';
 import type { RequestHead, ResponseHead } from './message.ts';

@@ -1,4 +1,5 @@
 // One exchange on an upstream HTTP/1.1 connection, from its user's side: writes the request with framing made anew.
+import { keep } from '../base/lent-buffer.ts';
 import type { ClientStream, ResponseSink } from './codec.ts';
 import type { Headers } from './headers.ts';
 import { CHUNKED, lengthLine, meansNoBody, requestLines } from './http1-serializer.ts';
@@ -110,7 +111,7 @@ export class Http1ClientStream implements ClientStream {
   }
 
   #holdEarly(chunk: Buffer, endStream: boolean): boolean {
-    if (chunk.length > 0) (this.#early ??= []).push(chunk);
+    if (chunk.length > 0) (this.#early ??= []).push(keep(chunk));
     if (endStream) this.requestDone = true;
     return this.#early === undefined;
   }

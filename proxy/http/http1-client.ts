@@ -1,5 +1,6 @@
 // The client side of HTTP/1.1: one exchange at a time on an upstream connection, reused only where framing is clear.
 import { ProxyError } from '../base/error.ts';
+import { keep } from '../base/lent-buffer.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -60,6 +61,7 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
   #draining = false;
   #paused = false;
   #fault: ProxyError | undefined = undefined;
+  readonly borrows = true;
   streamsStarted = 0;
   peerStreamsMax = undefined;
 
@@ -196,7 +198,7 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
       else this.#begin(head, this.#stream!);
       return at + parser.length;
     }
-    if (result === Scan.MORE) this.#held = at === 0 ? bytes : bytes.subarray(at);
+    if (result === Scan.MORE) this.#held = keep(at === 0 ? bytes : bytes.subarray(at));
     else this.#break(parser.refusal(result));
     return bytes.length;
   }

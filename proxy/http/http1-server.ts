@@ -1,5 +1,6 @@
 // The server side of HTTP/1.1: reads requests one at a time, holds what is pipelined, decides when the connection ends.
 import { ProxyError } from '../base/error.ts';
+import { keep } from '../base/lent-buffer.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
@@ -64,6 +65,7 @@ const EMPTY_LINE_BYTES = 2;
 export class Http1ServerConnection
 implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, BodySink {
   readonly multiplexes = false;
+  readonly borrows = true;
   readonly writer: MessageWriter;
   readonly #transport: Transport;
   readonly #options: Http1ServerOptions;
@@ -185,7 +187,7 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
 
   #leftOver(bytes: Buffer): void {
     if (this.#state === 'tunnel') this.#stream?.sink.onRequestData(bytes, false);
-    else if (this.#state === 'wait') this.#held = bytes;
+    else if (this.#state === 'wait') this.#held = keep(bytes);
   }
 
   #readHead(bytes: Buffer, at: number): number {
@@ -207,7 +209,7 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
   }
 
   #holdHead(bytes: Buffer): void {
-    this.#held = bytes;
+    this.#held = keep(bytes);
     const { headTimeoutMs } = this.#options;
     if (headTimeoutMs <= 0 || bytes.length <= EMPTY_LINE_BYTES) return;
     const timer = (this.#headTimer ??= new Timer(this.#timers, this));

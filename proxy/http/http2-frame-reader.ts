@@ -1,4 +1,5 @@
 // Cuts what a connection sends into frames. DATA passes on as it comes; every other frame is told when it is whole.
+import { keep } from '../base/lent-buffer.ts';
 import { FRAME_BYTES_MAX, FRAME_HEAD_BYTES, FrameFlag, FrameType, Http2Error, readUint31 } from './http2-frame.ts';
 
 /** What a reader tells. Each call but `onFrameFault` says whether reading may go on. */
@@ -38,7 +39,7 @@ export class FrameReader {
     while (at < bytes.length) {
       const next = this.#inData ? this.#readData(bytes, at) : this.#readFrame(bytes, at);
       if (next === at) {
-        this.#held = at === 0 ? bytes : bytes.subarray(at);
+        this.#held = keep(at === 0 ? bytes : bytes.subarray(at));
         return;
       }
       if (next < 0) return;

@@ -1,4 +1,5 @@
 // A header block that comes in several frames: bounded in bytes, frames and time while it is gathered (S22).
+import { keep } from '../base/lent-buffer.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -32,7 +33,7 @@ export class HeaderBlock implements TimerTarget {
 
   /** False: too many bytes, or frames. */
   add(bytes: Buffer, start: number, end: number): boolean {
-    this.#parts.push(bytes.subarray(start, end));
+    this.#parts.push(keep(bytes.subarray(start, end)));
     this.#bytes += end - start;
     if (!this.#timer.armed) this.#timer.arm(LIMITS.http2HeaderBlockTimeoutMs);
     return this.#bytes <= LIMITS.http2HeaderBlockBytesMax && this.#parts.length <= LIMITS.http2ContinuationsMax + 1;

@@ -1,4 +1,5 @@
 // The sending side of an HTTP/2 connection: header blocks in order, DATA as windows and the transport let it out.
+import { keep } from '../base/lent-buffer.ts';
 import type { Headers } from './headers.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { FRAME_BYTES_MAX, WINDOW_DEFAULT, WINDOW_MAX } from './http2-frame.ts';
@@ -32,10 +33,10 @@ export class Http2Sender {
       const sent = this.#write(stream, chunk, 0, endStream);
       if (stream.localEnded) return true;
       if (sent === chunk.length && !endStream) return this.#room(stream);
-      if (chunk.length > 0) stream.queue = [chunk];
+      if (chunk.length > 0) stream.queue = [keep(chunk)];
       stream.queueOffset = sent;
     } else if (chunk.length > 0) {
-      (stream.queue ??= []).push(chunk);
+      (stream.queue ??= []).push(keep(chunk));
     }
     stream.queueEnd = endStream;
     this.#waiting.add(stream);

@@ -28,6 +28,7 @@ const PING = Buffer.alloc(8);
 type State = 'open' | 'closing' | 'closed';
 
 export abstract class Http2Session implements TransportHandler, FrameEvents, SettingsSink, Http2StreamOwner {
+  readonly borrows = true;
   protected readonly transport: Transport;
   protected readonly options: Http2Options;
   protected readonly output: Http2Output;

@@ -16,9 +16,11 @@ const SEEN: readonly (readonly [ErrorKind, string, number, string | undefined, s
   ['overflow', '', 503, 'UO', `${RESET}overflow`],
   ['upstream-timeout', '', 504, 'UT', 'upstream request timeout'],
   ['per-try-timeout', '', 504, 'UT', 'upstream request timeout'],
-  ['max-duration', '', 504, 'DT', 'downstream duration timeout'],
+  ['max-duration', 'max_duration_timeout', 504, undefined, 'downstream duration timeout'],
   ['stream-idle-timeout', '', 504, 'SI', 'stream timeout'],
-  ['upstream-reset', '', 503, 'UC', `${RESET}connection termination`],
+  ['upstream-reset', 'upstream_reset_before_response_started{connection_termination}', 503, 'UC',
+    `${RESET}connection termination`],
+  ['upstream-reset', 'upstream_reset_before_response_started{remote_reset}', 503, 'UR', `${RESET}remote reset`],
   ['upstream-protocol', '', 502, 'UPE', `${RESET}protocol error`],
   ['upgrade-refused', '', 403, undefined, ''],
   ['upgrade-required', 'low_version', 426, 'DPE', 'Upgrade Required'],
@@ -35,6 +37,13 @@ test('local replies are those of Envoy', () => {
     const reply = localReplyFor(new ProxyError(kind, 'downstream', detail));
     assert.deepEqual([kind, reply.status, reply.flag, reply.body], [kind, status, flag, body]);
   }
+});
+
+test('the cluster\'s own limit of a stream\'s life is not the route\'s; only that one is gRPC\'s deadline', () => {
+  const upstream = localReplyFor(new ProxyError('max-duration', 'upstream', 'upstream_max_stream_duration_reached'));
+  assert.deepEqual([upstream.status, upstream.grpcStatus, upstream.flag, upstream.body],
+    [504, 14, 'UMSDR', 'upstream max stream duration reached']);
+  assert.equal(localReplyFor(new ProxyError('max-duration', 'internal', 'max_duration_timeout')).grpcStatus, 4);
 });
 
 test('what breaks the framing of a request ends its connection; what an upstream did does not', () => {

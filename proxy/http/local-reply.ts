@@ -17,7 +17,8 @@ export interface ErrorReply {
 
 // gRPC status codes (google.rpc.Code).
 const GRPC = {
-  CANCELLED: 1, UNKNOWN: 2, PERMISSION_DENIED: 7, UNIMPLEMENTED: 12, INTERNAL: 13, UNAVAILABLE: 14,
+  CANCELLED: 1, UNKNOWN: 2, DEADLINE_EXCEEDED: 4, PERMISSION_DENIED: 7, UNIMPLEMENTED: 12, INTERNAL: 13,
+  UNAVAILABLE: 14,
 } as const;
 
 const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
@@ -61,7 +62,7 @@ const REPLIES: Readonly<Record<ErrorKind, ErrorReply>> = {
   'upstream-timeout': reply(504, GRPC.UNAVAILABLE, 'UT', 'upstream request timeout'),
   'per-try-timeout': reply(504, GRPC.UNAVAILABLE, 'UT', 'upstream request timeout'),
   'stream-idle-timeout': reply(504, GRPC.UNAVAILABLE, 'SI', 'stream timeout'),
-  'max-duration': reply(504, GRPC.UNAVAILABLE, 'DT', 'downstream duration timeout'),
+  'max-duration': reply(504, GRPC.DEADLINE_EXCEEDED, undefined, 'downstream duration timeout'),
   drain: reply(503, GRPC.UNAVAILABLE, undefined, '', true),
   internal: reply(500, GRPC.INTERNAL, undefined, ''),
 };
@@ -69,11 +70,19 @@ const REPLIES: Readonly<Record<ErrorKind, ErrorReply>> = {
 /** Envoy answers in words where its codec refuses a request, and without a body where its connection manager does. */
 const BAD_REQUEST_AFTER_HEAD: ErrorReply = { ...REPLIES['bad-request'], body: '' };
 
+/** max_stream_duration of the cluster, not of the connection manager or route. */
+const UPSTREAM_DURATION = reply(504, GRPC.UNAVAILABLE, 'UMSDR', 'upstream max stream duration reached');
+
+/** The upstream gave up the one stream (RST_STREAM), not its connection. */
+const UPSTREAM_STREAM_RESET = reply(503, GRPC.UNAVAILABLE, 'UR', `${RESET}remote reset`);
+
 const HEAD_TIMEOUT: ErrorReply = { ...REPLIES['request-timeout'], body: 'request header timeout' };
 
 /** The reply to an error; downstream-reset has status 0, because nobody is there to read one. */
 export function localReplyFor(error: ProxyError): ErrorReply {
   if (error.kind === 'bad-request' && !error.detail.startsWith('http1.')) return BAD_REQUEST_AFTER_HEAD;
+  if (error.kind === 'upstream-reset' && error.detail.endsWith('{remote_reset}')) return UPSTREAM_STREAM_RESET;
+  if (error.kind === 'max-duration' && error.source === 'upstream') return UPSTREAM_DURATION;
   if (error.kind === 'request-timeout' && error.detail === 'request_header_timeout') return HEAD_TIMEOUT;
   return REPLIES[error.kind];
 }

@@ -56,6 +56,7 @@ export class TcpProxy implements NetworkFilter {
 
 /** Both directions of one connection. Nothing is read from downstream until upstream is connected. */
 class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink, TimerTarget {
+  readonly borrows = true;
   readonly #settings: TcpProxySettings;
   readonly #transport: Transport;
   readonly #onClose: (connection: NetworkConnection) => void;

@@ -27,13 +27,13 @@ function rewritten(config: RouteAction, request: RequestHead, match?: RouteMatch
 
 test('defaults are Envoy\'s: 15 s, no retries, 503 for an unknown cluster', () => {
   const action = compile({ cluster: 'c' });
-  assert.deepEqual([action.timeoutMs, action.idleTimeoutMs, action.maxStreamDurationMs, action.retry],
-    [15_000, undefined, undefined, undefined]);
+  assert.deepEqual([action.timeoutMs, action.maxGrpcTimeout, action.idleTimeoutMs, action.streamDuration, action.retry],
+    [15_000, undefined, undefined, undefined, undefined]);
   assert.deepEqual([action.clusterNotFoundStatus, action.rewrite, action.upgrades.size, action.connectTerminates],
     [503, undefined, 0, false]);
   const off = compile({ cluster: 'c', timeout: '0s', idleTimeout: '0s',
     maxStreamDuration: { maxStreamDuration: '1.5s' }, clusterNotFoundResponseCode: 'NOT_FOUND' });
-  assert.deepEqual([off.timeoutMs, off.idleTimeoutMs, off.maxStreamDurationMs, off.clusterNotFoundStatus],
+  assert.deepEqual([off.timeoutMs, off.idleTimeoutMs, off.streamDuration?.ownMs, off.clusterNotFoundStatus],
     [0, 0, 1500, 404]);
 });
 

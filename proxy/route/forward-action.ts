@@ -5,7 +5,9 @@ import type { RequestHead } from '../http/message.ts';
 import { compileHostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
-import { CompiledRetryPolicy, compileRetryPolicy } from './retry-policy-compile.ts';
+import { compileMaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
+import { compileRetryPolicy, retryWithin } from './retry-policy-compile.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 import type { ForwardAction } from './route-entry.ts';
 import { compileClusterPick } from './weighted-cluster.ts';
 
@@ -22,11 +24,12 @@ const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFound
 export function compileForward(
   config: RouteAction,
   match: PathMatch,
-  hostRetry: CompiledRetryPolicy | undefined,
+  hostRetry: RetryPolicy | undefined,
   clusters: Set<string>,
   path: string,
 ): ForwardAction {
-  const timeoutMs = msOr(config.timeout, DEFAULT_TIMEOUT_MS);
+  const { maxStreamDuration } = config;
+  const timeoutMs = maxStreamDuration === undefined ? msOr(config.timeout, DEFAULT_TIMEOUT_MS) : 0;
   const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? hostRetry;
   return {
     kind: 'forward',
@@ -34,22 +37,14 @@ export function compileForward(
     rewrite: compileRewrite(config, match, path),
     autoHostRewrite: config.autoHostRewrite === true,
     timeoutMs,
-    idleTimeoutMs: optionalMs(config.idleTimeout),
-    maxStreamDurationMs: optionalMs(config.maxStreamDuration?.maxStreamDuration),
-    retry: retry === undefined ? undefined : withinTimeout(retry, timeoutMs),
+    maxGrpcTimeout: compileMaxGrpcTimeout(config),
+    idleTimeoutMs: config.idleTimeout === undefined ? undefined : msOr(config.idleTimeout, 0),
+    streamDuration: maxStreamDuration === undefined ? undefined : new StreamDuration(maxStreamDuration),
+    retry: retryWithin(retry, timeoutMs),
+    configuredRetry: retry,
     ...compileUpgrades(config),
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
   };
-}
-
-function optionalMs(duration: string | undefined): number | undefined {
-  return duration === undefined ? undefined : msOr(duration, 0);
-}
-
-/** A try that may take as long as the whole request has no timeout of its own, as in Envoy. */
-function withinTimeout(retry: CompiledRetryPolicy, timeoutMs: number): CompiledRetryPolicy {
-  if (timeoutMs === 0 || retry.settings.perTryTimeoutMs < timeoutMs) return retry;
-  return new CompiledRetryPolicy({ ...retry.settings, perTryTimeoutMs: 0 });
 }
 
 function compileUpgrades(config: RouteAction): Pick<ForwardAction, 'upgrades' | 'connectTerminates'> {

@@ -1,12 +1,16 @@
 // What a request's own x-envoy-* headers change of its route's timeout and retries (Envoy's router headers).
 import type { RequestHead } from '../http/message.ts';
-import { CompiledRetryPolicy, NO_RETRIES } from './retry-policy-compile.ts';
+import { isGrpc } from '../telemetry/grpc-status.ts';
+import { CompiledRetryPolicy, NO_RETRIES, retryWithin } from './retry-policy-compile.ts';
 import type { RetrySettings } from './retry-policy.ts';
 import { retryOnOfHeader } from './retry-on.ts';
 import type { ForwardAction } from './route-entry.ts';
 
 /** The timeout and retries of one request. */
-export type RequestPlan = Pick<ForwardAction, 'timeoutMs' | 'retry'>;
+export interface RequestPlan extends Pick<ForwardAction, 'timeoutMs' | 'retry'> {
+  /** The upstream is told in grpc-timeout how long it has. */
+  readonly tellsGrpcTimeout?: boolean;
+}
 
 /** A client cannot ask for more retries than this, nor list more codes or names. */
 export const HEADER_RETRIES_MAX = 100;
@@ -33,13 +37,23 @@ const CONSUMED: ReadonlySet<string> = new Set([
  * own; the headers that made it are removed, as they are for this hop only. Values that cannot be read are ignored.
  */
 export function planRequest(action: ForwardAction, head: RequestHead): RequestPlan {
-  if (!mentionsRouter(head)) return action;
-  const timeoutMs = timeoutOf(head, TIMEOUT) ?? action.timeoutMs;
-  const own = action.retry?.settings ?? NO_RETRIES;
+  const plan = planOfRoute(action, head);
+  if (!mentionsRouter(head)) return plan;
+  const timeoutMs = timeoutOf(head, TIMEOUT) ?? plan.timeoutMs;
+  const own = action.configuredRetry?.settings ?? NO_RETRIES;
   const settings = withHeaders(own, head, timeoutMs);
   for (const name of CONSUMED) head.headers.remove(name);
   const asks = settings.retryOn !== 0 || settings.perTryTimeoutMs > 0 || settings.perTryIdleTimeoutMs > 0;
-  return { timeoutMs, retry: asks ? new CompiledRetryPolicy(settings) : undefined };
+  const retry = asks ? new CompiledRetryPolicy(settings) : undefined;
+  return { timeoutMs, retry, tellsGrpcTimeout: plan.tellsGrpcTimeout ?? false };
+}
+
+/** The route's own plan, with the timeout that a gRPC request brings where the route lets it. */
+export function planOfRoute(action: ForwardAction, head: RequestHead): RequestPlan {
+  const { maxGrpcTimeout } = action;
+  if (maxGrpcTimeout === undefined || !isGrpc(head)) return action;
+  const timeoutMs = maxGrpcTimeout.timeoutMs(head.headers);
+  return { timeoutMs, retry: retryWithin(action.configuredRetry, timeoutMs), tellsGrpcTimeout: true };
 }
 
 function mentionsRouter(head: RequestHead): boolean {

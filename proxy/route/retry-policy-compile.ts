@@ -90,6 +90,12 @@ export class CompiledRetryPolicy implements RetryPolicy {
   }
 }
 
+/** A try that may take as long as the whole request has no timeout of its own, as in Envoy. */
+export function retryWithin(retry: RetryPolicy | undefined, timeoutMs: number): RetryPolicy | undefined {
+  if (retry === undefined || timeoutMs === 0 || retry.settings.perTryTimeoutMs < timeoutMs) return retry;
+  return new CompiledRetryPolicy({ ...retry.settings, perTryTimeoutMs: 0 });
+}
+
 /** Compiles a policy. Throws ConfigError below `path` for unknown words and predicates. */
 export function compileRetryPolicy(
   config: RetryPolicyConfig | undefined,

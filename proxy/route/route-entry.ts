@@ -2,6 +2,7 @@
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
+import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** Header changes of one level (weighted cluster, route, virtual host, table), with operators filled in per request. */
@@ -38,11 +39,16 @@ export interface ForwardAction {
   readonly autoHostRewrite: boolean;
   /** Whole request with retries; 0 is none. Envoy's default 15 s, from end of request. */
   readonly timeoutMs: number;
+  /** What gRPC requests have in place of `timeoutMs`. */
+  readonly maxGrpcTimeout: MaxGrpcTimeout | undefined;
   /** 0 is none; undefined leaves the connection manager's stream_idle_timeout. */
   readonly idleTimeoutMs: number | undefined;
-  /** 0 is none; undefined leaves the connection manager's max_stream_duration. */
-  readonly maxStreamDurationMs: number | undefined;
+  /** Undefined leaves the connection manager's max_stream_duration. */
+  readonly streamDuration: StreamDuration | undefined;
+  /** Within `timeoutMs`: a try that may take as long has no timeout of its own. */
   readonly retry: RetryPolicy | undefined;
+  /** As configured, for requests with a timeout of their own. */
+  readonly configuredRetry: RetryPolicy | undefined;
   /** Upgrade tokens and `connect` that this route allows (true) or refuses (false) against the connection manager. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   /** CONNECT ends here: the body is carried as raw TCP to the cluster (`connect_config`). */

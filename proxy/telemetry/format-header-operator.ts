@@ -1,6 +1,7 @@
-// Operators that read header fields: %REQ(X?Y):Z%, %RESP(X)%, %TRAILER(X)%, %PATH(…)%, %QUERY_PARAM(X)%, %GRPC_STATUS%.
+// Operators that read header fields: %REQ(X?Y):Z%, %RESP(X)%, %TRAILER(X)%, %PATH(…)%, %QUERY_PARAM(X)%.
 import { ConfigError } from '../base/error.ts';
 import type { Operator, OperatorSpec } from './format-spec.ts';
+import { grpcOperators } from './grpc-format-operator.ts';
 import type { RequestView, ResponseView, StreamInfo } from './stream-info.ts';
 
 /** Reads one field of a head, pseudo-headers and framing fields included; undefined when absent. */
@@ -91,75 +92,6 @@ function queryParam(path: string | undefined, name: string): string | undefined 
   return undefined;
 }
 
-/** gRPC status names by number. */
-const GRPC_STATUS: readonly (readonly [camel: string, snake: string])[] = [
-  ['OK', 'OK'], ['Canceled', 'CANCELLED'], ['Unknown', 'UNKNOWN'], ['InvalidArgument', 'INVALID_ARGUMENT'],
-  ['DeadlineExceeded', 'DEADLINE_EXCEEDED'], ['NotFound', 'NOT_FOUND'], ['AlreadyExists', 'ALREADY_EXISTS'],
-  ['PermissionDenied', 'PERMISSION_DENIED'], ['ResourceExhausted', 'RESOURCE_EXHAUSTED'],
-  ['FailedPrecondition', 'FAILED_PRECONDITION'], ['Aborted', 'ABORTED'], ['OutOfRange', 'OUT_OF_RANGE'],
-  ['Unimplemented', 'UNIMPLEMENTED'], ['Internal', 'INTERNAL'], ['Unavailable', 'UNAVAILABLE'],
-  ['DataLoss', 'DATA_LOSS'], ['Unauthenticated', 'UNAUTHENTICATED'],
-];
-
-/** Whether the request is gRPC: `application/grpc`, alone or with a suffix. */
-export function isGrpc(request: RequestView | undefined): boolean {
-  const type = request?.headers.get('content-type');
-  if (type === undefined || !type.startsWith('application/grpc')) return false;
-  const next = type[16];
-  return next === undefined || next === '+' || next === ';';
-}
-
-/**
- * The gRPC status of a gRPC request: of the trailers, of the head (trailers-only), or derived from the HTTP status
- * (gRPC's http-grpc-status-mapping). Undefined for other requests.
- */
-export function grpcStatus(info: StreamInfo): number | undefined {
-  if (!isGrpc(info.request)) return undefined;
-  const text = info.responseTrailers?.get('grpc-status') ?? info.response?.headers.get('grpc-status');
-  if (text !== undefined) return digits(text);
-  return info.status === 0 ? undefined : grpcStatusOfHttp(info.status);
-}
-
-function digits(text: string): number | undefined {
-  if (text === '' || text.length > 9) return undefined;
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) < 0x30 || text.charCodeAt(i) > 0x39) return undefined;
-  return Number(text);
-}
-
-/** gRPC's http-grpc-status-mapping. */
-export function grpcStatusOfHttp(status: number): number {
-  switch (status) {
-    case 400:
-      return 13;
-    case 401:
-      return 16;
-    case 403:
-      return 7;
-    case 404:
-      return 12;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-      return 14;
-    default:
-      return 2;
-  }
-}
-
-function grpcStatusOperator(args: string, path: string): Operator {
-  if (args === 'NUMBER') return { read: grpcStatus, origin: 'own' };
-  if (!['', 'CAMEL_STRING', 'SNAKE_STRING'].includes(args)) {
-    throw new ConfigError(path, `%GRPC_STATUS(${args})%: expected CAMEL_STRING, SNAKE_STRING or NUMBER`);
-  }
-  const column = args === 'SNAKE_STRING' ? 1 : 0;
-  const read = (info: StreamInfo): string | undefined => {
-    const status = grpcStatus(info);
-    return status === undefined ? undefined : (GRPC_STATUS[status]?.[column] ?? String(status));
-  };
-  return { read, origin: 'own' };
-}
-
 export const headerOperators: readonly [string, OperatorSpec][] = [
   ['REQ', fieldOperator('REQ', readRequest)],
   ['RESP', fieldOperator('RESP', readResponse)],
@@ -171,6 +103,5 @@ export const headerOperators: readonly [string, OperatorSpec][] = [
     cut: true,
     compile: (name) => ({ read: (info) => queryParam(info.request?.path, name), origin: 'traffic' }),
   }],
-  ['GRPC_STATUS', { args: 'optional', cut: false, compile: grpcStatusOperator }],
-  ['GRPC_STATUS_NUMBER', { args: 'none', cut: false, compile: () => ({ read: grpcStatus, origin: 'own' }) }],
+  ...grpcOperators,
 ];

@@ -145,6 +145,16 @@ test('gRPC status from trailers, head or HTTP status', () => {
   assert.equal(format('%GRPC_STATUS%', info), '99');
 });
 
+test('gRPC messages of the filter that counts them, as text and as protobuf writes JSON', () => {
+  const both = '%FILTER_STATE(envoy.filters.http.grpc_stats:PLAIN)% %FILTER_STATE(envoy.filters.http.grpc_stats)%';
+  const info = sampleStream();
+  assert.equal(format(both, info), '- -');
+  info.grpcMessages = { requests: 1, responses: 0 };
+  assert.equal(format(both, info), '1,0 {"requestMessageCount":"1"}');
+  info.grpcMessages.responses = 3;
+  assert.equal(format(both, info), '1,3 {"requestMessageCount":"1","responseMessageCount":"3"}');
+});
+
 test('S88 control characters of others are escaped; bytes of headers stay, configured Unicode is UTF-8', () => {
   const info = sampleStream();
   info.request = { ...info.request!, headers: headersOf(['user-agent', 'a\nb\x00\x1b[31m\x7f\xc3\xa9']) };
@@ -174,5 +184,7 @@ test('what is not supported or misspelt is refused by name and field path', () =
   refused('%REQ(a):x%', 'not a length');
   refused('%START_TIME(%Q)%', '%Q');
   refused('%GRPC_STATUS(x)%', 'SNAKE_STRING');
+  refused('%FILTER_STATE(other)%', 'envoy.filters.http.grpc_stats');
+  refused('%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:x)%', 'PLAIN');
   refused('%COMMON_DURATION(A:B:ms)%', 'DS_RX_BEG');
 });

@@ -2,6 +2,7 @@
 import { ConfigError } from '../base/error.ts';
 import type { CustomTag } from '../config/tracing.ts';
 import { requestField } from './format-header-operator.ts';
+import { addGrpcTags, isGrpcError } from './grpc-span-tags.ts';
 import { flagsText } from './response-flag.ts';
 import type { RequestView, StreamInfo } from './stream-info.ts';
 import type { NodeFacts } from './workload.ts';
@@ -50,6 +51,7 @@ export class SpanTags {
     if (clusterName !== '') tags.push('upstream_cluster', clusterName, 'upstream_cluster.name', clusterName);
     if (info.upstreamAddress !== '') tags.push('upstream_address', info.upstreamAddress);
     if (info.attempts > 1) tags.push('retry.count', String(info.attempts - 1));
+    addGrpcTags(tags, info, wireTag);
     if (isError(info)) tags.push('error', 'true');
     return tags;
   }
@@ -69,9 +71,9 @@ export class SpanTags {
   }
 }
 
-/** As Envoy: no response at all, or one of the 5xx. */
+/** As Envoy: no response at all, one of the 5xx, or one of gRPC's statuses that stand for them. */
 export function isError(info: StreamInfo): boolean {
-  return info.status === 0 || info.status >= 500;
+  return info.status === 0 || info.status >= 500 || isGrpcError(info);
 }
 
 /** Bytes of the wire as text: UTF-8 where they are. */

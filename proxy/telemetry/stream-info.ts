@@ -62,6 +62,12 @@ export interface TlsInfo {
   readonly localUriSan: string | undefined;
 }
 
+/** Messages of a gRPC stream so far, in both directions. */
+export interface GrpcMessages {
+  requests: number;
+  responses: number;
+}
+
 /** One request's record. Times are `clock.nowMs()`; -1 until it happened. */
 export class StreamInfo {
   connection: ConnectionInfo;
@@ -97,6 +103,8 @@ export class StreamInfo {
   /** Endpoint metadata of the chosen host (`istio.workload`), for Istio's labels. */
   upstreamWorkload: string | undefined = undefined;
   attempts = 0;
+  /** Set by the filter grpc_stats (emit_filter_state) with the first message. */
+  grpcMessages: GrpcMessages | undefined = undefined;
   requestId = '';
   traceId = '';
   spanId = '';

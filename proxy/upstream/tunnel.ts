@@ -18,6 +18,7 @@ const NOTHING = Buffer.alloc(0);
 type State = 'connecting' | 'open' | 'closed';
 
 export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler {
+  readonly borrows = true;
   readonly endpoint: UpstreamEndpoint;
   readonly #context: PoolContext;
   readonly #sink: AttemptSink;

@@ -13,6 +13,11 @@ export class CountedStats {
     });
   }
 
+  /** Names of all that was asked for, histograms too. */
+  get names(): ReadonlySet<string> {
+    return new Set(this.#kinds.keys());
+  }
+
   /** All counters and gauges that are not 0. */
   get counts(): Record<string, number> {
     const values = [...this.#kinds].map(([flat, kind]): [string, number] => {

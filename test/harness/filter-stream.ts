@@ -3,6 +3,7 @@ import type { ProxyError } from '../../proxy/base/error.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import { ManualClock } from '../../proxy/base/clock.ts';
 import type { FilterStream, LocalReply } from '../../proxy/filter/filter.ts';
+import type { ServerStream } from '../../proxy/http/codec.ts';
 import { Headers } from '../../proxy/http/headers.ts';
 import { RequestHead } from '../../proxy/http/message.ts';
 import type { ResponseHead } from '../../proxy/http/message.ts';
@@ -31,6 +32,7 @@ export class HeldFilterStream implements FilterStream {
   readonly cluster: string;
   readonly replies: LocalReply[] = [];
   readonly errors: ProxyError[] = [];
+  readonly translations: ((codec: ServerStream) => ServerStream)[] = [];
   resumed = 0;
   readonly #state = new Map<number, unknown>();
 
@@ -68,6 +70,10 @@ export class HeldFilterStream implements FilterStream {
 
   failStream(error: ProxyError): void {
     this.errors.push(error);
+  }
+
+  translateResponse(translation: (codec: ServerStream) => ServerStream): void {
+    this.translations.push(translation);
   }
 
   clearRouteCache(): void {
