@@ -1,6 +1,7 @@
-// The HTTP filters of every chain, in Istio's order: authorization, faults, cross-origin rules, metrics, router.
+// The HTTP filters of every chain, in Istio's order: authorization, gRPC's figures, faults, cross-origin rules,
+// metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
-import { CORS_TYPE, FAULT_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE } from '../../proxy/config/type-url.ts';
+import { CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE } from '../../proxy/config/type-url.ts';
 
 /** Names by which routes configure them. */
 export const FAULT_FILTER = 'envoy.filters.http.fault';
@@ -14,6 +15,10 @@ export function httpFilters(authorization: readonly HttpFilter[], isWeft: boolea
   };
   return [
     ...authorization,
+    {
+      name: 'envoy.filters.http.grpc_stats',
+      typedConfig: { '@type': GRPC_STATS_TYPE, emitFilterState: true, statsForAllMethods: false },
+    },
     { name: FAULT_FILTER, typedConfig: { '@type': FAULT_TYPE } },
     { name: CORS_FILTER, typedConfig: { '@type': CORS_TYPE } },
     ...(isWeft ? [stats] : []),

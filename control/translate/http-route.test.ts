@@ -110,6 +110,8 @@ test('weights become weighted clusters, without those of weight 0', () => {
 
 test('no timeout unless it is given, and then in any unit of Go', () => {
   assert.equal(routeOf(TO_REVIEWS).route?.timeout, '0s');
+  assert.equal(routeOf(TO_REVIEWS).route?.maxStreamDuration?.grpcTimeoutHeaderMax, '0s');
+  assert.equal(routeOf(`timeout: 2s, ${TO_REVIEWS}`).route?.maxGrpcTimeout, '2s');
   assert.equal(routeOf(`timeout: 1h30m, ${TO_REVIEWS}`).route?.timeout, '5400s');
   assert.equal(routeOf(`timeout: 250ms, ${TO_REVIEWS}`).route?.timeout, '0.25s');
 });

@@ -53,10 +53,20 @@ export function defaultRoute(host: string, port: number): Route {
     match: ANY_PATH,
     route: {
       cluster: outboundCluster(port, '', host),
-      timeout: NO_TIMEOUT,
+      ...timeouts(undefined),
       ...(retry !== undefined && { retryPolicy: retry }),
     },
     decorator: { operation: `${host}:${port}/*` },
+  };
+}
+
+/** Without a limit gRPC's callers set their own by grpc-timeout; a rule's bounds theirs too, as in Istio. */
+export function timeouts(
+  timeout: string | undefined,
+): Pick<RouteAction, 'timeout' | 'maxStreamDuration' | 'maxGrpcTimeout'> {
+  if (timeout !== undefined && timeout !== NO_TIMEOUT) return { timeout, maxGrpcTimeout: timeout };
+  return {
+    timeout: NO_TIMEOUT, maxStreamDuration: { maxStreamDuration: NO_TIMEOUT, grpcTimeoutHeaderMax: NO_TIMEOUT },
   };
 }
 
@@ -76,7 +86,7 @@ function forward(rule: HttpRule, context: RuleContext): RouteAction {
     ...(single !== undefined
       ? { cluster: destinationCluster(single.destination, context) }
       : { weightedClusters: { clusters: weighted(destinations, context) } }),
-    timeout: rule.timeout ?? NO_TIMEOUT,
+    ...timeouts(rule.timeout),
     ...(retry !== undefined && { retryPolicy: retry }),
     ...pathRewrite(rule),
     ...(authority !== undefined && { hostRewriteLiteral: authority }),

@@ -5,6 +5,7 @@ import { TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
 import { httpAuthorization, networkAuthorization } from './authorization.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
+import { timeouts } from './http-route.ts';
 import type { MeshView } from './mesh-view.ts';
 import { peerMode, type PeerMode } from './peer-authentication.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -74,7 +75,7 @@ function inboundRoutes(port: WorkloadPort): RouteConfiguration {
       routes: [{
         name: 'default',
         match: ANY_PATH,
-        route: { cluster, timeout: '0s', retryPolicy: INBOUND_RETRY },
+        route: { cluster, ...timeouts(undefined), retryPolicy: INBOUND_RETRY },
         decorator: { operation: `${port.service.hostname}:${port.servicePort}/*` },
       }],
     }],

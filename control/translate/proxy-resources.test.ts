@@ -182,8 +182,8 @@ test("filters stand in Istio's order, and only weft gets istio.stats", () => {
     const { httpFilters } = managerOf(inboundOf(BOOKINFO, node).filterChains?.[0]);
     return httpFilters.map(({ name }) => name);
   };
-  assert.deepEqual(names(SIDECAR), ['envoy.filters.http.rbac.allow', 'envoy.filters.http.fault',
-    'envoy.filters.http.cors', 'istio.stats', 'envoy.filters.http.router']);
+  assert.deepEqual(names(SIDECAR), ['envoy.filters.http.rbac.allow', 'envoy.filters.http.grpc_stats',
+    'envoy.filters.http.fault', 'envoy.filters.http.cors', 'istio.stats', 'envoy.filters.http.router']);
   assert.ok(!names({ ...SIDECAR, isWeft: false }).includes('istio.stats'));
 });
 

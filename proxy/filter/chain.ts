@@ -12,6 +12,9 @@ export class FilterChain {
   /** Copied for each request: what filters keep about it. */
   readonly noState: readonly unknown[];
   readonly requestHead: readonly With<'onRequestHead'>[];
+  /** Some filter may hold the bytes that it sees. */
+  readonly holdsRequestData: boolean;
+  readonly holdsResponseData: boolean;
   readonly requestData: readonly With<'onRequestData'>[];
   readonly requestTrailers: readonly With<'onRequestTrailers'>[];
   readonly responseHead: readonly With<'onResponseHead'>[];
@@ -35,7 +38,13 @@ export class FilterChain {
     this.responseTrailers = having(reversed, 'onResponseTrailers');
     this.responseDrain = having(filters, 'onResponseDrain');
     this.complete = having(filters, 'onComplete');
+    this.holdsRequestData = this.requestData.some(mayHold);
+    this.holdsResponseData = this.responseData.some(mayHold);
   }
+}
+
+function mayHold(filter: HttpFilter): boolean {
+  return filter.borrows !== true;
 }
 
 function having<H extends Hook>(filters: readonly HttpFilter[], hook: H): With<H>[] {

@@ -92,6 +92,8 @@ export interface HttpFilter {
   readonly name: string;
   /** Place in the chain; set by the chain when it is folded. */
   index: number;
+  /** Chunks that it holds after a data hook it takes by `keep`. Otherwise every chunk that it sees is its own. */
+  readonly borrows?: boolean;
   onRequestHead?(stream: FilterStream, endStream: boolean): Verdict;
   /** A buffer goes on in the chunk's place; an empty one that ends nothing does not go on. */
   onRequestData?(stream: FilterStream, chunk: Buffer, endStream: boolean): BodyVerdict | Buffer;

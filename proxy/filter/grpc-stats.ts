@@ -28,6 +28,7 @@ class Call {
 export class GrpcStatsFilter implements HttpFilter {
   readonly name: string;
   index = 0;
+  readonly borrows = true;
   readonly #counters: GrpcCallCounters;
   readonly #toldApart: ToldApart;
   readonly #emits: boolean;

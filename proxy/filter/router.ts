@@ -18,6 +18,7 @@ export interface RouterOptions {
 export class RouterFilter implements HttpFilter {
   readonly name: string;
   index = 0;
+  readonly borrows = true;
   readonly #clusters: ClusterSet;
   readonly #options: RouterOptions;
 

@@ -226,8 +226,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   }
 
   #runData(chunk: Buffer, endStream: boolean): void {
-    // Filters may hold what they see; the router, which is always there, says so itself.
-    if (this.#settings.chain.requestData.length > 1) keep(chunk);
+    if (this.#settings.chain.holdsRequestData) keep(chunk);
     let bytes = chunk;
     for (const filter of this.#settings.chain.requestData) {
       const verdict = filter.onRequestData(this, bytes, endStream);
@@ -307,7 +306,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.info.bytesSent += chunk.length;
     if (this.info.request !== undefined) {
       const { responseData } = this.#settings.chain;
-      if (responseData.length > 0) keep(chunk);
+      if (this.#settings.chain.holdsResponseData) keep(chunk);
       for (const filter of responseData) filter.onResponseData(this, chunk, endStream);
     }
     const room = this.#codec.sendResponseData(chunk, endStream);

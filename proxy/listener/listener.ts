@@ -4,6 +4,7 @@ import type { Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { joinHostPort } from '../base/host-port.ts';
+import { PlaceSet } from '../base/place-set.ts';
 import { openTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -60,12 +61,19 @@ export interface ListenerHost {
 
 const NO_HELLO: ClientHello = { serverName: undefined, alpn: [] };
 
+/** A connection with the chain that took it; undefined until the chain has. */
+interface HeldConnection {
+  connection: NetworkConnection | undefined;
+  readonly chain: CompiledChain;
+  place: number;
+}
+
 /** One bound address. `replace` changes what new connections meet; connections that exist keep what they have. */
 export class Listener {
   readonly #host: ListenerHost;
   #compiled: CompiledListener;
   #server: Server | undefined = undefined;
-  readonly #connections = new Map<NetworkConnection, CompiledChain>();
+  readonly #connections = new PlaceSet<HeldConnection>();
   #draining = false;
   #onEmpty: (() => void) | undefined = undefined;
 
@@ -112,13 +120,13 @@ export class Listener {
   replace(compiled: CompiledListener): void {
     const kept = new Set([...compiled.matchers.map(({ chain }) => chain), compiled.defaultChain]);
     this.#compiled = compiled;
-    for (const [connection, chain] of this.#connections) if (!kept.has(chain)) connection.drain();
+    for (const { connection, chain } of this.#connections.all()) if (!kept.has(chain)) connection?.drain();
   }
 
   /** Every connection is told to finish; new ones are still taken, and told so with their first response. */
   drain(): void {
     this.#draining = true;
-    for (const connection of this.#connections.keys()) connection.drain();
+    for (const { connection } of this.#connections.all()) connection?.drain();
   }
 
   /** Stops accepting. Connections live on. */
@@ -138,7 +146,7 @@ export class Listener {
   /** Ends everything at once. */
   destroy(): void {
     this.stop();
-    for (const connection of this.#connections.keys()) connection.destroy();
+    for (const { connection } of this.#connections.all()) connection?.destroy();
   }
 
   #onConnection(socket: Socket): void {
@@ -201,15 +209,16 @@ export class Listener {
     const info = this.#connectionInfo(chain, facts, tls, socket);
     const startMs = this.#host.clock.nowMs();
     stats.connectionsActive.inc();
-    const connection = chain.network.accept(openTransport(socket), info, (closed) => {
+    const held: HeldConnection = { connection: undefined, chain, place: -1 };
+    this.#connections.add(held);
+    held.connection = chain.network.accept(openTransport(socket), info, () => {
       stats.connectionsActive.dec();
       stats.connectionsClosed.inc();
       stats.connectionLengthMs.record(this.#host.clock.nowMs() - startMs);
-      this.#connections.delete(closed);
+      this.#connections.delete(held);
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
-    this.#connections.set(connection, chain);
-    if (this.#draining) connection.drain();
+    if (this.#draining) held.connection.drain();
   }
 
   #connectionInfo(
