@@ -31,7 +31,7 @@ export interface ProxyNode {
   readonly gatewayPorts: ReadonlyMap<number, number>;
   /** Collector of this proxy, in place of the mesh's. */
   readonly zipkin: HostPort | undefined;
-  /** Weft knows filters that an Envoy does not (istio.stats), and no HTTP/2 yet. */
+  /** Weft knows filters that an Envoy does not (istio.stats). */
   readonly isWeft: boolean;
 }
 

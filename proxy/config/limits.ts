@@ -1,5 +1,6 @@
 // Weft's default limits by name, each with its reason. Free of the schema library: workers read them too.
 // Sizes are in bytes, times in milliseconds. What hits a limit is counted where the limit is enforced.
+import { READ_BYTES } from '../base/lent-buffer.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -47,7 +48,7 @@ export const LIMITS = {
   streamBufferBytes: 32 * KIB,
   connectionBufferBytes: 256 * KIB,
   // A read grows while the other side drains (design.md section 6).
-  readBytesMin: 64 * KIB,
+  readBytesMin: READ_BYTES,
   readBytesMax: 256 * KIB,
 
   // Deadlines (S80): whole head, not per byte.

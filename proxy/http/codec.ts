@@ -67,8 +67,6 @@ export interface ServerConnection {
   /** Closes at once. */
   destroy(): void;
   readonly openStreams: number;
-  /** Requests come beside each other: one that fails leaves the others alone, and a drain tells them at once. */
-  readonly multiplexes: boolean;
 }
 
 /** What a pool is told by a client codec. */

@@ -64,7 +64,6 @@ const EMPTY_LINE_BYTES = 2;
 
 export class Http1ServerConnection
 implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, BodySink {
-  readonly multiplexes = false;
   readonly borrows = true;
   readonly writer: MessageWriter;
   readonly #transport: Transport;

@@ -1,21 +1,10 @@
-// Trailer fields: what may come after a body, and what never may (RFC 9110 section 6.5.1, S08).
+// The trailer section of an HTTP/1.1 message, from its scanned lines (RFC 9112 section 7.1.2).
 import { asciiLower } from '../base/ascii.ts';
 import { FieldRole, nameOf, roleOf } from './header-names.ts';
 import { Headers } from './headers.ts';
 import type { UnderscoreAction } from './http1-head-fields.ts';
 import type { HeadScanner } from './http1-head-scanner.ts';
-
-/** Fields that route, authorise, or say how to read the message: too late here, and believed by somebody perhaps. */
-const FORBIDDEN: ReadonlySet<string> = new Set([
-  'age', 'authorization', 'cache-control', 'content-encoding', 'content-range', 'content-type', 'cookie', 'date',
-  'expires', 'forwarded', 'if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since',
-  'location', 'max-forwards', 'pragma', 'proxy-authenticate', 'proxy-authorization', 'range', 'retry-after',
-  'set-cookie', 'vary', 'warning', 'www-authenticate', 'x-real-ip', 'x-request-id',
-]);
-
-function isForbidden(name: string): boolean {
-  return FORBIDDEN.has(name) || name.startsWith('x-forwarded-') || name.startsWith('x-envoy-');
-}
+import { mayTrail } from './trailer-fields.ts';
 
 /** The fields that may stand there; others are dropped. undefined when one has a name that must be refused (S16). */
 export function collectTrailers(
@@ -31,7 +20,7 @@ export function collectTrailers(
       if (underscores === 'reject') return undefined;
       continue;
     }
-    if (!isForbidden(name)) headers.fields.push(name, text.substring(scanner.valueStart(i), scanner.valueEnd(i)));
+    if (mayTrail(name)) headers.fields.push(name, text.substring(scanner.valueStart(i), scanner.valueEnd(i)));
   }
   headers.verified = true;
   return headers;

@@ -25,7 +25,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   peerStreamsMax: number | undefined = undefined;
   #draining = false;
   /** The server takes upgrades (RFC 8441). */
-  connectProtocol = false;
+  #connectProtocol = false;
   streamsStarted = 0;
 
   constructor(transport: Transport, options: Http2Options, handler: ClientConnectionHandler) {
@@ -71,7 +71,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       stream.onLost(undefined);
       return;
     }
-    if (head.upgrade !== undefined && !this.connectProtocol) {
+    if (head.upgrade !== undefined && !this.#connectProtocol) {
       this.#refuse(stream, 'http2.connect_protocol_not_offered');
       return;
     }
@@ -144,7 +144,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   }
 
   onConnectProtocol(allowed: boolean): void {
-    this.connectProtocol = allowed;
+    this.#connectProtocol = allowed;
   }
 
   onPingAck(): boolean {

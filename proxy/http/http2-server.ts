@@ -20,7 +20,6 @@ const DRAIN_MS = 1000;
 type Drain = 'no' | 'warned' | 'last';
 
 export class Http2ServerConnection extends Http2Session implements ServerConnection, ServerStreamOwner, TimerTarget {
-  readonly multiplexes = true;
   protected readonly fromServer = false;
   readonly #handler: ServerConnectionHandler;
   readonly #drainTimer: Timer;

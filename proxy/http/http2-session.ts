@@ -266,10 +266,6 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
     this.drop(stream, true);
   }
 
-  onStreamEnd(stream: Http2Stream): void {
-    this.#settle(stream);
-  }
-
   creditHeld(stream: Http2Stream): void {
     const bytes = stream.heldBytes;
     stream.heldBytes = 0;

@@ -5,8 +5,8 @@ import type { Http2Stream } from './http2-stream.ts';
 const START_SLOTS = 16;
 
 /** Open addressing with linear probing; at most half of the slots are taken. */
-export class StreamTable<T extends Http2Stream = Http2Stream> {
-  #slots: (T | undefined)[] = new Array<T | undefined>(START_SLOTS).fill(undefined);
+export class StreamTable {
+  #slots: (Http2Stream | undefined)[] = new Array<Http2Stream | undefined>(START_SLOTS).fill(undefined);
   #mask = START_SLOTS - 1;
   #size = 0;
 
@@ -14,7 +14,7 @@ export class StreamTable<T extends Http2Stream = Http2Stream> {
     return this.#size;
   }
 
-  get(id: number): T | undefined {
+  get(id: number): Http2Stream | undefined {
     const slots = this.#slots;
     for (let at = (id >> 1) & this.#mask; ; at = (at + 1) & this.#mask) {
       const stream = slots[at];
@@ -23,7 +23,7 @@ export class StreamTable<T extends Http2Stream = Http2Stream> {
   }
 
   /** The stream's id must not be there yet. */
-  add(stream: T): void {
+  add(stream: Http2Stream): void {
     if (this.#size * 2 >= this.#slots.length) this.#grow();
     this.#put(stream);
     this.#size++;
@@ -41,11 +41,11 @@ export class StreamTable<T extends Http2Stream = Http2Stream> {
   }
 
   /** A list that stays as it is while streams come and go. */
-  all(): T[] {
+  all(): Http2Stream[] {
     return this.#slots.filter((stream) => stream !== undefined);
   }
 
-  #put(stream: T): void {
+  #put(stream: Http2Stream): void {
     let at = (stream.id >> 1) & this.#mask;
     while (this.#slots[at] !== undefined) at = (at + 1) & this.#mask;
     this.#slots[at] = stream;
@@ -67,7 +67,7 @@ export class StreamTable<T extends Http2Stream = Http2Stream> {
   #grow(): void {
     const streams = this.all();
     const length = 2 * this.#slots.length;
-    this.#slots = new Array<T | undefined>(length).fill(undefined);
+    this.#slots = new Array<Http2Stream | undefined>(length).fill(undefined);
     this.#mask = length - 1;
     for (const stream of streams) this.#put(stream);
   }

@@ -8,8 +8,6 @@ export interface Http2StreamOwner {
   sendTrailers(stream: Http2Stream, trailers: Headers): void;
   /** Ends the stream at once, and says so to the peer. */
   resetStream(stream: Http2Stream, error: number): void;
-  /** Both ends are done. */
-  onStreamEnd(stream: Http2Stream): void;
   /** Bytes that were taken while the stream was paused have room again. */
   creditHeld(stream: Http2Stream): void;
 }

@@ -52,7 +52,6 @@ function openHttp2(transport: Transport, { http2 }: CodecSettings, user: CodecUs
 
 /** Reads until a byte differs from HTTP/2's preface, or all of it is there; then the codec has the connection. */
 class DetectingConnection implements ServerConnection, TransportHandler, TimerTarget {
-  readonly multiplexes = false;
   readonly #transport: Transport;
   readonly #settings: CodecSettings;
   readonly #user: CodecUser;

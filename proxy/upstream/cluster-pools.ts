@@ -8,7 +8,7 @@ import { http2Stats } from '../telemetry/http2-stats.ts';
 import type { Http2Stats } from '../telemetry/http2-stats.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { ClusterBreaker } from './circuit-breaker.ts';
-import { codecOpener } from './codec-opener.ts';
+import { http1Opener, http2Opener } from './codec-opener.ts';
 import type { ConnectionSettings, HttpProtocol } from './connection-settings.ts';
 import type { Route } from './connector.ts';
 import type { PoolMaker } from './endpoint.ts';
@@ -65,7 +65,8 @@ export class ClusterPools {
   #poolsOf(protocol: HttpProtocol): ProtocolPools {
     const settings = this.#settings;
     const { clock, timers, writes } = this.#deps;
-    const openCodec = codecOpener(protocol, settings, this.#counters(), { clock, timers, writes });
+    const openCodec = protocol === 'http2'
+      ? http2Opener(settings, this.#counters(), { clock, timers, writes }) : http1Opener(settings, writes);
     return new ProtocolPools({
       settings, protocol, breaker: this.#breaker, stats: this.#stats, clock, timers, openCodec,
     });

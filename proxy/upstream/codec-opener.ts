@@ -10,7 +10,7 @@ import type { Http1ClientOptions } from '../http/http1-client.ts';
 import { Http2ClientConnection } from '../http/http2-client.ts';
 import { http2Windows } from '../http/http2-options.ts';
 import type { Http2Counters, Http2Options } from '../http/http2-options.ts';
-import type { ConnectionSettings, HttpProtocol } from './connection-settings.ts';
+import type { ConnectionSettings } from './connection-settings.ts';
 
 /** A cluster's codecs of one protocol. */
 export type OpenCodec = (transport: Transport, handler: ClientConnectionHandler) => ClientConnection;
@@ -22,15 +22,14 @@ export interface CodecDeps {
   readonly timers: TimerWheel;
 }
 
-export function codecOpener(
-  protocol: HttpProtocol, settings: ConnectionSettings, counters: Http2Counters, deps: CodecDeps,
-): OpenCodec {
-  if (protocol === 'http2') {
-    const options = http2Options(settings, counters, deps);
-    return (transport, handler) => new Http2ClientConnection(transport, options, handler);
-  }
-  const options = http1Options(settings, deps.writes);
+export function http1Opener(settings: ConnectionSettings, writes: WriteBatch): OpenCodec {
+  const options = http1Options(settings, writes);
   return (transport, handler) => new Http1ClientConnection(transport, options, handler);
+}
+
+export function http2Opener(settings: ConnectionSettings, counters: Http2Counters, deps: CodecDeps): OpenCodec {
+  const options = http2Options(settings, counters, deps);
+  return (transport, handler) => new Http2ClientConnection(transport, options, handler);
 }
 
 function http1Options({ http1, headersCountMax }: ConnectionSettings, writes: WriteBatch): Http1ClientOptions {

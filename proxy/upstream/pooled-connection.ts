@@ -11,8 +11,8 @@ import { Connecting } from './connector.ts';
 import type { ConnectHandler, Route } from './connector.ts';
 import type { PoolContext, PoolUser, ReadyConnection } from './pool.ts';
 
-/** What the pool is told. */
-export interface ConnectionOwner<C> {
+/** What the pool is told of its connections. */
+export interface ConnectionOwner<C = PooledConnection> {
   onConnected(connection: C): void;
   onConnectFailed(connection: C, error: ProxyError): void;
   /** An exchange is complete and the connection may take another. */
@@ -31,6 +31,7 @@ export type ConnectionState = 'connecting' | 'idle' | 'busy' | 'closing' | 'clos
 export abstract class PooledConnection
 implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget {
   protected readonly context: PoolContext;
+  protected readonly owner: ConnectionOwner;
   readonly #endpoint: EndpointStats;
   readonly #startMs: number;
   readonly #connecting: Connecting;
@@ -43,8 +44,9 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
   idleSinceMs = 0;
   idleUntilMs = 0;
 
-  constructor(route: Route, context: PoolContext, endpoint: EndpointStats) {
+  constructor(route: Route, context: PoolContext, endpoint: EndpointStats, owner: ConnectionOwner) {
     this.context = context;
+    this.owner = owner;
     this.#endpoint = endpoint;
     this.#startMs = context.clock.nowMs();
     const { counters, gauges } = context.stats;
@@ -56,9 +58,6 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
     this.#connecting = new Connecting(route, context.settings, context.timers, this);
   }
 
-  protected abstract tellConnected(): void;
-  protected abstract tellFailed(error: ProxyError): void;
-  protected abstract tellClosed(): void;
   abstract carry(user: PoolUser): void;
   abstract giveUp(): void;
   abstract onStreamDone(connection: ClientConnection): void;
@@ -96,7 +95,7 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
       this.#age = new Timer(timers, this);
       this.#age.arm(settings.maxDurationMs);
     }
-    this.tellConnected();
+    this.owner.onConnected(this);
   }
 
   onConnectFailed(error: ProxyError): void {
@@ -105,7 +104,7 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
     this.#endpoint.counters.cxConnectFail.inc();
     if (error.kind === 'connect-timeout') counters.cxConnectTimeout.inc();
     this.#end();
-    this.tellFailed(error);
+    this.owner.onConnectFailed(this, error);
   }
 
   /** `connection: close`, GOAWAY, or an answer before the request's end: the codec ends it. */
@@ -122,7 +121,7 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
     if (this.state === 'closed') return;
     this.#countEnd(error);
     this.#end();
-    this.tellClosed();
+    this.owner.onClosed(this);
   }
 
   /** Its last exchange is over: whether max_requests_per_connection lets it take another. */
