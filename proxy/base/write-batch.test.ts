@@ -40,3 +40,12 @@ test('what is late leaves once, after the events of all sockets that are ready',
   await new Promise(setImmediate);
   assert.equal(flushed, 1);
 });
+
+test('a turn with much output hands it on in parts', async () => {
+  const batch = new WriteBatch();
+  const flushed: number[] = [];
+  for (let i = 0; i < 100; i++) batch.addLate({ flushWrites: () => void flushed.push(i) });
+  assert.equal(flushed.length, 64);
+  await new Promise(setImmediate);
+  assert.deepEqual(flushed, Array.from({ length: 100 }, (_, i) => i));
+});

@@ -1,6 +1,9 @@
 // Collects connections that hold output back, and flushes them all when the event that made the output is over.
 import type { EventClock } from './clock.ts';
 
+/** So many flushes at once: peers on other processors have their work early enough. */
+const LATE_MAX = 64;
+
 /** A connection with output that waits for the end of the event. */
 export interface Flushable {
   flushWrites(): void;
@@ -20,9 +23,10 @@ export class WriteBatch {
   #scheduled = false;
   readonly #late: (Flushable | undefined)[] = [];
   #lateCount = 0;
-  readonly #onLate = (): void => {
-    for (let i = 0; i < this.#lateCount; i++) flushAt(this.#late, i);
-    this.#lateCount = 0;
+  #turnScheduled = false;
+  readonly #onTurn = (): void => {
+    this.#turnScheduled = false;
+    this.flushLate();
   };
   readonly #onTick = (): void => {
     this.#scheduled = false;
@@ -54,7 +58,16 @@ export class WriteBatch {
 
   addLate(item: Flushable): void {
     this.#late[this.#lateCount++] = item;
-    if (this.#lateCount === 1) setImmediate(this.#onLate);
+    if (this.#lateCount === LATE_MAX) this.flushLate();
+    if (this.#turnScheduled) return;
+    this.#turnScheduled = true;
+    setImmediate(this.#onTurn);
+  }
+
+  /** What is added meanwhile is flushed too. */
+  flushLate(): void {
+    for (let i = 0; i < this.#lateCount; i++) flushAt(this.#late, i);
+    this.#lateCount = 0;
   }
 
   /** A flush may add more: those are flushed too. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ClientProbe, ServerProbe } from '../../test/harness/http1-probe.ts';
-import { MemoryTransport } from '../../test/harness/memory-transport.ts';
+import { MemoryTransport, settle } from '../../test/harness/memory-transport.ts';
 import { WriteBatch } from '../base/write-batch.ts';
 import { Headers } from './headers.ts';
 import { ChunkedBody } from './http1-body.ts';
@@ -77,6 +77,7 @@ test(`what a client writes, a server reads as the same request (seed ${SEED})`, 
     const parts = cut(bytes, pieces);
     for (const part of parts) stream.sendRequestData(Buffer.from(part, 'latin1'), false);
     stream.sendRequestData(Buffer.alloc(0), true);
+    await settle();
     const server = new ServerProbe();
     await server.feed(cut(client.transport.written, pieces));
     assert.equal(server.text, `PUT h:8 ${target} ${head.contentLength} [${list.flat().join('|')}] "${bytes}" end`);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClientProbe, responseAtEveryCut, SeenMessage } from '../../test/harness/http1-probe.ts';
+import { settle } from '../../test/harness/memory-transport.ts';
 import { Headers } from './headers.ts';
 import { LENGTH_UNKNOWN, RequestHead } from './message.ts';
 
@@ -183,8 +184,9 @@ test('S09 S10 a response that is whole before its request ends the connection', 
   assert.ok(!probe.transport.written.includes('defghij'));
 });
 
-test('requests are framed anew: length, chunks, nothing', () => {
-  const written = (method: string, length: number, body: string | undefined, trailers?: Headers): string => {
+test('requests are framed anew: length, chunks, nothing', async () => {
+  const written = async (method: string, length: number, body: string | undefined, trailers?: Headers):
+  Promise<string> => {
     const probe = new ClientProbe();
     const head = new RequestHead(method, 'a', '/x', new Headers(['x-a', 'b']));
     head.contentLength = length;
@@ -192,14 +194,16 @@ test('requests are framed anew: length, chunks, nothing', () => {
     const stream = probe.request(head, body === undefined);
     if (body !== undefined) stream.sendRequestData(Buffer.from(body), trailers === undefined);
     if (trailers !== undefined) stream.sendRequestTrailers(trailers);
+    await settle();
     return probe.transport.written;
   };
-  assert.equal(written('GET', 0, undefined), 'GET /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\n\r\n');
-  assert.equal(written('POST', 0, undefined), 'POST /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\ncontent-length: 0\r\n\r\n');
-  assert.equal(written('PUT', 2, 'hi'), 'PUT /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\ncontent-length: 2\r\n\r\nhi');
+  assert.equal(await written('GET', 0, undefined), 'GET /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\n\r\n');
+  assert.equal(await written('POST', 0, undefined),
+    'POST /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\ncontent-length: 0\r\n\r\n');
+  assert.equal(await written('PUT', 2, 'hi'), 'PUT /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\ncontent-length: 2\r\n\r\nhi');
   const chunks = 'POST /x HTTP/1.1\r\nhost: a\r\nx-a: b\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n';
-  assert.equal(written('POST', LENGTH_UNKNOWN, 'hi'), `${chunks}\r\n`);
-  assert.equal(written('POST', LENGTH_UNKNOWN, 'hi', new Headers(['x-t', '1'])), `${chunks}x-t: 1\r\n\r\n`);
+  assert.equal(await written('POST', LENGTH_UNKNOWN, 'hi'), `${chunks}\r\n`);
+  assert.equal(await written('POST', LENGTH_UNKNOWN, 'hi', new Headers(['x-t', '1'])), `${chunks}x-t: 1\r\n\r\n`);
 });
 
 test('a request whose body is not as long as declared is cut off, never completed', () => {
@@ -214,13 +218,14 @@ test('a request whose body is not as long as declared is cut off, never complete
   }
 });
 
-test('S49 what could break out of its line is not sent', () => {
+test('S49 what could break out of its line is not sent', async () => {
   const probe = new ClientProbe();
   const headers = new Headers(['x-a', 'a\r\nevil: 1', 'x b', 'y', 'x-c', 'ok', 'x-d', 'a\u010ab']);
   headers.append('x-e', 'a\nb');
   headers.set('x-c', 'fine');
   headers.set('x-f', 'a\0b');
   probe.request(new RequestHead('GET', 'a', '/', headers));
+  await settle();
   assert.equal(probe.transport.written, 'GET / HTTP/1.1\r\nhost: a\r\nx-c: fine\r\n\r\n');
   for (const head of [new RequestHead('GET', 'a', '/a b'), new RequestHead('GET', 'a\r\nx: y', '/'),
     new RequestHead('G T', 'a', '/'), new RequestHead('GET', 'a', '/\r\n')]) {
@@ -239,6 +244,8 @@ test('S11 a tunnel opens when the server agrees, carries both ways, and half-clo
     if (method === 'GET') head.upgrade = 'websocket';
     const stream = probe.request(head, false);
     assert.equal(stream.sendRequestData(Buffer.from('early'), false), false);
+    // oxlint-disable-next-line no-await-in-loop
+    await settle();
     assert.ok(!probe.transport.written.includes('early'));
     probe.transport.receive(`${response}down`);
     assert.match(probe.transport.written, /\r\n\r\nearly$/);
@@ -263,16 +270,17 @@ test('S11 a tunnel opens when the server agrees, carries both ways, and half-clo
   assert.equal(refused.transport.destroyed, true);
 });
 
-test('a head and its small body leave as one write, a large body without being copied into one', () => {
-  const sizes = (length: number): [number, number] => {
+test('a head and its small body leave as one write, a large body without being copied into one', async () => {
+  const sizes = async (length: number): Promise<[number, number]> => {
     const probe = new ClientProbe();
     const head = new RequestHead('POST', 'a', '/');
     head.contentLength = length;
     probe.request(head, false).sendRequestData(Buffer.alloc(length, 120), true);
+    await settle();
     return [probe.transport.writes, probe.transport.written.length];
   };
-  assert.deepEqual(sizes(10), [1, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n'.length + 10]);
-  assert.deepEqual(sizes(100_000), [1,
+  assert.deepEqual(await sizes(10), [1, 'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n'.length + 10]);
+  assert.deepEqual(await sizes(100_000), [1,
     'POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n'.length + 100_000]);
 });
 

@@ -319,7 +319,7 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
     this.#stream = undefined;
     if (this.#state !== 'closed') this.#state = 'idle';
     if (surplus) this.#fault = protocolError('http1.unsolicited_response');
-    const unsent = !stream.requestDone || this.#transport.bufferedBytes > 0;
+    const unsent = !stream.requestDone || this.writer.holdsText || this.#transport.bufferedBytes > 0;
     if (surplus || unsent || stream.wantsTunnel) this.#stopReuse();
     this.holdBody(false);
     this.#handler.onStreamDone(this);

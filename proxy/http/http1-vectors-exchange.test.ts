@@ -57,6 +57,7 @@ test('S10 an interim response is no end, and a body that is whole before the res
   for (const parts of cuts(`HTTP/1.1 100 Continue\r\n\r\n${OK}`)) {
     const { probe, stream } = uploading();
     stream.sendRequestData(Buffer.from('defghij'), true);
+    await settle();
     await respond(probe, parts);
     assert.equal(probe.text, '100, 200 2 [] "hi" end');
     assert.equal(probe.reusable, true);
@@ -65,6 +66,7 @@ test('S10 an interim response is no end, and a body that is whole before the res
 
 test('S10 a whole body of which bytes still wait for the server ends the connection with its response', async () => {
   const { probe, stream } = uploading();
+  await settle();
   probe.transport.stalled = true;
   stream.sendRequestData(Buffer.from('defghij'), true);
   await respond(probe, [OK]);
@@ -204,6 +206,7 @@ test('S12 S49 a value that would split a response or a request is not sent, in e
   const split = new Headers(['x-a', 'a\r\n\r\nHTTP/1.1 200 OK\r\nx: y', 'x-b', 'kept', 'x-c\r\nevil', '1']);
   const client = new ClientProbe();
   client.request(new RequestHead('GET', 'a', '/', split));
+  await settle();
   assert.equal(client.transport.written, 'GET / HTTP/1.1\r\nhost: a\r\nx-b: kept\r\n\r\n');
   const server = new ServerProbe();
   server.reply = (stream) => stream.sendResponseHead(new ResponseHead(200, split), true);

@@ -1,4 +1,5 @@
 // Writes one message after another to a connection: head and small body as one string, large bodies without a copy.
+// Text waits until all sockets that are ready have had their event: a peer that is woken then has much to read.
 import type { Transport } from '../base/transport.ts';
 import type { Flushable, WriteBatch } from '../base/write-batch.ts';
 
@@ -15,13 +16,17 @@ export const BodyFraming = {
 /** Up to this size a copy is cheaper than a second buffer in the write. */
 const SMALL_BYTES = 16 * 1024;
 
+/** Text that leaves without waiting for the end of the turn. */
+const HELD_CHARS_MAX = 2 * SMALL_BYTES;
+
 const LAST_CHUNK = '0\r\n\r\n';
 
 export class MessageWriter implements Flushable {
   readonly #transport: Transport;
   readonly #batch: WriteBatch;
-  /** A head that waits for the first bytes of its body, or for the end of the event. */
-  #head = '';
+  /** Text that waits for more of its message, or for the end of the turn. */
+  #text = '';
+  #queued = false;
   #framing: number = BodyFraming.NONE;
   #left = 0;
   /** The last write asked to hold back, and nobody has been told of room yet. */
@@ -39,13 +44,7 @@ export class MessageWriter implements Flushable {
     this.#framing = framing;
     this.#left = length;
     this.failed = false;
-    if (end) {
-      if (framing === BodyFraming.CHUNKED) this.#writeText(head + LAST_CHUNK);
-      else this.#writeText(head);
-      return;
-    }
-    this.#head += head;
-    this.#batch.add(this);
+    this.#add(end && framing === BodyFraming.CHUNKED ? head + LAST_CHUNK : head);
   }
 
   /** The bytes that follow are raw: a tunnel that this side asked for is open. */
@@ -55,7 +54,7 @@ export class MessageWriter implements Flushable {
 
   /** Text that belongs before the message that comes: an interim response. */
   interim(text: string): void {
-    this.#writeText(text);
+    this.#add(text);
   }
 
   /** False: hold back until `drained` says that there is room. */
@@ -73,20 +72,26 @@ export class MessageWriter implements Flushable {
       case BodyFraming.RAW:
         return this.#plain(chunk);
       default:
-        this.flushWrites();
         return true;
     }
   }
 
   /** Ends a chunked message by the lines of its trailers. Other framings cannot carry any. */
   trailers(lines: string): void {
-    if (this.#framing === BodyFraming.CHUNKED) this.#writeText(`0\r\n${lines}\r\n`);
+    if (this.#framing === BodyFraming.CHUNKED) this.#add(`0\r\n${lines}\r\n`);
     else if (this.#framing === BodyFraming.LENGTH && this.#left > 0) this.failed = true;
-    else this.flushWrites();
   }
 
   flushWrites(): void {
-    if (this.#head !== '') this.#writeText('');
+    this.#queued = false;
+    const text = this.#text;
+    if (text === '') return;
+    this.#text = '';
+    this.#room(this.#transport.writeLatin1(text));
+  }
+
+  get holdsText(): boolean {
+    return this.#text !== '';
   }
 
   /** The transport has room again: whether somebody waits to hear it. */
@@ -97,35 +102,36 @@ export class MessageWriter implements Flushable {
   }
 
   #plain(chunk: Buffer): boolean {
-    if (chunk.length === 0) {
-      this.flushWrites();
-      return !this.#blocked;
-    }
-    if (this.#head === '') return this.#room(this.#transport.write(chunk));
-    if (chunk.length <= SMALL_BYTES) return this.#writeText(chunk.toString('latin1'));
+    if (chunk.length === 0) return !this.#blocked;
+    if (this.#text === '') return this.#room(this.#transport.write(chunk));
+    if (chunk.length <= SMALL_BYTES) return this.#add(chunk.toString('latin1'));
     return this.#around('', chunk, '');
   }
 
   #chunk(chunk: Buffer, end: boolean): boolean {
     // A chunk of size 0 would be the last one.
-    if (chunk.length === 0) return end ? this.#writeText(LAST_CHUNK) : !this.#blocked;
+    if (chunk.length === 0) return end ? this.#add(LAST_CHUNK) : !this.#blocked;
     const size = `${chunk.length.toString(16)}\r\n`;
     const after = end ? '\r\n0\r\n\r\n' : '\r\n';
     if (chunk.length > SMALL_BYTES) return this.#around(size, chunk, after);
-    return this.#writeText(size + chunk.toString('latin1') + after);
+    return this.#add(size + chunk.toString('latin1') + after);
   }
 
-  /** Head, text, bytes and text leave as one write without copying the bytes. */
+  /** What waits, text, bytes and text leave as one write without copying the bytes. */
   #around(before: string, chunk: Buffer, after: string): boolean {
-    const text = this.#head + before;
-    this.#head = '';
+    const text = this.#text + before;
+    this.#text = '';
     return this.#room(this.#transport.writeAround(text, chunk, after));
   }
 
-  #writeText(text: string): boolean {
-    const head = this.#head;
-    this.#head = '';
-    return this.#room(this.#transport.writeLatin1(head === '' ? text : head + text));
+  #add(text: string): boolean {
+    this.#text = this.#text === '' ? text : this.#text + text;
+    if (this.#text.length > HELD_CHARS_MAX) this.flushWrites();
+    else if (!this.#queued) {
+      this.#queued = true;
+      this.#batch.addLate(this);
+    }
+    return !this.#blocked;
   }
 
   #room(room: boolean): boolean {

@@ -154,6 +154,7 @@ export const CLIENT_OPTIONS: Omit<Http1ClientOptions, 'writes'> = { headerCountM
 
 /** A client's user: one request after another on one connection. */
 export class ClientProbe {
+  readonly #writes = new WriteBatch();
   readonly transport = new MemoryTransport();
   readonly responses: SeenMessage[] = [];
   readonly connection: Http1ClientConnection;
@@ -171,14 +172,15 @@ export class ClientProbe {
         this.closeError = error;
       },
     };
-    this.connection = new Http1ClientConnection(this.transport, { ...CLIENT_OPTIONS, writes: new WriteBatch(),
+    this.connection = new Http1ClientConnection(this.transport, { ...CLIENT_OPTIONS, writes: this.#writes,
       ...options }, handler);
   }
 
-  /** Sends a head; `end` false leaves the request open. */
+  /** Sends a head; `end` false leaves the request open, and the head waits for what follows. */
   request(head: RequestHead = new RequestHead('GET', 'a', '/'), end = true): ClientStream {
     const stream = this.connection.newStream(this.#sink());
     stream.sendRequestHead(head, end);
+    if (end) this.#writes.flushLate();
     return stream;
   }
 
