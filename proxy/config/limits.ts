@@ -32,6 +32,7 @@ export const LIMITS = {
   // Budgets of one connection: work that costs its sender little. Cancelled streams count when they are most of all.
   http2BudgetWindowMs: 10 * SECOND,
   http2ResetsMax: 100,
+  // SETTINGS, unknown frames, and PING beyond one for each stream and DATA frame of either direction in that time.
   http2ControlFramesMax: 1000,
   http2UnsentAnswersMax: 200,
   http2EmptyFramesMax: 1,

@@ -14,7 +14,11 @@ export class AbuseGuard {
   #streamsInWindow = 0;
   #resetsInWindow = 0;
   #controlInWindow = 0;
+  #pingsInWindow = 0;
+  /** What had been carried when the window's first PING came; -1 before it. */
+  #carriedAtPing = -1;
   #streams = 0;
+  #dataFrames = 0;
   #priorities = 0;
   #windowUpdates = 0;
   #emptyInRow = 0;
@@ -41,7 +45,21 @@ export class AbuseGuard {
     return false;
   }
 
-  /** SETTINGS, PING, and frames of unknown kinds. */
+  /**
+   * Peers measure the path by a PING for each round of data (gRPC's estimate of bandwidth and delay), so each stream
+   * and each DATA frame of either direction earns one; those beyond are control frames like any other. What was carried
+   * before the window, or before its first PING, earns nothing: else a long life would pay for a flood.
+   */
+  pingFrame(dataFramesSent: number): boolean {
+    this.#turnWindow();
+    const carried = this.#streams + this.#dataFrames + dataFramesSent;
+    if (this.#carriedAtPing === -1) this.#carriedAtPing = carried;
+    if (this.#pingsInWindow >= carried - this.#carriedAtPing) return this.controlFrame();
+    this.#pingsInWindow++;
+    return true;
+  }
+
+  /** SETTINGS, frames of unknown kinds, and PING that nothing has earned. */
   controlFrame(): boolean {
     this.#turnWindow();
     if (++this.#controlInWindow <= LIMITS.http2ControlFramesMax) return true;
@@ -64,6 +82,7 @@ export class AbuseGuard {
 
   /** Empty, and not the last of its message, it is of no use. A dribble of tiny ones is as bad as empty ones. */
   dataFrame(bytes: number, last: boolean): boolean {
+    this.#dataFrames++;
     this.#emptyInRow = last || bytes > 0 ? 0 : this.#emptyInRow + 1;
     if (bytes < LIMITS.http2SmallDataBytes && !last) {
       this.#turnWindow();
@@ -78,6 +97,8 @@ export class AbuseGuard {
     const now = this.#clock.nowMs();
     if (now < this.#windowEndMs) return;
     this.#windowEndMs = now + LIMITS.http2BudgetWindowMs;
-    this.#streamsInWindow = this.#resetsInWindow = this.#controlInWindow = this.#smallInWindow = 0;
+    this.#streamsInWindow = this.#resetsInWindow = 0;
+    this.#controlInWindow = this.#pingsInWindow = this.#smallInWindow = 0;
+    this.#carriedAtPing = -1;
   }
 }

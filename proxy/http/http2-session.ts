@@ -215,7 +215,7 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
   }
 
   onPing(payload: Buffer): boolean {
-    if (!this.#budget(this.guard.controlFrame())) return false;
+    if (!this.#budget(this.guard.pingFrame(this.sender.dataFrames))) return false;
     this.output.ping(payload, true);
     return this.#answersFit();
   }

@@ -5,12 +5,14 @@ import type { ProxyError } from '../../proxy/base/error.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import { WriteBatch } from '../../proxy/base/write-batch.ts';
 import type { RequestSink, ServerConnectionHandler, ServerStream } from '../../proxy/http/codec.ts';
+import { Headers } from '../../proxy/http/headers.ts';
 import { HpackEncoder } from '../../proxy/http/hpack-encoder.ts';
 import { FrameFlag, FrameType, PREFACE, readUint31, readUint32 } from '../../proxy/http/http2-frame.ts';
 import { writeFrameHead, writeUint32 } from '../../proxy/http/http2-frame.ts';
 import { http2Windows } from '../../proxy/http/http2-options.ts';
 import type { Http2Counters, Http2Options } from '../../proxy/http/http2-options.ts';
 import { Http2ServerConnection } from '../../proxy/http/http2-server.ts';
+import { ResponseHead } from '../../proxy/http/message.ts';
 import type { RequestHead } from '../../proxy/http/message.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
@@ -50,6 +52,14 @@ export function number32(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   writeUint32(bytes, 0, value);
   return bytes;
+}
+
+/** Every request is answered so when it is complete. */
+export function respond(probe: Http2Probe, body = 'ok'): void {
+  probe.reply = ({ stream }) => {
+    stream.sendResponseHead(new ResponseHead(200, new Headers(['a', 'b'])), false);
+    stream.sendResponseData(Buffer.from(body), true);
+  };
 }
 
 export class Http2Probe implements ServerConnectionHandler {

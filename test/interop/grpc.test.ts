@@ -18,6 +18,13 @@ const goServer = findGoTool('grpc-interop-server', false);
 /** What a client that balances by reported load is told. */
 const ORCA = '{"loadBalancingConfig":[{"test_backend_metrics_load_balancer":{}}]}';
 
+/** Go's gRPC sends a PING for each round of data: these are more than a connection has without them (S24). */
+const SOAK_CALLS = 3000;
+const SOAK = [
+  '-soak_iterations', String(SOAK_CALLS), '-soak_overall_timeout_seconds', '50',
+  '-soak_per_iteration_max_acceptable_latency_ms', '5000', '-soak_request_size', '10', '-soak_response_size', '10',
+];
+
 /** Those that need no credentials and no second server; ORCA's report load in trailers and in a stream. */
 const CASES: readonly string[] = [
   'empty_unary', 'large_unary', 'client_streaming', 'server_streaming', 'ping_pong', 'empty_stream',
@@ -27,6 +34,7 @@ const CASES: readonly string[] = [
 ];
 
 const CASE_TIMEOUT_MS = 20_000;
+const SOAK_TIMEOUT_MS = 55_000;
 
 const identities = testIdentities();
 
@@ -75,11 +83,11 @@ async function startGoServer(): Promise<{ port: number; process: ServerProcess }
 }
 
 /** Empty when it passes, else what the client wrote. */
-async function runGoCase(port: number, name: string): Promise<string> {
-  const args = ['-server_host', '127.0.0.1', '-server_port', String(port), '-test_case', name];
+async function runGoCase(port: number, name: string, ...more: string[]): Promise<string> {
+  const args = ['-server_host', '127.0.0.1', '-server_port', String(port), '-test_case', name, ...more];
   if (name.startsWith('orca_')) args.push('-service_config_json', ORCA);
   await using client = new ServerProcess(goClient, args, { name: `grpc-interop-client ${name}` });
-  const timer = setTimeout(() => client.child.kill('SIGKILL'), CASE_TIMEOUT_MS);
+  const timer = setTimeout(() => client.child.kill('SIGKILL'), more.length > 0 ? SOAK_TIMEOUT_MS : CASE_TIMEOUT_MS);
   const status = await client.ended;
   clearTimeout(timer);
   return status === 0 ? '' : `status ${status}: ${client.output}`;
@@ -93,6 +101,9 @@ async function callAll(t: TestContext, { port }: Topology, server: 'Go' | 'grpc-
       assert.equal(await runGoCase(port, name), '');
     });
   }
+  await t.test(`S24 Go: ${SOAK_CALLS} small calls`, { skip: reasonToSkip(goClient), timeout: 60_000 }, async () => {
+    assert.equal(await runGoCase(port, 'rpc_soak', ...SOAK), '');
+  });
   const client = connectTo(port);
   for (const [name, run] of GRPC_JS_CALLS) {
     await t.test(`grpc-js: ${name}`, { timeout: 60_000 }, () => run(client));

@@ -1,0 +1,29 @@
+// Budgets of HTTP/2 connections to node:http2 servers: what honest servers do passes, floods end the connection.
+import assert from 'node:assert/strict';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { test } from 'node:test';
+import { UpstreamServer } from '../../test/harness/upstream-server.ts';
+import { eventually } from '../../test/harness/upstreams.ts';
+import { LIMITS } from '../config/limits.ts';
+
+/** Each answered before the next: a session takes only so many at a time. */
+function pingTimes(session: ServerHttp2Session, count: number): void {
+  if (count === 0 || session.destroyed) return;
+  session.ping(() => pingTimes(session, count - 1));
+}
+
+test('S24 a server may send a PING for each round of data, and not without data (node:http2)', async () => {
+  let session: ServerHttp2Session | undefined;
+  await using fixture = await UpstreamServer.http2((stream: ServerHttp2Stream) => {
+    session = stream.session as ServerHttp2Session;
+    session.ping(() => {});
+    stream.respond({ ':status': 200 });
+    stream.end('ok');
+  });
+  for (let i = 0; i < LIMITS.http2ControlFramesMax + 500; i++) assert.equal((await fixture.get()).body, 'ok');
+  assert.equal(fixture.connections, 1);
+  const { clusters } = fixture;
+  assert.equal(clusters.stat('http2.inbound_control_frames_flood'), 0);
+  pingTimes(session!, 2 * LIMITS.http2ControlFramesMax + 500);
+  await eventually(() => clusters.stat('http2.inbound_control_frames_flood') === 1);
+});
