@@ -82,6 +82,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       this.#refuse(stream, 'invalid_request_line');
       return;
     }
+    this.guard.streamOpened();
     stream.begin(this.#nextId, this.peerInitialWindow);
     this.#nextId += 2;
     this.streams.add(stream);
