@@ -97,11 +97,13 @@ function parse(name: string, text: string): void {
 }
 
 /** A connection whose requests are answered at once by a small response of the proxy's own. */
+const nothing = { onProtocolError: () => undefined, onConnectionClose: () => undefined };
+
 function serve(name: string, text: string): void {
   const transport = new NullTransport();
   const body = Buffer.from('{"status":"ok"}');
   const onStream = (stream: ServerStream): RequestSink => new Answering(stream, body);
-  new Http1ServerConnection(transport, serverOptions, { onStream, onConnectionClose: () => undefined }, timers);
+  new Http1ServerConnection(transport, serverOptions, { onStream, ...nothing }, timers);
   const bytes = Buffer.from(text, 'latin1');
   measure(name, 100_000, () => transport.handler!.onData(bytes));
 }
@@ -133,7 +135,7 @@ function proxy(name: string, request: string, response: string): void {
     onConnectionClose: () => undefined };
   const client = new Http1ClientConnection(up, clientOptions, idle);
   const onStream = (stream: ServerStream): RequestSink => new Forwarding(stream, client);
-  new Http1ServerConnection(down, serverOptions, { onStream, onConnectionClose: () => undefined }, timers);
+  new Http1ServerConnection(down, serverOptions, { onStream, ...nothing }, timers);
   const [requestBytes, responseBytes] = [Buffer.from(request, 'latin1'), Buffer.from(response, 'latin1')];
   measure(name, 100_000, () => {
     down.handler!.onData(requestBytes);

@@ -182,7 +182,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   onRequestError(error: ProxyError): void {
     if (this.#ended) return;
     if (error.kind === 'downstream-reset') {
-      this.info.flags |= flagBit('DC');
+      this.info.flags |= flagBit(localReplyFor(error).flag!);
       this.info.detail = error.detail;
       this.#end();
       return;

@@ -56,6 +56,8 @@ export interface ClientStream extends Receiving {
 export interface ServerConnectionHandler {
   /** A request begins (or failed before its head); returns who receives it. */
   onStream(stream: ServerStream): RequestSink;
+  /** The client broke the protocol: no later request on this connection is read. Its open streams are told too. */
+  onProtocolError(): void;
   /** The connection is closed; every open stream has been told before. */
   onConnectionClose(): void;
 }

@@ -50,8 +50,10 @@ class EchoApp implements AsyncDisposable {
     this.connections++;
     this.#sockets.add(socket);
     const options = { ...SERVER_OPTIONS, writes: this.#writes };
-    const handler = { onStream: (stream: ServerStream) => echo(stream),
-      onConnectionClose: () => void this.#sockets.delete(socket) };
+    const handler = {
+      onStream: (stream: ServerStream) => echo(stream), onProtocolError: () => undefined,
+      onConnectionClose: () => void this.#sockets.delete(socket),
+    };
     new Http1ServerConnection(openTransport(socket), options, handler, this.#timers);
   }
 

@@ -274,6 +274,8 @@ implements ServerConnection, ServerStreamOwner, TransportHandler, TimerTarget, B
     this.#state = 'refused';
     this.#held = undefined;
     this.#headTimer?.cancel();
+    // Others are refusals of what can be read: by the clock, or where Envoy's connection manager refuses.
+    if (error.detail.startsWith('http1.')) this.#handler.onProtocolError();
     let stream = this.#stream;
     if (stream === undefined) {
       stream = new Http1ServerStream(this, undefined);

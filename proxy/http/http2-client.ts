@@ -24,6 +24,8 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   #unsent = 0;
   peerStreamsMax: number | undefined = undefined;
   #draining = false;
+  /** What the server did wrong, if that ends the connection. */
+  #fault: ProxyError | undefined = undefined;
   /** The server takes upgrades (RFC 8441). */
   #connectProtocol = false;
   streamsStarted = 0;
@@ -177,7 +179,11 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     if (this.#draining && this.openStreams + this.#unsent === 0) this.finish();
   }
 
+  protected onPeerFault(error: number): void {
+    this.#fault = new ProxyError('upstream-protocol', 'upstream', 'protocol_error', 'never', error);
+  }
+
   protected onSessionClosed(error: ProxyError | undefined): void {
-    this.#handler.onConnectionClose(this, error);
+    this.#handler.onConnectionClose(this, this.#fault ?? error);
   }
 }

@@ -48,7 +48,7 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
   }
 
   onPeerReset(code: number): void {
-    this.#gone('downstream_remote_reset', code);
+    this.#gone(code === Http2Error.REFUSED_STREAM ? 'http2.remote_refuse' : 'http2.remote_reset', code);
   }
 
   onFault(code: number): void {

@@ -149,6 +149,10 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
     if (this.#drain === 'last' && this.openStreams === 0) this.finish();
   }
 
+  protected onPeerFault(): void {
+    this.#handler.onProtocolError();
+  }
+
   protected onSessionClosed(): void {
     this.#drainTimer.cancel();
     this.#handler.onConnectionClose();

@@ -75,6 +75,8 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
   protected abstract readonly fromServer: boolean;
   /** A stream has left `streams`. */
   protected abstract onStreamGone(stream: Http2Stream): void;
+  /** The peer broke the protocol; this side is about to end the connection, with this code. */
+  protected abstract onPeerFault(error: number): void;
   protected abstract onSessionClosed(error: ProxyError | undefined): void;
   abstract onGoAway(lastStream: number, code: number): boolean;
   abstract onPingAck(): boolean;
@@ -335,9 +337,10 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
     return holds || this.fail(Http2Error.ENHANCE_YOUR_CALM);
   }
 
-  /** A connection error: says so, and closes. Always false. */
+  /** A connection error by the peer: says so, and closes. Always false. */
   fail(error: number): false {
     if (this.state !== 'open') return false;
+    this.onPeerFault(error);
     this.output.goAway(this.lastPeerStream, error);
     this.state = 'closing';
     for (const stream of this.#takeStreams()) stream.onFault(error);

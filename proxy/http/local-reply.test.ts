@@ -29,6 +29,10 @@ const SEEN: readonly (readonly [ErrorKind, string, number, string | undefined, s
   ['bad-request', 'http1.codec_error', 400, 'DPE', 'Bad Request'],
   ['bad-request', 'missing_host_header', 400, 'DPE', ''],
   ['bad-request', 'path_with_fragment', 400, 'DPE', ''],
+  ['downstream-reset', 'downstream_remote_disconnect', 0, 'DC', ''],
+  ['downstream-reset', 'http2.remote_reset', 0, 'DR', ''],
+  ['downstream-reset', 'http2.remote_refuse', 0, 'DR', ''],
+  ['downstream-reset', 'http2.violation.of.messaging.rule', 0, 'DPE', ''],
   ['request-timeout', 'request_header_timeout', 408, undefined, 'request header timeout'],
 ];
 

@@ -1,6 +1,7 @@
 // The one table from what went wrong to what the client is told; a kind without a row does not compile.
 import type { ErrorKind, ProxyError } from '../base/error.ts';
 import type { ResponseFlag } from '../telemetry/response-flag.ts';
+import { Http2Error } from './http2-frame.ts';
 import { reasonPhrase } from './status-text.ts';
 
 /**
@@ -76,12 +77,25 @@ const UPSTREAM_DURATION = reply(504, GRPC.UNAVAILABLE, 'UMSDR', 'upstream max st
 /** The upstream gave up the one stream (RST_STREAM), not its connection. */
 const UPSTREAM_STREAM_RESET = reply(503, GRPC.UNAVAILABLE, 'UR', `${RESET}remote reset`);
 
+/** The client gave up the one stream (RST_STREAM), not its connection. */
+const DOWNSTREAM_STREAM_RESET: ErrorReply = { ...REPLIES['downstream-reset'], flag: 'DR' };
+
+/** The client broke the protocol, or says that we did. */
+const DOWNSTREAM_PROTOCOL: ErrorReply = { ...REPLIES['downstream-reset'], flag: 'DPE' };
+
 const HEAD_TIMEOUT: ErrorReply = { ...REPLIES['request-timeout'], body: 'request header timeout' };
+
+function clientsEnd({ detail, cause }: ProxyError): ErrorReply {
+  if (!detail.startsWith('http2.')) return REPLIES['downstream-reset'];
+  const given = detail.startsWith('http2.remote_') && cause !== Http2Error.PROTOCOL_ERROR;
+  return given ? DOWNSTREAM_STREAM_RESET : DOWNSTREAM_PROTOCOL;
+}
 
 /** The reply to an error; downstream-reset has status 0, because nobody is there to read one. */
 export function localReplyFor(error: ProxyError): ErrorReply {
   if (error.kind === 'bad-request' && !error.detail.startsWith('http1.')) return BAD_REQUEST_AFTER_HEAD;
   if (error.kind === 'upstream-reset' && error.detail.endsWith('{remote_reset}')) return UPSTREAM_STREAM_RESET;
+  if (error.kind === 'downstream-reset') return clientsEnd(error);
   if (error.kind === 'max-duration' && error.source === 'upstream') return UPSTREAM_DURATION;
   if (error.kind === 'request-timeout' && error.detail === 'request_header_timeout') return HEAD_TIMEOUT;
   return REPLIES[error.kind];

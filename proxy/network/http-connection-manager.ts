@@ -94,6 +94,10 @@ class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, Timer
     return new Stream(this.#settings.stream, stream, this, this.#info);
   }
 
+  onProtocolError(): void {
+    this.#settings.stats.protocolError.inc();
+  }
+
   /** One bad request says nothing about the others of the same connection. */
   closeAfterResponse(): void {
     if (!this.#http2) this.#closing = true;

@@ -13,7 +13,9 @@ const DIRECT = 'direct_response';
 const NO_ROUTE = flagBit('NR');
 const NO_CLUSTER = flagBit('NC');
 const IDLE = flagBit('SI');
-const CLIENT_GONE = flagBit('DC');
+/** The client's connection is gone, or it has given up the stream. */
+const CLIENT_GONE = flagBit('DC') | flagBit('DR');
+const CLIENT_WRONG = flagBit('DPE');
 
 /** What ended a request that no upstream answered. */
 const ENDS = {
@@ -31,6 +33,7 @@ const ENDS = {
 export class HttpStats {
   readonly idleTimeout: Counter;
   readonly maxDurationReached: Counter;
+  readonly protocolError: Counter;
   readonly #cxTotal: Counter;
   readonly #cxHttp1Total: Counter;
   readonly #cxHttp2Total: Counter;
@@ -52,6 +55,7 @@ export class HttpStats {
     const gauge = (name: string): Gauge => stats.gauge(statName(scope, `downstream_${name}`));
     this.idleTimeout = counter('cx_idle_timeout');
     this.maxDurationReached = counter('cx_max_duration_reached');
+    this.protocolError = counter('cx_protocol_error');
     this.#cxTotal = counter('cx_total');
     this.#cxHttp1Total = counter('cx_http1_total');
     this.#cxHttp2Total = counter('cx_http2_total');
@@ -100,7 +104,7 @@ export class HttpStats {
 
   requestEnded(info: StreamInfo): void {
     this.#rqActive.dec();
-    if (info.flags !== 0) this.#countFlags(info.flags);
+    if (info.flags !== 0) this.#countFlags(info);
     if (info.detail !== 'via_upstream') this.#countDetail(info);
     if (info.status === 0) return;
     this.#rqCompleted.inc();
@@ -108,10 +112,10 @@ export class HttpStats {
     this.#byClass[Math.floor(info.status / 100) - 1]?.inc();
   }
 
-  #countFlags(flags: number): void {
+  #countFlags({ flags, detail }: StreamInfo): void {
     if ((flags & NO_ROUTE) !== 0) this.#ends.noRoute.inc();
     if ((flags & NO_CLUSTER) !== 0) this.#ends.noCluster.inc();
-    if ((flags & CLIENT_GONE) !== 0) this.#ends.rxReset.inc();
+    if ((flags & CLIENT_GONE) !== 0 || ((flags & CLIENT_WRONG) !== 0 && byCodec(detail))) this.#ends.rxReset.inc();
     if ((flags & IDLE) !== 0) this.#ends.requestIdle.inc();
   }
 
@@ -120,4 +124,9 @@ export class HttpStats {
     else if (detail === REQUEST_TIMEOUT) this.#ends.requestTimeout.inc();
     else if (detail === MAX_DURATION) this.#ends.requestMaxDuration.inc();
   }
+}
+
+/** A codec's refusal, or end; the connection manager's own have other details. */
+function byCodec(detail: string): boolean {
+  return detail.startsWith('http1.') || detail.startsWith('http2.');
 }

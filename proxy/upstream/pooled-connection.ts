@@ -133,9 +133,10 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
 
   #countEnd(error: ProxyError | undefined): void {
     const { counters } = this.context.stats;
-    if (error?.kind === 'upstream-protocol') counters.cxProtocolError.inc();
+    const broken = error?.kind === 'upstream-protocol';
+    if (broken) counters.cxProtocolError.inc();
     counters.cxDestroy.inc();
-    const local = this.state === 'closing';
+    const local = broken || this.state === 'closing';
     (local ? counters.cxDestroyLocal : counters.cxDestroyRemote).inc();
     if (this.codec.openStreams === 0) return;
     counters.cxDestroyWithActiveRq.inc();

@@ -99,6 +99,10 @@ export class ServerProbe implements ServerConnectionHandler {
     };
   }
 
+  onProtocolError(): void {
+    // The answer tells.
+  }
+
   onConnectionClose(): void {
     this.closed = true;
   }

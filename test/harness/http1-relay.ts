@@ -56,6 +56,10 @@ export class Relay implements ServerConnectionHandler {
     return new RelayedExchange(stream, this);
   }
 
+  onProtocolError(): void {
+    // The answer tells.
+  }
+
   onConnectionClose(): void {
     this.closed = true;
   }

@@ -71,6 +71,7 @@ export class Http2Probe implements ServerConnectionHandler {
   readonly counts = new Map<string, number>();
   readonly #encoder = new HpackEncoder();
   closed = false;
+  protocolErrors = 0;
   /** Called when a request is complete. */
   reply: (request: SeenRequest) => void = () => {};
 
@@ -154,6 +155,10 @@ export class Http2Probe implements ServerConnectionHandler {
       onRequestError: (error) => void (seen.error = error),
       onResponseDrain: () => void seen.drains++,
     };
+  }
+
+  onProtocolError(): void {
+    this.protocolErrors++;
   }
 
   onConnectionClose(): void {

@@ -1,16 +1,14 @@
 // What an operator sees of refused HTTP/1.1: a status, a flag and a detail of its own in the access log, and counters.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { EchoServer } from '../harness/echo-server.ts';
+import { LoggingProxy } from '../harness/logging-proxy.ts';
 import { exchange } from '../harness/raw-client.ts';
 import { until } from '../harness/until.ts';
-import { TestProxy, bootstrapOf, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
+import { staticCluster } from '../harness/weft.ts';
 
 const get = (lines: string): string => `GET / HTTP/1.1\r\nhost: a\r\n${lines}\r\n\r\n`;
 const chunked = (body: string): string => get(`transfer-encoding: chunked\r\n\r\n${body}`);
@@ -60,47 +58,17 @@ const FAULTS: readonly (readonly [id: string, detail: string, bytes: string])[] 
   ['S18', 'http1.too_many_headers', `${'x: y\r\n'.repeat(101)}\r\n`],
 ];
 
-class LoggingProxy implements AsyncDisposable {
-  readonly proxy: TestProxy;
-  readonly #folder: string;
-
-  private constructor(proxy: TestProxy, folder: string) {
-    this.proxy = proxy;
-    this.#folder = folder;
-  }
-
-  static async start(port: number, format: string): Promise<LoggingProxy> {
-    const folder = await mkdtemp(join(tmpdir(), 'weft-test-'));
-    const type = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
-    const log = { name: 'file', typed_config: { '@type': type, path: join(folder, 'log'),
-      log_format: { text_format_source: { inline_string: `${format}\n` } } } };
-    const listener = httpListener([routeTo('app')], {
-      access_log: [log], http_protocol_options: { accept_http_10: true, enable_trailers: true },
-      common_http_protocol_options: { headers_with_underscores_action: 'REJECT_REQUEST' },
-    });
-    return new LoggingProxy(await TestProxy.start(bootstrapOf([listener], [staticCluster('app', [port])])), folder);
-  }
-
-  /** Its lines once there are so many. */
-  async lines(count: number): Promise<readonly string[]> {
-    let lines: readonly string[] = [];
-    await until(`${count} lines are logged`, async () => {
-      lines = (await readFile(join(this.#folder, 'log'), 'utf8')).split('\n').slice(0, -1);
-      return lines.length >= count;
-    });
-    return lines;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.proxy[Symbol.asyncDispose]();
-    await rm(this.#folder, { recursive: true });
-  }
+function startLogging(port: number, format: string): Promise<LoggingProxy> {
+  return LoggingProxy.start(format, staticCluster('app', [port]), {
+    http_protocol_options: { accept_http_10: true, enable_trailers: true },
+    common_http_protocol_options: { headers_with_underscores_action: 'REJECT_REQUEST' },
+  });
 }
 
 test('S01-S17 each refusal by its own status and detail, closed, logged as DPE, counted, and nothing goes upstream',
   async () => {
   await using upstream = await EchoServer.start('app');
-  await using logged = await LoggingProxy.start(upstream.port,
+  await using logged = await startLogging(upstream.port,
     '%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS%');
   for (const [id, status, detail, bytes] of REFUSALS) {
     const answer = await exchange(logged.proxy.port(), bytes);
@@ -113,6 +81,8 @@ test('S01-S17 each refusal by its own status and detail, closed, logged as DPE, 
   const count = (digit: number): number => REFUSALS.filter(([, status]) => Math.floor(status / 100) === digit).length;
   assert.equal(logged.proxy.stat('http.http.downstream_rq_4xx'), count(4));
   assert.equal(logged.proxy.stat('http.http.downstream_rq_5xx'), count(5));
+  const byCodec = REFUSALS.filter(([, , detail]) => detail.startsWith('http1.')).length;
+  assert.equal(logged.proxy.stat('http.http.downstream_cx_protocol_error'), byCodec);
   assert.equal(upstream.requests, 0);
 });
 
@@ -124,7 +94,7 @@ test('S18 a raw upstream that breaks the protocol is a 502, logged as UPE with t
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  await using logged = await LoggingProxy.start(port,
+  await using logged = await startLogging(port,
     '%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%');
   for (const [, detail] of FAULTS) {
     const { status } = await exchange(logged.proxy.port(), get('x: y'));
