@@ -1,5 +1,6 @@
 // The sending side of an HTTP/2 connection: header blocks in order, DATA as windows and the transport let it out.
 import { keep } from '../base/lent-buffer.ts';
+import { WaitingLine } from '../base/waiting-line.ts';
 import type { Headers } from './headers.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { FRAME_BYTES_MAX, WINDOW_DEFAULT, WINDOW_MAX } from './http2-frame.ts';
@@ -16,8 +17,10 @@ export class Http2Sender {
   readonly output: Http2Output;
   readonly encoder = new HpackEncoder();
   readonly #onLocalEnd: OnLocalEnd;
-  /** Streams with something in their queue, or who wait to hear of room, in the order of their turns. */
-  readonly #waiting = new Set<Http2Stream>();
+  /** Streams with something in their queue, in the order of their turns. */
+  readonly #queued = new WaitingLine<Http2Stream>();
+  /** Streams who have sent all they had, and wait to hear of room. */
+  readonly #hopeful = new WaitingLine<Http2Stream>();
   #window = WINDOW_DEFAULT;
   /** DATA frames that were sent: a peer answers each with few WINDOW_UPDATEs. */
   dataFrames = 0;
@@ -39,7 +42,7 @@ export class Http2Sender {
       (stream.queue ??= []).push(keep(chunk));
     }
     stream.queueEnd = endStream;
-    this.#waiting.add(stream);
+    if (stream.line !== this.#queued) this.#queued.push(stream);
     stream.waits = true;
     return false;
   }
@@ -50,13 +53,12 @@ export class Http2Sender {
       return;
     }
     stream.queueTrailers = trailers;
-    this.#waiting.add(stream);
   }
 
   /** The stream is gone. */
   forget(stream: Http2Stream): void {
-    if (!stream.waits && stream.queueEmpty) return;
-    this.#waiting.delete(stream);
+    if (stream.line === undefined) return;
+    stream.line.remove(stream);
     stream.queue = stream.queueTrailers = undefined;
     stream.queueEnd = stream.waits = false;
   }
@@ -69,32 +71,25 @@ export class Http2Sender {
 
   /** Sends what may leave now, a frame of each stream in turn, then tells those who have room. */
   pump(): void {
-    const waiting = this.#waiting;
+    const queued = this.#queued;
     let stuck = 0;
-    for (const stream of waiting) {
-      if (stuck >= waiting.size || this.output.blocked) break;
-      if (stream.queueEmpty) continue;
-      const moved = this.#turn(stream);
-      stuck = moved ? 0 : stuck + 1;
-      if (!waiting.delete(stream) || stream.localEnded) continue;
-      waiting.add(stream);
+    while (queued.first !== undefined && stuck < queued.size && !this.output.blocked) {
+      const stream = queued.first;
+      stuck = this.#turn(stream) ? 0 : stuck + 1;
+      if (stream.line === queued) (stream.queueEmpty ? this.#hopeful : queued).push(stream);
     }
-    if (!this.output.blocked) this.#tellRoom();
+    while (this.#hopeful.first !== undefined && !this.output.blocked) this.#tellRoom(this.#hopeful.first);
   }
 
-  #tellRoom(): void {
-    for (const stream of this.#waiting) {
-      if (!stream.queueEmpty) continue;
-      this.#waiting.delete(stream);
-      stream.waits = false;
-      stream.onSendRoom();
-      if (this.output.blocked) return;
-    }
+  #tellRoom(stream: Http2Stream): void {
+    this.#hopeful.remove(stream);
+    stream.waits = false;
+    stream.onSendRoom();
   }
 
   #room(stream: Http2Stream): boolean {
     if (!this.output.blocked) return true;
-    this.#waiting.add(stream);
+    if (stream.line === undefined) this.#hopeful.push(stream);
     stream.waits = true;
     return false;
   }
@@ -156,7 +151,7 @@ export class Http2Sender {
   #end(stream: Http2Stream): void {
     stream.queue = stream.queueTrailers = undefined;
     stream.queueEnd = false;
-    this.#waiting.delete(stream);
+    stream.line?.remove(stream);
     stream.waits = false;
     this.#onLocalEnd(stream);
   }

@@ -1,4 +1,5 @@
 // One stream of an HTTP/2 connection, as both sides have it: windows, what waits to be sent, which ends are open.
+import type { Waiting, WaitingLine } from '../base/waiting-line.ts';
 import type { Headers } from './headers.ts';
 import { ReceiveWindow } from './http2-receive-window.ts';
 
@@ -12,7 +13,7 @@ export interface Http2StreamOwner {
   creditHeld(stream: Http2Stream): void;
 }
 
-export abstract class Http2Stream {
+export abstract class Http2Stream implements Waiting<Http2Stream> {
   /** 0 until a client's stream has sent its head. */
   id: number;
   readonly window: ReceiveWindow;
@@ -35,6 +36,10 @@ export abstract class Http2Stream {
   queueOffset = 0;
   queueEnd = false;
   queueTrailers: Headers | undefined = undefined;
+  /** Its place among those that wait; the line's own. */
+  line: WaitingLine<Http2Stream> | undefined = undefined;
+  before: Http2Stream | undefined = undefined;
+  behind: Http2Stream | undefined = undefined;
 
   constructor(id: number, owner: Http2StreamOwner, sendWindow: number, receiveWindow: number) {
     this.id = id;
