@@ -61,6 +61,7 @@ class NullTransport implements Transport {
   writeAround(before: string, chunk: Buffer, after: string): boolean {
     return this.writeLatin1(before) && this.write(chunk) && this.writeLatin1(after);
   }
+  endStalls(): void {}
   pause(): void {}
   resume(): void {}
   end(): void {}

@@ -202,8 +202,7 @@ export class HandleTransport extends SocketLife {
   /** What the kernel doesn't take at once has found its buffers full: another read could only wait behind it. */
   #room(): boolean {
     if (this.bufferedBytes < (this.#oneAtATime ? WRITE_HIGH_BYTES : 1)) return true;
-    this.blocked = true;
-    return false;
+    return this.block();
   }
 
   /** One write of all that was held; then, if it was asked for, the end. */

@@ -1,8 +1,11 @@
 // What both kinds of transport share: the socket's end, its close and its error.
 import type { Socket } from 'node:net';
-import type { ProxyError } from './error.ts';
+import { ProxyError } from './error.ts';
 import { fromNodeError, type SocketSide } from './node-error.ts';
-import type { Transport, TransportHandler } from './transport.ts';
+import type { TimerWheel } from './timers.ts';
+import type { StallOwner, Transport, TransportHandler } from './transport.ts';
+import type { StallingConnection } from './write-stall.ts';
+import { WriteStall } from './write-stall.ts';
 
 /** Bytes that may wait behind the socket before a write asks its caller to hold back (Envoy's edge value). */
 export const WRITE_HIGH_BYTES = 32 * 1024;
@@ -14,11 +17,13 @@ export const WRITE_HIGH_BYTES = 32 * 1024;
  * Half-close: the peer's FIN is told by onEnd and this side goes on sending until `end` or `destroy`. When both
  * directions have ended the socket closes by itself, and onClose is told in any case, exactly once.
  */
-export abstract class SocketLife implements Transport {
+export abstract class SocketLife implements Transport, StallingConnection {
   readonly socket: Socket;
   protected handler: TransportHandler | undefined = undefined;
   /** A write has asked its caller to hold back. */
-  protected blocked = false;
+  #blocked = false;
+  #stall: WriteStall | undefined = undefined;
+  #stallOwner: StallOwner | undefined = undefined;
   readonly #side: SocketSide;
   #error: ProxyError | undefined = undefined;
   #listening = false;
@@ -78,14 +83,34 @@ export abstract class SocketLife implements Transport {
     return this.socket.destroyed || this.socket.writableEnded;
   }
 
+  endStalls(timers: TimerWheel, timeoutMs: number, owner: StallOwner): void {
+    this.#stall = new WriteStall(this, timers, timeoutMs);
+    this.#stallOwner = owner;
+  }
+
+  onStall(): void {
+    this.#error ??= new ProxyError('stream-idle-timeout', this.#side, 'write_stall');
+    this.#stallOwner!.onWriteStall();
+    this.destroy();
+  }
+
+  /** A write has to ask its caller to hold back. Always false. */
+  protected block(): false {
+    this.#blocked = true;
+    this.#stall?.begin();
+    return false;
+  }
+
   /** Everything written has reached the kernel. */
   protected flushed(): void {
-    if (!this.blocked || this.socket.destroyed) return;
-    this.blocked = false;
+    if (!this.#blocked || this.socket.destroyed) return;
+    this.#blocked = false;
+    this.#stall?.end();
     this.handler?.onDrain();
   }
 
   #onClose(): void {
+    this.#stall?.end();
     if (this.#closed || this.handler === undefined) return;
     this.#closed = true;
     this.handler.onClose(this.#error);

@@ -5,12 +5,14 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { serverLeaf, testRoot } from '../../test/harness/certificates.ts';
+import { ManualClock } from './clock.ts';
 import type { ProxyError } from './error.ts';
 import { HandleTransport } from './handle-transport.ts';
 import { keep } from './lent-buffer.ts';
 import { WRITE_HIGH_BYTES } from './socket-life.ts';
 import { openTransport } from './socket-transport.ts';
 import { StreamTransport } from './stream-transport.ts';
+import { TimerWheel } from './timers.ts';
 import type { Transport, TransportHandler } from './transport.ts';
 
 /** A handler that records events and lets a test wait for one. */
@@ -292,6 +294,36 @@ function testTransport(name: string, open: (socket: Socket) => Transport, secure
     await recorder.until('close');
     assert.deepEqual(recorder.events, ['data:early', 'end', 'close']);
     assert.equal(recorder.error, undefined);
+  });
+
+  check('S80 a peer that takes nothing of what waits is given up, one that reads goes on', async () => {
+    const clock = new ManualClock();
+    const timers = new TimerWheel(clock);
+    for (const reads of [false, true]) {
+      using ends = await pair(open, secure);
+      const { transport, peer } = ends;
+      const recorder = new Recorder();
+      let stalls = 0;
+      const fill = (): void => void (transport.write(Buffer.alloc(65_536)) && fill());
+      const onDrain = (): void => {
+        recorder.onDrain();
+        if (!reads) fill();
+      };
+      const onClose = (error: ProxyError | undefined): void => recorder.onClose(error);
+      transport.attach({ onData: () => {}, onEnd: () => {}, onDrain, onClose });
+      transport.endStalls(timers, 1000, { onWriteStall: () => stalls++ });
+      fill();
+      if (reads) peer.resume();
+      const over = (): boolean => recorder.events.includes(reads ? 'drain' : 'close');
+      // What the kernel takes late is progress, and gives more time.
+      while (!over()) {
+        clock.advance(500);
+        if (!reads) timers.advance();
+        await new Promise(setImmediate);
+      }
+      assert.equal(recorder.error?.detail, reads ? undefined : 'write_stall');
+      assert.deepEqual([stalls, timers.size], [reads ? 0 : 1, 0]);
+    }
   });
 
   if (!secure) check('writing to a peer that has reset ends the connection with a typed error', async () => {

@@ -62,7 +62,6 @@ export class StreamTransport extends SocketLife {
   /** Above the mark, the flush callback of the write that was just made will tell onDrain. */
   #room(): boolean {
     if (this.socket.writableLength < WRITE_HIGH_BYTES) return true;
-    this.blocked = true;
-    return false;
+    return this.block();
   }
 }

@@ -1,6 +1,7 @@
 // The one door between codecs and sockets, so that the kind of socket underneath can be swapped and measured.
 import type { Socket } from 'node:net';
 import type { ProxyError } from './error.ts';
+import type { TimerWheel } from './timers.ts';
 
 /** What the owner of a connection is told. After onClose nothing more is called. */
 export interface TransportHandler {
@@ -12,6 +13,10 @@ export interface TransportHandler {
   /** Everything written has reached the kernel after a write returned false. */
   onDrain(): void;
   onClose(error: ProxyError | undefined): void;
+}
+
+export interface StallOwner {
+  onWriteStall(): void;
 }
 
 /** A byte stream over TCP or TLS. Writes return false when the caller should wait for onDrain. */
@@ -29,6 +34,8 @@ export interface Transport {
   resume(): void;
   /** Finishes sending after what is buffered; reading goes on. */
   end(): void;
+  /** A peer that takes nothing of what waits for `timeoutMs` is given up, and `owner` told before onClose. */
+  endStalls(timers: TimerWheel, timeoutMs: number, owner: StallOwner): void;
   /** Ends both directions at once; `reset` sends RST. Idempotent. */
   destroy(reset?: boolean): void;
 }

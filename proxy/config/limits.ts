@@ -58,6 +58,11 @@ export const LIMITS = {
   inspectorTimeoutMs: 5 * SECOND,
   idleTimeoutMs: 60 * MINUTE,
   streamIdleTimeoutMs: 5 * MINUTE,
+  // Without progress of what waits for a client that doesn't read, where stream_idle_timeout is off.
+  flushTimeoutMs: 5 * MINUTE,
+  // A request body of declared length comes at this rate at least, beyond a time for pauses.
+  bodyGraceMs: MINUTE,
+  bodyBytesPerSecondMin: 240,
   routeTimeoutMs: 15 * SECOND,
   connectTimeoutMs: 5 * SECOND,
   drainTimeoutMs: 30 * SECOND,

@@ -16,6 +16,7 @@ import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
+import { bodyDeadlineMs } from './body-deadline.ts';
 import { applyLevels } from './header-levels.ts';
 import { replyTo } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
@@ -54,7 +55,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   #durationTimer: Timer | undefined;
   /** There was no time left when the route became known. */
   #expired = false;
-  readonly #requestTimer: Timer | undefined;
+  #requestTimer: Timer | undefined = undefined;
 
   constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
     this.#settings = settings;
@@ -67,7 +68,6 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#idleMs = settings.idleTimeoutMs;
     this.#idleTimer = this.#timer(IDLE_TIMER, settings.idleTimeoutMs);
     this.#durationTimer = this.#timer(DURATION_TIMER, settings.maxDurationMs);
-    this.#requestTimer = this.#timer(REQUEST_TIMER, settings.requestTimeoutMs);
     settings.onStreamStart(this.info);
   }
 
@@ -153,6 +153,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.request = head;
     this.info.request = head;
     if (endStream) this.#completeRequest();
+    else this.#requestTimer = this.#timer(REQUEST_TIMER, bodyDeadlineMs(head, this.#settings.requestTimeoutMs));
     const refused = this.#settings.prepareRequest(head, this.info) ?? upgradeRefusal(this, this.#settings);
     if (refused !== undefined) {
       this.failStream(refused);

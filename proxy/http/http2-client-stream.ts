@@ -116,6 +116,10 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
     this.#end('upstream-reset', 'connection_termination', retry, cause ?? 'connection termination');
   }
 
+  onStalled(): void {
+    this.#end('upstream-reset', 'flush_timeout', 'never', undefined);
+  }
+
   #end(kind: ErrorKind, reason: string, retry: RetrySafety, cause: unknown): void {
     const when = this.responseStarted ? 'after' : 'before';
     const detail = `upstream_reset_${when}_response_started{${reason}}`;

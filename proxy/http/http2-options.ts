@@ -17,6 +17,7 @@ export interface Http2Counters {
   readonly rxMessagingError: Count;
   readonly headerOverflow: Count;
   readonly trailers: Count;
+  readonly txFlushTimeout: Count;
   readonly outboundControlFlood: Count;
   readonly inboundEmptyFramesFlood: Count;
   readonly inboundPriorityFramesFlood: Count;
@@ -41,6 +42,8 @@ export interface Http2Options {
   readonly headersWithUnderscores: UnderscoreAction;
   /** How long a closed connection may take to read its last frames. */
   readonly delayedCloseMs: number;
+  /** How long what is to be sent may wait for the peer's window without progress; 0 is off. */
+  readonly flushTimeoutMs: number;
   readonly counters: Http2Counters;
   readonly clock: Clock;
   readonly timers: TimerWheel;

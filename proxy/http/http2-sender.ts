@@ -4,19 +4,28 @@ import { WaitingLine } from '../base/waiting-line.ts';
 import type { Headers } from './headers.ts';
 import { HpackEncoder } from './hpack-encoder.ts';
 import { FRAME_BYTES_MAX, WINDOW_DEFAULT, WINDOW_MAX } from './http2-frame.ts';
+import type { FlushUser } from './http2-flush-deadline.ts';
+import { FlushDeadline } from './http2-flush-deadline.ts';
+import type { Http2Options } from './http2-options.ts';
 import type { Http2Output } from './http2-output.ts';
 import { encodeFields } from './http2-serializer.ts';
 import type { Http2Stream } from './http2-stream.ts';
 
-/** Told when a stream's last frame has been written. */
-export type OnLocalEnd = (stream: Http2Stream) => void;
+/** Who is told of streams. */
+export interface SenderUser {
+  /** Its last frame has been written. */
+  onLocalEnd(stream: Http2Stream): void;
+  /** The peer gave it no window for flushTimeoutMs. */
+  onStalled(stream: Http2Stream): void;
+}
 
 const EMPTY = Buffer.alloc(0);
 
-export class Http2Sender {
+export class Http2Sender implements FlushUser {
   readonly output: Http2Output;
   readonly encoder = new HpackEncoder();
-  readonly #onLocalEnd: OnLocalEnd;
+  readonly #user: SenderUser;
+  readonly #deadline: FlushDeadline;
   /** Streams with something in their queue, in the order of their turns. */
   readonly #queued = new WaitingLine<Http2Stream>();
   /** Streams who have sent all they had, and wait to hear of room. */
@@ -25,9 +34,24 @@ export class Http2Sender {
   /** DATA frames that were sent: a peer answers each with few WINDOW_UPDATEs. */
   dataFrames = 0;
 
-  constructor(output: Http2Output, onLocalEnd: OnLocalEnd) {
+  constructor(
+    output: Http2Output, { timers, flushTimeoutMs }: Pick<Http2Options, 'timers' | 'flushTimeoutMs'>, user: SenderUser,
+  ) {
     this.output = output;
-    this.#onLocalEnd = onLocalEnd;
+    this.#user = user;
+    this.#deadline = new FlushDeadline(this.#queued, timers, flushTimeoutMs, this);
+  }
+
+  get blocked(): boolean {
+    return this.output.blocked;
+  }
+
+  onStalled(stream: Http2Stream): void {
+    this.#user.onStalled(stream);
+  }
+
+  close(): void {
+    this.#deadline.close();
   }
 
   /** False asks to hold back until onSendRoom; the chunk is kept in any case. */
@@ -42,8 +66,11 @@ export class Http2Sender {
       (stream.queue ??= []).push(keep(chunk));
     }
     stream.queueEnd = endStream;
-    if (stream.line !== this.#queued) this.#queued.push(stream);
     stream.waits = true;
+    if (stream.line === this.#queued) return false;
+    stream.stalledLooks = 0;
+    this.#queued.push(stream);
+    this.#deadline.begin();
     return false;
   }
 
@@ -75,7 +102,8 @@ export class Http2Sender {
     let stuck = 0;
     while (queued.first !== undefined && stuck < queued.size && !this.output.blocked) {
       const stream = queued.first;
-      stuck = this.#turn(stream) ? 0 : stuck + 1;
+      if (this.#turn(stream)) stuck = stream.stalledLooks = 0;
+      else stuck++;
       if (stream.line === queued) (stream.queueEmpty ? this.#hopeful : queued).push(stream);
     }
     while (this.#hopeful.first !== undefined && !this.output.blocked) this.#tellRoom(this.#hopeful.first);
@@ -153,6 +181,6 @@ export class Http2Sender {
     stream.queueEnd = false;
     stream.line?.remove(stream);
     stream.waits = false;
-    this.#onLocalEnd(stream);
+    this.#user.onLocalEnd(stream);
   }
 }

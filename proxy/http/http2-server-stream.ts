@@ -59,6 +59,10 @@ export class Http2ServerStream extends Http2Stream implements ServerStream {
     this.#gone('downstream_remote_disconnect', cause);
   }
 
+  onStalled(): void {
+    this.sink.onRequestError(new ProxyError('stream-idle-timeout', 'downstream', 'http2.flush_timeout'));
+  }
+
   #gone(detail: string, cause: unknown): void {
     this.sink.onRequestError(new ProxyError('downstream-reset', 'downstream', detail, 'never', cause));
   }

@@ -118,6 +118,37 @@ test('S25 padding and the bytes of reset streams are credited back', async () =>
   assert.equal(probe.goAway, undefined, 'the connection window ran out');
 });
 
+test('S25 S80 a stream without window is given up, complete or not; a byte now and then keeps it', async () => {
+  const probe = new Http2Probe({ flushTimeoutMs: 1000 });
+  probe.send(frame(SETTINGS, 0, 0, setting(4, 0)));
+  const body = Buffer.from('0123456789');
+  for (const id of [1, 3, 5]) {
+    probe.send(probe.headers(id));
+    const { stream } = probe.requests.at(-1)!;
+    stream.sendResponseHead(new ResponseHead(200), false);
+    stream.sendResponseData(body, id === 1);
+  }
+  const pass = (): void => {
+    probe.clock.advance(500);
+    probe.timers.advance();
+  };
+  for (let i = 0; i < 6; i++) {
+    assert.equal(probe.count('txFlushTimeout'), i < 3 ? 0 : 2, `after ${i} times 0.5 s`);
+    probe.send(frame(WINDOW_UPDATE, 0, 5, number32(1)));
+    pass();
+  }
+  await settle();
+  assert.deepEqual(probe.resets, [`1:${Http2Error.CANCEL}`, `3:${Http2Error.CANCEL}`]);
+  const kinds = probe.requests.map(({ error }) => error?.kind);
+  assert.deepEqual(kinds, ['stream-idle-timeout', 'stream-idle-timeout', undefined]);
+  assert.equal(probe.connection.openStreams, 1);
+  probe.send(frame(WINDOW_UPDATE, 0, 5, number32(100)));
+  await settle();
+  assert.equal(probe.timers.size, 1, 'the look that finds nothing');
+  pass();
+  assert.equal(probe.timers.size, 0);
+});
+
 test('S25 a paused stream is given no more than its window, and all of it later', async () => {
   const probe = new Http2Probe();
   probe.send(frame(SETTINGS, FrameFlag.ACK, 0));

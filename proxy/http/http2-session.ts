@@ -54,7 +54,9 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
     this.transport = transport;
     this.options = options;
     this.output = new Http2Output(transport, options.writes, shared);
-    this.sender = new Http2Sender(this.output, (stream) => this.localEnd(stream));
+    this.sender = new Http2Sender(this.output, options, {
+      onLocalEnd: (stream) => this.localEnd(stream), onStalled: (stream) => this.#giveUp(stream),
+    });
     this.fields = new MessageFields(options);
     this.guard = new AbuseGuard(options.clock, options.counters);
     this.#decoder = new HpackDecoder(options.tableBytes);
@@ -121,6 +123,7 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
     this.state = 'closed';
     this.#block.close();
     this.#close?.cancel();
+    this.sender.close();
     for (const stream of this.#takeStreams()) stream.onLost(error?.cause);
     this.onSessionClosed(error);
   }
@@ -275,6 +278,13 @@ export abstract class Http2Session implements TransportHandler, FrameEvents, Set
   }
 
   // --- streams
+
+  /** Its peer doesn't take what is to be sent. */
+  #giveUp(stream: Http2Stream): void {
+    this.options.counters.txFlushTimeout.inc();
+    this.resetStream(stream, Http2Error.CANCEL);
+    stream.onStalled();
+  }
 
   protected remoteEnd(stream: Http2Stream): void {
     stream.remoteEnded = true;

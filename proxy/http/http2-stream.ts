@@ -36,6 +36,8 @@ export abstract class Http2Stream implements Waiting<Http2Stream> {
   queueOffset = 0;
   queueEnd = false;
   queueTrailers: Headers | undefined = undefined;
+  /** How often the flush deadline has seen it wait since it last sent anything. */
+  stalledLooks = 0;
   /** Its place among those that wait; the line's own. */
   line: WaitingLine<Http2Stream> | undefined = undefined;
   before: Http2Stream | undefined = undefined;
@@ -80,4 +82,6 @@ export abstract class Http2Stream implements Waiting<Http2Stream> {
   /** The peer broke a rule, on the stream or the connection; `code` is what it is told. */
   abstract onFault(code: number): void;
   abstract onLost(cause: unknown): void;
+  /** The peer gave no window for too long. */
+  abstract onStalled(): void;
 }

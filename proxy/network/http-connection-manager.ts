@@ -2,7 +2,7 @@
 // stream, and ends both.
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
-import type { Transport } from '../base/transport.ts';
+import type { StallOwner, Transport } from '../base/transport.ts';
 import type { StreamOwner, StreamSettings } from '../filter/stream-settings.ts';
 import { Stream } from '../filter/stream.ts';
 import type { RequestSink, ServerConnection, ServerStream } from '../http/codec.ts';
@@ -50,7 +50,7 @@ export class HttpConnectionManager implements NetworkFilter {
 }
 
 /** One downstream connection. `closing` once its next response is to be the last. */
-class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, TimerTarget {
+class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, StallOwner, TimerTarget {
   readonly #settings: HttpManagerSettings;
   readonly #info: ConnectionInfo;
   readonly #onClose: (connection: NetworkConnection) => void;
@@ -77,6 +77,7 @@ class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, Timer
     this.#durationTimer?.arm(settings.maxDurationMs);
     settings.stats.connectionOpened(info.tls !== undefined);
     this.#armIdle();
+    transport.endStalls(timers, settings.http2.flushTimeoutMs, this);
     this.#codec = openCodec(transport, info.tls?.alpn, settings, this);
   }
 
@@ -96,6 +97,10 @@ class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, Timer
 
   onProtocolError(): void {
     this.#settings.stats.protocolError.inc();
+  }
+
+  onWriteStall(): void {
+    this.#settings.stats.writeStall.inc();
   }
 
   /** One bad request says nothing about the others of the same connection. */

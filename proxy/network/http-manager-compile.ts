@@ -134,6 +134,7 @@ function http2Options(config: Config, deps: HttpManagerDeps): Http2Options {
     headerCountMax: common.maxHeadersCount ?? LIMITS.headersCountMax,
     headersWithUnderscores: underscores(common.headersWithUnderscoresAction),
     delayedCloseMs: msOr(config.delayedCloseTimeout, LIMITS.delayedCloseMs),
+    flushTimeoutMs: msOr(config.streamIdleTimeout, 0) || LIMITS.flushTimeoutMs,
     counters: http2Stats(deps.stats, http2Scope),
     clock: deps.clock,
     timers: deps.timers,

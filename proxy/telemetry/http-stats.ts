@@ -34,6 +34,8 @@ export class HttpStats {
   readonly idleTimeout: Counter;
   readonly maxDurationReached: Counter;
   readonly protocolError: Counter;
+  /** Weft's own: connections whose client took nothing of what waited for it. */
+  readonly writeStall: Counter;
   readonly #cxTotal: Counter;
   readonly #cxHttp1Total: Counter;
   readonly #cxHttp2Total: Counter;
@@ -56,6 +58,7 @@ export class HttpStats {
     this.idleTimeout = counter('cx_idle_timeout');
     this.maxDurationReached = counter('cx_max_duration_reached');
     this.protocolError = counter('cx_protocol_error');
+    this.writeStall = counter('cx_write_stall');
     this.#cxTotal = counter('cx_total');
     this.#cxHttp1Total = counter('cx_http1_total');
     this.#cxHttp2Total = counter('cx_http2_total');

@@ -9,6 +9,7 @@ const COUNTERS = {
   rxMessagingError: 'rx_messaging_error',
   headerOverflow: 'header_overflow',
   trailers: 'trailers',
+  txFlushTimeout: 'tx_flush_timeout',
   outboundControlFlood: 'outbound_control_flood',
   inboundEmptyFramesFlood: 'inbound_empty_frames_flood',
   inboundPriorityFramesFlood: 'inbound_priority_frames_flood',

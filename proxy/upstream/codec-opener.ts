@@ -53,6 +53,8 @@ function http2Options(
     headerCountMax: headersCountMax ?? LIMITS.headersCountMax,
     headersWithUnderscores: 'allow',
     delayedCloseMs: LIMITS.delayedCloseMs,
+    // A request that waits for its server is watched by the timeouts of its route and stream.
+    flushTimeoutMs: 0,
     counters,
     ...deps,
   };

@@ -37,7 +37,8 @@ export interface SeenRequest {
 }
 
 const COUNTERS = [
-  'rxReset', 'txReset', 'rxMessagingError', 'headerOverflow', 'trailers', 'outboundControlFlood',
+  'rxReset', 'txReset', 'rxMessagingError', 'headerOverflow', 'trailers', 'txFlushTimeout',
+  'outboundControlFlood',
   'inboundEmptyFramesFlood', 'inboundPriorityFramesFlood', 'inboundWindowUpdateFramesFlood',
   'inboundControlFramesFlood', 'resetFlood',
 ] as const;
@@ -79,7 +80,7 @@ export class Http2Probe implements ServerConnectionHandler {
     const counters = Object.fromEntries(COUNTERS.map((name) => [name, { inc: () => this.#count(name) }]));
     this.connection = new Http2ServerConnection(this.transport, {
       ...http2Windows(), headBytesMax: 61_440, headerCountMax: 100, headersWithUnderscores: 'allow',
-      delayedCloseMs: 100,
+      delayedCloseMs: 100, flushTimeoutMs: 1000,
       counters: counters as unknown as Http2Counters, clock: this.clock, timers: this.timers,
       writes: new WriteBatch(), ...options,
     }, this);

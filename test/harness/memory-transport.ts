@@ -61,6 +61,10 @@ export class MemoryTransport implements Transport {
     process.nextTick(() => this.#pump());
   }
 
+  endStalls(): void {
+    // The test holds the peer's reading itself.
+  }
+
   end(): void {
     this.ended = true;
   }
