@@ -1,4 +1,5 @@
 // Protocol options of HTTP connections on both sides (envoy.config.core.v3, envoy.extensions.upstreams.http.v3).
+import { Percent } from './percent.ts';
 import { bool, duration, enumeration, flag, string, uint32 } from './scalar.ts';
 import { any, exactlyOne, message, optional, required, type Static } from './schema.ts';
 
@@ -64,6 +65,16 @@ export const Http1ProtocolOptions = message('envoy.config.core.v3.Http1ProtocolO
 });
 export interface Http1ProtocolOptions extends Static<typeof Http1ProtocolOptions> {}
 
+export const KeepaliveSettings = message('envoy.config.core.v3.KeepaliveSettings', {
+  interval: optional(duration({ atLeast: 0.001 }), 'A PING is sent after this; default none.'),
+  timeout: required(duration({ atLeast: 0.001 }), 'A connection is closed when nothing comes for so long '
+    + 'after a PING.'),
+  intervalJitter: optional(Percent, 'The interval becomes longer by up to this share; default 15 %.'),
+  connectionIdleInterval: optional(duration({ atLeast: 0.001 }), 'A request after so long a silence is '
+    + 'preceded by a PING; default none.'),
+});
+export interface KeepaliveSettings extends Static<typeof KeepaliveSettings> {}
+
 export const Http2ProtocolOptions = message('envoy.config.core.v3.Http2ProtocolOptions', {
   hpackTableSize: optional(uint32(), 'Bytes of the table by which the peer compresses; default 4096.',
     'hpack_table_size'),
@@ -75,6 +86,8 @@ export const Http2ProtocolOptions = message('envoy.config.core.v3.Http2ProtocolO
     + 'connection; default weft\'s 1 MiB.', 'initial_connection_window_size'),
   allowConnect: optional(bool(), 'Extended CONNECT (WebSocket over HTTP/2) is offered. Default false.',
     'allow_connect'),
+  connectionKeepalive: optional(KeepaliveSettings, 'Dead peers are found out by PING; default not.',
+    'connection_keepalive'),
 }, {
   warned: {
     'weft has its own budgets for floods of frames': [
@@ -86,7 +99,7 @@ export const Http2ProtocolOptions = message('envoy.config.core.v3.Http2ProtocolO
       'stream_error_on_invalid_http_messaging', 'override_stream_error_on_invalid_http_message',
     ],
     'weft\'s HTTP/2 settings hold': [
-      'allow_metadata', 'custom_settings_parameters', 'connection_keepalive', 'use_oghttp2_codec',
+      'allow_metadata', 'custom_settings_parameters', 'use_oghttp2_codec',
       'max_metadata_size', 'enable_huffman_encoding', 'max_header_field_size_kb', 'disallow_obs_text',
     ],
   },

@@ -48,6 +48,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   }
 
   newStream(sink: ResponseSink): ClientStream {
+    this.keepalive?.beforeStream();
     this.streamsStarted++;
     this.#unsent++;
     return new Http2ClientStream(this, sink, this.credit.streamInitial, this.streamsStarted > 1);
@@ -150,8 +151,13 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     this.#connectProtocol = allowed;
   }
 
-  onPingAck(): boolean {
-    return true;
+  protected onDrainAck(): void {
+    // Only servers drain by PING.
+  }
+
+  override onKeepaliveTimeout(): void {
+    this.#stopNew();
+    super.onKeepaliveTimeout();
   }
 
   /** Streams that the server hasn't looked at are safe to send again (RFC 9113 section 6.8). */

@@ -20,7 +20,7 @@ export interface FrameEvents {
   onSettings(bytes: Buffer, start: number, end: number): boolean;
   onSettingsAck(): boolean;
   onPing(payload: Buffer): boolean;
-  onPingAck(): boolean;
+  onPingAck(payload: Buffer): boolean;
   /** `error` is NO_ERROR where the frame says nothing wrong: then it means nothing at all. */
   onPriority(id: number, error: number): boolean;
   onGoAway(lastStream: number, code: number): boolean;
@@ -141,7 +141,8 @@ export class FrameDispatch implements FrameSink {
     }
     if (type === FrameType.PING) {
       if (length !== PING_BYTES) return events.fail(Http2Error.FRAME_SIZE_ERROR);
-      return ack ? events.onPingAck() : events.onPing(bytes.subarray(start, end));
+      const payload = bytes.subarray(start, end);
+      return ack ? events.onPingAck(payload) : events.onPing(payload);
     }
     if (ack ? length > 0 : length % SETTING_BYTES !== 0) return events.fail(Http2Error.FRAME_SIZE_ERROR);
     if (ack && !this.#settingsSeen) return events.fail(Http2Error.PROTOCOL_ERROR);

@@ -1,10 +1,13 @@
 // What a worker, a listener or a cluster decides about its HTTP/2 connections, and where they are counted.
 import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import type { Http2ProtocolOptions } from '../config/http-protocol-options.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { UnderscoreAction } from './http1-head-fields.ts';
+import type { KeepaliveTimes } from './http2-keepalive.ts';
+import { keepaliveTimes } from './http2-keepalive.ts';
 
 interface Count {
   inc(): void;
@@ -18,6 +21,7 @@ export interface Http2Counters {
   readonly headerOverflow: Count;
   readonly trailers: Count;
   readonly txFlushTimeout: Count;
+  readonly keepaliveTimeout: Count;
   readonly outboundControlFlood: Count;
   readonly inboundEmptyFramesFlood: Count;
   readonly inboundPriorityFramesFlood: Count;
@@ -39,6 +43,8 @@ export interface Http2Options {
   readonly tableBytes: number;
   /** Extended CONNECT is offered (RFC 8441; allow_connect). */
   readonly allowConnect: boolean;
+  /** connection_keepalive; undefined without. */
+  readonly keepalive: KeepaliveTimes | undefined;
   readonly headersWithUnderscores: UnderscoreAction;
   /** How long a closed connection may take to read its last frames. */
   readonly delayedCloseMs: number;
@@ -46,13 +52,14 @@ export interface Http2Options {
   readonly flushTimeoutMs: number;
   readonly counters: Http2Counters;
   readonly clock: Clock;
+  readonly random: Random;
   readonly timers: TimerWheel;
   readonly writes: WriteBatch;
 }
 
 /** What Http2ProtocolOptions says, with weft's defaults where it is silent. */
 export function http2Windows(config: Http2ProtocolOptions = {}): Pick<
-  Http2Options, 'streamsMax' | 'streamWindow' | 'connectionWindow' | 'tableBytes' | 'allowConnect'
+  Http2Options, 'streamsMax' | 'streamWindow' | 'connectionWindow' | 'tableBytes' | 'allowConnect' | 'keepalive'
 > {
   return {
     streamsMax: config.maxConcurrentStreams ?? LIMITS.http2StreamsMax,
@@ -60,5 +67,6 @@ export function http2Windows(config: Http2ProtocolOptions = {}): Pick<
     connectionWindow: config.initialConnectionWindowSize ?? LIMITS.http2ConnectionWindow,
     tableBytes: config.hpackTableSize ?? LIMITS.http2TableBytes,
     allowConnect: config.allowConnect ?? false,
+    keepalive: keepaliveTimes(config.connectionKeepalive),
   };
 }

@@ -57,7 +57,7 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
     if (this.state !== 'open' || this.#drain !== 'no') return;
     this.#drain = 'warned';
     this.output.goAway(STREAM_ID_MAX, Http2Error.NO_ERROR);
-    this.ping();
+    this.drainPing();
     this.#drainTimer.arm(DRAIN_MS);
   }
 
@@ -74,9 +74,8 @@ export class Http2ServerConnection extends Http2Session implements ServerConnect
     if (this.openStreams === 0) this.finish();
   }
 
-  onPingAck(): boolean {
+  protected onDrainAck(): void {
     this.onTimer();
-    return true;
   }
 
   onGoAway(): boolean {

@@ -9,24 +9,32 @@ import { Http2Flow } from './http2-flow.ts';
 import { Http2Error, Setting, WINDOW_DEFAULT } from './http2-frame.ts';
 import { FrameReader } from './http2-frame-reader.ts';
 import { HeaderBlock } from './http2-header-block.ts';
+import { Http2Keepalive } from './http2-keepalive.ts';
+import type { KeepaliveUser } from './http2-keepalive.ts';
 import type { Http2Options } from './http2-options.ts';
 import { readSettings } from './http2-peer-settings.ts';
 import type { SettingsSink } from './http2-peer-settings.ts';
 
-const PING = Buffer.alloc(8);
+const DRAIN_PING = Buffer.alloc(8);
+const KEEPALIVE_PING = Buffer.from('weftping', 'latin1');
 
-export abstract class Http2Session extends Http2Flow implements TransportHandler, FrameEvents, SettingsSink {
+export abstract class Http2Session extends Http2Flow
+implements TransportHandler, FrameEvents, SettingsSink, KeepaliveUser {
   readonly borrows = true;
   protected readonly fields: MessageFields;
   readonly #decoder: HpackDecoder;
   readonly #reader: FrameReader;
   readonly #block: HeaderBlock;
+  protected readonly keepalive: Http2Keepalive | undefined;
+  /** PING frames that the peer hasn't answered. */
+  #pingsOut = 0;
 
   constructor(transport: Transport, options: Http2Options, shared: boolean) {
     super(transport, options, shared);
     this.fields = new MessageFields(options);
     this.#decoder = new HpackDecoder(options.tableBytes);
     this.#block = new HeaderBlock(options.timers, () => this.fail(Http2Error.ENHANCE_YOUR_CALM));
+    this.keepalive = options.keepalive && new Http2Keepalive(options.keepalive, options, this);
     this.#reader = new FrameReader(new FrameDispatch(this, this.#block));
   }
 
@@ -36,7 +44,8 @@ export abstract class Http2Session extends Http2Flow implements TransportHandler
   protected abstract readonly fromServer: boolean;
   protected abstract onSessionClosed(error: ProxyError | undefined): void;
   abstract onGoAway(lastStream: number, code: number): boolean;
-  abstract onPingAck(): boolean;
+  /** The peer has read all that was sent before `drainPing`. */
+  protected abstract onDrainAck(): void;
   abstract onMaxStreams(count: number): void;
   abstract onConnectProtocol(allowed: boolean): void;
 
@@ -51,14 +60,30 @@ export abstract class Http2Session extends Http2Flow implements TransportHandler
   }
 
   /** PING by which the peer's reading is known. */
-  protected ping(): void {
-    this.output.ping(PING, false);
+  protected drainPing(): void {
+    this.#ping(DRAIN_PING);
+  }
+
+  keepalivePing(): void {
+    this.#ping(KEEPALIVE_PING);
+  }
+
+  #ping(payload: Buffer): void {
+    this.#pingsOut++;
+    this.output.ping(payload, false);
+  }
+
+  /** The peer is gone, and all streams with it. */
+  onKeepaliveTimeout(): void {
+    this.options.counters.keepaliveTimeout.inc();
+    this.transport.destroy();
   }
 
   // --- from the transport
 
   onData(chunk: Buffer): void {
     if (this.state !== 'open') return;
+    this.keepalive?.onReceived();
     const { writes } = this.options;
     writes.enter();
     try {
@@ -84,6 +109,7 @@ export abstract class Http2Session extends Http2Flow implements TransportHandler
 
   protected stopReading(): void {
     this.#block.close();
+    this.keepalive?.close();
   }
 
   // --- frames
@@ -131,6 +157,15 @@ export abstract class Http2Session extends Http2Flow implements TransportHandler
     if (!this.budget(this.guard.pingFrame(this.sender.dataFrames))) return false;
     this.output.ping(payload, true);
     return this.answersFit();
+  }
+
+  /** Answers to nothing are a flood like any other (S24). */
+  onPingAck(payload: Buffer): boolean {
+    if (this.#pingsOut === 0) return this.budget(this.guard.controlFrame());
+    this.#pingsOut--;
+    if (payload.equals(KEEPALIVE_PING)) this.keepalive?.onAck();
+    else this.onDrainAck();
+    return this.state === 'open';
   }
 
   onPriority(id: number, error: number): boolean {

@@ -137,6 +137,7 @@ function http2Options(config: Config, deps: HttpManagerDeps): Http2Options {
     flushTimeoutMs: msOr(config.streamIdleTimeout, 0) || LIMITS.flushTimeoutMs,
     counters: http2Stats(deps.stats, http2Scope),
     clock: deps.clock,
+    random: deps.random,
     timers: deps.timers,
     writes: deps.writes,
   };

@@ -10,6 +10,7 @@ const COUNTERS = {
   headerOverflow: 'header_overflow',
   trailers: 'trailers',
   txFlushTimeout: 'tx_flush_timeout',
+  keepaliveTimeout: 'keepalive_timeout',
   outboundControlFlood: 'outbound_control_flood',
   inboundEmptyFramesFlood: 'inbound_empty_frames_flood',
   inboundPriorityFramesFlood: 'inbound_priority_frames_flood',

@@ -1,5 +1,6 @@
 // Makes a cluster's pools, of the protocol that a request needs.
 import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import type { Protocol } from '../http/message.ts';
@@ -18,6 +19,7 @@ import type { Pool, PoolContext } from './pool.ts';
 
 export interface PoolDeps {
   readonly clock: Clock;
+  readonly random: Random;
   readonly timers: TimerWheel;
   readonly writes: WriteBatch;
   readonly stats: Stats;
@@ -64,9 +66,9 @@ export class ClusterPools {
 
   #poolsOf(protocol: HttpProtocol): ProtocolPools {
     const settings = this.#settings;
-    const { clock, timers, writes } = this.#deps;
+    const { clock, random, timers, writes } = this.#deps;
     const openCodec = protocol === 'http2'
-      ? http2Opener(settings, this.#counters(), { clock, timers, writes }) : http1Opener(settings, writes);
+      ? http2Opener(settings, this.#counters(), { clock, random, timers, writes }) : http1Opener(settings, writes);
     return new ProtocolPools({
       settings, protocol, breaker: this.#breaker, stats: this.#stats, clock, timers, openCodec,
     });

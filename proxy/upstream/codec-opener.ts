@@ -1,5 +1,6 @@
 // Opens HTTP codecs over new connections, with a cluster's protocol options compiled for them once.
 import type { Clock } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { Transport } from '../base/transport.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
@@ -19,6 +20,7 @@ export interface CodecDeps {
   /** The worker's. */
   readonly writes: WriteBatch;
   readonly clock: Clock;
+  readonly random: Random;
   readonly timers: TimerWheel;
 }
 

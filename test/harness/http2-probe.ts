@@ -2,6 +2,7 @@
 import { ByteBuffer } from '../../proxy/base/byte-buffer.ts';
 import { ManualClock } from '../../proxy/base/clock.ts';
 import type { ProxyError } from '../../proxy/base/error.ts';
+import { SeededRandom } from '../../proxy/base/random.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import { WriteBatch } from '../../proxy/base/write-batch.ts';
 import type { RequestSink, ServerConnectionHandler, ServerStream } from '../../proxy/http/codec.ts';
@@ -38,7 +39,7 @@ export interface SeenRequest {
 
 const COUNTERS = [
   'rxReset', 'txReset', 'rxMessagingError', 'headerOverflow', 'trailers', 'txFlushTimeout',
-  'outboundControlFlood',
+  'keepaliveTimeout', 'outboundControlFlood',
   'inboundEmptyFramesFlood', 'inboundPriorityFramesFlood', 'inboundWindowUpdateFramesFlood',
   'inboundControlFramesFlood', 'resetFlood',
 ] as const;
@@ -82,6 +83,7 @@ export class Http2Probe implements ServerConnectionHandler {
       ...http2Windows(), headBytesMax: 61_440, headerCountMax: 100, headersWithUnderscores: 'allow',
       delayedCloseMs: 100, flushTimeoutMs: 1000,
       counters: counters as unknown as Http2Counters, clock: this.clock, timers: this.timers,
+      random: new SeededRandom(1),
       writes: new WriteBatch(), ...options,
     }, this);
     this.send(PREFACE, frame(FrameType.SETTINGS, 0, 0));

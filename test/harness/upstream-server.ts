@@ -9,6 +9,7 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import type { Clock } from '../../proxy/base/clock.ts';
 import type { ProxyError } from '../../proxy/base/error.ts';
 import type { Cluster as ClusterConfig } from '../../proxy/config/cluster.ts';
+import type { Http2ProtocolOptions } from '../../proxy/config/http-protocol-options.ts';
 import { HTTP_PROTOCOL_OPTIONS } from '../../proxy/config/type-url.ts';
 import { LENGTH_UNKNOWN, RequestHead } from '../../proxy/http/message.ts';
 import type { Attempt } from '../../proxy/upstream/upstream.ts';
@@ -105,10 +106,12 @@ export function options(common: Record<string, unknown>): Partial<ClusterConfig>
   return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: typed } };
 }
 
-export function http2Options(common: Record<string, unknown> = {}): Partial<ClusterConfig> {
+export function http2Options(
+  common: Record<string, unknown> = {}, http2ProtocolOptions: Http2ProtocolOptions = {},
+): Partial<ClusterConfig> {
   const typed = {
     '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}` as const, commonHttpProtocolOptions: common,
-    explicitHttpConfig: { http2ProtocolOptions: {} },
+    explicitHttpConfig: { http2ProtocolOptions },
   };
   return { typedExtensionProtocolOptions: { [HTTP_PROTOCOL_OPTIONS]: typed } };
 }
