@@ -114,7 +114,7 @@ export class WorkerProxy {
   #makeListeners(): ListenerSet {
     const network = this.#makeNetworkFilters();
     const compiler = new ListenerCompiler({
-      stats: this.#stats,
+      stats: this.#stats, workerIndex: this.#start.workerIndex,
       filter: (chain, listener) => network.prepare(chain, listener),
       tls: (chain, scope, stats) => this.#serverTls(chain, scope, stats),
     });

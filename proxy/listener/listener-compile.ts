@@ -18,6 +18,7 @@ import type { PreparedListener } from './listener-set.ts';
  */
 export interface ChainFactory {
   readonly stats: Stats;
+  readonly workerIndex: number;
   filter(chain: ChainConfig, listener: Config): Promise<PreparedFilter>;
   tls(chain: ChainConfig, scope: string, stats: StatScope): ServerTlsContext | undefined;
 }
@@ -100,7 +101,7 @@ export class ListenerCompiler {
       inspectTimeoutMs: msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs),
       continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,
       connectionsMax: LIMITS.listenerConnectionsMax,
-      stats: new ListenerStats(this.#factory.stats, scope),
+      stats: new ListenerStats(this.#factory.stats, scope, this.#factory.workerIndex),
     };
   }
 }

@@ -152,6 +152,7 @@ export class Listener {
   #onConnection(socket: Socket): void {
     const { stats, connectionsMax, inspects } = this.#compiled;
     stats.connectionsTotal.inc();
+    stats.workerConnectionsTotal.inc();
     if (socket.remoteAddress === undefined || socket.localAddress === undefined) {
       socket.destroy();
       return;
@@ -209,10 +210,12 @@ export class Listener {
     const info = this.#connectionInfo(chain, facts, tls, socket);
     const startMs = this.#host.clock.nowMs();
     stats.connectionsActive.inc();
+    stats.workerConnectionsActive.inc();
     const held: HeldConnection = { connection: undefined, chain, place: -1 };
     this.#connections.add(held);
     held.connection = chain.network.accept(openTransport(socket), info, () => {
       stats.connectionsActive.dec();
+      stats.workerConnectionsActive.dec();
       stats.connectionsClosed.inc();
       stats.connectionLengthMs.record(this.#host.clock.nowMs() - startMs);
       this.#connections.delete(held);

@@ -1,5 +1,5 @@
 // The stats of one listener, with Envoy's names under `listener.<address>.`.
-import { statName } from './stat-name.ts';
+import { statName, workerScope } from './stat-name.ts';
 import type { StatScope } from './stat-name.ts';
 import type { Counter, Gauge, Histogram, Stats } from './stats.ts';
 
@@ -15,8 +15,13 @@ export class ListenerStats {
   /** Accepts that failed, for want of file descriptors mostly. */
   readonly acceptErrors: Counter;
 
-  constructor(stats: Stats, scope: StatScope) {
+  /** Of this worker alone, which shows whether the load is even. */
+  readonly workerConnectionsTotal: Counter;
+  readonly workerConnectionsActive: Gauge;
+
+  constructor(stats: Stats, scope: StatScope, worker: number) {
     const counter = (name: string): Counter => stats.counter(statName(scope, name));
+    const own = workerScope(scope, worker);
     this.connectionsTotal = counter('downstream_cx_total');
     this.connectionsClosed = counter('downstream_cx_destroy');
     this.connectionsActive = stats.gauge(statName(scope, 'downstream_cx_active'));
@@ -25,5 +30,7 @@ export class ListenerStats {
     this.noFilterChainMatch = counter('no_filter_chain_match');
     this.inspectTimeout = counter('downstream_pre_cx_timeout');
     this.acceptErrors = counter('downstream_accept_error');
+    this.workerConnectionsTotal = stats.counter(statName(own, 'downstream_cx_total'));
+    this.workerConnectionsActive = stats.gauge(statName(own, 'downstream_cx_active'));
   }
 }

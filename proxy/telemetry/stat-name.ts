@@ -26,6 +26,14 @@ export function listenerScope(address: string): StatScope {
   return { flat: `listener.${name}.`, family: 'envoy_listener_', labels: [['envoy_listener_address', name]] };
 }
 
+/** One worker's share of a scope: `listener.<address>.worker_0.*`, envoy_listener_worker_*{envoy_worker_id}. */
+export function workerScope({ flat, family, labels }: StatScope, worker: number): StatScope {
+  return {
+    flat: `${flat}worker_${worker}.`, family: `${family}worker_`,
+    labels: [['envoy_worker_id', String(worker)], ...labels],
+  };
+}
+
 /** Figures of one endpoint, shown by /clusters and left out of /stats, as in Envoy. */
 export function endpointScope(cluster: string, address: string): StatScope {
   return {

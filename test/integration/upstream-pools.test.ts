@@ -1,13 +1,13 @@
 // Upstream connections are a worker's, not a client's: clients that connect for each request cause no handshakes.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { request } from 'node:http';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { SeededRandom } from '../../proxy/base/random.ts';
 import { testLeaf } from '../harness/certificates.ts';
+import { askOnce, askSteadily } from '../harness/new-connections.ts';
 import { ROOT, SERVER } from '../harness/tls-listener.ts';
 import { TestProxy, bootstrapOf, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
 
@@ -74,46 +74,27 @@ function overMutualTls(port: number): unknown {
   });
 }
 
-/** One request by node:http on a connection of its own. */
-async function ask(port: number): Promise<void> {
-  const sent = request({ port, host: '127.0.0.1', agent: false, headers: { connection: 'close' } });
-  sent.end();
-  const [response] = (await once(sent, 'response')) as [IncomingMessage];
-  assert.equal(response.statusCode, 200);
-  response.resume();
-  await once(response, 'close');
-}
-
-/** `AT_ONCE` clients, each of which asks again as soon as it has its answer. */
-async function steadily(port: number, count: number): Promise<void> {
-  let left = count;
-  const client = async (): Promise<void> => {
-    while (left-- > 0) await ask(port);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, client));
-}
-
-/** Bursts of one to `AT_ONCE` requests: all but one connection may be idle, and all may be needed a moment later. */
-async function inBursts(port: number, count: number): Promise<void> {
+/** Bursts of one to `atOnce` requests: all but one connection may be idle, and all may be needed a moment later. */
+async function inBursts(port: number, count: number, atOnce: number): Promise<void> {
   const random = new SeededRandom(SEED);
   for (let left = count; left > 0;) {
-    const burst = Math.min(left, 1 + Math.floor(random.float() * AT_ONCE));
-    await Promise.all(Array.from({ length: burst }, () => ask(port)));
+    const burst = Math.min(left, 1 + Math.floor(random.float() * atOnce));
+    await Promise.all(Array.from({ length: burst }, () => askOnce(port)));
     left -= burst;
   }
 }
 
 for (const concurrency of [1, 2]) {
-  for (const [how, load] of [['steadily', steadily], ['in bursts', inBursts]] as const) {
+  for (const [how, load] of [['steadily', askSteadily], ['in bursts', inBursts]] as const) {
     const title = `a connection per request, ${how} by node:http, shares the mutual TLS connections of `
       + `${concurrency === 1 ? 'one worker' : 'two workers'} to node:https (seed ${SEED})`;
     void test(title, async () => {
       await using upstream = await CountingServer.start();
       const bootstrap = bootstrapOf([httpListener([routeTo('app')])], [overMutualTls(upstream.port)]);
       await using proxy = await TestProxy.start(bootstrap, { concurrency });
-      await Promise.all(Array.from({ length: TOGETHER }, () => ask(proxy.port())));
+      await Promise.all(Array.from({ length: TOGETHER }, () => askOnce(proxy.port())));
       assert.equal(upstream.handshakes, TOGETHER, 'one for each that is under way, not more');
-      await load(proxy.port(), REQUESTS);
+      await load(proxy.port(), REQUESTS, AT_ONCE);
       assert.equal(upstream.requests, TOGETHER + REQUESTS, 'no request was tried twice');
       assert.equal(proxy.stat('http.http.downstream_cx_total'), TOGETHER + REQUESTS, 'each had its connection');
       const more = upstream.handshakes - TOGETHER;
