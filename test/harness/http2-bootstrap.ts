@@ -54,9 +54,9 @@ export function mutualServerTls({ root, workload }: TestIdentities): unknown {
 }
 
 /** To a server that has a certificate for localhost. */
-export function clientTls({ root }: TestIdentities): unknown {
+export function clientTls({ root }: TestIdentities, alpn = 'h2'): unknown {
   const context = {
-    sni: 'localhost', common_tls_context: { validation_context: validation(root), alpn_protocols: ['h2'] },
+    sni: 'localhost', common_tls_context: { validation_context: validation(root), alpn_protocols: [alpn] },
   };
   return { name: 'tls', typed_config: { '@type': `${TLS}.UpstreamTlsContext`, ...context } };
 }
@@ -81,17 +81,18 @@ export function overTls(listener: unknown, transportSocket: unknown): unknown {
 /** A cluster spoken to by HTTP/2; without a transport socket by prior knowledge. */
 export function http2Cluster(name: string, port: number, transportSocket?: unknown): unknown {
   return staticCluster(name, [port], {
-    ...protocol({ http2_protocol_options: {} }),
+    ...protocolOptions({ http2_protocol_options: {} }),
     ...(transportSocket !== undefined && { transport_socket: transportSocket }),
   });
 }
 
 /** A cluster spoken to by HTTP/1.1, trailers included. */
 export function http1Cluster(name: string, port: number): unknown {
-  return staticCluster(name, [port], protocol({ http_protocol_options: H1_TRAILERS }));
+  return staticCluster(name, [port], protocolOptions({ http_protocol_options: H1_TRAILERS }));
 }
 
-function protocol(explicit: object): Record<string, unknown> {
+/** A cluster's protocol: `explicit` is an explicit_http_config. */
+export function protocolOptions(explicit: object): Record<string, unknown> {
   const options = { '@type': `type.googleapis.com/${OPTIONS}`, explicit_http_config: explicit };
   return { typed_extension_protocol_options: { [OPTIONS]: options } };
 }
