@@ -12,7 +12,7 @@ import { LENGTH_UNKNOWN } from './message.ts';
 export interface ClientStreamOwner extends Http2StreamOwner {
   /** Gives the stream its id, and sends its head. */
   sendRequestHead(stream: Http2ClientStream, head: RequestHead, endStream: boolean): void;
-  /** A stream that was made, and given up before its head. */
+  /** A stream that was made, and given up before its head was sent. */
   forget(stream: Http2ClientStream): void;
 }
 
@@ -29,6 +29,9 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
   /** Its connection has carried others before: the server may have been about to hang up. */
   readonly #reused: boolean;
   #begun = false;
+  /** Of the body, what came while the head had to wait: one read, since its sender is told to stop. */
+  #held: Buffer | undefined = undefined;
+  #heldEnd = false;
 
   constructor(owner: ClientStreamOwner, sink: ResponseSink, receiveWindow: number, reused: boolean) {
     super(0, owner, 0, receiveWindow);
@@ -53,8 +56,19 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
   }
 
   sendRequestData(chunk: Buffer, endStream: boolean): boolean {
-    if (this.over || this.localEnded || this.queueEnd) return true;
-    return this.#owner.sendData(this, chunk, endStream);
+    if (this.over || this.localEnded || this.queueEnd || this.#heldEnd) return true;
+    if (this.id !== 0) return this.#owner.sendData(this, chunk, endStream);
+    this.#held = this.#held === undefined ? Buffer.from(chunk) : Buffer.concat([this.#held, chunk]);
+    this.#heldEnd = endStream;
+    return false;
+  }
+
+  /** The head, which had to wait, is sent. */
+  sendHeld(): void {
+    const held = this.#held;
+    if (held === undefined || this.over) return;
+    this.#held = undefined;
+    if (this.#owner.sendData(this, held, this.#heldEnd)) this.onSendRoom();
   }
 
   sendRequestTrailers(trailers: Headers): void {
@@ -63,7 +77,7 @@ export class Http2ClientStream extends Http2Stream implements ClientStream {
 
   resetStream(): void {
     if (this.over) return;
-    if (this.#begun) this.#owner.resetStream(this, Http2Error.CANCEL);
+    if (this.id !== 0) this.#owner.resetStream(this, Http2Error.CANCEL);
     else this.#owner.forget(this);
   }
 

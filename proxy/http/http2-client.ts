@@ -15,6 +15,13 @@ import type { RequestHead } from './message.ts';
 /** What a server that hasn't said yet is taken to allow (RFC 9113 section 6.5.2 recommends no less). */
 const STREAMS_BEFORE_SETTINGS = 100;
 
+/** A head that may not be sent yet. */
+interface WaitingHead {
+  readonly stream: Http2ClientStream;
+  readonly head: RequestHead;
+  readonly endStream: boolean;
+}
+
 export class Http2ClientConnection extends Http2Session implements ClientConnection, ClientStreamOwner {
   protected readonly fromServer = true;
   readonly keepAliveMs = undefined;
@@ -28,6 +35,8 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   #fault: ProxyError | undefined = undefined;
   /** The server takes upgrades (RFC 8441). */
   #connectProtocol = false;
+  /** Upgrades, until the server's first SETTINGS say whether it takes them; then undefined. */
+  #upgrades: WaitingHead[] | undefined = [];
   streamsStarted = 0;
 
   constructor(transport: Transport, options: Http2Options, handler: ClientConnectionHandler) {
@@ -69,6 +78,10 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
 
   /** Ids are given in the order of the heads, as they must be. */
   sendRequestHead(stream: Http2ClientStream, head: RequestHead, endStream: boolean): void {
+    if (head.upgrade !== undefined && this.#upgrades !== undefined && this.state === 'open') {
+      this.#upgrades.push({ stream, head, endStream });
+      return;
+    }
     this.#unsent--;
     if (this.state !== 'open') {
       stream.onLost(undefined);
@@ -147,6 +160,23 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     this.peerStreamsMax = count;
   }
 
+  override onSettings(bytes: Buffer, start: number, end: number): boolean {
+    if (!super.onSettings(bytes, start, end)) return false;
+    for (const { stream, head, endStream } of this.#takeUpgrades()) {
+      if (stream.over) continue;
+      this.sendRequestHead(stream, head, endStream);
+      stream.sendHeld();
+    }
+    return this.state === 'open';
+  }
+
+  /** From now on no upgrade waits. */
+  #takeUpgrades(): WaitingHead[] {
+    const upgrades = this.#upgrades ?? [];
+    this.#upgrades = undefined;
+    return upgrades;
+  }
+
   onConnectProtocol(allowed: boolean): void {
     this.#connectProtocol = allowed;
   }
@@ -190,6 +220,7 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
   }
 
   protected onSessionClosed(error: ProxyError | undefined): void {
+    for (const { stream } of this.#takeUpgrades()) if (!stream.over) stream.onLost(error);
     this.#handler.onConnectionClose(this, this.#fault ?? error);
   }
 }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import type { IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { test } from 'node:test';
-import { NOTHING_HELD, UpstreamServer, get, post } from '../../test/harness/upstream-server.ts';
+import { NOTHING_HELD, UpstreamServer, get, http2Options, post } from '../../test/harness/upstream-server.ts';
 import { RecordingSink, eventually, started } from '../../test/harness/upstreams.ts';
 import { ManualClock } from '../base/clock.ts';
+import type { RequestHead } from '../http/message.ts';
 import type { Attempt } from './upstream.ts';
 
 const echoPath = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void => {
@@ -176,4 +177,47 @@ test('max_requests_per_connection and idle_timeout retire connections (node:http
   fixture.clusters.timers.advance();
   await eventually(() => fixture.clusters.stat('upstream_cx_active') === 0);
   assert.equal(fixture.clusters.stat('upstream_cx_idle_timeout'), 1);
+});
+
+function upgrade(): RequestHead {
+  const head = get('/chat');
+  head.upgrade = 'websocket';
+  return head;
+}
+
+test('an upgrade as a connection\'s first request waits for the server\'s word (RFC 8441, node:http2)', async () => {
+  await using fixture = await UpstreamServer.http2((stream, headers) => {
+    stream.respond({ ':status': 200, 'x-protocol': String(headers[':protocol']) });
+    stream.pipe(stream);
+  }, { enableConnectProtocol: true });
+  const sink = new RecordingSink();
+  const attempt = started(fixture.start(sink, upgrade(), false));
+  attempt.sendData(Buffer.from('early '), false);
+  await eventually(() => sink.head !== undefined);
+  assert.deepEqual([sink.head!.status, sink.head!.headers.get('x-protocol')], [101, 'websocket']);
+  attempt.sendData(Buffer.from('late'), true);
+  assert.equal((await sink.end()).body, 'early late');
+  assert.deepEqual({ ...fixture.clusters.held(), upstream_cx_active: 0, 'breaker 0': 0 }, NOTHING_HELD);
+});
+
+test('an upgrade is refused when the server does not offer them (node:http2)', async () => {
+  await using fixture = await UpstreamServer.http2(() => assert.fail('nothing is sent'));
+  const sink = new RecordingSink();
+  started(fixture.start(sink, upgrade(), false));
+  await eventually(() => sink.error !== undefined);
+  assert.equal(sink.error!.detail, 'http2.connect_protocol_not_offered');
+  assert.deepEqual({ ...fixture.clusters.held(), upstream_cx_active: 0, 'breaker 0': 0 }, NOTHING_HELD);
+});
+
+test('a waiting upgrade can be given up, and ends with its connection (server without SETTINGS)', async () => {
+  await using fixture = await UpstreamServer.raw((socket) => socket.resume(), http2Options());
+  const [given, lost] = [new RecordingSink(), new RecordingSink()];
+  const attempt = started(fixture.start(given, upgrade(), false));
+  started(fixture.start(lost, upgrade(), false));
+  await eventually(() => fixture.clusters.stat('upstream_rq_active') === 2);
+  attempt.cancel();
+  for (const socket of fixture.sockets) socket.destroy();
+  await eventually(() => lost.error !== undefined);
+  assert.equal(lost.error!.kind, 'upstream-reset');
+  assert.deepEqual(fixture.clusters.held(), NOTHING_HELD);
 });
