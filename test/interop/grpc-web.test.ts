@@ -1,8 +1,11 @@
 // gRPC-Web by hand over undici through weft and through a real Envoy to a grpc-js server: what browsers' libraries do.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { Agent, request } from 'undici';
@@ -15,10 +18,16 @@ import { http2Cluster } from '../harness/http2-bootstrap.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { ProxyProcess, candidates } from '../harness/proxy-process.ts';
 import type { ProxyKind } from '../harness/proxy-process.ts';
+import { until } from '../harness/until.ts';
 import { bootstrapOf, httpListener, staticCluster } from '../harness/weft.ts';
+import { GRPC_WEB_DIFFERENCES } from './differences.ts';
 
 const FILTERS = 'type.googleapis.com/envoy.extensions.filters.http';
+const FILE_LOG = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
 const ORIGIN = 'https://shop.example';
+
+/** More than weft puts into a head, less than Envoy does. */
+const LONG_PAGE = 'x'.repeat(6000);
 
 const { unaryCall, streamingOutputCall, fullDuplexCall } = testService;
 
@@ -26,14 +35,15 @@ const { unaryCall, streamingOutputCall, fullDuplexCall } = testService;
 async function startPages() {
   const server = createServer((incoming, outgoing) => {
     outgoing.writeHead(incoming.url === '/pages/empty' ? 404 : 500, { 'content-type': 'text/html' });
-    outgoing.end(incoming.url === '/pages/empty' ? undefined : '<h1>100% broken</h1>\n');
+    outgoing.end(incoming.url === '/pages/long' ? LONG_PAGE
+      : incoming.url === '/pages/empty' ? undefined : '<h1>100% broken</h1>\n');
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port };
 }
 
-function bootstrap(grpc: number, pages: number): unknown {
+function bootstrap(grpc: number, pages: number, log: string): unknown {
   const cors = { '@type': `${FILTERS}.cors.v3.CorsPolicy`, allow_origin_string_match: [{ exact: ORIGIN }],
     allow_methods: 'POST', allow_headers: 'content-type,x-grpc-web', expose_headers: 'grpc-status,grpc-message' };
   const always = { numerator: 100 };
@@ -48,19 +58,24 @@ function bootstrap(grpc: number, pages: number): unknown {
   const filters = [['cors', 'cors.v3.Cors'], ['grpc_web', 'grpc_web.v3.GrpcWeb'], ['fault', 'fault.v3.HTTPFault']]
     .map(([name, type]) => ({ name, typed_config: { '@type': `${FILTERS}.${type}` } }));
   const clusters = [http2Cluster('grpc', grpc), staticCluster('pages', [pages]), staticCluster('dead', [1])];
-  return bootstrapOf([httpListener(routes, { http_filters: filters })], clusters);
+  const format = { text_format_source: { inline_string: '%RESPONSE_CODE% %GRPC_STATUS_NUMBER%\n' } };
+  const accessLog = [{ name: 'file', typed_config: { '@type': FILE_LOG, path: log, log_format: format } }];
+  return bootstrapOf([httpListener(routes, { http_filters: filters, access_log: accessLog })], clusters);
 }
 
 /** One proxy of a kind, with its upstreams. */
 async function start(kind: ProxyKind) {
   const [grpc, pages] = [await GrpcTestServer.start(), await startPages()];
-  const proxy = await ProxyProcess.start(kind, bootstrap(grpc.port, pages.port));
+  const folder = await mkdtemp(join(tmpdir(), 'weft-grpc-web-'));
+  const log = join(folder, 'access.log');
+  const proxy = await ProxyProcess.start(kind, bootstrap(grpc.port, pages.port, log));
   return {
-    proxy, port: proxy.port('http'),
+    proxy, port: proxy.port('http'), log,
     [Symbol.asyncDispose]: async () => {
       await proxy[Symbol.asyncDispose]();
       await grpc[Symbol.asyncDispose]();
       pages.server.close();
+      await rm(folder, { recursive: true });
     },
   };
 }
@@ -191,5 +206,36 @@ test('gRPC-Web answers are those of Envoy', { skip: reasonToSkip(findEnvoy(false
   for (const call of SAME) {
     const [wanted, found] = [await webCall(theirs.port, call), await webCall(ours.port, call)];
     assert.deepEqual(comparable(found), comparable(wanted), JSON.stringify(call));
+  }
+});
+
+type Way = Awaited<ReturnType<typeof start>>;
+
+/** What is looked at for each row of GRPC_WEB_DIFFERENCES. */
+const OBSERVATIONS: ReadonlyMap<string, (way: Way) => Promise<string>> = new Map([
+  ['bytes of a long page that a client sees', async ({ port }) =>
+    String((await webCall(port, { path: '/pages/long' })).headers['grpc-message']?.length)],
+  ['text padded in the middle of a message', async ({ port }) => {
+    const frame = grpcFrame(unaryCall.requestSerialize({ responseSize: 1 }));
+    const raw = frame.toString('base64', 0, 5) + frame.toString('base64', 5);
+    const { status, headers, trailers } = await webCall(port, { path: unaryCall.path, text: 'request', raw });
+    return `${status} ${String(headers['grpc-status'] ?? trailers['grpc-status'])}`;
+  }],
+  ['status and grpc-status in the access log', async ({ port, log }) => {
+    await webCall(port, unary({ responseStatus: { code: 9, message: 'no' } }));
+    await webCall(port, unary({ responseSize: 1 }));
+    await webCall(port, { path: '/pages/broken' });
+    await until('three lines are written', async () => (await readFile(log, 'latin1')).split('\n').length >= 6);
+    return (await readFile(log, 'latin1')).trimEnd().split('\n').slice(-3).join(', ');
+  }],
+]);
+
+test('what differs from Envoy in gRPC-Web is what is intended', { skip: reasonToSkip(findEnvoy(false)) }, async () => {
+  await using theirs = await start('envoy');
+  await using ours = await start('weft');
+  assert.deepEqual([...OBSERVATIONS.keys()], GRPC_WEB_DIFFERENCES.map(({ what }) => what));
+  for (const { what, envoy, weft, id } of GRPC_WEB_DIFFERENCES) {
+    const observe = OBSERVATIONS.get(what)!;
+    assert.deepEqual({ envoy: await observe(theirs), weft: await observe(ours) }, { envoy, weft }, `${id}: ${what}`);
   }
 });
