@@ -10,7 +10,7 @@ import { Percent, RuntimeDouble } from './percent.ts';
 import { bool, duration, enumeration, string, struct, uint32 } from './scalar.ts';
 import { any, atMostOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
 import { RawBuffer, UpstreamTlsContext } from './tls.ts';
-import { HTTP_PROTOCOL_OPTIONS } from './type-url.ts';
+import { HTTP_PROTOCOL_OPTIONS, UPSTREAM_TLS_TYPE } from './type-url.ts';
 
 export const RetryBudget = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget', {
   budgetPercent: optional(Percent, 'Retries may be this share of the requests that are active or pending; default 20.'),
@@ -267,7 +267,20 @@ function checkCluster(cluster: ClusterParts): Refusal | undefined {
   if (key !== undefined) {
     return new Refusal(`is unknown; the one key is ${HTTP_PROTOCOL_OPTIONS}`, ['typedExtensionProtocolOptions', key]);
   }
-  return type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined;
+  return checkAlpn(cluster) ?? (type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined);
+}
+
+/** Without TLS there is no ALPN that could choose the protocol; Envoy refuses it too. */
+function checkAlpn(cluster: ClusterParts): Refusal | undefined {
+  if (cluster.typedExtensionProtocolOptions?.[HTTP_PROTOCOL_OPTIONS]?.autoConfig === undefined) return undefined;
+  const needsTls = 'must be TLS, because auto_config chooses the protocol by ALPN';
+  const plain = cluster.transportSocketMatches?.findIndex(({ transportSocket }) => !isTls(transportSocket)) ?? -1;
+  if (plain !== -1) return new Refusal(needsTls, ['transportSocketMatches', plain, 'transportSocket']);
+  return isTls(cluster.transportSocket) ? undefined : new Refusal(needsTls, ['transportSocket']);
+}
+
+function isTls(socket: UpstreamTransportSocket | undefined): boolean {
+  return socket?.typedConfig['@type'] === UPSTREAM_TLS_TYPE;
 }
 
 interface ClusterParts {
@@ -275,7 +288,9 @@ interface ClusterParts {
   readonly type?: 'STATIC' | 'STRICT_DNS' | 'EDS';
   readonly edsClusterConfig?: EdsClusterConfig;
   readonly loadAssignment?: ClusterLoadAssignment;
-  readonly typedExtensionProtocolOptions?: Readonly<Record<string, unknown>>;
+  readonly typedExtensionProtocolOptions?: Readonly<Record<string, UpstreamProtocolOptions>>;
+  readonly transportSocket?: UpstreamTransportSocket;
+  readonly transportSocketMatches?: readonly { readonly transportSocket?: UpstreamTransportSocket }[];
 }
 
 /** A host name in a STATIC cluster would never be resolved. */

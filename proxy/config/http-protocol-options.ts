@@ -130,6 +130,16 @@ const DownstreamHttpConfig = message('envoy.extensions.upstreams.http.v3.HttpPro
   refused: { 'HTTP/3 is not supported': ['http3_protocol_options'] },
 });
 
+const AutoHttpConfig = message('envoy.extensions.upstreams.http.v3.HttpProtocolOptions.AutoHttpConfig', {
+  httpProtocolOptions: optional(Http1ProtocolOptions, 'Where the server chooses HTTP/1.1, or nothing.'),
+  http2ProtocolOptions: optional(Http2ProtocolOptions, 'Where the server chooses HTTP/2.', 'http2_protocol_options'),
+}, {
+  refused: {
+    'HTTP/3 is not supported': ['http3_protocol_options'],
+    'alternatives that servers announce lead to HTTP/3': ['alternate_protocols_cache_options'],
+  },
+});
+
 /** The cluster's entry in typed_extension_protocol_options. */
 export const UpstreamProtocolOptions = message('envoy.extensions.upstreams.http.v3.HttpProtocolOptions', {
   commonHttpProtocolOptions: optional(HttpProtocolOptions, 'Timeouts and limits of connections.'),
@@ -137,9 +147,9 @@ export const UpstreamProtocolOptions = message('envoy.extensions.upstreams.http.
     + 'request.'),
   explicitHttpConfig: optional(ExplicitHttpConfig, 'One protocol; default HTTP/1.1.'),
   useDownstreamProtocolConfig: optional(DownstreamHttpConfig, 'The protocol by which the request came.'),
+  autoConfig: optional(AutoHttpConfig, 'The protocol that the server chooses by ALPN; needs TLS.'),
 }, {
   refused: {
-    'the protocol is not chosen by ALPN; say it with explicit_http_config': ['auto_config'],
     'filters stand in the connection manager': ['http_filters', 'header_validation_config'],
     'routes say it': ['request_mirror_policies', 'hash_policy', 'retry_policy'],
     'what counts as an error is fixed': ['outlier_detection'],

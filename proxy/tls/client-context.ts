@@ -109,22 +109,26 @@ export class ClientBinding {
     this.#secureContext = contextOf(config, material, this.#sessions.enabled);
   }
 
-  /** Prepares one connection; `endpoint` is the address under which its sessions are kept. */
-  begin(endpoint: string, names: ServerNames): ClientHandshake {
-    return new ClientHandshake(this, names, this.#sessions, `${endpoint}|${names.sni ?? ''}`);
+  /**
+   * Prepares one connection; `endpoint` is the address under which its sessions are kept. `alpn` is offered where
+   * configuration names no protocols, as Envoy does.
+   */
+  begin(endpoint: string, names: ServerNames, alpn: readonly string[]): ClientHandshake {
+    const offered = this.#alpn.length > 0 ? this.#alpn : alpn;
+    return new ClientHandshake(this, names, offered, this.#sessions, `${endpoint}|${names.sni ?? ''}`);
   }
 
   /**
    * Options for tls.connect. The runtime's own checks of name and chain are off: the handshake's `judge` must be asked
    * before anything is written.
    */
-  options({ sni }: ServerNames, session: Buffer | undefined): ConnectionOptions {
+  options({ sni }: ServerNames, alpn: readonly string[], session: Buffer | undefined): ConnectionOptions {
     return {
       secureContext: this.#secureContext,
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
       ...(sni !== undefined && { servername: sni }),
-      ...(this.#alpn.length > 0 && { ALPNProtocols: [...this.#alpn] }),
+      ...(alpn.length > 0 && { ALPNProtocols: [...alpn] }),
       ...(session !== undefined && { session }),
     };
   }
@@ -169,14 +173,16 @@ export class ClientHandshake {
   /** Shown when the offered session began: a resumed handshake shows none. */
   #certificate: X509Certificate | undefined;
 
-  constructor(binding: ClientBinding, names: ServerNames, sessions: SessionCache, peer: string) {
+  constructor(
+    binding: ClientBinding, names: ServerNames, alpn: readonly string[], sessions: SessionCache, peer: string,
+  ) {
     this.#binding = binding;
     this.#names = names;
     this.#sessions = sessions;
     this.#peer = peer;
     const offered = sessions.take(peer);
     this.#certificate = offered?.certificate;
-    this.options = binding.options(names, offered?.session);
+    this.options = binding.options(names, alpn, offered?.session);
   }
 
   /** Keeps the sessions that a server gives once it has been judged. */

@@ -9,6 +9,7 @@ import { http2Stats } from '../telemetry/http2-stats.ts';
 import type { Http2Stats } from '../telemetry/http2-stats.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { ClusterBreaker } from './circuit-breaker.ts';
+import { ALPN, AlpnPool } from './alpn-pool.ts';
 import { http1Opener, http2Opener } from './codec-opener.ts';
 import type { ConnectionSettings, HttpProtocol } from './connection-settings.ts';
 import type { Route } from './connector.ts';
@@ -25,8 +26,13 @@ export interface PoolDeps {
   readonly stats: Stats;
 }
 
-/** The pools of one protocol, with what they share. */
-class ProtocolPools implements PoolMaker {
+/** Makes pools, and has what they share. */
+export interface ClusterPoolMaker extends PoolMaker {
+  readonly context: PoolContext;
+}
+
+/** The pools of one protocol. */
+class ProtocolPools implements ClusterPoolMaker {
   readonly protocol: HttpProtocol;
   readonly context: PoolContext;
 
@@ -37,7 +43,23 @@ class ProtocolPools implements PoolMaker {
 
   make(route: Route, stats: EndpointStats): Pool {
     const Kind = this.protocol === 'http2' ? Http2Pool : Http1Pool;
-    return new Kind(route, this.context, stats);
+    return new Kind({ ...route, alpn: [ALPN[this.protocol]] }, this.context, stats);
+  }
+}
+
+/** The pools of both, for servers that choose. */
+class AlpnPools implements ClusterPoolMaker {
+  readonly protocol = 'alpn';
+  readonly context: PoolContext;
+  readonly #http1: PoolContext;
+
+  constructor(http1: PoolContext, http2: PoolContext) {
+    this.context = http2;
+    this.#http1 = http1;
+  }
+
+  make(route: Route, stats: EndpointStats): Pool {
+    return new AlpnPool({ ...route, alpn: [ALPN.http2, ALPN.http1] }, this.#http1, this.context, stats);
   }
 }
 
@@ -49,6 +71,7 @@ export class ClusterPools {
   readonly #deps: PoolDeps;
   #http1: ProtocolPools | undefined = undefined;
   #http2: ProtocolPools | undefined = undefined;
+  #alpn: AlpnPools | undefined = undefined;
 
   constructor(settings: ConnectionSettings, breaker: ClusterBreaker, stats: ClusterStats, deps: PoolDeps) {
     this.#settings = settings;
@@ -58,20 +81,22 @@ export class ClusterPools {
   }
 
   /** `protocol` is the request's. */
-  for(protocol: Protocol): ProtocolPools {
+  for(protocol: Protocol): ClusterPoolMaker {
     const { protocol: configured } = this.#settings;
+    if (configured === 'alpn') {
+      return (this.#alpn ??= new AlpnPools(this.#contextOf('http1'), this.#contextOf('http2')));
+    }
     const http2 = configured === 'http2' || (configured === 'downstream' && protocol === 'HTTP/2');
-    return http2 ? (this.#http2 ??= this.#poolsOf('http2')) : (this.#http1 ??= this.#poolsOf('http1'));
+    return http2 ? (this.#http2 ??= new ProtocolPools(this.#contextOf('http2')))
+      : (this.#http1 ??= new ProtocolPools(this.#contextOf('http1')));
   }
 
-  #poolsOf(protocol: HttpProtocol): ProtocolPools {
+  #contextOf(protocol: HttpProtocol): PoolContext {
     const settings = this.#settings;
     const { clock, random, timers, writes } = this.#deps;
     const openCodec = protocol === 'http2'
       ? http2Opener(settings, this.#counters(), { clock, random, timers, writes }) : http1Opener(settings, writes);
-    return new ProtocolPools({
-      settings, protocol, breaker: this.#breaker, stats: this.#stats, clock, timers, openCodec,
-    });
+    return { settings, protocol, breaker: this.#breaker, stats: this.#stats, clock, timers, openCodec };
   }
 
   #counters(): Http2Stats {

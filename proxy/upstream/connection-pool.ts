@@ -5,34 +5,41 @@ import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import { connectRefusal } from './connector.ts';
 import type { Route } from './connector.ts';
 import type { Pool, PoolContext, PoolUser } from './pool.ts';
-import type { ConnectionOwner, PooledConnection } from './pooled-connection.ts';
+import { PooledConnection } from './pooled-connection.ts';
+import type { ConnectionOwner } from './pooled-connection.ts';
 
 /** Bound of one pool's queue where the cluster has none (Istio sends 2^32 - 1). */
 const PENDING_MAX = 16_384;
 
-export abstract class ConnectionPool<C extends PooledConnection> implements Pool, ConnectionOwner<C> {
+/** Two pools of an endpoint, of which ALPN says for each connection where it belongs. */
+export interface PoolChoice {
+  choose(alpn: string | undefined): ConnectionPool;
+}
+
+export abstract class ConnectionPool implements Pool, ConnectionOwner {
   protected readonly route: Route;
-  protected readonly context: PoolContext;
+  readonly context: PoolContext;
   protected readonly endpoint: EndpointStats;
-  protected readonly connections = new Set<C>();
+  protected readonly connections = new Set<PooledConnection>();
   protected readonly pending = new RingQueue<PoolUser>(PENDING_MAX);
   protected connecting = 0;
   protected draining = false;
+  readonly #choice: PoolChoice | undefined;
 
-  constructor(route: Route, context: PoolContext, endpoint: EndpointStats) {
+  constructor(route: Route, context: PoolContext, endpoint: EndpointStats, choice?: PoolChoice) {
     this.route = route;
     this.context = context;
     this.endpoint = endpoint;
+    this.#choice = choice;
   }
 
   /** A connection that can carry a request now; it is no longer idle to the pool. */
-  protected abstract takeUsable(): C | undefined;
+  protected abstract takeUsable(): PooledConnection | undefined;
   /** A connection that `takeUsable` gave has stayed free after all. */
-  protected abstract park(connection: C): void;
-  protected abstract newConnection(): C;
+  protected abstract park(connection: PooledConnection): void;
   /** As many more connections as those who wait need. */
   protected abstract connectForPending(): void;
-  abstract onClosed(connection: C): void;
+  abstract onClosed(connection: PooledConnection): void;
 
   take(user: PoolUser): ProxyError | undefined {
     const connection = this.takeUsable();
@@ -62,17 +69,27 @@ export abstract class ConnectionPool<C extends PooledConnection> implements Pool
 
   // --- what connections tell
 
-  onConnected(connection: C): void {
-    this.connecting--;
-    this.serve(connection);
+  ownerBy(alpn: string | undefined, connection: PooledConnection): ConnectionOwner {
+    if (this.#choice === undefined) return this;
+    const pool = this.#choice.choose(alpn);
+    pool.#countProtocol();
+    if (pool !== this) this.#moveTo(pool, connection);
+    return pool;
   }
 
-  onFree(connection: C): void {
+  onConnected(connection: PooledConnection): void {
+    this.connecting--;
+    this.serve(connection);
+    // Those who came with it from the other pool have no connection on its way yet.
+    if (this.#choice !== undefined) this.connectForPending();
+  }
+
+  onFree(connection: PooledConnection): void {
     this.serve(connection);
   }
 
   /** All who wait learn of it, as in Envoy: the caller decides whether to try elsewhere. */
-  onConnectFailed(connection: C, error: ProxyError): void {
+  onConnectFailed(connection: PooledConnection, error: ProxyError): void {
     this.connecting--;
     this.connections.delete(connection);
     for (let left = this.pending.size; left > 0; left--) {
@@ -87,7 +104,7 @@ export abstract class ConnectionPool<C extends PooledConnection> implements Pool
   // --- inside
 
   /** The longest waiting get what a connection has room for; then it is parked. */
-  protected serve(connection: C): void {
+  protected serve(connection: PooledConnection): void {
     while (connection.usable) {
       const user = this.#nextPending();
       if (user === undefined) {
@@ -100,7 +117,7 @@ export abstract class ConnectionPool<C extends PooledConnection> implements Pool
   }
 
   /** Undefined when the user has the connection; else the connection is still free. */
-  protected give(connection: C, user: PoolUser): ProxyError | undefined {
+  protected give(connection: PooledConnection, user: PoolUser): ProxyError | undefined {
     const { breaker, stats } = this.context;
     if (!breaker.tryRequest()) {
       stats.counters.rqPendingOverflow.inc();
@@ -119,16 +136,31 @@ export abstract class ConnectionPool<C extends PooledConnection> implements Pool
       breaker.forceConnection();
     }
     this.connecting++;
-    this.connections.add(this.newConnection());
+    if (this.#choice === undefined) this.#countProtocol();
+    this.connections.add(new PooledConnection(this.route, this.endpoint, this));
     return true;
   }
 
-  protected close(connection: C): void {
+  protected close(connection: PooledConnection): void {
     const wasConnecting = connection.state === 'connecting';
     connection.close();
     if (!wasConnecting) return;
     this.connecting--;
     this.connections.delete(connection);
+  }
+
+  #countProtocol(): void {
+    const { protocol, stats: { counters } } = this.context;
+    (protocol === 'http2' ? counters.cxHttp2Total : counters.cxHttp1Total).inc();
+  }
+
+  /** Those who wait go with it: the next connections are planned by what this one has shown. */
+  #moveTo(pool: ConnectionPool, connection: PooledConnection): void {
+    this.connecting--;
+    this.connections.delete(connection);
+    pool.connecting++;
+    pool.connections.add(connection);
+    for (let user = this.pending.shift(); user !== undefined; user = this.pending.shift()) pool.pending.push(user);
   }
 
   #enqueue(user: PoolUser): ProxyError | undefined {

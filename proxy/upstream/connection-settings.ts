@@ -22,8 +22,8 @@ export interface ConnectionSettings {
   /** Idle seconds before the first TCP keep-alive probe, 0 for the system's; undefined sends none. */
   readonly tcpKeepaliveSeconds: number | undefined;
   readonly sourceAddress: string | undefined;
-  /** `downstream`: that of the request (use_downstream_protocol_config). */
-  readonly protocol: HttpProtocol | 'downstream';
+  /** `downstream`: that of the request (use_downstream_protocol_config). `alpn`: the server says (auto_config). */
+  readonly protocol: HttpProtocol | 'downstream' | 'alpn';
   readonly http1: Http1ProtocolOptions;
   readonly http2: Http2ProtocolOptions;
   /** Most fields of a response head; undefined leaves weft's limit. */
@@ -36,6 +36,7 @@ export interface ConnectionSettings {
 
 export function connectionSettings(config: ClusterConfig, options: UpstreamProtocolOptions): ConnectionSettings {
   const { commonHttpProtocolOptions: common, upstreamHttpProtocolOptions: upstream } = options;
+  const protocols = options.explicitHttpConfig ?? options.useDownstreamProtocolConfig ?? options.autoConfig;
   const settings = {
     connectTimeoutMs: msOr(config.connectTimeout, LIMITS.connectTimeoutMs),
     idleTimeoutMs: common?.idleTimeout === undefined ? undefined : orNever(msOr(common.idleTimeout, 0)),
@@ -45,8 +46,8 @@ export function connectionSettings(config: ClusterConfig, options: UpstreamProto
     tcpKeepaliveSeconds: keepaliveSeconds(config),
     sourceAddress: config.upstreamBindConfig?.sourceAddress?.address,
     protocol: protocolOf(options),
-    http1: (options.explicitHttpConfig ?? options.useDownstreamProtocolConfig)?.httpProtocolOptions ?? {},
-    http2: (options.explicitHttpConfig ?? options.useDownstreamProtocolConfig)?.http2ProtocolOptions ?? {},
+    http1: protocols?.httpProtocolOptions ?? {},
+    http2: protocols?.http2ProtocolOptions ?? {},
     headersCountMax: common?.maxHeadersCount,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
@@ -56,6 +57,7 @@ export function connectionSettings(config: ClusterConfig, options: UpstreamProto
 
 function protocolOf(options: UpstreamProtocolOptions): ConnectionSettings['protocol'] {
   if (options.useDownstreamProtocolConfig !== undefined) return 'downstream';
+  if (options.autoConfig !== undefined) return 'alpn';
   return options.explicitHttpConfig?.http2ProtocolOptions === undefined ? 'http1' : 'http2';
 }
 

@@ -13,7 +13,7 @@ import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { ClientHandshake, ServerNames } from '../tls/client-context.ts';
 import { tlsFailureText } from '../tls/failure-text.ts';
 import { PeerRefusal } from '../tls/peer-verification.ts';
-import type { ConnectionSettings } from './connection-settings.ts';
+import type { ConnectionSettings, HttpProtocol } from './connection-settings.ts';
 import type { ConnectTarget } from './load-assignment.ts';
 import type { TransportSocket } from './transport-sockets.ts';
 
@@ -24,6 +24,15 @@ export interface Route {
   readonly address: string;
   readonly transport: TransportSocket;
   readonly names: ServerNames;
+  /** Offered where the transport socket names no protocols; empty for bytes of any kind. */
+  readonly alpn: readonly string[];
+  readonly memory: EndpointMemory;
+}
+
+/** What connections to an endpoint have taught, for pools to come. */
+export interface EndpointMemory {
+  /** What its server chose last, where it may choose. */
+  protocol: HttpProtocol | undefined;
 }
 
 /** Exactly one of the two is called, once, never before the constructor returns; none after `cancel`. */
@@ -56,7 +65,7 @@ export class Connecting implements TimerTarget {
   constructor(route: Route, settings: ConnectionSettings, timers: TimerWheel, handler: ConnectHandler) {
     this.#route = route;
     this.#handler = handler;
-    this.#handshake = route.transport?.binding?.begin(route.address, route.names);
+    this.#handshake = route.transport?.binding?.begin(route.address, route.names, route.alpn);
     // Going on would be plaintext where TLS is asked for.
     if (route.transport !== undefined && this.#handshake === undefined) throw new Error('connectRefusal was not asked');
     this.#deadline = new Timer(timers, this);

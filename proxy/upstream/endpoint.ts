@@ -2,7 +2,7 @@
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import type { HttpProtocol } from './connection-settings.ts';
-import type { Route } from './connector.ts';
+import type { EndpointMemory, Route } from './connector.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
 import { OutlierState } from './outlier-detection.ts';
 import type { Pool } from './pool.ts';
@@ -20,9 +20,9 @@ export interface EndpointOwner {
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void;
 }
 
-/** Makes pools of one protocol. */
+/** Makes pools of one protocol, or of those that servers choose from. */
 export interface PoolMaker {
-  readonly protocol: HttpProtocol;
+  readonly protocol: HttpProtocol | 'alpn';
   make(route: Route, stats: EndpointStats): Pool;
 }
 
@@ -33,6 +33,7 @@ export class UpstreamEndpoint implements Endpoint {
   readonly outlier = new OutlierState();
   readonly #owner: EndpointOwner;
   readonly #pools = new Map<string, Pool>();
+  readonly #memory: EndpointMemory = { protocol: undefined };
   /** What the last request used, which is what nearly every next one uses. */
   #lastNames: ServerNames | undefined = undefined;
   #lastMaker: PoolMaker | undefined = undefined;
@@ -107,7 +108,8 @@ export class UpstreamEndpoint implements Endpoint {
   }
 
   routeFor(names: ServerNames): Route {
-    return { target: this.#facts.target, address: this.address, transport: this.#transport, names };
+    const { target } = this.#facts;
+    return { target, address: this.address, transport: this.#transport, names, alpn: [], memory: this.#memory };
   }
 
   /** A try is on a connection; `requestEnded` follows. */

@@ -3,20 +3,21 @@ import { Timer } from '../base/timers.ts';
 import type { TimerTarget } from '../base/timers.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import type { PoolChoice } from './connection-pool.ts';
 import type { Route } from './connector.ts';
-import { Http1Connection } from './http1-connection.ts';
 import { IdleLimit } from './idle-limit.ts';
 import type { PoolContext } from './pool.ts';
+import type { PooledConnection } from './pooled-connection.ts';
 
-export class Http1Pool extends ConnectionPool<Http1Connection> implements TimerTarget {
+export class Http1Pool extends ConnectionPool implements TimerTarget {
   /** A stack: the connection used last is the warmest, and those at the bottom grow old and are retired. */
-  readonly #idle: Http1Connection[] = [];
+  readonly #idle: PooledConnection[] = [];
   readonly #idleLimit: IdleLimit;
   readonly #idleTimer: Timer;
   #idleDueMs = 0;
 
-  constructor(route: Route, context: PoolContext, endpoint: EndpointStats) {
-    super(route, context, endpoint);
+  constructor(route: Route, context: PoolContext, endpoint: EndpointStats, choice?: PoolChoice) {
+    super(route, context, endpoint, choice);
     this.#idleLimit = new IdleLimit(context.settings.idleTimeoutMs);
     this.#idleTimer = new Timer(context.timers, this);
   }
@@ -27,7 +28,7 @@ export class Http1Pool extends ConnectionPool<Http1Connection> implements TimerT
     super.drain();
   }
 
-  onClosed(connection: Http1Connection): void {
+  onClosed(connection: PooledConnection): void {
     this.connections.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at !== -1) {
@@ -53,15 +54,11 @@ export class Http1Pool extends ConnectionPool<Http1Connection> implements TimerT
     if (next < Infinity) this.#lookAt(next, next - now);
   }
 
-  protected takeUsable(): Http1Connection | undefined {
+  protected takeUsable(): PooledConnection | undefined {
     for (let connection = this.#idle.pop(); connection !== undefined; connection = this.#idle.pop()) {
       if (connection.usable) return connection;
     }
     return undefined;
-  }
-
-  protected newConnection(): Http1Connection {
-    return new Http1Connection(this.route, this.context, this.endpoint, this);
   }
 
   /** One connection for each that waits, within the limit. */
@@ -69,7 +66,7 @@ export class Http1Pool extends ConnectionPool<Http1Connection> implements TimerT
     while (this.connecting < this.pending.size && this.connect());
   }
 
-  protected park(connection: Http1Connection): void {
+  protected park(connection: PooledConnection): void {
     if (this.draining) {
       this.close(connection);
       return;

@@ -4,20 +4,21 @@ import type { TimerTarget } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import { ConnectionPool } from './connection-pool.ts';
+import type { PoolChoice } from './connection-pool.ts';
 import type { Route } from './connector.ts';
-import { Http2Connection } from './http2-connection.ts';
 import type { PoolContext } from './pool.ts';
+import type { PooledConnection } from './pooled-connection.ts';
 
-export class Http2Pool extends ConnectionPool<Http2Connection> implements TimerTarget {
+export class Http2Pool extends ConnectionPool implements TimerTarget {
   readonly #idleMs: number;
   readonly #idleTimer: Timer;
   /** The connection that requests go to while it takes them. */
-  #current: Http2Connection | undefined = undefined;
+  #current: PooledConnection | undefined = undefined;
   /** What the server allowed on its last connection. */
   #streamsMax: number | undefined = undefined;
 
-  constructor(route: Route, context: PoolContext, endpoint: EndpointStats) {
-    super(route, context, endpoint);
+  constructor(route: Route, context: PoolContext, endpoint: EndpointStats, choice?: PoolChoice) {
+    super(route, context, endpoint, choice);
     this.#idleMs = context.settings.idleTimeoutMs ?? LIMITS.idleTimeoutMs;
     this.#idleTimer = new Timer(context.timers, this);
   }
@@ -28,17 +29,17 @@ export class Http2Pool extends ConnectionPool<Http2Connection> implements TimerT
     super.drain();
   }
 
-  override onConnected(connection: Http2Connection): void {
+  override onConnected(connection: PooledConnection): void {
     connection.codec.peerStreamsMax = this.#streamsMax;
     super.onConnected(connection);
   }
 
-  override onFree(connection: Http2Connection): void {
+  override onFree(connection: PooledConnection): void {
     this.#streamsMax = connection.codec.peerStreamsMax;
     super.onFree(connection);
   }
 
-  onClosed(connection: Http2Connection): void {
+  onClosed(connection: PooledConnection): void {
     this.connections.delete(connection);
     if (this.#current === connection) this.#current = undefined;
     this.connectForPending();
@@ -61,7 +62,7 @@ export class Http2Pool extends ConnectionPool<Http2Connection> implements TimerT
     if (next < Infinity) this.#idleTimer.arm(next);
   }
 
-  protected takeUsable(): Http2Connection | undefined {
+  protected takeUsable(): PooledConnection | undefined {
     if (this.#current?.usable === true) return this.#current;
     for (const connection of this.connections) {
       if (!connection.usable) continue;
@@ -71,21 +72,17 @@ export class Http2Pool extends ConnectionPool<Http2Connection> implements TimerT
     return undefined;
   }
 
-  protected newConnection(): Http2Connection {
-    return new Http2Connection(this.route, this.context, this.endpoint, this);
-  }
-
   /** One at a time: what its server allows is known once it is there. */
   protected connectForPending(): void {
     if (this.pending.size > 0 && this.connecting === 0) this.connect();
   }
 
-  protected override serve(connection: Http2Connection): void {
+  protected override serve(connection: PooledConnection): void {
     super.serve(connection);
     this.connectForPending();
   }
 
-  protected park(connection: Http2Connection): void {
+  protected park(connection: PooledConnection): void {
     if (this.draining) {
       this.close(connection);
       return;

@@ -12,29 +12,33 @@ import type { ConnectHandler, Route } from './connector.ts';
 import type { PoolContext, PoolUser, ReadyConnection } from './pool.ts';
 
 /** What the pool is told of its connections. */
-export interface ConnectionOwner<C = PooledConnection> {
-  onConnected(connection: C): void;
-  onConnectFailed(connection: C, error: ProxyError): void;
+export interface ConnectionOwner {
+  readonly context: PoolContext;
+  /** The handshake is done: the pool, now or from now on the owner, that has connections of this ALPN. */
+  ownerBy(alpn: string | undefined, connection: PooledConnection): ConnectionOwner;
+  onConnected(connection: PooledConnection): void;
+  onConnectFailed(connection: PooledConnection, error: ProxyError): void;
   /** An exchange is complete and the connection may take another. */
-  onFree(connection: C): void;
+  onFree(connection: PooledConnection): void;
   /** It is gone, after onConnected. */
-  onClosed(connection: C): void;
+  onClosed(connection: PooledConnection): void;
 }
 
 /**
  * `connecting` -> `idle` <-> `busy` -> `closed`. `idle` also while the pool decides what is next. `busy`: it takes
- * nothing more for now. A connection that is `closing` takes nothing more at all and closes when what it carries is
- * done.
+ * nothing more for now, as HTTP/1.1 does while it carries an exchange. A connection that is `closing` takes nothing
+ * more at all and closes when what it carries is done.
  */
 export type ConnectionState = 'connecting' | 'idle' | 'busy' | 'closing' | 'closed';
 
-export abstract class PooledConnection
-implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget {
-  protected readonly context: PoolContext;
-  protected readonly owner: ConnectionOwner;
+export class PooledConnection implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget {
   readonly #endpoint: EndpointStats;
   readonly #startMs: number;
   readonly #connecting: Connecting;
+  #owner: ConnectionOwner;
+  #context: PoolContext;
+  /** Whose exchange it carries, where it carries one at a time. */
+  #user: PoolUser | undefined = undefined;
   #age: Timer | undefined = undefined;
   #codec: ClientConnection | undefined = undefined;
   state: ConnectionState = 'connecting';
@@ -44,23 +48,19 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
   idleSinceMs = 0;
   idleUntilMs = 0;
 
-  constructor(route: Route, context: PoolContext, endpoint: EndpointStats, owner: ConnectionOwner) {
-    this.context = context;
-    this.owner = owner;
+  constructor(route: Route, endpoint: EndpointStats, owner: ConnectionOwner) {
+    const { context } = owner;
+    this.#owner = owner;
+    this.#context = context;
     this.#endpoint = endpoint;
     this.#startMs = context.clock.nowMs();
     const { counters, gauges } = context.stats;
     counters.cxTotal.inc();
-    (context.protocol === 'http2' ? counters.cxHttp2Total : counters.cxHttp1Total).inc();
     gauges.cxActive.inc();
     endpoint.counters.cxTotal.inc();
     endpoint.cxActive.inc();
     this.#connecting = new Connecting(route, context.settings, context.timers, this);
   }
-
-  abstract carry(user: PoolUser): void;
-  abstract giveUp(): void;
-  abstract onStreamDone(connection: ClientConnection): void;
 
   /** Only once connected. */
   get codec(): ClientConnection {
@@ -70,6 +70,28 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
   /** Whether a request may be started now. */
   get usable(): boolean {
     return this.state === 'idle' && this.#codec!.canTakeStream;
+  }
+
+  /** Nothing is on it. */
+  get idle(): boolean {
+    return this.state === 'idle' && this.codec.openStreams === 0;
+  }
+
+  /** Gives itself to a user whose request has been taken from the breaker. */
+  carry(user: PoolUser): void {
+    if (this.#context.protocol === 'http1') {
+      this.state = 'busy';
+      this.#user = user;
+      user.onPoolReady(this);
+      return;
+    }
+    user.onPoolReady(this);
+    if (this.state === 'idle' && !this.#mayGoOn()) this.close();
+  }
+
+  /** Its user is about to reset the exchange, by which HTTP/1.1's connection ends; HTTP/2's stays. */
+  giveUp(): void {
+    if (this.state === 'busy') this.state = 'closing';
   }
 
   /** Takes nothing more; closes now when it carries nothing. */
@@ -85,26 +107,34 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
   }
 
   onConnected(socket: Socket, tls: TlsInfo | undefined, localAddress: string): void {
-    const { settings, stats, timers, clock } = this.context;
+    this.#owner = this.#owner.ownerBy(tls?.alpn, this);
+    this.#context = this.#owner.context;
+    const { settings, stats, timers, clock } = this.#context;
     stats.connectMs.record(clock.nowMs() - this.#startMs);
     this.tls = tls;
     this.localAddress = localAddress;
-    this.#codec = this.context.openCodec(openTransport(socket, 'upstream'), this);
+    this.#codec = this.#context.openCodec(openTransport(socket, 'upstream'), this);
     this.state = 'idle';
     if (settings.maxDurationMs !== undefined) {
       this.#age = new Timer(timers, this);
       this.#age.arm(settings.maxDurationMs);
     }
-    this.owner.onConnected(this);
+    this.#owner.onConnected(this);
   }
 
   onConnectFailed(error: ProxyError): void {
-    const { counters } = this.context.stats;
+    const { counters } = this.#context.stats;
     counters.cxConnectFail.inc();
     this.#endpoint.counters.cxConnectFail.inc();
     if (error.kind === 'connect-timeout') counters.cxConnectTimeout.inc();
     this.#end();
-    this.owner.onConnectFailed(this, error);
+    this.#owner.onConnectFailed(this, error);
+  }
+
+  /** The user settles first: the next in the queue may need what it held. */
+  onStreamDone(): void {
+    if (this.#context.protocol === 'http1') this.#exchangeDone();
+    else if (this.state === 'idle') this.#owner.onFree(this);
   }
 
   /** `connection: close`, GOAWAY, or an answer before the request's end: the codec ends it. */
@@ -113,7 +143,7 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
   }
 
   onTimer(): void {
-    this.context.stats.counters.cxMaxDuration.inc();
+    this.#context.stats.counters.cxMaxDuration.inc();
     this.close();
   }
 
@@ -121,18 +151,29 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
     if (this.state === 'closed') return;
     this.#countEnd(error);
     this.#end();
-    this.owner.onClosed(this);
+    this.#owner.onClosed(this);
   }
 
-  /** Its last exchange is over: whether max_requests_per_connection lets it take another. */
-  protected mayGoOn(): boolean {
-    if (this.codec.streamsStarted < this.context.settings.maxRequests) return true;
-    this.context.stats.counters.cxMaxRequests.inc();
+  #exchangeDone(): void {
+    const user = this.#user;
+    this.#user = undefined;
+    user?.onExchangeDone();
+    if (this.state === 'closing') this.codec.drain();
+    if (this.state !== 'busy') return;
+    this.state = 'idle';
+    if (this.#mayGoOn() && this.codec.canTakeStream) this.#owner.onFree(this);
+    else this.close();
+  }
+
+  /** Whether max_requests_per_connection lets it take another. */
+  #mayGoOn(): boolean {
+    if (this.codec.streamsStarted < this.#context.settings.maxRequests) return true;
+    this.#context.stats.counters.cxMaxRequests.inc();
     return false;
   }
 
   #countEnd(error: ProxyError | undefined): void {
-    const { counters } = this.context.stats;
+    const { counters } = this.#context.stats;
     const broken = error?.kind === 'upstream-protocol';
     if (broken) counters.cxProtocolError.inc();
     counters.cxDestroy.inc();
@@ -146,7 +187,7 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
   #end(): void {
     this.state = 'closed';
     this.#age?.cancel();
-    const { stats, clock, breaker } = this.context;
+    const { stats, clock, breaker } = this.#context;
     stats.gauges.cxActive.dec();
     stats.connectionMs.record(clock.nowMs() - this.#startMs);
     this.#endpoint.cxActive.dec();

@@ -53,10 +53,10 @@ export function mutualServerTls({ root, workload }: TestIdentities): unknown {
   return { name: 'tls', typed_config: { '@type': `${TLS}.DownstreamTlsContext`, ...context } };
 }
 
-/** To a server that has a certificate for localhost. */
-export function clientTls({ root }: TestIdentities, alpn = 'h2'): unknown {
+/** To a server that has a certificate for localhost; without `alpn` the cluster's protocols are offered. */
+export function clientTls({ root }: TestIdentities, alpn: readonly string[] = ['h2']): unknown {
   const context = {
-    sni: 'localhost', common_tls_context: { validation_context: validation(root), alpn_protocols: [alpn] },
+    sni: 'localhost', common_tls_context: { validation_context: validation(root), alpn_protocols: alpn },
   };
   return { name: 'tls', typed_config: { '@type': `${TLS}.UpstreamTlsContext`, ...context } };
 }
@@ -93,6 +93,18 @@ export function http1Cluster(name: string, port: number): unknown {
 
 /** A cluster's protocol: `explicit` is an explicit_http_config. */
 export function protocolOptions(explicit: object): Record<string, unknown> {
-  const options = { '@type': `type.googleapis.com/${OPTIONS}`, explicit_http_config: explicit };
+  return protocol({ explicit_http_config: explicit });
+}
+
+/** A cluster whose server chooses the protocol by ALPN. */
+export function alpnCluster(name: string, port: number, identities: TestIdentities): unknown {
+  return staticCluster(name, [port], {
+    ...protocol({ auto_config: { http_protocol_options: H1_TRAILERS, http2_protocol_options: {} } }),
+    transport_socket: clientTls(identities, []),
+  });
+}
+
+function protocol(fields: object): Record<string, unknown> {
+  const options = { '@type': `type.googleapis.com/${OPTIONS}`, ...fields };
   return { typed_extension_protocol_options: { [OPTIONS]: options } };
 }

@@ -5,6 +5,7 @@ import { createServer as createHttp1 } from 'node:http';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, createServer as createHttp2 } from 'node:http2';
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Session } from 'node:http2';
+import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import type { TestCertificate } from './certificates.ts';
 
@@ -23,7 +24,8 @@ interface Outgoing {
   addTrailers(trailers: Record<string, string>): void;
 }
 
-export type ServerProtocol = 'h1' | 'h2c' | 'h2';
+/** `either`: by ALPN, HTTP/2 first. */
+export type ServerProtocol = 'h1' | 'h2c' | 'h2' | 'h1 over TLS' | 'either';
 
 /**
  * /hello; /echo (the body again, its hash in x-received-sha256, its trailers as x-received-NAME); /trailers; /early
@@ -38,12 +40,10 @@ export class PeerServer implements AsyncDisposable {
 
   private constructor(protocol: ServerProtocol, certificate: TestCertificate) {
     this.protocol = protocol;
-    const serve = (incoming: Incoming, outgoing: ServerResponse | Http2ServerResponse): void =>
-      this.#serve(incoming, outgoing as unknown as Outgoing);
+    const serve: Serve = (incoming, outgoing) => this.#serve(incoming, outgoing as unknown as Outgoing);
     const identity = { key: certificate.key, cert: certificate.chain };
-    if (protocol === 'h1') this.#server = createHttp1({ keepAliveTimeout: 60_000 }, serve);
-    else this.#server = protocol === 'h2c' ? createHttp2(serve) : createSecureServer(identity, serve);
-    this.#server.on(protocol === 'h1' ? 'connection' : 'session', (opened: Socket | ServerHttp2Session) => {
+    this.#server = create(protocol, identity, serve);
+    this.#server.on(OPENED[protocol], (opened: Socket | ServerHttp2Session) => {
       this.#open.add(opened);
       opened.on('error', () => {});
       opened.once('close', () => this.#open.delete(opened));
@@ -94,6 +94,23 @@ export class PeerServer implements AsyncDisposable {
     this.#together.push(outgoing);
     if (this.#together.length < TOGETHER) return;
     for (const one of this.#together.splice(0)) one.end('together');
+  }
+}
+
+/** The event by which a server tells of what must be ended in the end. */
+const OPENED: Readonly<Record<ServerProtocol, string>> = {
+  h1: 'connection', h2c: 'session', h2: 'session', 'h1 over TLS': 'secureConnection', either: 'secureConnection',
+};
+
+type Serve = (incoming: Incoming, outgoing: ServerResponse | Http2ServerResponse) => void;
+
+function create(protocol: ServerProtocol, identity: { key: string; cert: string }, serve: Serve): Server {
+  switch (protocol) {
+    case 'h1': return createHttp1({ keepAliveTimeout: 60_000 }, serve);
+    case 'h2c': return createHttp2(serve);
+    case 'h2': return createSecureServer(identity, serve);
+    case 'h1 over TLS': return createHttps({ ...identity, keepAliveTimeout: 60_000 }, serve);
+    case 'either': return createSecureServer({ ...identity, allowHTTP1: true }, serve);
   }
 }
 

@@ -137,7 +137,7 @@ function bootstrap({ upHttp2, secure }: Way, port: number): unknown {
   const listener = httpListener([routeTo('app', { timeout: '0s' })], { http2_protocol_options: flowControl() });
   const cluster = staticCluster('app', [port], {
     ...(upHttp2 && protocolOptions({ http2_protocol_options: flowControl() })),
-    ...(secure && { transport_socket: clientTls(identities, upHttp2 ? 'h2' : 'http/1.1') }),
+    ...(secure && { transport_socket: clientTls(identities, [upHttp2 ? 'h2' : 'http/1.1']) }),
   });
   return bootstrapOf([secure ? overTls(listener, serverTls(identities)) : listener], [cluster]);
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { commandPeers } from '../harness/command-peers.ts';
-import { H1_TRAILERS, clientTls, http1Cluster, http2Cluster, overTls, serverTls,
+import { H1_TRAILERS, alpnCluster, clientTls, http1Cluster, http2Cluster, overTls, serverTls,
   testIdentities } from '../harness/http2-bootstrap.ts';
 import type { Ability, PeerAnswer, PeerClient, PeerRequest, PeerSession } from '../harness/http-peer.ts';
 import { startNghttpd, withoutNghttpd } from '../harness/nghttpd.ts';
@@ -29,6 +29,8 @@ const UPSTREAMS: readonly Upstream[] = [
   { name: 'h1', version: '1.1', skip: false },
   { name: 'h2c', version: '2.0', skip: false },
   { name: 'h2', version: '2.0', skip: false },
+  { name: 'auto-h1', version: '1.1', skip: false },
+  { name: 'auto-h2', version: '2.0', skip: false },
   { name: 'nghttpd', skip: withoutNghttpd },
 ];
 
@@ -126,6 +128,7 @@ function bootstrap(ports: Readonly<Record<string, number>>): unknown {
     overTls(httpListener(routes, manager, 'secure'), serverTls(identities)),
   ], Object.entries(ports).map(([name, port]) => {
     if (name === 'h1') return http1Cluster(name, port);
+    if (name.startsWith('auto')) return alpnCluster(name, port, identities);
     return http2Cluster(name, port, name === 'h2' ? clientTls(identities) : undefined);
   }));
 }
@@ -156,8 +159,12 @@ for (const { kind, skip } of candidates()) {
     await using h1 = await PeerServer.start('h1', identities.server);
     await using h2c = await PeerServer.start('h2c', identities.server);
     await using h2 = await PeerServer.start('h2', identities.server);
+    await using autoH1 = await PeerServer.start('h1 over TLS', identities.server);
+    await using autoH2 = await PeerServer.start('either', identities.server);
     await using nghttpd = await startNghttpd();
-    const ports = { h1: h1.port, h2c: h2c.port, h2: h2.port, nghttpd: nghttpd.port };
+    const ports = {
+      h1: h1.port, h2c: h2c.port, h2: h2.port, 'auto-h1': autoH1.port, 'auto-h2': autoH2.port, nghttpd: nghttpd.port,
+    };
     await using proxy = await ProxyProcess.start(kind, bootstrap(ports));
     for (const client of clients) {
       for (const upstream of UPSTREAMS) {

@@ -30,6 +30,12 @@ const manager = (yaml: string): Edit =>
   replaced('stat_prefix: ingress', `stat_prefix: ingress\n                ${yaml}`);
 const port = (value: string): Edit => replaced('port_value: 18001', `port_value: ${value}`);
 
+const HTTP_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+const TLS_SOCKET = 'transport_socket: { name: tls, typed_config: { "@type": '
+  + 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext, common_tls_context: {} } }';
+const autoConfig = (socket: string): Edit => cluster(`typed_extension_protocol_options: { ${HTTP_OPTIONS}: `
+  + `{ "@type": type.googleapis.com/${HTTP_OPTIONS}, auto_config: {} } }\n      ${socket}`);
+
 const ACCEPTED: readonly (readonly [string, Edit])[] = [
   ['as it is', (text) => text],
   ['camelCase', replaced('connect_timeout: 1s', 'connectTimeout: 1s')],
@@ -40,6 +46,7 @@ const ACCEPTED: readonly (readonly [string, Edit])[] = [
   ['truth values as text', manager('normalize_path: "true"')],
   ['nanoseconds', cluster('connect_timeout: 0.000000001s')],
   ['protocol options on the cluster', cluster('http2_protocol_options: {}')],
+  ['a protocol chosen by ALPN over TLS', autoConfig(TLS_SOCKET)],
   ['a redirect', action('redirect: { https_redirect: true, response_code: FOUND }')],
   ['a direct response', action('direct_response: { status: 599 }')],
 ];
@@ -68,6 +75,10 @@ const REFUSED: readonly (readonly [string, Edit])[] = [
   ['two clusters of one name',
     replaced('clusters:\n', 'clusters:\n    - { name: service, load_assignment: { cluster_name: a } }\n')],
   ['a name in a static cluster', replaced('127.0.0.1, port_value: 18001', 'localhost, port_value: 18001')],
+  ['a protocol chosen by ALPN without TLS', autoConfig('')],
+  ['a protocol chosen by ALPN, and plaintext for some', autoConfig(`${TLS_SOCKET}\n      transport_socket_matches: `
+    + '[{ name: plain, match: { a: b }, transport_socket: { name: raw, typed_config: { "@type": '
+    + 'type.googleapis.com/envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer } } }]')],
   ['EDS without a source', replaced('type: STATIC', 'type: EDS')],
   ['two domains that are the same', replaced('domains: ["*"]', 'domains: ["a", "A"]')],
   ['a back-off that shrinks', action('route: { cluster: service, retry_policy: { retry_on: 5xx, '
