@@ -41,7 +41,7 @@ test('two patterns have their narrower one in common', () => {
 test('appProtocol goes before the port name, which speaks by its first word', () => {
   const cases: readonly (readonly [string, string | undefined, string, boolean])[] = [
     ['http', undefined, 'http', true], ['http-web', undefined, 'http', true], ['HTTP-web', undefined, 'http', true],
-    ['grpc-web', undefined, 'http2', true], ['grpc-web-x', undefined, 'http2', true],
+    ['grpc-web', undefined, 'grpc-web', true], ['grpc-web-x', undefined, 'grpc-web', true],
     ['grpc', undefined, 'http2', true],
     ['https', undefined, 'tls', true], ['tcp-http', undefined, 'tcp', true], ['mysql', undefined, 'tcp', true],
     ['', undefined, 'tcp', false], ['web', undefined, 'tcp', false], ['httpx', undefined, 'tcp', false],

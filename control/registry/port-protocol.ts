@@ -1,6 +1,7 @@
 // What a port speaks: from appProtocol, else from the port's name (`http-web`), as Istio reads them.
 
-export type PortProtocol = 'http' | 'http2' | 'tcp' | 'tls' | 'udp';
+/** `grpc-web` is HTTP/2 to servers, whose clients may be browsers. */
+export type PortProtocol = 'http' | 'http2' | 'grpc-web' | 'tcp' | 'tls' | 'udp';
 
 /** What the name says, and whether it says anything: an unnamed protocol is carried as TCP and warned about. */
 export interface ProtocolChoice {
@@ -10,7 +11,7 @@ export interface ProtocolChoice {
 
 const PROTOCOLS: ReadonlyMap<string, PortProtocol> = new Map([
   ['http', 'http'], ['http1', 'http'], ['http_proxy', 'http'], ['http/1.1', 'http'], ['kubernetes.io/ws', 'http'],
-  ['http2', 'http2'], ['grpc', 'http2'], ['grpc-web', 'http2'], ['kubernetes.io/h2c', 'http2'],
+  ['http2', 'http2'], ['grpc', 'http2'], ['grpc-web', 'grpc-web'], ['kubernetes.io/h2c', 'http2'],
   ['https', 'tls'], ['tls', 'tls'], ['kubernetes.io/wss', 'tls'],
   ['tcp', 'tcp'], ['mongo', 'tcp'], ['redis', 'tcp'], ['mysql', 'tcp'],
   ['udp', 'udp'],
@@ -34,10 +35,15 @@ export function wordProtocol(word: string): PortProtocol | undefined {
 /** grpc-web is the one word that holds a dash itself. */
 function nameProtocol(name: string): PortProtocol | undefined {
   const lower = name.toLowerCase();
-  if (lower === 'grpc-web' || lower.startsWith('grpc-web-')) return 'http2';
+  if (lower === 'grpc-web' || lower.startsWith('grpc-web-')) return 'grpc-web';
   return wordProtocol(lower.split('-', 1)[0] ?? '');
 }
 
 export function isHttp(protocol: PortProtocol): boolean {
-  return protocol === 'http' || protocol === 'http2';
+  return protocol === 'http' || isHttp2(protocol);
+}
+
+/** Spoken to servers. */
+export function isHttp2(protocol: PortProtocol): boolean {
+  return protocol === 'http2' || protocol === 'grpc-web';
 }

@@ -79,25 +79,30 @@ function gatewayListener(
         typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector' },
       }],
     }),
-    filterChains: tables.map((table, at) => chain(view, node, name, table, isTls ? servers[at] : undefined)),
+    filterChains: tables.map((table, at) => chain(view, node, name, table, servers[at]!)),
   };
 }
 
-function chain(view: MeshView, node: ProxyNode, listener: string, table: string, tls: Server | undefined): FilterChain {
+/** `server` is the table's; where many share one, the first of them, which decides. */
+function chain(view: MeshView, node: ProxyNode, listener: string, table: string, server: Server): FilterChain {
   const filters = [httpManager({
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
-    filters: httpFilters(httpAuthorization(view, node), node.isWeft, true),
+    filters: httpFilters({
+      authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
+      grpcWeb: server.server.port.protocol === 'GRPC-WEB',
+    }),
     routes: table,
     ...telemetry(view, node, 'CLIENT'),
   })];
-  if (tls?.server.tls === undefined) return { name: table, filters };
-  const serverNames = serverHosts(tls).map(({ host }) => host).filter((host) => host !== '*');
+  const { tls, port: { protocol } } = server.server;
+  if (protocol !== 'HTTPS' || tls === undefined) return { name: table, filters };
+  const serverNames = serverHosts(server).map(({ host }) => host).filter((host) => host !== '*');
   return {
     name: table,
     ...(serverNames.length > 0 && { filterChainMatch: { serverNames } }),
     filters,
-    transportSocket: gatewayTls(tls.server.tls),
+    transportSocket: gatewayTls(tls),
   };
 }
 

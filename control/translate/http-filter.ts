@@ -1,20 +1,32 @@
-// The HTTP filters of every chain, in Istio's order: authorization, gRPC's figures, faults, cross-origin rules,
-// metrics, router.
+// The HTTP filters of every chain, in Istio's order: authorization, browsers' gRPC, gRPC's figures, faults,
+// cross-origin rules, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
-import { CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE } from '../../proxy/config/type-url.ts';
+import {
+  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
+} from '../../proxy/config/type-url.ts';
 
 /** Names by which routes configure them. */
 export const FAULT_FILTER = 'envoy.filters.http.fault';
 export const CORS_FILTER = 'envoy.filters.http.cors';
 
-/** `authorization` comes first. The metrics filter is Istio's own: a plain Envoy does not know it. */
-export function httpFilters(authorization: readonly HttpFilter[], isWeft: boolean, isGateway = false): HttpFilter[] {
+export interface FilterParts {
+  /** Comes first. */
+  readonly authorization: readonly HttpFilter[];
+  /** The metrics filter is Istio's own: a plain Envoy does not know it. */
+  readonly isWeft: boolean;
+  readonly isGateway?: boolean;
+  /** Browsers' calls become gRPC here. */
+  readonly grpcWeb: boolean;
+}
+
+export function httpFilters({ authorization, isWeft, isGateway = false, grpcWeb }: FilterParts): HttpFilter[] {
   const stats: HttpFilter = {
     name: 'istio.stats',
     typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
   };
   return [
     ...authorization,
+    ...(grpcWeb ? [{ name: 'envoy.filters.http.grpc_web', typedConfig: { '@type': GRPC_WEB_TYPE } } as const] : []),
     {
       name: 'envoy.filters.http.grpc_stats',
       typedConfig: { '@type': GRPC_STATS_TYPE, emitFilterState: true, statsForAllMethods: false },

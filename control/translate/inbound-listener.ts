@@ -59,7 +59,9 @@ function httpFiltersOf(view: MeshView, node: ProxyNode, port: WorkloadPort, name
   return [httpManager({
     role: 'inbound',
     statPrefix: `inbound_${name}`,
-    filters: httpFilters(httpAuthorization(view, node), node.isWeft),
+    filters: httpFilters({
+      authorization: httpAuthorization(view, node), isWeft: node.isWeft, grpcWeb: port.protocol === 'grpc-web',
+    }),
     routes: inboundRoutes(port),
     ...telemetry(view, node, 'SERVER'),
   })];

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
+import { isHttp2 } from '../registry/port-protocol.ts';
 import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
 import { inboundCluster, ZIPKIN_CLUSTER } from './resource-name.ts';
 import { upstreamProtocol } from './upstream-protocol.ts';
@@ -19,7 +20,7 @@ export function applicationCluster(port: WorkloadPort): Cluster {
       }],
     },
     ...(carriesHttp(port) && {
-      typedExtensionProtocolOptions: upstreamProtocol(port.protocol === 'http2' ? 'http2' : 'http', undefined),
+      typedExtensionProtocolOptions: upstreamProtocol(isHttp2(port.protocol) ? 'http2' : 'http', undefined),
     }),
     metadata: {
       filterMetadata: {

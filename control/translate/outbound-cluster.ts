@@ -3,7 +3,7 @@ import type { Cluster, UpstreamTransportSocket } from '../../proxy/config/cluste
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import { RAW_BUFFER_TYPE } from '../../proxy/config/type-url.ts';
 import { isWildcard } from '../registry/hostname.ts';
-import { isHttp } from '../registry/port-protocol.ts';
+import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServiceEndpoint, ServicePort } from '../registry/service.ts';
 import { hasLabels } from '../registry/workload.ts';
 import { clusterPolicy } from './cluster-policy.ts';
@@ -64,7 +64,7 @@ function buildCluster(parts: Parts): OutboundCluster {
 /** What the port says; its client's where the rule asks for that; HTTP/2 where it upgrades. */
 function upstreamVersion({ protocol }: ServicePort, { connectionPool }: PortPolicy): UpstreamVersion {
   if (connectionPool?.http?.useClientProtocol === true) return 'client';
-  return protocol === 'http2' || connectionPool?.http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http';
+  return isHttp2(protocol) || connectionPool?.http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http';
 }
 
 function subsetEndpoints({ service, port, declared }: Parts): ServiceEndpoint[] {

@@ -19,10 +19,15 @@ export function outboundListener(view: MeshView, node: ProxyNode, { host, port }
       filters: [httpManager({
         role: 'outbound',
         statPrefix: `outbound_${name}`,
-        filters: httpFilters([], node.isWeft),
+        filters: httpFilters({ authorization: [], isWeft: node.isWeft, grpcWeb: speaksGrpcWeb(view, node) }),
         routes: HTTP_PROXY_ROUTES,
         ...telemetry(view, node, 'CLIENT'),
       })],
     }],
   };
+}
+
+/** One listener is for all services: with one of gRPC-Web among them it takes browsers' calls. */
+function speaksGrpcWeb({ registry }: MeshView, { namespace }: ProxyNode): boolean {
+  return registry.visibleFrom(namespace).some(({ ports }) => ports.some(({ protocol }) => protocol === 'grpc-web'));
 }

@@ -1,7 +1,7 @@
 // The route table of a sidecar's explicit proxy listener: every service that the application may call, by host.
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
-import { isHttp } from '../registry/port-protocol.ts';
+import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { defaultRoute } from './http-route.ts';
@@ -52,7 +52,7 @@ function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules:
       domains,
       routes: [
         // Libraries of gRPC reach an explicit proxy by CONNECT.
-        ...(port.protocol === 'http2' ? [tunnelRoute(view, scope, service, port)] : []),
+        ...(isHttp2(port.protocol) ? [tunnelRoute(view, scope, service, port)] : []),
         ...serviceRoutes(view, scope, service, port, rules),
       ],
       includeRequestAttemptCount: true,

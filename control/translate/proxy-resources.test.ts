@@ -312,3 +312,25 @@ test('a node that cannot be served is told why', () => {
     assert.match(typeof fault === 'string' ? fault : 'it is served', reason);
   }
 });
+
+const GRPC_WEB = 'envoy.filters.http.grpc_web';
+
+test("browsers' gRPC becomes gRPC at ports that say grpc-web, where Istio's filter stands", () => {
+  const named = (protocol: string): string => BOOKINFO.replaceAll('name: http', `name: ${protocol}`);
+  const filters = (yaml: string): string[][] => resourcesOf(yaml, SIDECAR).listeners
+    .map(({ filterChains }) => managerOf(filterChains?.[0]).httpFilters.map(({ name }) => name));
+  for (const chain of filters(named('grpc-web'))) {
+    assert.equal(chain[chain.indexOf(GRPC_WEB) + 1], 'envoy.filters.http.grpc_stats');
+  }
+  for (const chain of filters(named('grpc'))) assert.ok(!chain.includes(GRPC_WEB));
+  const app = resourcesOf(named('grpc-web-x'), SIDECAR).clusters.find(({ name }) => name === 'inbound|9080||');
+  assert.match(JSON.stringify(app), /"http2ProtocolOptions"/);
+});
+
+test("a gateway's first server of a port says whether browsers' gRPC becomes gRPC there", () => {
+  for (const [protocol, stands] of [['GRPC-WEB', true], ['GRPC', false], ['HTTP', false]] as const) {
+    const { listeners } = resourcesOf(REVIEWS + EDGE(HTTP.replace('HTTP }', `${protocol} }`)), GATEWAY);
+    const { httpFilters } = managerOf(listeners[0]?.filterChains?.[0]);
+    assert.equal(httpFilters.some(({ name }) => name === GRPC_WEB), stands, protocol);
+  }
+});

@@ -1,26 +1,17 @@
 // Our control plane tells weft and a real Envoy alike that a port speaks HTTP/2: gRPC passes, in clear and by CONNECT.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
 import { request as http1Request } from 'node:http';
 import { connect, createServer } from 'node:http2';
 import type { ClientHttp2Session, IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { startControl } from '../../control/control.ts';
-import { temporaryFolder } from '../harness/openssl.ts';
-import { findEnvoy } from '../harness/peers.ts';
-import { answers, freePorts, ServerProcess } from '../harness/process.ts';
+import { WITHOUT_MTLS, startControlled } from '../harness/controlled-proxy.ts';
+import { freePorts } from '../harness/process.ts';
 import { candidates } from '../harness/proxy-process.ts';
 import type { ProxyKind } from '../harness/proxy-process.ts';
 import { until } from '../harness/until.ts';
-import { xdsBootstrap } from '../harness/xds-mesh.ts';
 
-const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
-const LOOPBACK = { host: '127.0.0.1', port: 0 };
-const POD = '127.0.0.9';
 const METHOD = '/test.Service/Call';
 
 const mesh = (port: number): string => `
@@ -33,12 +24,7 @@ apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: { name: calls-1, namespace: default }
 spec: { address: 127.0.0.1, ports: { grpc: ${port} }, labels: { app: calls, version: v1 } }
----
-apiVersion: security.istio.io/v1
-kind: PeerAuthentication
-metadata: { name: default, namespace: istio-system }
-spec: { mtls: { mode: DISABLE } }
----
+${WITHOUT_MTLS}---
 apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: { name: calls, namespace: default }
@@ -66,30 +52,14 @@ async function grpcServer(t: TestContext): Promise<number> {
 }
 
 async function startProxy(t: TestContext, kind: ProxyKind): Promise<number> {
-  const root = temporaryFolder(t);
-  writeFileSync(join(root, 'mesh.yaml'), mesh(await grpcServer(t)));
-  const log = { info: () => undefined, warning: () => undefined };
-  const control = await startControl({
-    configDir: root, caDir: join(root, 'ca'), xds: LOOPBACK, secure: LOOPBACK, http: LOOPBACK, log,
-  });
-  const [outbound, inbound, admin] = await freePorts(3) as [number, number, number];
-  const file = join(root, 'bootstrap.json');
-  writeFileSync(file, xdsBootstrap(admin, control.xds.port, {
-    id: `sidecar~${POD}~self-1.default~default.svc.cluster.local`,
-    cluster: 'self.default',
+  const [outbound, inbound] = await freePorts(2) as [number, number];
+  await startControlled(t, kind, mesh(await grpcServer(t)), {
+    role: 'sidecar', address: '127.0.0.9',
     metadata: {
-      NAMESPACE: 'default', LABELS: { app: 'self', version: 'v1' }, INSTANCE_IPS: POD,
+      LABELS: { app: 'self', version: 'v1' },
       WEFT_OUTBOUND_LISTEN: `127.0.0.1:${outbound}`, WEFT_APP_PORTS: { [inbound]: '127.0.0.1:1' },
     },
-  }));
-  const server = kind === 'envoy'
-    ? new ServerProcess(findEnvoy(false), ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'])
-    : new ServerProcess(process.execPath, [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning']);
-  t.after(async () => {
-    await server.stop();
-    await control.close();
   });
-  await server.until(() => answers(`http://127.0.0.1:${admin}/ready`));
   await until('the route', async () => (await callOnce(outbound)).body === 'ping');
   return outbound;
 }
