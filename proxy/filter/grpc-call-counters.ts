@@ -2,7 +2,7 @@
 import { LIMITS } from '../config/limits.ts';
 import { GrpcClusterStats, grpcMethodOf } from '../telemetry/grpc-call-stats.ts';
 import type { GrpcCallStats, GrpcMethod } from '../telemetry/grpc-call-stats.ts';
-import { clusterScope } from '../telemetry/stat-name.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import type { FilterStream } from './filter.ts';
@@ -46,8 +46,9 @@ export class GrpcCallCounters {
 
   #find(cluster: string, path: string, toldApart: ToldApart): GrpcCallStats | undefined {
     const method = grpcMethodOf(path);
-    if (method === undefined || this.#deps.clusters.get(cluster) === undefined) return undefined;
-    const stats = this.#clusters.getOrInsertComputed(cluster, () => this.#make(cluster));
+    const scope = this.#deps.clusters.get(cluster)?.statScope;
+    if (method === undefined || scope === undefined) return undefined;
+    const stats = this.#clusters.getOrInsertComputed(cluster, () => this.#make(scope));
     const found = toldApart === 'every' || toldApart.has(methodKey(method)) ? stats.of(this.#named(method)) : stats.all;
     const byPath = this.#found.getOrInsertComputed(cluster, () => new Map<string, GrpcCallStats>());
     // Clients choose paths: those that are many or long are looked at anew each time.
@@ -55,8 +56,8 @@ export class GrpcCallCounters {
     return found;
   }
 
-  #make(cluster: string): GrpcClusterStats {
-    return new GrpcClusterStats(this.#deps.stats, clusterScope(cluster), this.#protocol);
+  #make(scope: StatScope): GrpcClusterStats {
+    return new GrpcClusterStats(this.#deps.stats, scope, this.#protocol);
   }
 
   #named({ service, method }: GrpcMethod): GrpcMethod {

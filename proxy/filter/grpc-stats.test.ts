@@ -7,6 +7,7 @@ import type { FilterStreamFacts } from '../../test/harness/filter-stream.ts';
 import type { GrpcStats } from '../config/grpc-stats.ts';
 import { Headers } from '../http/headers.ts';
 import { ResponseHead } from '../http/message.ts';
+import { clusterScope } from '../telemetry/stat-name.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import { GrpcStatsFilter } from './grpc-stats.ts';
 
@@ -23,7 +24,8 @@ interface Exchange extends FilterStreamFacts {
 
 function bench(config: GrpcStats) {
   const counted = new CountedStats();
-  const clusters = { get: (name: string) => (name === 'gone' ? undefined : {}) } as unknown as ClusterSet;
+  const known = { statScope: clusterScope('c') };
+  const clusters = { get: (name: string) => (name === 'gone' ? undefined : known) } as unknown as ClusterSet;
   const filter = new GrpcStatsFilter('grpc_stats', config, { clusters, stats: counted.stats });
   return { filter, counted };
 }

@@ -9,6 +9,7 @@ import { LIMITS } from '../config/limits.ts';
 import type { ServerStream } from '../http/codec.ts';
 import { Headers } from '../http/headers.ts';
 import { LENGTH_UNKNOWN, ResponseHead } from '../http/message.ts';
+import { clusterScope } from '../telemetry/stat-name.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import { GrpcWebFilter } from './grpc-web.ts';
 
@@ -50,7 +51,7 @@ class NotedStream implements ServerStream {
 }
 
 function filterWith(counted = new CountedStats()): GrpcWebFilter {
-  const clusters = { get: () => ({}) } as unknown as ClusterSet;
+  const clusters = { get: () => ({ statScope: clusterScope('c') }) } as unknown as ClusterSet;
   return new GrpcWebFilter('grpc_web', { clusters, stats: counted.stats });
 }
 

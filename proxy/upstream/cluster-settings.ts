@@ -35,7 +35,7 @@ export interface ClusterSettings {
 export function clusterSettings(config: ClusterConfig): ClusterSettings {
   return {
     name: config.name,
-    statName: config.altStatName ?? config.name,
+    statName: config.altStatName || config.name,
     discovery: discoveryOf(config),
     assignmentName: config.edsClusterConfig?.serviceName || config.name,
     policy: policyOf(config),

@@ -7,6 +7,7 @@ import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestHead } from '../http/message.ts';
 import { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ClusterStats } from '../telemetry/cluster-stats.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import { UpstreamAttempt } from './attempt.ts';
@@ -73,6 +74,10 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
 
   get transports(): TransportSockets {
     return this.#transports;
+  }
+
+  get statScope(): StatScope {
+    return this.stats.scope;
   }
 
   /** For /clusters, in no particular order. */

@@ -3,6 +3,7 @@ import type { ProxyError } from '../base/error.ts';
 import type { ResponseSink } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 
 /**
@@ -75,6 +76,8 @@ export interface CircuitBreaker {
 
 export interface Cluster {
   readonly name: string;
+  /** Where its stats are: by its alt_stat_name, or its name. */
+  readonly statScope: StatScope;
   readonly breaker: CircuitBreaker;
   pick(context: PickContext | undefined): PickResult;
   /**

@@ -55,9 +55,11 @@ function bootstrap(grpc: number, pages: number, log: string): unknown {
     { match: { prefix: '/grpc.testing.TestService/' }, route: { cluster: 'grpc', timeout: '0s' },
       typed_per_filter_config: { cors } },
   ];
-  const filters = [['cors', 'cors.v3.Cors'], ['grpc_web', 'grpc_web.v3.GrpcWeb'], ['fault', 'fault.v3.HTTPFault']]
+  const filters = [['cors', 'cors.v3.Cors'], ['grpc_web', 'grpc_web.v3.GrpcWeb'],
+    ['grpc_stats', 'grpc_stats.v3.FilterConfig'], ['fault', 'fault.v3.HTTPFault']]
     .map(([name, type]) => ({ name, typed_config: { '@type': `${FILTERS}.${type}` } }));
-  const clusters = [http2Cluster('grpc', grpc), staticCluster('pages', [pages]), staticCluster('dead', [1])];
+  const calls = { ...http2Cluster('grpc', grpc) as object, alt_stat_name: 'calls' };
+  const clusters = [calls, staticCluster('pages', [pages]), staticCluster('dead', [1])];
   const format = { text_format_source: { inline_string: '%RESPONSE_CODE% %GRPC_STATUS_NUMBER%\n' } };
   const accessLog = [{ name: 'file', typed_config: { '@type': FILE_LOG, path: log, log_format: format } }];
   return bootstrapOf([httpListener(routes, { http_filters: filters, access_log: accessLog })], clusters);
@@ -174,8 +176,9 @@ for (const { kind, skip } of candidates()) {
   void test(`${kind} carries gRPC-Web by undici to a grpc-js server`, { skip }, async (t) => {
     await using way = await start(kind);
     for (const [name, run] of CASES) await t.test(name, { timeout: 30_000 }, () => run(way.port));
-    const name = 'cluster.grpc.grpc-web.grpc.testing.TestService.StreamingOutputCall.success';
+    const name = 'cluster.calls.grpc-web.grpc.testing.TestService.StreamingOutputCall.success';
     assert.equal(await way.proxy.stat(name), 2);
+    assert.ok(await way.proxy.stat('cluster.calls.grpc.success') > 0);
   });
 }
 
