@@ -140,7 +140,9 @@ export class WorkerProxy {
       compileFilters: (config, listener) => this.#filters.compile(
         config.httpFilters, config.statPrefix, listener.trafficDirection,
       ),
-      compileAccessLogs: (configs) => compileAccessLogs(configs, { files: this.#logFiles, random: this.#random }),
+      compileAccessLogs: (configs, type) => compileAccessLogs(configs, {
+        files: this.#logFiles, random: this.#random, type,
+      }),
       compileTracer: (config, listener) => compileTracer(config.tracing, {
         outbound: listener.trafficDirection === 'OUTBOUND', defaultProvider: tracing,
         requestId: config.requestIdExtension?.typedConfig,

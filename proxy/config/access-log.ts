@@ -1,7 +1,7 @@
 // Access logs and their filters (envoy.config.accesslog.v3, envoy.extensions.access_loggers.file.v3 and .stream.v3).
 import { HeaderMatcher } from './header-matcher.ts';
 import { FractionalPercent, RuntimeUInt32 } from './percent.ts';
-import { enumeration, flag, string, struct } from './scalar.ts';
+import { bool, enumeration, flag, string, struct } from './scalar.ts';
 import { any, atMostOne, exactlyOne, list, message, optional, recursive, required, type Schema,
   type Static } from './schema.ts';
 import { SubstitutionFormatString } from './substitution-format.ts';
@@ -39,6 +39,28 @@ export const ResponseFlagFilter = message('envoy.config.accesslog.v3.ResponseFla
   flags: optional(list(string({ oneOf: RESPONSE_FLAGS })), 'Any of these flags; none given: any flag at all.'),
 });
 
+export const GrpcStatusFilter = message('envoy.config.accesslog.v3.GrpcStatusFilter', {
+  statuses: optional(list(enumeration([
+    'OK', 'CANCELED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS',
+    'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED',
+    'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED',
+  ])), 'Any of these; without grpc-status what the HTTP status stands for, also where it was no call of gRPC.'),
+  exclude: optional(bool(), 'All but these. Default false.'),
+});
+export interface GrpcStatusFilter extends Static<typeof GrpcStatusFilter> {}
+
+/** In the order of their numbers. */
+const LOG_TYPES = ['NotSet', 'TcpUpstreamConnected', 'TcpPeriodic', 'TcpConnectionEnd', 'DownstreamStart',
+  'DownstreamPeriodic', 'DownstreamEnd', 'UpstreamPoolReady', 'UpstreamPeriodic', 'UpstreamEnd',
+  'DownstreamTunnelSuccessfullyEstablished', 'UdpTunnelUpstreamConnected', 'UdpPeriodic', 'UdpSessionEnd'] as const;
+
+export const LogTypeFilter = message('envoy.config.accesslog.v3.LogTypeFilter', {
+  types: optional(list(enumeration(LOG_TYPES)), 'Any of these. Lines are written at the end of a request '
+    + '(DownstreamEnd) or of a TCP connection (TcpConnectionEnd), and never of another type.'),
+  exclude: optional(bool(), 'All but these. Default false.'),
+});
+export interface LogTypeFilter extends Static<typeof LogTypeFilter> {}
+
 const both = (name: 'AndFilter' | 'OrFilter') => message(`envoy.config.accesslog.v3.${name}`, {
   filters: required(list(recursive<AccessLogFilter>((): Schema => AccessLogFilter), { min: 2 }), 'At least two.'),
 });
@@ -52,10 +74,13 @@ export const AccessLogFilter = message('envoy.config.accesslog.v3.AccessLogFilte
   orFilter: optional(both('OrFilter'), 'Any of them.'),
   headerFilter: optional(HeaderFilter, 'By a request header.'),
   responseFlagFilter: optional(ResponseFlagFilter, 'By response flags.'),
+  grpcStatusFilter: optional(GrpcStatusFilter, 'By gRPC status.'),
+  traceableFilter: optional(flag(), 'Requests that are traced.'),
+  logTypeFilter: optional(LogTypeFilter, 'By what the line is about.'),
 }, {
   refused: {
-    'this access log filter is not supported': ['traceable_filter', 'grpc_status_filter', 'extension_filter',
-      'metadata_filter', 'log_type_filter'],
+    'no filter sets metadata': ['metadata_filter'],
+    'there are no expressions': ['extension_filter'],
   },
   oneOf: [exactlyOne('status_code_filter', 'duration_filter', 'not_health_check_filter', 'traceable_filter',
     'runtime_filter',

@@ -5,6 +5,8 @@ import { RuntimeFractionalPercent } from './percent.ts';
 import { bool, flag, string } from './scalar.ts';
 import { exactlyOne, list, message, optional, Refusal, type Static } from './schema.ts';
 
+const GrpcRouteMatchOptions = message('envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions', {});
+
 export const RouteMatch = message('envoy.config.route.v3.RouteMatch', {
   prefix: optional(string(), 'Beginning of the path, / for all; /a also matches /abc.'),
   path: optional(string(), 'The whole path without query.'),
@@ -14,11 +16,12 @@ export const RouteMatch = message('envoy.config.route.v3.RouteMatch', {
   caseSensitive: optional(bool(), 'Case of prefix and path counts; default true.'),
   runtimeFraction: optional(RuntimeFractionalPercent, 'Share of the requests that match otherwise; default all.'),
   headers: optional(list(HeaderMatcher), 'All of these match.'),
+  grpc: optional(GrpcRouteMatchOptions, 'Present: requests of gRPC alone.'),
   queryParameters: optional(list(QueryParameterMatcher), 'All of these match.'),
 }, {
   refused: {
     'path matcher extensions are not supported': ['path_match_policy'],
-    'routes are not matched by this': ['cookies', 'grpc', 'tls_context'],
+    'routes are not matched by this': ['cookies', 'tls_context'],
     'no filter sets it': ['dynamic_metadata', 'filter_state'],
   },
   oneOf: [exactlyOne('prefix', 'path', 'safe_regex', 'connect_matcher', 'path_separated_prefix', 'path_match_policy')],

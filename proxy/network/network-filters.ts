@@ -11,6 +11,7 @@ import { RouteTableRef } from '../route/route-tables.ts';
 import type { RouteTables } from '../route/route-tables.ts';
 import type { RouteTable } from '../route/route-table.ts';
 import type { RouteConfiguration } from '../config/route.ts';
+import type { LogType } from '../telemetry/access-log-filter.ts';
 import type { AccessLogs } from '../telemetry/access-log.ts';
 import { TcpStats, tcpScope } from '../telemetry/tcp-stats.ts';
 import type { Tracer } from '../telemetry/tracing.ts';
@@ -28,7 +29,7 @@ export interface NetworkFilterDeps extends HttpManagerDeps {
   readonly routes: RouteTables;
   compileRoutes(config: RouteConfiguration): Promise<RouteTable>;
   compileFilters(config: HttpConfig, listener: ListenerConfig): Promise<readonly HttpFilter[]>;
-  compileAccessLogs(config: HttpConfig['accessLog']): AccessLogs | undefined;
+  compileAccessLogs(config: HttpConfig['accessLog'], type: LogType): AccessLogs | undefined;
   compileTracer(config: HttpConfig, listener: ListenerConfig): Tracer | undefined;
 }
 
@@ -68,7 +69,7 @@ export class NetworkFilters {
     const settings = compileHttpManager(config, {
       routes,
       filters: await deps.compileFilters(config, listener),
-      accessLogs: deps.compileAccessLogs(config.accessLog),
+      accessLogs: deps.compileAccessLogs(config.accessLog, 'DownstreamEnd'),
       tracer: deps.compileTracer(config, listener),
       outbound: listener.trafficDirection === 'OUTBOUND',
       bufferBytesMax: listener.perConnectionBufferLimitBytes ?? LIMITS.connectionBufferBytes,
@@ -90,7 +91,7 @@ export class NetworkFilters {
 
   #tcp(config: TcpConfig): PreparedFilter {
     const deps = this.#deps;
-    const accessLogs = deps.compileAccessLogs(config.accessLog);
+    const accessLogs = deps.compileAccessLogs(config.accessLog, 'TcpConnectionEnd');
     const filter = new TcpProxy({
       name: config.statPrefix, clusters: deps.clusters, clock: deps.clock, random: deps.random, timers: deps.timers,
       stats: new TcpStats(deps.stats, tcpScope(config.statPrefix)),

@@ -1,6 +1,7 @@
 // All conditions of one route (envoy.config.route.v3.RouteMatch), cheapest first.
 import type { RouteMatch } from '../config/route-match.ts';
 import type { RequestHead } from '../http/message.ts';
+import { isGrpc } from '../telemetry/grpc-status.ts';
 import { fractionOf, spread } from './fraction.ts';
 import type { HeaderMatch } from './header-match.ts';
 import { compileHeaderMatches, matchesAll } from './header-match.ts';
@@ -12,6 +13,7 @@ export class RequestMatch {
   readonly path: PathMatch;
   readonly #headers: readonly HeaderMatch[];
   readonly #queries: readonly QueryMatch[];
+  readonly #grpc: boolean;
   /** Share of the requests that fit otherwise. */
   readonly #fraction: number;
 
@@ -21,12 +23,14 @@ export class RequestMatch {
     this.#headers = compileHeaderMatches(match.headers, `${path}.headers`);
     const queries = match.queryParameters ?? [];
     this.#queries = queries.map((matcher, i) => new QueryMatch(matcher, `${path}.queryParameters[${i}]`));
+    this.#grpc = match.grpc !== undefined;
     this.#fraction = match.runtimeFraction === undefined ? 1 : fractionOf(match.runtimeFraction.defaultValue);
   }
 
   /** `end` is where the path ends; `random` is the request's draw in [0, 1). */
   matches(head: RequestHead, end: number, random: number): boolean {
     if (!this.path.matches(head.method, head.path, end)) return false;
+    if (this.#grpc && !isGrpc(head)) return false;
     if (!matchesAll(this.#headers, head)) return false;
     for (const query of this.#queries) if (!query.matches(head.path)) return false;
     return this.#fraction === 1 || spread(random) < this.#fraction;

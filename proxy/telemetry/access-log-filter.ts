@@ -1,10 +1,11 @@
 // Which requests are logged: access log filters, compiled to one test each (envoy.config.accesslog.v3.AccessLogFilter).
 import type { Random } from '../base/random.ts';
 import { compileStringMatch } from '../base/string-match.ts';
-import type { AccessLogFilter, ComparisonFilter } from '../config/access-log.ts';
+import type { AccessLogFilter, ComparisonFilter, GrpcStatusFilter, LogTypeFilter } from '../config/access-log.ts';
 import type { HeaderMatcher } from '../config/header-matcher.ts';
 import type { FractionalPercent } from '../config/percent.ts';
 import { requestField } from './format-header-operator.ts';
+import { GRPC_STATUS, grpcStatusOfHttp, grpcStatusOfText, grpcStatusText } from './grpc-status.ts';
 import type { ResponseFlag } from './response-flag.ts';
 import { flagBit } from './response-flag.ts';
 import type { RequestView, StreamInfo } from './stream-info.ts';
@@ -12,12 +13,20 @@ import type { RequestView, StreamInfo } from './stream-info.ts';
 /** Whether a finished request is logged. */
 export type LogTest = (info: StreamInfo) => boolean;
 
+/** What a logger writes about. */
+export type LogType = 'DownstreamEnd' | 'TcpConnectionEnd';
+
+export interface LogFilterDeps {
+  readonly random: Random;
+  readonly type: LogType;
+}
+
 const ALWAYS: LogTest = () => true;
 
 const DENOMINATORS = { HUNDRED: 100, TEN_THOUSAND: 10_000, MILLION: 1_000_000 } as const;
 
 /** Compiles a filter; undefined logs everything. Throws ConfigError below `path`. */
-export function compileLogFilter(filter: AccessLogFilter | undefined, random: Random, path: string): LogTest {
+export function compileLogFilter(filter: AccessLogFilter | undefined, deps: LogFilterDeps, path: string): LogTest {
   if (filter === undefined) return ALWAYS;
   const { statusCodeFilter, durationFilter, runtimeFilter, headerFilter, responseFlagFilter } = filter;
   if (statusCodeFilter !== undefined) {
@@ -28,19 +37,22 @@ export function compileLogFilter(filter: AccessLogFilter | undefined, random: Ra
     const compare = compileComparison(durationFilter.comparison);
     return (info) => info.endMs >= 0 && compare(Math.floor(info.endMs - info.startMs));
   }
-  if (runtimeFilter !== undefined) return compileFraction(runtimeFilter.percentSampled, random);
+  if (runtimeFilter !== undefined) return compileFraction(runtimeFilter.percentSampled, deps.random);
   if (headerFilter !== undefined) {
     const match = compileHeader(headerFilter.header, `${path}.headerFilter.header`);
     return (info) => match(info.request);
   }
   if (responseFlagFilter !== undefined) return compileFlags(responseFlagFilter.flags);
-  if (filter.andFilter !== undefined || filter.orFilter !== undefined) return compileBoth(filter, random, path);
+  if (filter.grpcStatusFilter !== undefined) return compileGrpcStatus(filter.grpcStatusFilter);
+  if (filter.logTypeFilter !== undefined) return compileLogType(filter.logTypeFilter, deps.type);
+  if (filter.traceableFilter !== undefined) return (info) => info.sampled && !info.healthCheck;
+  if (filter.andFilter !== undefined || filter.orFilter !== undefined) return compileBoth(filter, deps, path);
   return (info) => !info.healthCheck;
 }
 
-function compileBoth({ andFilter, orFilter }: AccessLogFilter, random: Random, path: string): LogTest {
+function compileBoth({ andFilter, orFilter }: AccessLogFilter, deps: LogFilterDeps, path: string): LogTest {
   const [filters, name] = andFilter === undefined ? [orFilter!.filters, 'orFilter'] : [andFilter.filters, 'andFilter'];
-  const tests = filters.map((one, i) => compileLogFilter(one, random, `${path}.${name}.filters[${i}]`));
+  const tests = filters.map((one, i) => compileLogFilter(one, deps, `${path}.${name}.filters[${i}]`));
   const stopsAt = andFilter === undefined;
   return (info) => {
     for (const test of tests) if (test(info) === stopsAt) return stopsAt;
@@ -72,6 +84,27 @@ function compileFlags(flags: readonly string[] | undefined): LogTest {
   if (flags === undefined || flags.length === 0) return (info) => info.flags !== 0;
   const mask = flags.reduce((bits, flag) => bits | flagBit(flag as ResponseFlag), 0);
   return (info) => (info.flags & mask) !== 0;
+}
+
+const UNKNOWN = 2;
+/** The one name in which the filter's words differ from gRPC's. */
+const CANCELED = 1;
+
+/** Also of what is no call of gRPC, as in Envoy; a status that is no known number is none of those named. */
+function compileGrpcStatus({ statuses = [], exclude = false }: GrpcStatusFilter): LogTest {
+  const numbers = new Set(statuses.map((name) => {
+    return name === 'CANCELED' ? CANCELED : GRPC_STATUS.findIndex(([, known]) => known === name);
+  }));
+  return (info) => {
+    const text = grpcStatusText(info);
+    const http = info.status === 0 ? UNKNOWN : grpcStatusOfHttp(info.status);
+    return numbers.has(text === undefined ? http : grpcStatusOfText(text)) !== exclude;
+  };
+}
+
+function compileLogType({ types = [], exclude = false }: LogTypeFilter, type: LogType): LogTest {
+  const logged = types.includes(type) !== exclude;
+  return () => logged;
 }
 
 /** The rules of a route's header matcher, on the request as it was sent on. */

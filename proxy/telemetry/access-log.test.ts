@@ -46,8 +46,8 @@ function closed(files: AccessLogFiles): Promise<void> {
 test('lines of several connection managers reach one file, in order', async (t) => {
   const path = join(folder(t), 'access.log');
   const files = new AccessLogFiles(new TimerWheel(systemClock), newStats());
-  const first = compileAccessLogs(logTo(path, 'a %RESPONSE_CODE%\n'), { files, random })!;
-  const second = compileAccessLogs(logTo(path, 'b %RESPONSE_CODE%\n'), { files, random })!;
+  const first = compileAccessLogs(logTo(path, 'a %RESPONSE_CODE%\n'), { files, random, type: 'DownstreamEnd' })!;
+  const second = compileAccessLogs(logTo(path, 'b %RESPONSE_CODE%\n'), { files, random, type: 'DownstreamEnd' })!;
   first.write(sampleStream());
   second.write(sampleStream());
   first.write(sampleStream());
@@ -57,9 +57,10 @@ test('lines of several connection managers reach one file, in order', async (t) 
 
 test('no access log configured compiles to nothing; a file that cannot be opened is an error with its field', (t) => {
   const files = new AccessLogFiles(new TimerWheel(systemClock), newStats());
-  assert.equal(compileAccessLogs([], { files, random }), undefined);
+  assert.equal(compileAccessLogs([], { files, random, type: 'DownstreamEnd' }), undefined);
   const missing = join(folder(t), 'no', 'such', 'folder');
-  assert.throws(() => compileAccessLogs(logTo(missing, 'x'), { files, random }), (error: unknown) => {
+  const deps = { files, random, type: 'DownstreamEnd' } as const;
+  assert.throws(() => compileAccessLogs(logTo(missing, 'x'), deps), (error: unknown) => {
     assert.ok(error instanceof ConfigError);
     return error.path === 'accessLog[0].typedConfig.path' && error.reason.includes('ENOENT');
   });
@@ -128,9 +129,9 @@ test('counters of dropped lines exist under their names', () => {
   assert.equal(stats.counter(statName(serverScope, 'access_log_dropped')).value, 3);
 });
 
-test('filters: status, duration, flags, headers, share, and, or', () => {
+test('filters: status, duration, flags, headers, share, gRPC status, type, tracing, and, or', () => {
   const logs = (filter: AccessLogFilter, info = sampleStream()): boolean =>
-    compileLogFilter(filter, random, 'filter')(info);
+    compileLogFilter(filter, { random, type: 'DownstreamEnd' }, 'filter')(info);
   const status = (op: 'EQ' | 'GE' | 'LE' | 'NE', value: number): AccessLogFilter => {
     return { statusCodeFilter: { comparison: { op, value: { defaultValue: value } } } };
   };
@@ -153,6 +154,17 @@ test('filters: status, duration, flags, headers, share, and, or', () => {
   assert.equal(logs({ runtimeFilter: { runtimeKey: 'k', percentSampled: { numerator: 100 } } }), true);
   assert.equal(logs({ andFilter: { filters: [status('EQ', 200), status('EQ', 201)] } }), false);
   assert.equal(logs({ orFilter: { filters: [status('EQ', 200), status('EQ', 201)] } }), true);
+  const unavailable: AccessLogFilter = { grpcStatusFilter: { statuses: ['UNAVAILABLE'] } };
+  const failed = sampleStream();
+  failed.status = 503;
+  assert.deepEqual([logs(unavailable), logs(unavailable, failed)], [false, true]);
+  const traced = sampleStream();
+  traced.sampled = true;
+  assert.deepEqual([logs({ traceableFilter: {} }), logs({ traceableFilter: {} }, traced)], [false, true]);
+  const types = (type: 'DownstreamEnd' | 'TcpConnectionEnd', exclude: boolean): boolean =>
+    logs({ logTypeFilter: { types: [type], exclude } });
+  assert.deepEqual([types('DownstreamEnd', false), types('DownstreamEnd', true)], [true, false]);
+  assert.deepEqual([types('TcpConnectionEnd', false), types('TcpConnectionEnd', true)], [false, true]);
   const probe = sampleStream();
   probe.healthCheck = true;
   assert.deepEqual([logs({ notHealthCheckFilter: {} }), logs({ notHealthCheckFilter: {} }, probe)], [true, false]);

@@ -1,10 +1,9 @@
 // Access logs of one connection manager or TCP proxy: which requests, in which format, to which of the worker's files.
 import { ConfigError, messageOf } from '../base/error.ts';
-import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { AccessLog } from '../config/access-log.ts';
 import type { SubstitutionFormatString } from '../config/substitution-format.ts';
-import type { LogTest } from './access-log-filter.ts';
+import type { LogFilterDeps, LogTest } from './access-log-filter.ts';
 import { compileLogFilter } from './access-log-filter.ts';
 import type { CompiledFormat } from './formatter.ts';
 import { ENVOY_DEFAULT_FORMAT, compileFormat } from './formatter.ts';
@@ -38,9 +37,8 @@ export class AccessLogs {
   }
 }
 
-export interface AccessLogDeps {
+export interface AccessLogDeps extends LogFilterDeps {
   readonly files: AccessLogFiles;
-  readonly random: Random;
 }
 
 /** Undefined when nothing is logged. Throws ConfigError below `path`: unknown operator, file that cannot be opened. */
@@ -51,12 +49,12 @@ export function compileAccessLogs(
   return new AccessLogs(configs.map((config, i) => compileLogger(config, deps, `${path}[${i}]`)));
 }
 
-function compileLogger({ filter, typedConfig }: AccessLog, { files, random }: AccessLogDeps, path: string): Logger {
+function compileLogger({ filter, typedConfig }: AccessLog, deps: AccessLogDeps, path: string): Logger {
   const below = `${path}.typedConfig`;
   return {
-    test: compileLogFilter(filter, random, `${path}.filter`),
+    test: compileLogFilter(filter, deps, `${path}.filter`),
     format: compileLineFormat(typedConfig.logFormat, `${below}.logFormat`),
-    file: files.open(filePath(typedConfig), `${below}.path`),
+    file: deps.files.open(filePath(typedConfig), `${below}.path`),
   };
 }
 

@@ -29,6 +29,8 @@ const REQUESTS: readonly RawRequest[] = [
   { path: '/service', headers: [['content-type', 'application/grpc']] },
   { path: '/rewritten/b?x=3' },
   { path: '/direct' },
+  ...['0', '1', '5', '12', '14', '99', 'x'].map((status): RawRequest =>
+    ({ path: `/status/${status}`, headers: [['x-grpc-status', status]] })),
   { path: '/nowhere' },
   { path: '/missing' },
 ];
@@ -57,7 +59,8 @@ test('access log lines are those of Envoy', { skip: reasonToSkip(envoy) }, async
     for (const proxy of [pair.envoy, pair.weft]) await exchange(proxy.portOf(PORT), text, request.method === 'HEAD');
   }
   const [theirs, ours] = await Promise.all([linesOf(pair, pair.envoy), linesOf(pair, pair.weft)]);
-  for (const kind of ['text|', '{', 'omitting|', 'error|', 'flagged|']) {
+  for (const kind of ['text|', '{', 'omitting|', 'error|', 'flagged|', 'grpc-status|', 'grpc-others|', 'grpc-none|',
+    'ends|', 'no-ends|', 'traced|', 'other-types|']) {
     const [wanted, found] = [theirs, ours].map((lines) => lines.filter((line) => line.startsWith(kind)));
     // The harness asks until a proxy answers: only the last lines are this test's.
     const count = Math.min(REQUESTS.length, wanted!.length);

@@ -27,6 +27,9 @@ const PATHS = ['/Exact', '/exact', '/EXACT?q', '/sep/a', '/sep/a/b', '/sep/ab', 
     '/query?a=%31',
   '/query?ba=1', '/query?x?a=1'];
 
+const GRPC_TYPES = ['application/grpc', 'application/grpc+proto', 'application/grpc-web', 'application/grpcx',
+  'application/grpc;a=b', 'Application/grpc', 'application/json'];
+
 const REDIRECTS = ['/host?a=1', '/https', '/port', '/path?a=1', '/own-query?a=1', '/strip?a', '/prefix-more?a=/prefix',
   '/regex/a?b',
   '/groups/abc/d?/groups/x'];
@@ -74,6 +77,8 @@ export const ROUTING_REQUESTS: readonly RawRequest[] = [
   { host: 'headers', path: '/single', headers: [['user-agent', '1'], ['user-agent', '2']] },
   { host: 'headers', path: '/single', headers: [['user-agent', '1']] },
   ...PATHS.map((path) => ({ host: 'paths', path })),
+  { host: 'paths', path: '/grpc' },
+  ...GRPC_TYPES.map((type) => ({ host: 'paths', path: '/grpc', headers: [['content-type', type]] as const })),
   ...REDIRECTS.flatMap((path) => ['redirects', 'redirects:80', 'redirects:8080',
     '[::1]:80'].map((host) => ({ host, path }))),
   ...REWRITES.map((request) => ({ ...request, host: 'rewrites' })),
