@@ -5,8 +5,9 @@ import type { Headers } from './headers.ts';
 import { CHUNKED, lengthLine, meansNoBody, requestLines } from './http1-serializer.ts';
 import type { MessageWriter } from './http1-writer.ts';
 import { BodyFraming } from './http1-writer.ts';
-import type { RequestHead } from './message.ts';
+import type { RequestHead, ResponseHead } from './message.ts';
 import { LENGTH_UNKNOWN } from './message.ts';
+import { keyLine, missingKey, takeAccept } from './websocket-handshake.ts';
 
 /** What a stream asks of its connection. */
 export interface ClientStreamOwner {
@@ -32,6 +33,10 @@ export class Http1ClientStream implements ClientStream {
   /** The request names Upgrade or CONNECT: raw bytes follow once the server agrees. */
   wantsTunnel = false;
   tunnel = false;
+  /** The client asked for an upgrade by HTTP/2, where any 2xx agrees to it. */
+  #upgradesHttp2 = false;
+  /** Of a WebSocket whose client sent none. */
+  #key: string | undefined = undefined;
   requestDone = false;
   responseDone = false;
   /** Its sink has heard the last of it, or it was cancelled: nothing is written or told any more. */
@@ -50,12 +55,15 @@ export class Http1ClientStream implements ClientStream {
     this.method = head.method;
     this.headSent = true;
     this.wantsTunnel = head.method === 'CONNECT' || head.upgrade !== undefined;
+    this.#upgradesHttp2 = head.upgrade !== undefined && head.protocol === 'HTTP/2';
     const lines = requestLines(head);
     if (lines === '') {
       this.#owner.onRequestFault(this, 'invalid_request_line');
       return;
     }
-    const text = this.#owner.spelled(`${lines}${this.#chooseFraming(head, endStream)}\r\n`);
+    this.#key = missingKey(head);
+    const handshake = this.#key === undefined ? '' : keyLine(this.#key);
+    const text = this.#owner.spelled(`${lines}${handshake}${this.#chooseFraming(head, endStream)}\r\n`);
     // A request for a tunnel is complete on the wire.
     this.#owner.writer.start(text, this.#framing, head.contentLength, endStream || this.wantsTunnel);
     if (endStream) this.#end();
@@ -92,6 +100,12 @@ export class Http1ClientStream implements ClientStream {
 
   resumeBody(): void {
     if (!this.over) this.#owner.holdBody(false);
+  }
+
+  /** Whether the head may be passed on: it must not look like a tunnel, or like a WebSocket, that it doesn't open. */
+  admits(head: ResponseHead): boolean {
+    if (head.status !== 101) return !this.#upgradesHttp2 || head.status >= 300;
+    return this.#key === undefined || takeAccept(head, this.#key);
   }
 
   /** The server agreed: what waited goes out. */

@@ -208,6 +208,10 @@ export class Http1ClientConnection implements ClientConnection, ClientStreamOwne
       this.#interim(head, stream);
       return;
     }
+    if (!stream.admits(head)) {
+      this.#break(protocolError('http1.upgrade_answer'));
+      return;
+    }
     const { body } = this.#parser;
     if (body === ResponseBody.TUNNEL) {
       this.#beginTunnel(head, stream);

@@ -7,6 +7,7 @@ import type { MessageWriter } from './http1-writer.ts';
 import { BodyFraming } from './http1-writer.ts';
 import type { RequestHead, ResponseHead } from './message.ts';
 import { LENGTH_UNKNOWN } from './message.ts';
+import { acceptLine } from './websocket-handshake.ts';
 
 /** What a stream asks of its connection. */
 export interface ServerStreamOwner {
@@ -122,7 +123,8 @@ export class Http1ServerStream implements ServerStream {
     this.tunnel = true;
     this.#framing = BodyFraming.RAW;
     const token = head.upgrade ?? this.#request!.upgrade;
-    const upgrade = head.status === 101 ? `connection: upgrade\r\nupgrade: ${token}\r\n` : '';
+    const accept = acceptLine(this.#request!, head);
+    const upgrade = head.status === 101 ? `connection: upgrade\r\nupgrade: ${token}\r\n${accept}` : '';
     const text = this.#owner.spelled(`${responseLines(head, false)}${upgrade}\r\n`);
     this.#owner.writer.start(text, BodyFraming.RAW, 0, endStream);
     this.#owner.onTunnel(this);

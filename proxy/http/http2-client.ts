@@ -88,14 +88,15 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
       return;
     }
     if (head.upgrade !== undefined && !this.#connectProtocol) {
-      this.#refuse(stream, 'http2.connect_protocol_not_offered');
+      const detail = 'http2.connect_protocol_not_offered';
+      this.#refuse(stream, new ProxyError('upstream-protocol', 'upstream', detail, 'never'));
       return;
     }
     const out = this.output.beginHeaders();
     const start = out.length;
     if (!encodeRequest(this.sender.encoder, out, head, endStream)) {
       this.output.abandonHeaders(out, start);
-      this.#refuse(stream, 'invalid_request_line');
+      this.#refuse(stream, new ProxyError('internal', 'internal', 'invalid_request_line'));
       return;
     }
     this.guard.streamOpened();
@@ -112,8 +113,8 @@ export class Http2ClientConnection extends Http2Session implements ClientConnect
     this.#handler.onStreamDone(this);
   }
 
-  #refuse(stream: Http2ClientStream, detail: string): void {
-    stream.fail(new ProxyError('internal', 'internal', detail));
+  #refuse(stream: Http2ClientStream, error: ProxyError): void {
+    stream.fail(error);
     this.#handler.onStreamDone(this);
   }
 

@@ -96,6 +96,12 @@ export function protocolOptions(explicit: object): Record<string, unknown> {
   return protocol({ explicit_http_config: explicit });
 }
 
+/** A cluster spoken to by HTTP/2 with extended CONNECT. */
+export function websocketCluster(name: string, port: number): unknown {
+  const explicit = { http2_protocol_options: { allow_connect: true } };
+  return staticCluster(name, [port], protocol({ explicit_http_config: explicit }));
+}
+
 /** A cluster whose server chooses the protocol by ALPN. */
 export function alpnCluster(name: string, port: number, identities: TestIdentities): unknown {
   return staticCluster(name, [port], {

@@ -7,8 +7,9 @@ import type { Frame } from './websocket-frames.ts';
 
 /**
  * Paths: /echo mirrors every frame, answers pings and tells of pongs; /greet sends a text together with the 101;
- * /close?CODE&REASON closes at once; /drop ends without a close frame on the first frame; /refuse answers 403;
- * /count reads only when `reading` is true and answers every frame with its length; /flood sends `flood`.
+ * /close?CODE&REASON closes at once; /drop ends without a close frame on the first frame; /refuse answers 403; /wrong
+ * has read another key; /page answers 200; /count reads only when `reading` is true and answers every frame with its
+ * length; /flood sends `flood`.
  */
 export class WebSocketServer implements AsyncDisposable {
   readonly #sockets = new Set<Socket>();
@@ -72,8 +73,17 @@ export class WebSocketServer implements AsyncDisposable {
       socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno');
       return;
     }
+    if (path === '/page') {
+      socket.end('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nno');
+      return;
+    }
+    const key = field('sec-websocket-key');
+    if (key === undefined) {
+      socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 6\r\n\r\nno key');
+      return;
+    }
     const offered = field('sec-websocket-protocol')?.split(/, */)[0];
-    const accept = acceptOf(field('sec-websocket-key') ?? '');
+    const accept = acceptOf(path === '/wrong' ? `${key}?` : key);
     const protocol = offered === undefined ? '' : `sec-websocket-protocol: ${offered}\r\n`;
     const answer = `HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`
       + `sec-websocket-accept: ${accept}\r\n${protocol}\r\n`;
