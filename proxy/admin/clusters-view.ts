@@ -96,15 +96,17 @@ function endpointView(
   return {
     address, ip, port: socket?.portValue, hostname: endpoint.hostname ?? '', weight: loadBalancingWeight,
     priority: group.priority ?? 0, locality: group.locality ?? {},
-    health: healthText(healthStatus, read(`${scope}ejected`) > 0),
+    health: healthText(healthStatus, (flag) => read(scope + flag) > 0),
     edsHealth: healthStatus === 'UNKNOWN' ? 'HEALTHY' : healthStatus,
     figures: FIGURES.map((name) => [name, read(scope + name)]),
   };
 }
 
 /** Envoy's health flags; `healthy` without any. */
-function healthText(status: NonNullable<LbEndpoint['healthStatus']>, ejected: boolean): string {
-  let flags = ejected ? '/failed_outlier_check' : '';
+function healthText(status: NonNullable<LbEndpoint['healthStatus']>, has: (flag: string) => boolean): string {
+  let flags = has('failed_active_hc') ? '/failed_active_hc' : '';
+  if (has('ejected')) flags += '/failed_outlier_check';
+  if (has('degraded_active_hc')) flags += '/degraded_active_hc';
   if (status === 'UNHEALTHY' || status === 'TIMEOUT') flags += '/failed_eds_health';
   if (status === 'DEGRADED') flags += '/degraded_eds_health';
   if (status === 'DRAINING') flags += '/eds_status_draining';
@@ -158,6 +160,7 @@ function endpointJson(endpoint: EndpointView): unknown {
     address: port === undefined ? { pipe: { path: ip } } : { socket_address: { address: ip, port_value: port } },
     stats: figures.map(([name, value]) => ({ ...(GAUGES.has(name) && { type: 'GAUGE' }), value: String(value), name })),
     health_status: {
+      ...(endpoint.health.includes('failed_active_hc') && { failed_active_health_check: true }),
       ...(endpoint.health.includes('failed_outlier_check') && { failed_outlier_check: true }),
       eds_health_status: endpoint.edsHealth,
     },

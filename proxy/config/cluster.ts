@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { BindConfig, TcpKeepalive } from './address.ts';
 import { ConfigSource } from './config-source.ts';
 import { ClusterLoadAssignment } from './endpoint.ts';
+import { HealthCheck } from './health-check.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, UpstreamHttpProtocolOptions,
   UpstreamProtocolOptions } from './http-protocol-options.ts';
 import { Metadata } from './node.ts';
@@ -65,7 +66,7 @@ export const OutlierDetection = message('envoy.config.cluster.v3.OutlierDetectio
       'success_rate_stdev_factor', 'failure_percentage_threshold', 'failure_percentage_minimum_hosts',
       'failure_percentage_request_volume'],
     'durations have no jitter': ['max_ejection_time_jitter'],
-    'there are no active health checks': ['successful_active_health_check_uneject_host'],
+    'an ejection lasts its time': ['successful_active_health_check_uneject_host'],
   },
 });
 export interface OutlierDetection extends Static<typeof OutlierDetection> {}
@@ -99,7 +100,7 @@ export const CommonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbC
   },
   warned: {
     'updates are applied at once': ['update_merge_window'],
-    'there are no active health checks': ['ignore_new_hosts_until_first_hc'],
+    'endpoints count from their first moment': ['ignore_new_hosts_until_first_hc'],
     'nothing is balanced by hash': ['consistent_hashing_lb_config'],
   },
   oneOf: [atMostOne('zone_aware_lb_config', 'locality_weighted_lb_config')],
@@ -173,6 +174,8 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   transportSocketMatches: optional(list(TransportSocketMatch), 'By endpoint; the first that matches is taken before '
     + 'transport_socket.'),
   upstreamConnectionOptions: optional(UpstreamConnectionOptions, 'TCP options.'),
+  healthChecks: optional(list(HealthCheck, { max: 1 }), 'Endpoints that fail it are left out; one at most, as in '
+    + 'Envoy. Each worker asks.'),
   metadata: optional(Metadata, 'filter_metadata.istio.services names the services behind it.'),
 }, {
   legacy: {
@@ -198,7 +201,6 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   refused: {
     'TLS is chosen by transport_socket_matches': ['transport_socket_matcher'],
     'this kind of cluster is not supported': ['cluster_type', 'original_dst_lb_config'],
-    'there are no active health checks': ['health_checks'],
     'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',
       'typed_dns_resolver_config'],
     'there are no subsets; make a cluster of each': ['lb_subset_config'],
@@ -214,7 +216,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     'a stalled connection ends by its idle timeout': ['per_connection_buffer_high_watermark_timeout'],
     'start-up waits for the first answer': ['wait_for_warm_on_init'],
     'it belongs to ORIGINAL_DST': ['cleanup_interval'],
-    'there are no active health checks': ['ignore_health_on_host_removal'],
+    'an endpoint that is no longer named is left at once': ['ignore_health_on_host_removal'],
     'load is not reported': ['lrs_server', 'lrs_report_endpoint_metrics'],
     'connections are made when they are needed': ['preconnect_policy'],
   },

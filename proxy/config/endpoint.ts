@@ -1,12 +1,16 @@
 // Endpoints of clusters (envoy.config.endpoint.v3).
 import { Address } from './address.ts';
 import { Locality, Metadata } from './node.ts';
-import { enumeration, string, uint32 } from './scalar.ts';
+import { bool, enumeration, string, uint32 } from './scalar.ts';
 import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
 
-const HealthCheckConfig = message('envoy.config.endpoint.v3.Endpoint.HealthCheckConfig', {}, {
-  warned: { 'there are no active health checks': ['port_value', 'hostname', 'address', 'disable_active_health_check'] },
+export const HealthCheckConfig = message('envoy.config.endpoint.v3.Endpoint.HealthCheckConfig', {
+  portValue: optional(uint32({ maximum: 65_535 }), 'Port of its checks; default the cluster\'s alt_port, or its own.'),
+  hostname: optional(string(), 'Authority of its checks.'),
+  address: optional(Address, 'Where its checks go; default its own address.'),
+  disableActiveHealthCheck: optional(bool(), 'It is not checked, and taken as healthy. Default false.'),
 });
+export interface HealthCheckConfig extends Static<typeof HealthCheckConfig> {}
 
 export const Endpoint = message('envoy.config.endpoint.v3.Endpoint', {
   address: required(Address, 'An IP address; in clusters of type STRICT_DNS a host name.'),

@@ -105,12 +105,17 @@ export class EndpointStats {
   readonly counters: Readonly<Record<keyof typeof ENDPOINT_COUNTERS, Counter>>;
   readonly cxActive: Gauge;
   readonly rqActive: Gauge;
+  /** 1 where health checks say so. */
+  readonly failedCheck: Gauge;
+  readonly degradedCheck: Gauge;
 
   constructor(stats: Stats, cluster: string, address: string) {
     const scope = endpointScope(cluster, address);
     this.counters = fill(ENDPOINT_COUNTERS, (stat) => stats.counter(statName(scope, stat)));
     this.cxActive = stats.gauge(statName(scope, 'cx_active'));
     this.rqActive = stats.gauge(statName(scope, 'rq_active'));
+    this.failedCheck = stats.gauge(statName(scope, 'failed_active_hc'));
+    this.degradedCheck = stats.gauge(statName(scope, 'degraded_active_hc'));
   }
 }
 

@@ -11,6 +11,7 @@ import type { Stats } from '../telemetry/stats.ts';
 import type { ClusterBreaker } from './circuit-breaker.ts';
 import { ALPN, AlpnPool } from './alpn-pool.ts';
 import { http1Opener, http2Opener } from './codec-opener.ts';
+import type { OpenCodec } from './codec-opener.ts';
 import type { ConnectionSettings, HttpProtocol } from './connection-settings.ts';
 import type { Route } from './connector.ts';
 import type { PoolMaker } from './endpoint.ts';
@@ -89,6 +90,11 @@ export class ClusterPools {
     const http2 = configured === 'http2' || (configured === 'downstream' && protocol === 'HTTP/2');
     return http2 ? (this.#http2 ??= new ProtocolPools(this.#contextOf('http2')))
       : (this.#http1 ??= new ProtocolPools(this.#contextOf('http1')));
+  }
+
+  /** For connections beside the pools. */
+  openCodec(protocol: HttpProtocol): OpenCodec {
+    return this.#contextOf(protocol).openCodec;
   }
 
   #contextOf(protocol: HttpProtocol): PoolContext {

@@ -29,8 +29,6 @@ export interface ClusterSetDeps extends ClusterDeps {
   readonly secrets: SecretStore;
   /** Counts that all workers share, and this worker's row; undefined keeps them to itself. */
   readonly shared: { readonly counts: SharedCounts; readonly thread: number } | undefined;
-  /** A cluster became usable, or its secrets arrived. Default: nobody is told. */
-  onChange?(name: string): void;
 }
 
 export class ClusterSetImpl implements ClusterSet {

@@ -8,6 +8,8 @@ import { HTTP_PROTOCOL_OPTIONS } from '../config/type-url.ts';
 import type { BreakerLimits } from './circuit-breaker.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
 import { connectionSettings } from './connection-settings.ts';
+import { healthCheckSettings } from './health-check-settings.ts';
+import type { HealthCheckSettings } from './health-check-settings.ts';
 import type { HostPickerFactory } from './load-balancer/host-picker.ts';
 import { leastRequest } from './load-balancer/least-request.ts';
 import { randomChoice } from './load-balancer/random.ts';
@@ -29,6 +31,7 @@ export interface ClusterSettings {
   readonly breaker: BreakerLimits;
   readonly connection: ConnectionSettings;
   readonly outliers: OutlierSettings | undefined;
+  readonly healthCheck: HealthCheckSettings | undefined;
 }
 
 /** Throws a ConfigError with the field's path. */
@@ -43,6 +46,7 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     breaker: breakerLimits(config),
     connection: connectionSettings(config, protocolOptions(config)),
     outliers: outlierSettings(config.outlierDetection),
+    healthCheck: healthCheckSettings(config.healthChecks, config.name),
   };
 }
 

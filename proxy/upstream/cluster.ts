@@ -16,9 +16,11 @@ import type { BreakerPlace } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import type { ConnectionSettings } from './connection-settings.ts';
 import { connectRefusal } from './connector.ts';
-import { UpstreamEndpoint } from './endpoint.ts';
+import { NO_NAMES, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointOwner } from './endpoint.ts';
 import { ClusterPools } from './cluster-pools.ts';
+import { HealthChecker } from './health-check.ts';
+import type { HealthOwner } from './health-check.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
@@ -34,14 +36,14 @@ export interface ClusterDeps {
   readonly random: Random;
   readonly stats: Stats;
   readonly writes: WriteBatch;
+  /** A cluster became usable. Default: nobody is told. */
+  onChange?(name: string): void;
   /** This worker tells the gauges that are the same in all workers (membership), which /stats adds up. */
   readonly tellsMembership: boolean;
 }
 
-const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
-
 /** The same object as long as the cluster has its name: endpoints, counts and figures outlive configuration. */
-export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
+export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, HealthOwner {
   readonly name: string;
   readonly breaker: ClusterBreaker;
   readonly stats: ClusterStats;
@@ -53,6 +55,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
   #assignment: Assignment | undefined = undefined;
   #picker: Picker = warmingPicker;
   #pools: ClusterPools;
+  #health: HealthChecker | undefined;
 
   constructor(
     settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace,
@@ -66,6 +69,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
     this.#settings = settings;
     this.#transports = transports;
     this.#pools = this.#poolsOf(settings.connection);
+    this.#health = this.#healthChecker();
   }
 
   get settings(): ClusterSettings {
@@ -96,13 +100,15 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
   /** What it waits for before it can be used: its endpoints, or secrets. */
   missing(): string[] {
     const secrets = this.#transports.missingSecrets().map((name) => `secret ${name}`);
-    return this.#assignment === undefined ? [`endpoints ${this.#settings.assignmentName}`, ...secrets] : secrets;
+    if (this.#assignment === undefined) return [`endpoints ${this.#settings.assignmentName}`, ...secrets];
+    return this.#health?.ready === false ? [...secrets, 'health checks'] : secrets;
   }
 
   /** New settings, complete and checked. Connections are kept unless they would be made otherwise now. */
   update(settings: ClusterSettings, transports: TransportSockets): void {
     this.breaker.setLimits(settings.breaker);
     this.#outliers.setSettings(settings.outliers);
+    const recheck = settings.healthCheck?.key !== this.#settings.healthCheck?.key;
     const reconnect = settings.connection.key !== this.#settings.connection.key;
     this.#settings = settings;
     if (transports !== this.#transports) this.#transports.close();
@@ -111,11 +117,13 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
       this.#pools = this.#poolsOf(settings.connection);
       for (const endpoint of this.#endpoints.values()) endpoint.drainPools();
     }
+    if (reconnect || recheck) this.#restartChecks();
     if (this.#assignment !== undefined) this.assign(this.#assignment);
   }
 
   /** New endpoints. Those that stay keep all that is known about them; the connections of those that left drain. */
   assign(assignment: Assignment): void {
+    const first = this.#assignment === undefined;
     this.#assignment = assignment;
     const left = new Map(this.#endpoints);
     let changed = false;
@@ -127,13 +135,18 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
         const stats = new EndpointStats(this.#deps.stats, this.#settings.statName, facts.address);
         const endpoint = new UpstreamEndpoint(facts, transport, stats, this);
         this.#endpoints.set(facts.address, endpoint);
+        if (this.#health !== undefined && facts.check?.disabled !== true) endpoint.checked = 'failed';
+        this.#check(endpoint, first);
         changed = true;
       } else {
+        if (known.transport !== transport) this.#health?.remove(known);
         known.update(facts, transport);
+        this.#check(known, false);
       }
     }
     for (const [address, endpoint] of left) {
       this.#endpoints.delete(address);
+      this.#health?.remove(endpoint);
       endpoint.remove();
     }
     if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
@@ -149,6 +162,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
   close(): void {
     this.#transports.close();
     this.#outliers.close();
+    this.#health?.close();
     for (const endpoint of this.#endpoints.values()) endpoint.remove();
     this.#endpoints.clear();
     this.#picker = emptyPicker;
@@ -162,6 +176,15 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
 
   onEjectionChange(): void {
     this.refresh();
+  }
+
+  get hasTraffic(): boolean {
+    return this.stats.counters.cxTotal.value > 0;
+  }
+
+  onHealthChange(): void {
+    this.refresh();
+    if (this.missing().length === 0) this.#deps.onChange?.(this.name);
   }
 
   pick(context: PickContext | undefined): PickResult {
@@ -214,6 +237,33 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
     return autoSanValidation ? { sni: names.sni, required: host } : names;
   }
 
+  #healthChecker(): HealthChecker | undefined {
+    const { healthCheck: settings, connection } = this.#settings;
+    if (settings === undefined) return undefined;
+    const { exchange, reuses } = settings;
+    const probes = {
+      connection, timers: this.#deps.timers, reuses, exchange,
+      openCodec: this.#pools.openCodec(exchange?.protocol ?? 'http1'),
+    };
+    return new HealthChecker(settings, probes, this, this.#deps, this.stats.scope);
+  }
+
+  /** What endpoints were found to be holds until the new checks have asked them. */
+  #restartChecks(): void {
+    this.#health?.close();
+    this.#health = this.#healthChecker();
+    if (this.#health === undefined) for (const endpoint of this.#endpoints.values()) endpoint.checked = 'passed';
+  }
+
+  #check(endpoint: UpstreamEndpoint, first: boolean): void {
+    if (endpoint.facts.check?.disabled !== true) {
+      this.#health?.add(endpoint, first);
+      return;
+    }
+    this.#health?.remove(endpoint);
+    endpoint.checked = 'passed';
+  }
+
   /** Bound to today's settings, so that a pool never outlives them. */
   #poolsOf(settings: ConnectionSettings): ClusterPools {
     return new ClusterPools(settings, this.breaker, this.stats, this.#deps);
@@ -247,6 +297,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner {
     gauges.membershipTotal.set(count('all'));
     gauges.membershipHealthy.set(count('healthy'));
     gauges.membershipDegraded.set(count('degraded'));
+    this.#health?.tellCounts();
   }
 }
 

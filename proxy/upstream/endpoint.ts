@@ -3,6 +3,7 @@ import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import type { HttpProtocol } from './connection-settings.ts';
 import type { EndpointMemory, Route } from './connector.ts';
+import type { CheckedEndpoint } from './health-check.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
 import { OutlierState } from './outlier-detection.ts';
 import type { Pool } from './pool.ts';
@@ -14,6 +15,8 @@ import type { Endpoint, Outcome } from './upstream.ts';
  * oldest drains.
  */
 const POOLS_MAX = 64;
+
+export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 
 /** The cluster, as its endpoints know it. */
 export interface EndpointOwner {
@@ -27,7 +30,7 @@ export interface PoolMaker {
 }
 
 /** The same object as long as the address stays in the cluster, whatever else about it changes. */
-export class UpstreamEndpoint implements Endpoint {
+export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   readonly address: string;
   readonly stats: EndpointStats;
   readonly outlier = new OutlierState();
@@ -41,6 +44,7 @@ export class UpstreamEndpoint implements Endpoint {
   #facts: EndpointFacts;
   #transport: TransportSocket;
   #removed = false;
+  #checked: CheckedEndpoint['checked'] = 'passed';
   activeRequests = 0;
 
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
@@ -67,9 +71,25 @@ export class UpstreamEndpoint implements Endpoint {
     return this.#facts.workload;
   }
 
-  /** As the balancer sees it: one that is ejected as an outlier is unhealthy. */
+  /** As the balancer sees it: one that is ejected as an outlier, or fails its checks, is unhealthy. */
   get health(): EndpointHealth {
-    return this.outlier.ejected ? 'unhealthy' : this.#facts.health;
+    if (this.outlier.ejected || this.#checked === 'failed') return 'unhealthy';
+    const { health } = this.#facts;
+    return this.#checked === 'degraded' && health === 'healthy' ? 'degraded' : health;
+  }
+
+  get checked(): CheckedEndpoint['checked'] {
+    return this.#checked;
+  }
+
+  set checked(found: CheckedEndpoint['checked']) {
+    this.#checked = found;
+    this.stats.failedCheck.set(found === 'failed' ? 1 : 0);
+    this.stats.degradedCheck.set(found === 'degraded' ? 1 : 0);
+  }
+
+  get checkHostname(): string | undefined {
+    return this.#facts.check?.hostname;
   }
 
   get transport(): TransportSocket {
@@ -86,6 +106,7 @@ export class UpstreamEndpoint implements Endpoint {
   /** Left the cluster: its connections finish what they carry. */
   remove(): void {
     this.#removed = true;
+    this.checked = 'passed';
     this.drainPools();
   }
 
@@ -110,6 +131,15 @@ export class UpstreamEndpoint implements Endpoint {
   routeFor(names: ServerNames): Route {
     const { target } = this.#facts;
     return { target, address: this.address, transport: this.#transport, names, alpn: [], memory: this.#memory };
+  }
+
+  checkRoute(altPort: number | undefined, alpn: readonly string[]): Route {
+    const { check } = this.#facts;
+    const given = check?.target ?? this.#facts.target;
+    const port = check?.port ?? altPort;
+    const target = port === undefined || 'path' in given ? given : { host: given.host, port };
+    const names = this.#transport?.namesFor(this.hostname, undefined) ?? NO_NAMES;
+    return { ...this.routeFor(names), target, address: `${this.address}|check`, alpn };
   }
 
   /** A try is on a connection; `requestEnded` follows. */

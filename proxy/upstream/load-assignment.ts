@@ -2,7 +2,8 @@
 import { isIP } from 'node:net';
 import { ConfigError } from '../base/error.ts';
 import { joinHostPort } from '../base/host-port.ts';
-import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
+import type { Address } from '../config/address.ts';
+import type { ClusterLoadAssignment, HealthCheckConfig, LbEndpoint } from '../config/endpoint.ts';
 import type { Metadata } from '../config/node.ts';
 
 /** Where to connect to. */
@@ -23,8 +24,17 @@ export interface EndpointFacts {
   readonly locality: string;
   /** `istio.workload` of its metadata. */
   readonly workload: string | undefined;
+  readonly check: CheckFacts | undefined;
   /** `envoy.transport_socket_match` of its metadata. */
   readonly transportMatch: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** How one endpoint is checked otherwise than its cluster says. */
+export interface CheckFacts {
+  readonly disabled: boolean;
+  readonly hostname: string | undefined;
+  readonly target: ConnectTarget | undefined;
+  readonly port: number | undefined;
 }
 
 export interface Assignment {
@@ -60,7 +70,7 @@ export function isResolved(config: ClusterLoadAssignment): boolean {
 
 function factsOf(config: LbEndpoint, place: { locality: string; priority: number }, path: string): EndpointFacts {
   const { endpoint, metadata, loadBalancingWeight = 1 } = config;
-  const target = targetOf(config, path);
+  const target = targetOf(endpoint.address, `${path}.endpoint.address`);
   const workload = metadataOf(metadata, 'istio')?.['workload'];
   return {
     ...place,
@@ -69,15 +79,25 @@ function factsOf(config: LbEndpoint, place: { locality: string; priority: number
     hostname: endpoint.hostname === '' ? undefined : endpoint.hostname,
     weight: loadBalancingWeight,
     health: healthOf(config),
+    check: endpoint.healthCheckConfig === undefined ? undefined : checkOf(endpoint.healthCheckConfig, path),
     workload: typeof workload === 'string' ? workload : undefined,
     transportMatch: metadataOf(metadata, 'envoy.transport_socket_match'),
   };
 }
 
-function targetOf({ endpoint }: LbEndpoint, path: string): ConnectTarget {
-  const { socketAddress, pipe } = endpoint.address;
+function checkOf(config: HealthCheckConfig, path: string): CheckFacts {
+  const { hostname, address, portValue, disableActiveHealthCheck: disabled = false } = config;
+  return {
+    disabled,
+    hostname: hostname === '' ? undefined : hostname,
+    target: address === undefined ? undefined : targetOf(address, `${path}.endpoint.healthCheckConfig.address`),
+    port: portValue === 0 ? undefined : portValue,
+  };
+}
+
+function targetOf({ socketAddress, pipe }: Address, path: string): ConnectTarget {
   if (pipe !== undefined) return { path: pipe.path };
-  const at = `${path}.endpoint.address.socketAddress`;
+  const at = `${path}.socketAddress`;
   if (socketAddress === undefined) throw new ConfigError(at, 'is missing');
   const { address: host, portValue: port } = socketAddress;
   if (isIP(host) === 0) throw new ConfigError(`${at}.address`, `'${host}' is not an IP address`);

@@ -69,6 +69,11 @@ export class ProxyProcess implements AsyncDisposable {
     return Number(line.slice(name.length + 2));
   }
 
+  /** /clusters as text. */
+  clusters(): Promise<string> {
+    return this.#get('/clusters');
+  }
+
   /** Waits until no client's connection is open, which leaks would keep from happening; then nothing has crashed. */
   async quiet(prefix: string): Promise<void> {
     await until(`${this.kind}: no connection is open on ${prefix}`,

@@ -1,0 +1,214 @@
+// Active health checks: asks every endpoint of a cluster how it is, and takes those out that fail again and again.
+import type { Random } from '../base/random.ts';
+import { Timer } from '../base/timers.ts';
+import type { TimerTarget, TimerWheel } from '../base/timers.ts';
+import { statName } from '../telemetry/stat-name.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
+import type { Counter, Gauge, Stats } from '../telemetry/stats.ts';
+import type { Route } from './connector.ts';
+import type { HealthCheckSettings } from './health-check-settings.ts';
+import type { Verdict } from './health-exchange.ts';
+import { HealthProbe } from './health-probe.ts';
+import type { ProbeContext } from './health-probe.ts';
+
+/** An endpoint as its checks know it. */
+export interface CheckedEndpoint {
+  /** What the checks have found; the picker reads it. */
+  checked: 'passed' | 'degraded' | 'failed';
+  readonly checkHostname: string | undefined;
+  /** Where a check goes now. */
+  checkRoute(altPort: number | undefined, alpn: readonly string[]): Route;
+}
+
+/** The cluster. */
+export interface HealthOwner {
+  /** It has made connections for requests: checks are as frequent as configured. */
+  readonly hasTraffic: boolean;
+  onHealthChange(): void;
+}
+
+interface HealthDeps {
+  readonly timers: TimerWheel;
+  readonly random: Random;
+  readonly stats: Stats;
+}
+
+const INTERVAL = 0;
+const TIMEOUT = 1;
+
+/** One cluster's, in one worker: each worker asks for itself. */
+export class HealthChecker {
+  readonly settings: HealthCheckSettings;
+  readonly probes: ProbeContext;
+  readonly owner: HealthOwner;
+  readonly deps: HealthDeps;
+  readonly stats: HealthStats;
+  readonly #checks = new Map<CheckedEndpoint, EndpointCheck>();
+  /** Endpoints of which nothing is known yet, of those that were there first: the cluster waits for them. */
+  readonly #unknown = new Set<CheckedEndpoint>();
+
+  constructor(
+    settings: HealthCheckSettings, probes: ProbeContext, owner: HealthOwner, deps: HealthDeps, scope: StatScope,
+  ) {
+    this.settings = settings;
+    this.probes = probes;
+    this.owner = owner;
+    this.deps = deps;
+    this.stats = new HealthStats(deps.stats, scope);
+  }
+
+  /** Whether the cluster's first endpoints have all been asked. */
+  get ready(): boolean {
+    return this.#unknown.size === 0;
+  }
+
+  /** Shows how many are how, by the one worker that tells. */
+  tellCounts(): void {
+    const all = [...this.#checks.keys()];
+    this.stats.healthy.set(all.filter(({ checked }) => checked !== 'failed').length);
+    this.stats.degraded.set(all.filter(({ checked }) => checked === 'degraded').length);
+  }
+
+  /** Of the `first` ones the cluster waits for what their first check says. */
+  add(endpoint: CheckedEndpoint, first: boolean): void {
+    if (this.#checks.has(endpoint)) return;
+    if (first) this.#unknown.add(endpoint);
+    const check = new EndpointCheck(endpoint, this);
+    this.#checks.set(endpoint, check);
+    check.begin();
+  }
+
+  remove(endpoint: CheckedEndpoint): void {
+    this.#checks.get(endpoint)?.close();
+    this.#checks.delete(endpoint);
+    this.#unknown.delete(endpoint);
+  }
+
+  onResult(endpoint: CheckedEndpoint, changed: boolean): void {
+    const known = this.#unknown.delete(endpoint) && this.ready;
+    if (changed || known) this.owner.onHealthChange();
+  }
+
+  close(): void {
+    for (const check of this.#checks.values()) check.close();
+    this.#checks.clear();
+    this.#unknown.clear();
+  }
+}
+
+class EndpointCheck implements TimerTarget {
+  readonly #endpoint: CheckedEndpoint;
+  readonly #checker: HealthChecker;
+  readonly #probe: HealthProbe;
+  readonly #interval: Timer;
+  readonly #timeout: Timer;
+  #first = true;
+  /** Of the kind that may change what is known. */
+  #inARow = 0;
+
+  constructor(endpoint: CheckedEndpoint, checker: HealthChecker) {
+    this.#endpoint = endpoint;
+    this.#checker = checker;
+    this.#probe = new HealthProbe(checker.probes, (verdict) => this.#settle(verdict));
+    this.#interval = new Timer(checker.deps.timers, this, INTERVAL);
+    this.#timeout = new Timer(checker.deps.timers, this, TIMEOUT);
+  }
+
+  begin(): void {
+    const { settings: { initialJitterMs }, deps: { random } } = this.#checker;
+    this.#interval.arm(initialJitterMs * random.float());
+  }
+
+  close(): void {
+    this.#interval.cancel();
+    this.#timeout.cancel();
+    this.#probe.stop();
+  }
+
+  onTimer(tag: number): void {
+    const { settings, stats } = this.#checker;
+    if (tag === TIMEOUT) {
+      this.#probe.stop();
+      this.#settle('network');
+      return;
+    }
+    stats.attempt.inc();
+    this.#timeout.arm(settings.timeoutMs);
+    this.#probe.start(this.#endpoint.checkRoute(settings.altPort, settings.alpn), this.#endpoint.checkHostname);
+  }
+
+  #settle(verdict: Verdict): void {
+    this.#timeout.cancel();
+    this.#checker.stats.count(verdict, this.#checker.settings.exchange?.verifies === true);
+    const before = this.#endpoint.checked;
+    const passed = verdict === 'healthy' || verdict === 'degraded';
+    const edge = passed ? this.#pass(verdict === 'degraded') : this.#fail(verdict);
+    this.#first = false;
+    this.#interval.arm(this.#nextMs(passed, edge));
+    this.#checker.onResult(this.#endpoint, this.#endpoint.checked !== before);
+  }
+
+  /** Whether it changes what is known, or begins to. */
+  #pass(degraded: boolean): boolean {
+    const endpoint = this.#endpoint;
+    if (endpoint.checked !== 'failed') this.#inARow = 0;
+    else if (!this.#first && ++this.#inARow < this.#checker.settings.healthyThreshold) return true;
+    const found = degraded ? 'degraded' : 'passed';
+    const changed = endpoint.checked !== found;
+    endpoint.checked = found;
+    if (changed) this.#inARow = 0;
+    return changed;
+  }
+
+  #fail(verdict: Verdict): boolean {
+    const endpoint = this.#endpoint;
+    if (endpoint.checked === 'failed') {
+      this.#inARow = 0;
+      return this.#first;
+    }
+    const counts = verdict === 'network' || verdict === 'retriable';
+    if (counts && ++this.#inARow < this.#checker.settings.unhealthyThreshold) return true;
+    endpoint.checked = 'failed';
+    this.#inARow = 0;
+    return true;
+  }
+
+  #nextMs(passed: boolean, edge: boolean): number {
+    const { settings, owner, deps: { random } } = this.#checker;
+    const state = passed ? 'healthy' : 'unhealthy';
+    const edgeState = passed ? 'healthyEdge' : 'unhealthyEdge';
+    const base = owner.hasTraffic ? settings.intervals[edge ? edgeState : state] : settings.idleIntervals[state];
+    return base + base * settings.jitterShare * random.float() + settings.jitterMs * random.float();
+  }
+}
+
+class HealthStats {
+  readonly attempt: Counter;
+  readonly healthy: Gauge;
+  readonly degraded: Gauge;
+  readonly #success: Counter;
+  readonly #failure: Counter;
+  readonly #networkFailure: Counter;
+  readonly #verifyCluster: Counter;
+
+  constructor(stats: Stats, scope: StatScope) {
+    const counter = (name: string): Counter => stats.counter(statName(scope, `health_check.${name}`));
+    this.attempt = counter('attempt');
+    this.healthy = stats.gauge(statName(scope, 'health_check.healthy'));
+    this.degraded = stats.gauge(statName(scope, 'health_check.degraded'));
+    this.#success = counter('success');
+    this.#failure = counter('failure');
+    this.#networkFailure = counter('network_failure');
+    this.#verifyCluster = counter('verify_cluster');
+    // Envoy's checks by the traffic itself, which weft has not.
+    counter('passive_failure');
+  }
+
+  /** `verifies`: an answer that is as expected otherwise was asked for its service. */
+  count(verdict: Verdict, verifies: boolean): void {
+    const passed = verdict === 'healthy' || verdict === 'degraded';
+    (passed ? this.#success : this.#failure).inc();
+    if (verdict === 'network') this.#networkFailure.inc();
+    if (verifies && (passed || verdict === 'unverified')) this.#verifyCluster.inc();
+  }
+}
