@@ -1,5 +1,5 @@
 // How a resource is declared: one declaration gives its static type, its validator (decode.ts) and its JSON Schema.
-import { Type, type TUnsafe } from 'typebox';
+import type { TUnsafe } from 'typebox';
 
 /** What the decoder does with a value; hidden from the JSON Schema, as TypeBox hides its own marks. */
 export type Node = LeafNode | ListNode | MapNode | MessageNode | AnyNode | RecursiveNode;
@@ -157,11 +157,13 @@ export function atMostOne(...members: string[]): OneOf {
   return { members, required: false };
 }
 
-/** Marks a TypeBox schema with its node. Used by this file and scalar.ts only. */
+/**
+ * What TypeBox's `Type.Unsafe` makes of the keywords, with its node on it; loading TypeBox for that would cost every
+ * process 17 MB. Used by this file and scalar.ts only.
+ */
 export function schemaOf<T, N extends Node>(keywords: object, node: N): Schema<T> & { readonly '~node': N } {
-  const schema = Type.Unsafe<T>(keywords as TUnsafe<T>);
-  Object.defineProperty(schema, '~node', { value: node });
-  return schema as Schema<T> & { readonly '~node': N };
+  const marks = { '~unsafe': { value: null, configurable: true, writable: true }, '~node': { value: node } };
+  return Object.defineProperties({ ...keywords }, marks) as Schema<T> & { readonly '~node': N };
 }
 
 export function list<T>(item: Schema<T>, bounds: { min?: number; max?: number } = {}): Schema<T[]> {
