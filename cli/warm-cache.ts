@@ -11,6 +11,7 @@ const TESTS = /\.test(-support)?\.ts$/;
 
 /** Imports of packages that are loaded at run time. */
 const PACKAGE_IMPORT = /^import (?!type)[^'"`;]*?from '([^.'][^']*)'|\bimport\('([^.'][^']*)'\)/gm;
+const PACKAGE_REQUIRE = /\brequire\('([^.'][^']*)'\)/g;
 
 /** What came of it: files that could not be compiled, each with the reason. */
 export interface Warmed {
@@ -27,10 +28,12 @@ export async function warmCache(root: string, directory: string): Promise<Warmed
   mkdirSync(directory, { recursive: true });
   nodeModule.enableCompileCache({ directory, portable: true });
   const packages = new Set<string>();
+  const required = new Set<string>();
   const failed: string[] = [];
   for (const file of files) {
-    const imports = readFileSync(join(root, file), 'utf8').matchAll(PACKAGE_IMPORT);
-    for (const [, fixed, late] of imports) packages.add((fixed ?? late)!);
+    const text = readFileSync(join(root, file), 'utf8');
+    for (const [, fixed, late] of text.matchAll(PACKAGE_IMPORT)) packages.add((fixed ?? late)!);
+    for (const [, name] of text.matchAll(PACKAGE_REQUIRE)) required.add(name!);
     const reason = await compile(join(root, file));
     if (reason !== undefined) failed.push(`${file}: ${reason}`);
   }
@@ -39,6 +42,7 @@ export async function warmCache(root: string, directory: string): Promise<Warmed
     if (nodeModule.isBuiltin(name)) continue;
     await import(name).catch((cause: unknown) => failed.push(`${name}: ${messageOf(cause)}`));
   }
+  for (const name of required) nodeModule.createRequire(import.meta.url)(name);
   nodeModule.flushCompileCache();
   if (failed.length === 0) writeFileSync(stampFile, stamp);
   return { files: files.length, failed };

@@ -1,5 +1,5 @@
 // The control plane's HTTP side: spans in, traces and status out as JSON, and plain pages.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isIP, type AddressInfo } from 'node:net';
 import { listenFault } from './listen-fault.ts';
 import { traceIdOf, zipkinSpan } from './traces/span.ts';
@@ -7,6 +7,9 @@ import { takeSpans } from './traces/span-intake.ts';
 import { noTracePage, traceListPage, tracePage } from './traces/trace-page.ts';
 import type { TraceStore } from './traces/trace-store.ts';
 import { treeOf } from './traces/trace-tree.ts';
+
+/** Not by `import`, which reads every export of it, and so loads the runtime's fetch. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 export interface HttpServerOptions {
   readonly host: string;

@@ -5,9 +5,9 @@ import { systemClock } from './base/clock.ts';
 import { endSignal } from './base/end-signal.ts';
 import { messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
-import { loadBootstrap } from './config/bootstrap-file.ts';
 import { LIMITS } from './config/limits.ts';
 import type { Bootstrap } from './config/bootstrap.ts';
+import { Decoder } from './supervisor/decoder.ts';
 import { RunningProxy } from './supervisor/running-proxy.ts';
 import type { NodeIdentity } from './supervisor/messages.ts';
 import { Logger } from './telemetry/log.ts';
@@ -29,6 +29,7 @@ const VERSION = '0.1.0';
 
 /** `weft proxy --mode validate`: 0 when the file is good, 1 with every fault on a line when not. */
 export async function validateBootstrap(options: ProxyOptions): Promise<number> {
+  const { loadBootstrap } = await import('./config/bootstrap-file.ts');
   try {
     const { warnings } = await loadBootstrap(options.file);
     for (const warning of warnings) process.stderr.write(`${warning}\n`);
@@ -45,12 +46,13 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   harden();
   const log = new Logger(options.logLevel);
   const main = log.component('main');
+  const decoder = new Decoder();
   let proxy: RunningProxy;
   try {
-    const { bootstrap, warnings } = await loadBootstrap(options.file);
+    const { bootstrap, warnings } = await decoder.bootstrap(options.file);
     for (const warning of warnings) log.component('config').warning(warning);
     proxy = await RunningProxy.start({
-      bootstrap, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel,
+      bootstrap, decoder, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel,
       version: VERSION,
       commandLine: { config_path: options.file, concurrency: options.concurrency ?? 0, log_level: options.logLevel },
       concurrency: options.concurrency || availableParallelism(),

@@ -38,9 +38,9 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['certs', ['proxy/base']],
   ['control', ['proxy/config', 'proxy/base', 'certs']],
   ['proxy/proxy.ts', ['proxy']],
-  ['proxy/worker.ts', ['proxy']],
   ['proxy/worker-main.ts', ['proxy']],
   ['proxy/worker-config.ts', ['proxy']],
+  ['proxy/decoder-main.ts', ['proxy']],
   ['proxy/main.ts', ['proxy']],
   ['cli', ['']],
   ['test', ['']],
@@ -50,7 +50,7 @@ const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
 
 /** Started by path and so imported by nobody. */
 const ENTRY_POINTS = [/^cli\//, /\.test\.ts$/, /^test\/(interop\/)?run\.ts$/, /^bench\//, /^examples\//,
-  /^proxy\/worker\.ts$/, /^test\/harness\//, /^test\/interop\//];
+  /^proxy\/(worker|decoder)-main\.ts$/, /^test\/harness\//, /^test\/interop\//];
 
 /** [where, what, why and what to use instead]. Tests are free of these. */
 const BANNED: readonly (readonly [RegExp, RegExp, string])[] = [
@@ -61,19 +61,24 @@ const BANNED: readonly (readonly [RegExp, RegExp, string])[] = [
   [/^proxy\/(http|route|upstream|filter|network|listener)\//, /\bnew URL\(/,
     'the request-target is parsed once, by the codec'],
   [/^(proxy|control|certs)\/(?!main\.ts)/, /\bconsole\./, 'use the logger (telemetry/log.ts) or return a value'],
-  [/^(proxy|control|certs)\/(?!main\.ts|worker\.ts)/, /\bprocess\.exit\(/,
+  [/^(proxy|control|certs)\/(?!main\.ts)/, /\bprocess\.exit\(/,
     'return an exit status: only entry points end the process'],
   // The two that turn configuration into filters load modules as chains ask for them; no request passes there.
   [/^proxy\/(http|network|filter)\/(?!network-filters\.ts|registry\.ts)/, /\basync\b|\bawait\b|\bPromise</,
     'push callbacks on the data plane (design.md section 6)'],
+  [/^(proxy|control)\//, /^import (?!type)[^;']*'node:https?'/m,
+    'use process.getBuiltinModule: an import reads every export, and so loads the runtime\'s fetch, 12 MB of it'],
   [/./, /\bFIXME\b|\bTODO\b|\bXXX\b/, 'finish it or file an issue'],
   [/./, /^export default/m, 'named exports only'],
   [/^(?!proxy\/base\/regex)/, /from 're2js'/,
     'regular expressions from configuration or traffic go through base/regex.ts'],
 ];
 
-/** What a worker loads before configuration asks for more: never these. */
-const WORKER_FORBIDDEN = /^(typebox|@grpc\/|@opentelemetry\/|undici|yaml|protobufjs|prom-client|jose|@sinclair\/)/;
+/** What a thread loads before configuration asks for more: never these. Schemas are the decoder thread's. */
+const HEAVY =
+  /^(typebox|@grpc\/|@opentelemetry\/|undici|yaml|protobufjs|prom-client|jose|@sinclair\/|proxy\/config\/schema\.ts)/;
+/** Beside those, what the main thread has no use for until it is asked. */
+const SUPERVISOR_FORBIDDEN = new RegExp(`${HEAVY.source}|^node:(http|https|http2|tls)$|^re2js$`);
 
 interface Import {
   readonly target: string;
@@ -196,7 +201,8 @@ test('banned words and calls', () => {
   report(problems);
 });
 
-test('a worker loads no heavy library at start', () => {
+/** The ways from a file to what it must not load at start. */
+function loadedAtStart(start: string, forbidden: RegExp): string[] {
   const problems: string[] = [];
   const seen = new Set<string>();
   const visit = (file: string, path: string[]): void => {
@@ -204,10 +210,16 @@ test('a worker loads no heavy library at start', () => {
     seen.add(file);
     for (const { target, typeOnly } of imports.get(file) ?? []) {
       if (typeOnly) continue;
-      if (WORKER_FORBIDDEN.test(target)) problems.push(`${[...path, file].join(' -> ')} -> ${target}`);
+      if (forbidden.test(target)) problems.push(`${[...path, file].join(' -> ')} -> ${target}`);
       else if (sources.has(target)) visit(target, [...path, file]);
     }
   };
-  visit('proxy/worker-main.ts', []);
-  report(problems);
+  visit(start, []);
+  return problems;
+}
+
+test('a worker loads no heavy library at start', () => report(loadedAtStart('proxy/worker-main.ts', HEAVY)));
+
+test('nor does the supervisor, nor what it needs for TLS, HTTP and regular expressions', () => {
+  report(loadedAtStart('cli/proxy.ts', SUPERVISOR_FORBIDDEN));
 });

@@ -1,5 +1,4 @@
 // The admin interface's HTTP server: bounds, who may ask, and no answer that a browser could misread.
-import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ConfigError, messageOf } from '../base/error.ts';
@@ -13,6 +12,9 @@ import { isForeignOrigin, isLoopback, isTrustedHost } from './host-check.ts';
 
 /** Answers one request; a rejection is told as 500 without its reason, and logged. */
 export type AdminHandler = (request: AdminRequest) => Promise<AdminResponse>;
+
+/** Not by `import`, which reads every export of it, and so loads the runtime's fetch: 12 MB for nothing. */
+const { createServer } = process.getBuiltinModule('node:http');
 
 const CONNECTIONS_MAX = 64;
 const LIMITS = { requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 } as const;

@@ -5,6 +5,7 @@ import type { LogLevel } from '../telemetry/log.ts';
 import type { ServerState } from '../telemetry/server-stats.ts';
 import type { StatSnapshot } from '../telemetry/stat-snapshot.ts';
 import type { NodeFacts } from '../telemetry/workload.ts';
+import type { AdminResponse } from './admin-response.ts';
 
 /** One resource in force, decoded; `version` is the management server's, '' for the file's. */
 export interface DumpResource {
@@ -54,6 +55,8 @@ export interface AdminSource {
   /** What readiness still waits for, for people. */
   waitingFor(): readonly string[];
   config(): ConfigSnapshot;
+  /** Answers /config_dump, which needs the schemas of all resources. Rejects with a ConfigError for a bad query. */
+  configDump(query: URLSearchParams): Promise<AdminResponse>;
   listeners(): readonly ListenerView[];
   stats(): readonly StatSnapshot[];
   /** A counter or gauge by its flat name; 0 for one that does not exist. */

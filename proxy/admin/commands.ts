@@ -5,7 +5,6 @@ import { flag, text } from './admin-response.ts';
 import type { AdminSource } from './admin-source.ts';
 import { certificatesResponse } from './certificates-view.ts';
 import { clustersResponse } from './clusters-view.ts';
-import { configDumpResponse } from './config-dump.ts';
 import { indexPage } from './index-page.ts';
 import type { CommandHelp } from './index-page.ts';
 import { prometheusText } from './prometheus.ts';
@@ -28,7 +27,7 @@ const COMMANDS: readonly Command[] = [
   get('/certs', 'certificates with names and expiry', (source) => certificatesResponse(source)),
   get('/clusters', 'upstream cluster status (?format=json)', (source, { query }) => clustersResponse(source, query)),
   get('/config_dump', 'current configuration (?resource=, ?mask=, ?name_regex=, ?include_eds)', (source, { query }) =>
-    configDumpResponse(source.config(), query)),
+    source.configDump(query)),
   post('/drain_listeners', 'drain listeners (?inboundonly, ?graceful)', (source, { query }) =>
     source.drainListeners({ inboundOnly: flag(query, 'inboundonly'), graceful: flag(query, 'graceful') })),
   post('/healthcheck/fail', 'cause the server to fail health checks', (source) => source.failHealthCheck(true)),

@@ -1,9 +1,13 @@
 // The only door to the regular expression engine: linear time, bounded size, whole texts, bytes as characters (S46).
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
 import { ConfigError, messageOf } from './error.ts';
 import type { LiteralTest } from './regex-literal.ts';
 import { literalPrefix, literalTest } from './regex-literal.ts';
 import { estimatedSize, regexTokens } from './regex-syntax.ts';
+
+/** Loads the engine with the first pattern: many configurations have none. */
+const require = createRequire(import.meta.url);
 
 /** Characters of a pattern. */
 export const REGEX_LENGTH_MAX = 1024;
@@ -58,8 +62,9 @@ function tooLarge(source: string, path: string): ConfigError {
 }
 
 function compileEngine(source: string, path: string): RE2JS {
+  const engine = require('re2js') as { readonly RE2JS: typeof RE2JS };
   try {
-    return RE2JS.compile(source);
+    return engine.RE2JS.compile(source);
   } catch (cause) {
     throw new ConfigError(path, `the regular expression '${source}' is not valid RE2: ${messageOf(cause)}`);
   }

@@ -1,4 +1,5 @@
 // The process as the admin interface sees it: snapshots of what the supervisor holds, and the actions that it offers.
+import type { AdminResponse } from '../admin/admin-response.ts';
 import type { AdminSource, ConfigSnapshot, DrainRequest, DumpResource, ListenerView } from '../admin/admin-source.ts';
 import type { Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/error.ts';
@@ -10,12 +11,14 @@ import type { ServerState } from '../telemetry/server-stats.ts';
 import type { StatSnapshot } from '../telemetry/stat-snapshot.ts';
 import { Stats } from '../telemetry/stats.ts';
 import type { NodeFacts } from '../telemetry/workload.ts';
+import type { Decoder } from './decoder.ts';
 import type { ResourceKind } from './messages.ts';
 import type { StatsMerger } from './stats-merger.ts';
 import type { Supervisor } from './supervisor.ts';
 
 export interface AdminViewOptions {
   readonly bootstrap: Bootstrap;
+  readonly decoder: Decoder;
   readonly node: NodeFacts;
   readonly concurrency: number;
   readonly clock: Clock;
@@ -72,6 +75,10 @@ export class AdminView implements AdminSource {
       endpoints: this.#list('endpoints'), listeners: this.#list('listener'), routes: this.#list('route'),
       secrets: this.#list('secret'),
     };
+  }
+
+  configDump(query: URLSearchParams): Promise<AdminResponse> {
+    return this.#options.decoder.configDump(this.config(), query);
   }
 
   listeners(): readonly ListenerView[] {

@@ -9,8 +9,7 @@ import type { Secret } from '../config/tls.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../config/type-url.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
-import { grpcClientTls } from '../tls/grpc-client-tls.ts';
-import { SecretStore } from '../tls/secret-store.ts';
+import type { SecretStore } from '../tls/secret-store.ts';
 import type { DynamicConfig } from '../xds/dynamic-config.ts';
 import type { NodeAgent } from './agent.ts';
 import type { ConfigIntake } from './config-intake.ts';
@@ -42,8 +41,6 @@ const OWN_SECRETS: ReadonlySet<string> = new Set(['default', 'ROOTCA']);
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #intake: ConfigIntake;
-  /** For this thread's own TLS; workers have theirs. */
-  readonly #secrets = new SecretStore();
   #agent: NodeAgent | undefined = undefined;
   #dynamic: DynamicConfig | undefined = undefined;
   #isStarted = false;
@@ -55,10 +52,13 @@ export class ControlLink {
 
   /** Rejects with a ConfigError when the bootstrap's words about it are wrong; what is unreachable is tried again. */
   async start(): Promise<void> {
-    for (const secret of this.#options.bootstrap.staticResources?.secrets ?? []) this.#secrets.apply(secret);
-    const agent = await this.#startAgent();
-    const { bootstrap } = this.#options;
-    if (bootstrap.dynamicResources !== undefined || usesSds(bootstrap)) await this.#startDynamic(agent);
+    const { bootstrap, node } = this.#options;
+    const dynamic = bootstrap.dynamicResources !== undefined || usesSds(bootstrap);
+    if (dynamic || node.metadata['WEFT_CA'] !== undefined) {
+      const secrets = await this.#loadSecrets();
+      const agent = await this.#startAgent(secrets);
+      if (dynamic) await this.#startDynamic(agent, secrets);
+    }
     this.#isStarted = true;
   }
 
@@ -77,8 +77,16 @@ export class ControlLink {
     this.#agent?.stop();
   }
 
+  /** For this thread's own TLS; workers have theirs. */
+  async #loadSecrets(): Promise<SecretStore> {
+    const { SecretStore } = await import('../tls/secret-store.ts');
+    const secrets = new SecretStore();
+    for (const secret of this.#options.bootstrap.staticResources?.secrets ?? []) secrets.apply(secret);
+    return secrets;
+  }
+
   /** True when this process has an agent of its own. */
-  async #startAgent(): Promise<boolean> {
+  async #startAgent(secrets: SecretStore): Promise<boolean> {
     const { node, clock, random, timers, stats, log } = this.#options;
     if (node.metadata['WEFT_CA'] === undefined) return false;
     const { agentConfigOf } = await import('./agent-config.ts');
@@ -87,31 +95,32 @@ export class ControlLink {
     const { NodeAgent } = await import('./agent.ts');
     this.#agent = new NodeAgent({
       config, clock, wheel: timers, random, stats: new Stats(stats.source()), log: log.component('agent'),
-      onSecret: (secret) => void this.#onSecret(secret),
+      onSecret: (secret) => void this.#onSecret(secret, secrets),
     });
     this.#agent.start();
     return true;
   }
 
-  async #onSecret(secret: Secret): Promise<void> {
-    this.#secrets.apply(secret);
+  async #onSecret(secret: Secret, secrets: SecretStore): Promise<void> {
+    secrets.apply(secret);
     const updated = [{ name: secret.name, resource: secret, version: '' }];
     const refused = await this.#intake.apply({ kind: 'secret', updated, removed: [], origin: 'static' });
     for (const { reason } of refused) this.#options.log.component('agent').error(reason);
     this.#options.onProgress();
   }
 
-  async #startDynamic(hasAgent: boolean): Promise<void> {
+  async #startDynamic(hasAgent: boolean, secrets: SecretStore): Promise<void> {
     const { bootstrap, node, clock, random, timers, stats, log, version } = this.#options;
-    const [{ DynamicConfig }, { discoveryNode }, { Wire }] = await Promise.all([
+    const [{ DynamicConfig }, { discoveryNode }, { Wire }, { grpcClientTls }] = await Promise.all([
       import('../xds/dynamic-config.ts'), import('../xds/node.ts'), import('../config/wire.ts'),
+      import('../tls/grpc-client-tls.ts'),
     ]);
     const xds = log.component('xds');
     this.#dynamic = new DynamicConfig({
       bootstrap, clock, random, wheel: timers, log: xds, stats: new Stats(stats.source()),
       node: discoveryNode({ ...bootstrap.node, id: node.id, cluster: node.cluster }, version),
       ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire((line) => xds.warning(line)),
-      tls: (context) => grpcClientTls(context, this.#secrets, clock),
+      tls: (context) => grpcClientTls(context, secrets, clock),
       handler: { apply: (batch) => this.#apply(batch) },
       onInitialised: () => this.#options.onProgress(),
     });

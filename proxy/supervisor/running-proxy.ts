@@ -1,6 +1,6 @@
 // A whole proxy in one process: supervisor, workers and the services beside them; what main.ts runs and tests embed.
-import { AdminServer } from '../admin/admin-server.ts';
-import { runCommand } from '../admin/commands.ts';
+import type { AdminRequest, AdminResponse } from '../admin/admin-response.ts';
+import type { AdminServer } from '../admin/admin-server.ts';
 import type { Clock } from '../base/clock.ts';
 import { PooledRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
@@ -10,6 +10,7 @@ import { Stats } from '../telemetry/stats.ts';
 import { AdminView } from './admin-view.ts';
 import { collectorAddress } from './collector-address.ts';
 import { ControlLink } from './control-link.ts';
+import { Decoder } from './decoder.ts';
 import type { NodeIdentity } from './messages.ts';
 import { SpanService } from './span-service.ts';
 import { StatsMerger } from './stats-merger.ts';
@@ -17,6 +18,8 @@ import { Supervisor } from './supervisor.ts';
 
 export interface RunningProxyOptions {
   readonly bootstrap: Bootstrap;
+  /** The one that has read the bootstrap; it ends with the proxy. */
+  readonly decoder?: Decoder;
   readonly node: NodeIdentity;
   readonly concurrency: number;
   readonly logLevel: string;
@@ -34,6 +37,7 @@ export class RunningProxy implements AsyncDisposable {
   readonly #options: RunningProxyOptions;
   readonly #link: ControlLink;
   readonly #spans: SpanService;
+  readonly #decoder: Decoder;
   readonly #quit = Promise.withResolvers<void>();
   #admin: AdminServer | undefined = undefined;
 
@@ -41,6 +45,7 @@ export class RunningProxy implements AsyncDisposable {
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
   ) {
     this.#options = options;
+    this.#decoder = options.decoder ?? new Decoder();
     this.supervisor = supervisor;
     this.#link = link;
     this.#spans = spans;
@@ -98,6 +103,7 @@ export class RunningProxy implements AsyncDisposable {
     await this.supervisor.stop();
     await this.#spans.stop();
     await this.#admin?.close();
+    await this.#decoder.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,16 +112,22 @@ export class RunningProxy implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { bootstrap, log, commandLine = {} } = this.#options;
-    const view = new AdminView(
-      { ...this.#options, commandLine }, this.supervisor, this.stats, () => this.#quit.resolve(),
-    );
+    const options = { ...this.#options, decoder: this.#decoder, commandLine };
+    const view = new AdminView(options, this.supervisor, this.stats, () => this.#quit.resolve());
     if (bootstrap.admin?.address !== undefined) {
+      const { AdminServer } = await import('../admin/admin-server.ts');
       this.#admin = await AdminServer.start(
-        bootstrap.admin.address, (request) => runCommand(view, request), log.component('admin'),
+        bootstrap.admin.address, (request) => answer(view, request), log.component('admin'),
       );
     }
     await this.supervisor.start();
     await this.#link.start();
     this.supervisor.updateState();
   }
+}
+
+/** Commands are loaded when the first is asked for. */
+async function answer(view: AdminView, request: AdminRequest): Promise<AdminResponse> {
+  const { runCommand } = await import('../admin/commands.ts');
+  return runCommand(view, request);
 }

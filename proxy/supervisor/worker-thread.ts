@@ -9,7 +9,7 @@ export interface WorkerListener {
   onEnd(thread: WorkerThread, reason: string): void;
 }
 
-const ENTRY = new URL('../worker.ts', import.meta.url);
+const ENTRY = new URL('../thread.mjs', import.meta.url);
 
 /** `starting` until it says that it is started, `running` until `stopping` is asked for, `ended` for ever. */
 export type WorkerState = 'starting' | 'running' | 'stopping' | 'ended';
@@ -28,7 +28,8 @@ export class WorkerThread {
     this.#listener = listener;
     const resourceLimits = heapMb === undefined ? undefined : { maxOldGenerationSizeMb: heapMb };
     this.#worker = new Worker(ENTRY, {
-      workerData: start, name: `wrk:${start.workerIndex}`, ...(resourceLimits && { resourceLimits }),
+      workerData: start, argv: ['./worker-main.ts'], name: `wrk:${start.workerIndex}`,
+      ...(resourceLimits && { resourceLimits }),
     });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#worker.on('error', (error: unknown) => {

@@ -1,5 +1,6 @@
 // An AdminSource with fixed configuration, for tests of the admin interface; actions are kept to be looked at.
 import type { AdminSource, ConfigSnapshot, DumpResource } from '../../proxy/admin/admin-source.ts';
+import { configDumpResponse } from '../../proxy/admin/config-dump.ts';
 import { systemClock } from '../../proxy/base/clock.ts';
 import { StatsMerger } from '../../proxy/supervisor/stats-merger.ts';
 import { Logger } from '../../proxy/telemetry/log.ts';
@@ -37,6 +38,7 @@ export function fakeSource(config: Partial<ConfigSnapshot> = {}): FakeSource {
         bootstrap: {}, bootstrapWallMs: 1_700_000_000_000,
         clusters: [], endpoints: [], listeners: [], routes: [], secrets: [], ...config,
       }),
+      configDump: async (query) => configDumpResponse(fake.source.config(), query),
       listeners: () => [{ name: 'in', address: '127.0.0.1', port: 8080 }, { name: 'six', address: '::1', port: 8081 }],
       stats: () => merger.snapshot(),
       readStat: (flat) => merger.read(flat),
