@@ -11,6 +11,9 @@ export interface WorkerListener {
 
 const ENTRY = new URL('../thread.mjs', import.meta.url);
 
+/** Three times what is filled between two scavenges. V8's own is 48, which a busy worker fills for no CPU gained. */
+const YOUNG_MB = 12;
+
 /** `starting` until it says that it is started, `running` until `stopping` is asked for, `ended` for ever. */
 export type WorkerState = 'starting' | 'running' | 'stopping' | 'ended';
 
@@ -26,10 +29,12 @@ export class WorkerThread {
   constructor(start: WorkerStart, listener: WorkerListener, heapMb?: number) {
     this.index = start.workerIndex;
     this.#listener = listener;
-    const resourceLimits = heapMb === undefined ? undefined : { maxOldGenerationSizeMb: heapMb };
+    const resourceLimits = {
+      maxYoungGenerationSizeMb: YOUNG_MB, ...(heapMb !== undefined && { maxOldGenerationSizeMb: heapMb }),
+    };
     this.#worker = new Worker(ENTRY, {
       workerData: start, argv: ['./worker-main.ts'], name: `wrk:${start.workerIndex}`,
-      ...(resourceLimits && { resourceLimits }),
+      resourceLimits,
     });
     this.#worker.on('message', (message: FromWorker) => this.#onMessage(message));
     this.#worker.on('error', (error: unknown) => {
