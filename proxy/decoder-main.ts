@@ -1,16 +1,20 @@
-// The decoder thread: all that needs the schemas of configuration is done here, so that nobody else loads them.
-import { parentPort } from 'node:worker_threads';
+// The decoder process: all that needs the schemas of configuration is done here, so that nobody else loads them. It is
+// no thread, because V8 keeps most of the memory of a thread that has ended. It lives until its parent lets go of it.
 import { configDumpResponse } from './admin/config-dump.ts';
+import { systemClock } from './base/clock.ts';
 import { ConfigError, messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
 import { loadBootstrap } from './config/bootstrap-file.ts';
-import type { DecoderAnswer, DecoderJob, DecoderRequest } from './supervisor/decoder-messages.ts';
+import type { Wire } from './config/wire.ts';
+import type { DecodedElsewhere, DecoderAnswer, DecoderJob, DecoderRequest } from './supervisor/decoder-messages.ts';
+import { decodeResponse } from './xds/resource-decode.ts';
+import type { DecodeResponse } from './xds/resource-decode.ts';
 
 harden();
 
-const port = parentPort!;
-
-port.on('message', (request: DecoderRequest) => void answer(request).then((reply) => port.postMessage(reply)));
+// Ctrl-C goes to the whole terminal; the proxy says when this ends.
+process.on('SIGINT', () => undefined);
+process.on('message', (request: DecoderRequest) => void answer(request).then((reply) => process.send!(reply)));
 
 async function answer({ id, job }: DecoderRequest): Promise<DecoderAnswer> {
   try {
@@ -24,5 +28,18 @@ function run(job: DecoderJob): unknown {
   switch (job.kind) {
     case 'bootstrap': return loadBootstrap(job.file);
     case 'config-dump': return configDumpResponse(job.config, new URLSearchParams(job.query));
+    case 'response': return decodeByWire(job.response);
   }
+}
+
+let wire: Promise<Wire> | undefined;
+let unknown: string[] = [];
+
+/** Protobuf's schema is loaded with the first response. */
+async function decodeByWire(response: Parameters<DecodeResponse>[0]): Promise<DecodedElsewhere> {
+  wire ??= import('./config/wire.ts').then(({ Wire }) => new Wire((line) => unknown.push(line)));
+  const decoded = await decodeResponse({ wire: await wire, clock: systemClock }, response);
+  const lines = unknown;
+  unknown = [];
+  return { ...decoded, unknown: lines };
 }

@@ -1,5 +1,5 @@
-// The entry of every thread, in plain JavaScript: were it TypeScript, it would be stripped before there is a cache, and
-// the stripper is 18 MB. Runs the module beside it that `argv` names.
+// The entry of every thread, and of the decoder process, in plain JavaScript: were it TypeScript, it would be stripped
+// before there is a cache, and the stripper is 18 MB. Runs the module beside it that `argv` names.
 import { existsSync } from 'node:fs';
 import * as module from 'node:module';
 import { fileURLToPath } from 'node:url';

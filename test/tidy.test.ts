@@ -74,7 +74,7 @@ const BANNED: readonly (readonly [RegExp, RegExp, string])[] = [
     'regular expressions from configuration or traffic go through base/regex.ts'],
 ];
 
-/** What a thread loads before configuration asks for more: never these. Schemas are the decoder thread's. */
+/** What a thread loads before configuration asks for more: never these. Schemas are the decoder's. */
 const HEAVY =
   /^(typebox|@grpc\/|@opentelemetry\/|undici|yaml|protobufjs|prom-client|jose|@sinclair\/|proxy\/config\/schema\.ts)/;
 /** Beside those, what the main thread has no use for until it is asked. */

@@ -13,11 +13,13 @@ import type { SecretStore } from '../tls/secret-store.ts';
 import type { DynamicConfig } from '../xds/dynamic-config.ts';
 import type { NodeAgent } from './agent.ts';
 import type { ConfigIntake } from './config-intake.ts';
+import type { Decoder } from './decoder.ts';
 import type { NodeIdentity, ResourceKind } from './messages.ts';
 import type { StatsMerger } from './stats-merger.ts';
 
 export interface ControlLinkOptions {
   readonly bootstrap: Bootstrap;
+  readonly decoder: Decoder;
   readonly node: NodeIdentity;
   readonly clock: Clock;
   readonly random: Random;
@@ -110,16 +112,19 @@ export class ControlLink {
   }
 
   async #startDynamic(hasAgent: boolean, secrets: SecretStore): Promise<void> {
-    const { bootstrap, node, clock, random, timers, stats, log, version } = this.#options;
-    const [{ DynamicConfig }, { discoveryNode }, { Wire }, { grpcClientTls }] = await Promise.all([
-      import('../xds/dynamic-config.ts'), import('../xds/node.ts'), import('../config/wire.ts'),
-      import('../tls/grpc-client-tls.ts'),
-    ]);
+    const { bootstrap, decoder, node, clock, random, timers, stats, log, version } = this.#options;
+    const [{ DynamicConfig }, { discoveryNode }, { Wire }, { loadSchema, SCHEMA_FILE }, { grpcClientTls }] =
+      await Promise.all([
+        import('../xds/dynamic-config.ts'), import('../xds/node.ts'), import('../config/wire.ts'),
+        import('../config/wire-schema.ts'), import('../tls/grpc-client-tls.ts'),
+      ]);
     const xds = log.component('xds');
+    const warn = (line: string): void => xds.warning(line);
     this.#dynamic = new DynamicConfig({
       bootstrap, clock, random, wheel: timers, log: xds, stats: new Stats(stats.source()),
       node: discoveryNode({ ...bootstrap.node, id: node.id, cluster: node.cluster }, version),
-      ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire((line) => xds.warning(line)),
+      ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire(warn, loadSchema(SCHEMA_FILE, 'protocol')),
+      decode: (response) => decoder.response(response, warn),
       tls: (context) => grpcClientTls(context, secrets, clock),
       handler: { apply: (batch) => this.#apply(batch) },
       onInitialised: () => this.#options.onProgress(),

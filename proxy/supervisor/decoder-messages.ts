@@ -1,10 +1,21 @@
-// What the supervisor and its decoder thread tell each other.
+// What the supervisor and its decoder process tell each other.
 import type { ConfigSnapshot } from '../admin/admin-source.ts';
+import type { DecodedResponse, DecodeResponse } from '../xds/resource-decode.ts';
 
-/** `bootstrap`: a file, to LoadedBootstrap; `config-dump`: the answer to that command of the admin interface. */
+/**
+ * `bootstrap`: a file, to LoadedBootstrap; `config-dump`: to the answer to that command of the admin interface;
+ * `response`: resources of an xDS response, to DecodedElsewhere.
+ */
 export type DecoderJob =
+  | { readonly kind: 'response'; readonly response: Parameters<DecodeResponse>[0] }
   | { readonly kind: 'bootstrap'; readonly file: string }
   | { readonly kind: 'config-dump'; readonly config: ConfigSnapshot; readonly query: string };
+
+/** Warnings arrive without their class. */
+export interface DecodedElsewhere extends DecodedResponse {
+  /** Fields that the schema does not know, a line each. */
+  readonly unknown: readonly string[];
+}
 
 export interface DecoderRequest {
   readonly id: number;

@@ -1,26 +1,36 @@
-// The decoder thread as its users see it: started when there is something to decode and ended soon after, because the
+// The decoder process as its users see it: started when there is something to decode and ended soon after, because the
 // schemas of configuration take more memory than all else in the supervisor.
-import { Worker } from 'node:worker_threads';
+import { fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import type { AdminResponse } from '../admin/admin-response.ts';
 import type { ConfigSnapshot } from '../admin/admin-source.ts';
 import { ConfigError } from '../base/error.ts';
 import type { LoadedBootstrap } from '../config/bootstrap-file.ts';
-import type { DecoderAnswer, DecoderJob, DecoderRequest } from './decoder-messages.ts';
+import { ConfigWarning } from '../config/decode-report.ts';
+import type { DecodedResponse, DecodeResponse } from '../xds/resource-decode.ts';
+import type { DecodedElsewhere, DecoderAnswer, DecoderJob, DecoderRequest } from './decoder-messages.ts';
 
-const ENTRY = new URL('../thread.mjs', import.meta.url);
+const ENTRY = fileURLToPath(new URL('../thread.mjs', import.meta.url));
 /** Without work for so long, it ends; the next piece of work pays some 100 ms for another. */
 const IDLE_MS = 1000;
+/** After responses of a management server: more of them come soon. */
+const IDLE_DYNAMIC_MS = 5000;
+/** Lines about unknown fields: the names are the peer's. */
+const UNKNOWN_MAX = 1000;
 
 interface Waiting {
   resolve(value: unknown): void;
   reject(cause: Error): void;
 }
 
-/** What is decoded crosses threads: maps that had no prototype have one afterwards, and nothing else changes. */
+/** What is decoded is cloned on its way: maps that had no prototype have one afterwards, and nothing else changes. */
 export class Decoder {
   readonly #waiting = new Map<number, Waiting>();
-  #worker: Worker | undefined = undefined;
+  #child: ChildProcess | undefined = undefined;
+  readonly #unknown = new Set<string>();
   #nextId = 0;
+  #idleMs = IDLE_MS;
   #idle: NodeJS.Timeout | undefined = undefined;
 
   /** Reads a bootstrap file. Rejects with an Error of one line for each fault. */
@@ -33,39 +43,59 @@ export class Decoder {
     return await this.#run({ kind: 'config-dump', config, query: query.toString() }) as AdminResponse;
   }
 
-  /** Ends the thread; what it was doing is rejected. */
-  async end(): Promise<void> {
+  /** Decodes an xDS response; `onUnknown` gets a line for each field that the schema does not know, once. */
+  async response(
+    response: Parameters<DecodeResponse>[0], onUnknown: (line: string) => void,
+  ): Promise<DecodedResponse> {
+    this.#idleMs = IDLE_DYNAMIC_MS;
+    const { unknown, warnings, ...decoded } = await this.#run({ kind: 'response', response }) as DecodedElsewhere;
+    for (const line of unknown) {
+      if (this.#unknown.has(line) || this.#unknown.size >= UNKNOWN_MAX) continue;
+      this.#unknown.add(line);
+      onUnknown(line);
+    }
+    return { ...decoded, warnings: warnings.map(withClass) };
+  }
+
+  /** Ends the process; what it was doing is rejected. */
+  end(): void {
     clearTimeout(this.#idle);
-    await this.#worker?.terminate();
+    this.#child?.kill();
   }
 
   #run(job: DecoderJob): Promise<unknown> {
-    const worker = this.#worker ??= this.#start();
+    const child = this.#child ??= this.#start();
     clearTimeout(this.#idle);
-    worker.ref();
+    child.ref();
+    child.channel?.ref();
     const id = this.#nextId++;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#waiting.set(id, { resolve, reject });
-    worker.postMessage({ id, job } satisfies DecoderRequest);
+    child.send({ id, job } satisfies DecoderRequest, (error) => {
+      if (error !== null) this.#onAnswer({ id, fault: { message: error.message, ofConfig: false } });
+    });
     return promise;
   }
 
-  #start(): Worker {
-    const worker = new Worker(ENTRY, { argv: ['./decoder-main.ts'], name: 'decoder' });
-    let reason = 'the decoder thread ended';
-    worker.on('message', (answer: DecoderAnswer) => this.#onAnswer(answer));
-    worker.on('error', (error: unknown) => {
-      reason = error instanceof Error ? error.message : String(error);
+  #start(): ChildProcess {
+    const child = fork(ENTRY, ['./decoder-main.ts'], {
+      serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     });
-    worker.on('exit', () => {
-      if (this.#worker === worker) this.#onEnd(reason);
+    let reason = 'the decoder process ended';
+    child.on('message', (answer) => this.#onAnswer(answer as DecoderAnswer));
+    child.on('error', (error) => {
+      reason = error.message;
+      if (child.pid === undefined && this.#child === child) this.#onEnd(reason);
     });
-    return worker;
+    child.on('exit', (code, signal) => {
+      if (this.#child === child) this.#onEnd(`${reason} (${signal ?? `exit code ${code}`})`);
+    });
+    return child;
   }
 
   #onAnswer(answer: DecoderAnswer): void {
     const waiting = this.#waiting.get(answer.id);
-    this.#waiting.delete(answer.id);
+    if (!this.#waiting.delete(answer.id)) return;
     if (this.#waiting.size === 0) this.#rest();
     if (!('fault' in answer)) waiting?.resolve(answer.value);
     else if (answer.fault.ofConfig) waiting?.reject(new ConfigError('', answer.fault.message));
@@ -74,18 +104,24 @@ export class Decoder {
 
   /** Nothing is asked of it: it keeps no process alive, and ends if that lasts. */
   #rest(): void {
-    this.#worker?.unref();
+    const child = this.#child;
+    child?.unref();
+    child?.channel?.unref();
     this.#idle = setTimeout(() => {
-      const worker = this.#worker;
-      this.#worker = undefined;
-      void worker?.terminate();
-    }, IDLE_MS).unref();
+      this.#child = undefined;
+      // Not by a signal: what it has compiled anew shall be kept.
+      child?.disconnect();
+    }, this.#idleMs).unref();
   }
 
   #onEnd(reason: string): void {
-    this.#worker = undefined;
+    this.#child = undefined;
     clearTimeout(this.#idle);
     for (const { reject } of this.#waiting.values()) reject(new Error(reason));
     this.#waiting.clear();
   }
+}
+
+function withClass({ key, path, reason, where }: ConfigWarning): ConfigWarning {
+  return new ConfigWarning(key, path, reason, where);
 }

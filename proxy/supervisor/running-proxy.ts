@@ -43,9 +43,10 @@ export class RunningProxy implements AsyncDisposable {
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
+    decoder: Decoder,
   ) {
     this.#options = options;
-    this.#decoder = options.decoder ?? new Decoder();
+    this.#decoder = decoder;
     this.supervisor = supervisor;
     this.#link = link;
     this.#spans = spans;
@@ -54,7 +55,7 @@ export class RunningProxy implements AsyncDisposable {
 
   /** Rejects when the file's configuration cannot be put in force; nothing is left running then. */
   static async start(options: RunningProxyOptions): Promise<RunningProxy> {
-    const { bootstrap, node, clock, log, version } = options;
+    const { bootstrap, node, clock, log, version, decoder = new Decoder() } = options;
     const stats = new StatsMerger();
     const timers = new TimerWheel(clock);
     const spans = new SpanService({
@@ -66,10 +67,10 @@ export class RunningProxy implements AsyncDisposable {
     });
     const onProgress = (): void => supervisor.updateState();
     const link = new ControlLink(
-      { bootstrap, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress },
+      { bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress },
       supervisor.intake,
     );
-    const proxy = new RunningProxy(options, supervisor, link, spans, stats);
+    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder);
     try {
       await proxy.#start();
     } catch (cause) {
@@ -103,7 +104,7 @@ export class RunningProxy implements AsyncDisposable {
     await this.supervisor.stop();
     await this.#spans.stop();
     await this.#admin?.close();
-    await this.#decoder.end();
+    this.#decoder.end();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,5 @@
-// From the bytes of one response to validated resources: each stands or falls by itself (threats.md S103).
+// From the bytes of one response to validated resources: each stands or falls by itself (threats.md S103). It loads the
+// schemas, so that whoever has little memory lets another thread do it.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import { ConfigError, messageOf } from '../base/error.ts';
@@ -24,23 +25,33 @@ export interface DecodedResource {
 export interface DecodedResponse {
   readonly updated: readonly DecodedResource[];
   readonly refused: readonly ResourceRefusal[];
+  /** What is ignored. */
+  readonly warnings: readonly ConfigWarning[];
 }
+
+/** Decodes the resources of one response, here or elsewhere. */
+export type DecodeResponse = (
+  response: Pick<IncomingResponse, 'type' | 'resources'>,
+) => Promise<DecodedResponse>;
 
 export interface DecodeDeps {
   readonly wire: Wire;
   readonly clock: Clock;
-  /** Gets what is ignored. */
-  warn(warning: ConfigWarning): void;
-  /** May refuse what is valid by itself. */
-  check(resource: AnyResource): string | undefined;
+}
+
+interface Work extends DecodeDeps {
+  readonly warnings: ConfigWarning[];
 }
 
 /** Resources are decoded for so long before the event loop gets its turn (design.md section 6). */
 const SLICE_MS = 5;
 
 /** Decodes and validates. */
-export async function decodeResponse(deps: DecodeDeps, response: IncomingResponse): Promise<DecodedResponse> {
+export async function decodeResponse(
+  deps: DecodeDeps, response: Parameters<DecodeResponse>[0],
+): Promise<DecodedResponse> {
   const { clock } = deps;
+  const work: Work = { ...deps, warnings: [] };
   let untilMs = clock.nowMs() + SLICE_MS;
   const updated = new Map<string, DecodedResource>();
   const refused: ResourceRefusal[] = [];
@@ -49,38 +60,38 @@ export async function decodeResponse(deps: DecodeDeps, response: IncomingRespons
       await nextTurn();
       untilMs = clock.nowMs() + SLICE_MS;
     }
-    const result = decodeResource(deps, response.type, incoming);
+    const result = decodeResource(work, response.type, incoming);
     if ('reason' in result) refused.push(result);
     else if (updated.has(result.name)) refused.push({ name: result.name, reason: 'is in the response twice' });
     else updated.set(result.name, result);
   }
   // The first of two with one name goes as well: which of them is meant nobody can say.
   for (const { name } of refused) updated.delete(name);
-  return { updated: [...updated.values()], refused };
+  return { updated: [...updated.values()], refused, warnings: work.warnings };
 }
 
 function decodeResource(
-  deps: DecodeDeps, type: ResourceType, incoming: IncomingResource,
+  work: Work, type: ResourceType, incoming: IncomingResource,
 ): DecodedResource | ResourceRefusal {
   const known = incoming.name ?? '';
   if (incoming.typeUrl !== type) return { name: known, reason: `is a ${incoming.typeUrl || 'nothing'}, not a ${type}` };
-  const resource = decodeBytes(deps, type, incoming);
-  if (resource instanceof ConfigError) return { name: nameIn(deps.wire, incoming) ?? known, reason: resource.message };
+  const resource = decodeBytes(work, type, incoming);
+  if (resource instanceof ConfigError) return { name: nameIn(work.wire, incoming) ?? known, reason: resource.message };
   const name = resourceName(type, resource) || known;
   if (incoming.name !== undefined && name !== known) {
     return { name: known, reason: `names itself '${name}', and came as '${known}'` };
   }
-  const reason = name === '' ? `${nameOfType(type).singular} without a name` : deps.check(resource);
-  return reason === undefined ? { name, version: incoming.version, resource } : { name, reason };
+  if (name === '') return { name, reason: `${nameOfType(type).singular} without a name` };
+  return { name, version: incoming.version, resource };
 }
 
 function decodeBytes(
-  { wire, warn }: DecodeDeps, type: ResourceType, { value }: IncomingResource,
+  { wire, warnings }: Work, type: ResourceType, { value }: IncomingResource,
 ): AnyResource | ConfigError {
   try {
     const { '@type': _type, ...fields } = wire.decodeAny({ typeUrl: type, value });
     const decoded = decode(RESOURCES[type] as Schema<AnyResource>, fields);
-    for (const warning of decoded.warnings) warn(warning);
+    warnings.push(...decoded.warnings);
     return decoded.value ?? joined(decoded.errors);
   } catch (cause) {
     return cause instanceof ConfigError ? cause : new ConfigError('', messageOf(cause));

@@ -16,6 +16,7 @@ import { DeltaVariant } from './delta-variant.ts';
 import { ManagementServer } from './management-server.ts';
 import type { GetServerTls } from './management-server.ts';
 import type { Reference } from './references.ts';
+import type { DecodeResponse } from './resource-decode.ts';
 import { nameOfType } from './resource-type.ts';
 import { SotwVariant } from './sotw-variant.ts';
 import { XdsClient } from './xds-client.ts';
@@ -29,7 +30,9 @@ export interface SourcesOptions {
   readonly tls: GetServerTls;
   /** Secrets that the agent in this process answers for the source `sds-grpc`; none where there is no agent. */
   readonly ownSecrets: ReadonlySet<string>;
+  /** For the protocol's own messages; resources go to `decode`. */
   readonly wire: Wire;
+  readonly decode: DecodeResponse;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly random: Random;

@@ -1,5 +1,4 @@
 // One management server as a client sees it: keeps a stream to it, asks for resources, answers for what became of them.
-import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
 import { Timer } from '../base/timers.ts';
@@ -13,8 +12,7 @@ import type { ComponentLog } from '../telemetry/log.ts';
 import { BackOff } from './back-off.ts';
 import type { ManagementServer } from './management-server.ts';
 import { Inbox } from './inbox.ts';
-import { decodeResponse } from './resource-decode.ts';
-import type { AnyResource, DecodedResource } from './resource-decode.ts';
+import type { AnyResource, DecodedResource, DecodedResponse, DecodeResponse } from './resource-decode.ts';
 import { nameOfType, TYPE_ORDER } from './resource-type.ts';
 import { Stream } from './stream.ts';
 import type { StreamListener } from './stream.ts';
@@ -50,8 +48,9 @@ export interface XdsClientOptions {
   readonly metadata: readonly (readonly [string, string])[];
   makeVariant(): Variant;
   readonly node: DiscoveryNode;
+  /** For the protocol's own messages; resources go to `decode`. */
   readonly wire: Wire;
-  readonly clock: Clock;
+  readonly decode: DecodeResponse;
   readonly wheel: TimerWheel;
   readonly random: Random;
   readonly log: ComponentLog;
@@ -247,12 +246,8 @@ export class XdsClient implements TimerTarget, StreamListener {
 
   async #apply(subscription: Subscription, response: IncomingResponse): Promise<readonly ResourceRefusal[]> {
     const { type, wildcard, names, held } = subscription;
-    const { wire, clock } = this.#options;
-    const decoded = await decodeResponse({
-      wire, clock,
-      warn: (warning) => this.#owner.onWarning(warning),
-      check: (resource) => this.#owner.check(type, resource),
-    }, response);
+    const decoded = await this.#decode(response);
+    if (decoded === undefined) return [{ name: '', reason: 'the response could not be decoded' }];
     const updated = decoded.updated.filter(({ name }) => wildcard || names.has(name));
     const listed = [...decoded.updated, ...decoded.refused].map(({ name }) => name);
     const removed = removedBy(subscription, response, listed);
@@ -261,6 +256,30 @@ export class XdsClient implements TimerTarget, StreamListener {
     for (const { name, version } of updated) if (!bad.has(name)) held.set(name, version);
     if (wildcard) for (const name of removed) held.delete(name);
     return refused;
+  }
+
+  /** Undefined when nothing is known of what it holds: then nothing may be taken for removed. */
+  async #decode({ type, resources }: IncomingResponse): Promise<DecodedResponse | undefined> {
+    try {
+      const decoded = await this.#options.decode({ type, resources });
+      for (const warning of decoded.warnings) this.#owner.onWarning(warning);
+      return this.#checked(type, decoded);
+    } catch (cause) {
+      this.#options.log.error(`decoding ${nameOfType(type).singular}s failed: ${messageOf(cause)}`);
+      return undefined;
+    }
+  }
+
+  /** What is valid by itself may still be of no use here. */
+  #checked(type: ResourceType, decoded: DecodedResponse): DecodedResponse {
+    const updated: DecodedResource[] = [];
+    const refused = [...decoded.refused];
+    for (const resource of decoded.updated) {
+      const reason = this.#owner.check(type, resource.resource);
+      if (reason === undefined) updated.push(resource);
+      else refused.push({ name: resource.name, reason });
+    }
+    return { ...decoded, updated, refused };
   }
 
   /** An owner that throws has refused everything; the stream lives on (faults.md F20). */

@@ -13,6 +13,7 @@ import { statName } from '../../proxy/telemetry/stat-name.ts';
 import { Stats } from '../../proxy/telemetry/stats.ts';
 import { DynamicConfig } from '../../proxy/xds/dynamic-config.ts';
 import { discoveryNode } from '../../proxy/xds/node.ts';
+import { decodeResponse } from '../../proxy/xds/resource-decode.ts';
 import { nameOfType } from '../../proxy/xds/resource-type.ts';
 import type { ResourceBatch } from '../../proxy/xds/xds-client.ts';
 import { RawXds, RawXdsServer } from './raw-xds.ts';
@@ -83,7 +84,8 @@ export class FakeProxy {
     this.config = new DynamicConfig({
       bootstrap: bootstrap!, node: discoveryNode(bootstrap!.node ?? {}, '0.1.0'), handler: this,
       tls: () => { throw new Error('no TLS here'); },
-      ownSecrets: new Set(more.ownSecrets ?? []), wire, clock: systemClock, wheel: new TimerWheel(systemClock),
+      ownSecrets: new Set(more.ownSecrets ?? []), wire, clock: systemClock,
+      decode: (response) => decodeResponse({ wire, clock: systemClock }, response), wheel: new TimerWheel(systemClock),
       random: new SeededRandom(7), stats: this.stats, log, onInitialised: () => { this.initialised++; },
     });
   }

@@ -25,6 +25,7 @@ import { grpcClientTls } from '../../proxy/tls/grpc-client-tls.ts';
 import { SecretStore } from '../../proxy/tls/secret-store.ts';
 import { DynamicConfig } from '../../proxy/xds/dynamic-config.ts';
 import { discoveryNode } from '../../proxy/xds/node.ts';
+import { decodeResponse } from '../../proxy/xds/resource-decode.ts';
 import { nameOfType } from '../../proxy/xds/resource-type.ts';
 import type { ResourceBatch } from '../../proxy/xds/xds-client.ts';
 import { REVIEWS, testLeaf, testRoot } from '../harness/certificates.ts';
@@ -127,7 +128,8 @@ class Proxy {
     this.config = new DynamicConfig({
       bootstrap: bootstrap!, node: discoveryNode(bootstrap!.node!, '0.1.0'), handler: this, ownSecrets: new Set(),
       tls: (context) => grpcClientTls(context, new SecretStore(), systemClock),
-      wire, wheel, clock: systemClock, random: new PooledRandom(),
+      wire, decode: (response) => decodeResponse({ wire, clock: systemClock }, response),
+      wheel, clock: systemClock, random: new PooledRandom(),
       stats: new Stats({ chunk: quiet, register: quiet }),
       log: { trace: log, debug: log, info: log, warning: log, error: log, critical: log, enabled: () => true },
     });
