@@ -43,6 +43,7 @@ class NullTransport implements Transport {
   handler: TransportHandler | undefined = undefined;
   bytes = 0;
   readonly bufferedBytes = 0;
+  readonly holdsBytes = false;
   get socket(): Socket {
     throw new Error('no socket');
   }

@@ -71,6 +71,11 @@ export class HandleTransport extends SocketLife {
     return Math.max(1, this.#handle.writeQueueSize) + this.#heldBytes;
   }
 
+  /** TLS encrypts what it is given before the call returns; only what it couldn't be given yet stays. */
+  get holdsBytes(): boolean {
+    return this.#oneAtATime ? this.#held !== undefined : this.#waiting > 0;
+  }
+
   override end(): void {
     if (this.#oneAtATime && this.#waiting > 0) this.#ending = true;
     else super.end();

@@ -41,6 +41,7 @@ export abstract class SocketLife implements Transport, StallingConnection {
   }
 
   abstract readonly bufferedBytes: number;
+  abstract readonly holdsBytes: boolean;
   abstract writeLatin1(text: string): boolean;
   abstract write(chunk: Buffer): boolean;
   abstract writeAround(before: string, chunk: Buffer, after: string): boolean;

@@ -1,5 +1,6 @@
 // Both transports over real sockets: half-close, back-pressure, resets and ends, as its contract promises them.
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { test } from 'node:test';
@@ -294,6 +295,25 @@ function testTransport(name: string, open: (socket: Socket) => Transport, secure
     await recorder.until('close');
     assert.deepEqual(recorder.events, ['data:early', 'end', 'close']);
     assert.equal(recorder.error, undefined);
+  });
+
+  check('bytes of a write may change as soon as none are held (slow raw reader)', async () => {
+    using ends = await pair(open, secure);
+    const { transport, peer } = ends;
+    const recorder = new Recorder();
+    transport.attach(recorder);
+    let own = Buffer.alloc(50_000);
+    const expected = createHash('sha256');
+    for (let i = 0; i < 200; i++) {
+      expected.update(own.fill(i));
+      if (transport.write(own) || i % 3 === 0) await new Promise(setImmediate);
+      if (transport.holdsBytes) own = Buffer.alloc(50_000);
+    }
+    transport.end();
+    const received = createHash('sha256');
+    for await (const chunk of peer) received.update(chunk as Buffer);
+    assert.equal(received.digest('hex'), expected.digest('hex'));
+    assert.equal(transport.holdsBytes, false);
   });
 
   check('S80 a peer that takes nothing of what waits is given up, one that reads goes on', async () => {

@@ -47,6 +47,10 @@ export class StreamTransport extends SocketLife {
     return this.socket.writableLength;
   }
 
+  get holdsBytes(): boolean {
+    return this.bufferedBytes > 0;
+  }
+
   pause(): void {
     this.socket.pause();
   }

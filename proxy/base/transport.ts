@@ -30,6 +30,8 @@ export interface Transport {
   writeAround(before: string, chunk: Buffer, after: string): boolean;
   /** Bytes accepted but not yet in the kernel. */
   readonly bufferedBytes: number;
+  /** Bytes of an earlier write are still read where they are: the last writer may not change them yet. */
+  readonly holdsBytes: boolean;
   pause(): void;
   resume(): void;
   /** Finishes sending after what is buffered; reading goes on. */

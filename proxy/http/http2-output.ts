@@ -114,8 +114,7 @@ export class Http2Output implements Flushable {
     if (out === undefined || out.length === 0) return;
     this.#buffer = undefined;
     if (!this.#transport.write(out.bytes.subarray(0, out.length))) this.blocked = true;
-    // What waits in the transport are these very bytes: they are not written to again.
-    if (this.#transport.bufferedBytes > 0 || spare.length >= SPARE_MAX || out.bytes.length > 2 * FLUSH_BYTES) return;
+    if (this.#transport.holdsBytes || spare.length >= SPARE_MAX || out.bytes.length > 2 * FLUSH_BYTES) return;
     out.length = 0;
     spare.push(out);
   }

@@ -19,6 +19,7 @@ export class MemoryTransport implements Transport {
   /** The peer doesn't read: written bytes stay in the buffer. */
   stalled = false;
   bufferedBytes = 0;
+  readonly holdsBytes = false;
   #handler: TransportHandler | undefined = undefined;
   #waiting: Buffer[] = [];
   #endWaits = false;
