@@ -44,6 +44,7 @@ class NullTransport implements Transport {
   bytes = 0;
   readonly bufferedBytes = 0;
   readonly holdsBytes = false;
+  readonly encrypts = false;
   get socket(): Socket {
     throw new Error('no socket');
   }

@@ -28,9 +28,7 @@ export class HandleTransport extends SocketLife {
   #own: Buffer | undefined = undefined;
   /** Writes that the kernel hasn't taken whole. */
   #waiting = 0;
-  /** TLS: a handle takes one write at a time, and its end only after the last. What comes meanwhile is held. */
-  readonly #oneAtATime: boolean;
-  /** Alternates what is to be written with its encoding. */
+  /** Alternates what is to be written with its encoding: a handle of TLS takes one write at a time, its end after it. */
   #held: (string | Buffer)[] | undefined = undefined;
   #heldBytes = 0;
   #ending = false;
@@ -39,19 +37,18 @@ export class HandleTransport extends SocketLife {
     super(socket, side);
     this.#handle = handle;
     this.#endOrError = handle.onread;
-    this.#oneAtATime = 'encrypted' in socket;
   }
 
   writeLatin1(text: string): boolean {
     if (this.finished) return true;
-    if (this.#oneAtATime && this.#waiting > 0) return this.#hold(text, 'latin1');
+    if (this.encrypts && this.#waiting > 0) return this.#hold(text, 'latin1');
     const request = writeRequest();
     return this.#sent(request, this.#handle.writeLatin1String(request, text), undefined);
   }
 
   write(chunk: Buffer): boolean {
     if (this.finished) return true;
-    if (this.#oneAtATime && this.#waiting > 0) return this.#hold(chunk, 'buffer');
+    if (this.encrypts && this.#waiting > 0) return this.#hold(chunk, 'buffer');
     const request = writeRequest();
     return this.#sent(request, this.#handle.writeBuffer(request, chunk), chunk);
   }
@@ -59,7 +56,7 @@ export class HandleTransport extends SocketLife {
   writeAround(before: string, chunk: Buffer, after: string): boolean {
     if (this.finished) return true;
     const parts = [before, 'latin1', chunk, 'buffer', after, 'latin1'];
-    if (!this.#oneAtATime || this.#waiting === 0) return this.#writeParts(parts);
+    if (!this.encrypts || this.#waiting === 0) return this.#writeParts(parts);
     this.#hold(before, 'latin1');
     this.#hold(chunk, 'buffer');
     return this.#hold(after, 'latin1');
@@ -73,11 +70,11 @@ export class HandleTransport extends SocketLife {
 
   /** TLS encrypts what it is given before the call returns; only what it couldn't be given yet stays. */
   get holdsBytes(): boolean {
-    return this.#oneAtATime ? this.#held !== undefined : this.#waiting > 0;
+    return this.encrypts ? this.#held !== undefined : this.#waiting > 0;
   }
 
   override end(): void {
-    if (this.#oneAtATime && this.#waiting > 0) this.#ending = true;
+    if (this.encrypts && this.#waiting > 0) this.#ending = true;
     else super.end();
   }
 
@@ -185,7 +182,7 @@ export class HandleTransport extends SocketLife {
       return true;
     }
     // TLS has taken a copy; the kernel will read the rest where it is.
-    if (!this.#oneAtATime) keepAll(bytes);
+    if (!this.encrypts) keepAll(bytes);
     request.owner = this;
     request.bytes = bytes;
     request.oncomplete = onComplete;
@@ -206,7 +203,7 @@ export class HandleTransport extends SocketLife {
 
   /** What the kernel doesn't take at once has found its buffers full: another read could only wait behind it. */
   #room(): boolean {
-    if (this.bufferedBytes < (this.#oneAtATime ? WRITE_HIGH_BYTES : 1)) return true;
+    if (this.bufferedBytes < (this.encrypts ? WRITE_HIGH_BYTES : 1)) return true;
     return this.block();
   }
 

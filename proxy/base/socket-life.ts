@@ -19,6 +19,7 @@ export const WRITE_HIGH_BYTES = 32 * 1024;
  */
 export abstract class SocketLife implements Transport, StallingConnection {
   readonly socket: Socket;
+  readonly encrypts: boolean;
   protected handler: TransportHandler | undefined = undefined;
   /** A write has asked its caller to hold back. */
   #blocked = false;
@@ -32,6 +33,7 @@ export abstract class SocketLife implements Transport, StallingConnection {
   constructor(socket: Socket, side: SocketSide) {
     this.socket = socket;
     this.#side = side;
+    this.encrypts = 'encrypted' in socket;
     socket.allowHalfOpen = true;
     socket.setNoDelay(true);
     socket.on('error', (cause) => {

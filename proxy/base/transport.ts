@@ -32,6 +32,8 @@ export interface Transport {
   readonly bufferedBytes: number;
   /** Bytes of an earlier write are still read where they are: the last writer may not change them yet. */
   readonly holdsBytes: boolean;
+  /** Over TLS: that a write is in the kernel is known one turn of the event loop later only. */
+  readonly encrypts: boolean;
   pause(): void;
   resume(): void;
   /** Finishes sending after what is buffered; reading goes on. */

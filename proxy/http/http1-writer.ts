@@ -129,7 +129,9 @@ export class MessageWriter implements Flushable {
     if (this.#text.length > HELD_CHARS_MAX) this.flushWrites();
     else if (!this.#queued) {
       this.#queued = true;
-      this.#batch.addLate(this);
+      // Late over TLS it would look unsent when the response comes, and end the connection's use (S10).
+      if (this.#transport.encrypts) this.#batch.add(this);
+      else this.#batch.addLate(this);
     }
     return !this.#blocked;
   }

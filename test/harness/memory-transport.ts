@@ -20,6 +20,7 @@ export class MemoryTransport implements Transport {
   stalled = false;
   bufferedBytes = 0;
   readonly holdsBytes = false;
+  readonly encrypts = false;
   #handler: TransportHandler | undefined = undefined;
   #waiting: Buffer[] = [];
   #endWaits = false;
