@@ -28,7 +28,7 @@ export class HandleTransport extends SocketLife {
   #own: Buffer | undefined = undefined;
   /** Writes that the kernel hasn't taken whole. */
   #waiting = 0;
-  /** Alternates what is to be written with its encoding: a handle of TLS takes one write at a time, its end after it. */
+  /** TLS takes one write at a time, and its end after it. Alternates what is to be written with its encoding. */
   #held: (string | Buffer)[] | undefined = undefined;
   #heldBytes = 0;
   #ending = false;

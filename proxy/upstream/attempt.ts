@@ -224,7 +224,10 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
 
   /** The response is complete but the request is not: nobody reads the rest of it. */
   #dropRest(): void {
-    if (!this.#requestEnded) this.#reset();
+    if (this.#requestEnded) return;
+    this.#reset();
+    // Who was told to hold back would never see its client's end.
+    this.#sink.onRequestDrain();
   }
 
   #reset(): void {
