@@ -6,9 +6,9 @@ import { parse } from 'yaml';
 
 /**
  * What goes in and out of the proxy: HTTP/1.1; HTTP/2 on both sides; the same with gRPC's upstream; mutual TLS in and
- * HTTP/1.1 out; mutual TLS on both sides; bytes.
+ * HTTP/1.1 out; HTTP/1.1 in and mutual TLS out; mutual TLS on both sides; bytes.
  */
-export type Shape = 'h1' | 'h2' | 'grpc' | 'mtls' | 'mtls-both' | 'tcp';
+export type Shape = 'h1' | 'h2' | 'grpc' | 'mtls' | 'mtls-up' | 'mtls-both' | 'tcp';
 
 /** Where one proxy listens and sends, and the folder with its files and certificates. */
 export interface Place {
@@ -41,7 +41,7 @@ export async function writeBootstrap(name: string, shape: Shape, place: Place): 
   logTo(bootstrap, accessLogOf(name, place.folder));
   if (shape === 'h2' || shape === 'grpc') sendHttp2(bootstrap);
   if (shape === 'mtls' || shape === 'mtls-both') acceptTls(bootstrap, place.folder);
-  if (shape === 'mtls-both') sendTls(bootstrap, place.folder);
+  if (shape === 'mtls-up' || shape === 'mtls-both') sendTls(bootstrap, place.folder);
   if (shape === 'tcp') proxyBytes(bootstrap);
   const file = join(place.folder, `${name}-${shape}.json`);
   await writeFile(file, JSON.stringify(bootstrap));

@@ -1,6 +1,7 @@
 // One row of the comparison: its proxies side by side under the same load, in interleaved rounds.
 import { rm } from 'node:fs/promises';
 import { findProgram } from '../../test/harness/peers.ts';
+import { acceptedConnections } from './backends.ts';
 import type { Upstreams } from './backends.ts';
 import { accessLogOf } from './bootstrap.ts';
 import type { Shape } from './bootstrap.ts';
@@ -19,7 +20,12 @@ export interface Figures {
   readonly p99Ms: number | undefined;
   readonly rssMb: number;
   readonly errors: number;
-  /** To Envoy in the same run; undefined without Envoy. */
+  /**
+   * New upstream connections for 1,000 requests: handshakes, where upstreams speak TLS. Requests that the load drops at
+   * the end of a round cost one each, in every proxy.
+   */
+  readonly connects: number | undefined;
+  /** To Envoy in the same run, or as the row says; undefined without it. */
   readonly ratio: number | undefined;
 }
 
@@ -27,7 +33,8 @@ export interface Row {
   readonly id: string;
   readonly title: string;
   readonly per: 'request' | 'GB' | 'memory';
-  readonly figures: ReadonlyMap<PeerName, Figures>;
+  /** By the proxy's label. */
+  readonly figures: ReadonlyMap<string, Figures>;
 }
 
 export interface Run {
@@ -42,7 +49,8 @@ export interface Run {
   leaveOut(line: string): void;
 }
 
-type Sample = { readonly [Key in keyof Omit<Figures, 'ratio'>]: number };
+/** One round of one proxy. */
+export type Sample = { readonly [Key in keyof Omit<Figures, 'ratio'>]: number };
 
 const WARM_UP_SECONDS_MIN = 2;
 
@@ -79,45 +87,58 @@ export async function startPeers(id: string, shape: Shape, names: readonly PeerN
 /** Their access logs are gone too: a run writes gigabytes. */
 export async function stopPeers(peers: readonly Peer[], { folder }: Run): Promise<void> {
   await Promise.all(peers.map((peer) => peer.stop()));
-  await Promise.all(peers.map(({ name }) => rm(accessLogOf(name, folder), { force: true })));
+  await Promise.all(peers.map(({ label }) => rm(accessLogOf(label, folder), { force: true })));
 }
 
-async function figuresOf(scenario: Scenario, run: Run, peers: readonly Peer[]): Promise<Map<PeerName, Figures>> {
-  const samples = new Map<PeerName, Sample[]>(peers.map(({ name }) => [name, []]));
+async function figuresOf(scenario: Scenario, run: Run, peers: readonly Peer[]): Promise<Map<string, Figures>> {
+  const samples = await samplesOf(scenario, run, peers);
+  const base = samples.get('envoy');
+  return new Map([...samples].map(([label, list]) => [label, middle(list, base)]));
+}
+
+/** Rounds of each proxy, by its label, after one that isn't counted. */
+export async function samplesOf(
+  scenario: Scenario, run: Run, peers: readonly Peer[],
+): Promise<ReadonlyMap<string, readonly Sample[]>> {
+  const samples = new Map<string, Sample[]>(peers.map(({ label }) => [label, []]));
   // Not counted: a runtime compiles what is hot in the first seconds.
   const warmUp = { ...run, seconds: Math.max(run.seconds, WARM_UP_SECONDS_MIN) };
   for (const peer of peers) await sampleOf(scenario, warmUp, peer);
   for (let round = 0; round < run.rounds; round++) {
-    for (const peer of peers) samples.get(peer.name)!.push(await sampleOf(scenario, run, peer));
+    for (const peer of peers) samples.get(peer.label)!.push(await sampleOf(scenario, run, peer));
   }
-  const base = samples.get('envoy');
-  const figures = new Map([...samples].map(([name, list]) => [name, middle(list, base)]));
-  const costs = [...figures].map(([name, { cpu = 0 }]) => `${name} ${cpu.toFixed(2)}`);
+  const costs = [...samples].map(([label, list]) => `${label} ${median(list.map(({ cpu }) => cpu)).toFixed(2)}`);
   run.say(`${scenario.id}: ${costs.join(', ')}`);
-  return figures;
+  return samples;
 }
 
-async function sampleOf({ per, load }: Scenario, { seconds, folder }: Run, { port, pid }: Peer): Promise<Sample> {
+async function sampleOf(
+  { per, load }: Scenario, { seconds, folder, upstreams }: Run, { port, pid }: Peer,
+): Promise<Sample> {
   const family = familyOf(pid);
   const cpu = (): number => family.reduce((sum, id) => sum + Number(cpuNs(id)), 0);
+  const accepted = await acceptedConnections(upstreams);
   let before = cpu();
   const begin = (): void => void (before = cpu());
   const { requests, bytes, requestsPerSecond, p50Ms, p99Ms, errors } = await load({ port, seconds, folder, begin });
   const usedNs = cpu() - before;
   const rssMb = family.reduce((sum, id) => sum + rssBytes(id), 0) / 1_048_576;
   const gigabytes = bytes / 1e9;
+  const connects = (await acceptedConnections(upstreams) ?? Number.NaN) - (accepted ?? Number.NaN);
   return {
     cpu: per === 'GB' ? usedNs / 1e9 / gigabytes : usedNs / 1000 / Math.max(1, requests),
     rate: per === 'GB' ? gigabytes / seconds : requestsPerSecond, p50Ms, p99Ms, rssMb, errors,
+    connects: connects * 1000 / Math.max(1, requests),
   };
 }
 
 /** Medians; the ratio is the median of each round's, since a busy moment slows all of one round. */
-function middle(samples: readonly Sample[], base: readonly Sample[] | undefined): Figures {
+export function middle(samples: readonly Sample[], base: readonly Sample[] | undefined): Figures {
   const of = (pick: (sample: Sample) => number): number => median(samples.map(pick));
   return {
     cpu: of((s) => s.cpu), rate: of((s) => s.rate), p50Ms: of((s) => s.p50Ms),
     p99Ms: of((s) => s.p99Ms), rssMb: of((s) => s.rssMb),
+    connects: of((s) => s.connects),
     errors: samples.reduce((sum, s) => sum + s.errors, 0),
     ratio: base && median(samples.map((s, round) => s.cpu / base[round]!.cpu)),
   };

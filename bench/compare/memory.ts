@@ -51,7 +51,7 @@ function titleOf(id: MemoryRow, idle: number): string {
 
 function figuresOf({ rssMb, errors }: Reading, base: number | undefined): Figures {
   return {
-    cpu: undefined, rate: undefined, p50Ms: undefined, p99Ms: undefined, rssMb, errors,
+    cpu: undefined, rate: undefined, p50Ms: undefined, p99Ms: undefined, rssMb, errors, connects: undefined,
     ratio: base === undefined ? undefined : rssMb / base,
   };
 }

@@ -32,6 +32,7 @@ const HAPROXY: Readonly<Record<Exclude<Shape, 'tcp'>, Options>> = {
   h2: HAPROXY_H2,
   grpc: HAPROXY_H2,
   mtls: { BIND: ` ${HAPROXY_TLS} alpn http/1.1`, SERVER: '' },
+  'mtls-up': { BIND: '', SERVER: ` ${HAPROXY_TLS} sni str(reviews)` },
   'mtls-both': { BIND: ` ${HAPROXY_TLS} alpn http/1.1`, SERVER: ` ${HAPROXY_TLS} sni str(reviews)` },
 };
 
@@ -53,6 +54,9 @@ const NGINX: Readonly<Record<Exclude<Shape, 'tcp' | 'h2'>, Options>> = {
   h1: { LISTEN: '', SERVER: '', PASS: `proxy_pass http://$reviews; ${NGINX_PASS}` },
   grpc: { LISTEN: ' http2', SERVER: '', PASS: 'grpc_pass grpc://$reviews;' },
   mtls: { LISTEN: ' ssl', SERVER: NGINX_TLS_IN, PASS: `proxy_pass http://$reviews; ${NGINX_PASS}` },
+  'mtls-up': {
+    LISTEN: '', SERVER: '', PASS: `proxy_pass https://$reviews; ${NGINX_PASS} ${NGINX_TLS_OUT}`,
+  },
   'mtls-both': {
     LISTEN: ' ssl', SERVER: NGINX_TLS_IN, PASS: `proxy_pass https://$reviews; ${NGINX_PASS} ${NGINX_TLS_OUT}`,
   },

@@ -14,6 +14,8 @@ export type PeerName = (typeof PEER_NAMES)[number];
 /** One proxy under load. */
 export interface Peer {
   readonly name: PeerName;
+  /** The name, and how many workers if there are more than one. */
+  readonly label: string;
   readonly port: number;
   readonly pid: number;
   stop(): Promise<void>;
@@ -22,8 +24,6 @@ export interface Peer {
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 /** Of what a program prints before it ends. */
 const REASON_MAX = 200;
-/** One worker, as all others have one. */
-const COMMON = ['--concurrency', '1', '-l', 'error'];
 
 /** Why a proxy has no part in any row: undefined for those that have. */
 export function whyAbsent(name: PeerName): string | undefined {
@@ -34,14 +34,15 @@ export function whyAbsent(name: PeerName): string | undefined {
 
 /** Starts a proxy that is not absent; a string says why it is left out. */
 export async function startPeer(
-  name: PeerName, shape: Shape, upstream: number, folder: string,
+  name: PeerName, shape: Shape, upstream: number, folder: string, workers = 1,
 ): Promise<Peer | string> {
+  const label = workers === 1 ? name : `${name}-x${workers}`;
   const [listener = 0, admin = 0] = await freePorts(2);
-  const args = await argumentsOf(name, shape, { listener, admin, upstream, folder });
+  const args = await argumentsOf(name, label, shape, { listener, admin, upstream, folder }, workers);
   if (typeof args === 'string') return args;
   try {
-    const server = await startServer(name, programOf(name) ?? name, args, listener);
-    return { name, port: listener, pid: server.pid, stop: () => stopServer(server) };
+    const server = await startServer(label, programOf(name) ?? name, args, listener);
+    return { name, label, port: listener, pid: server.pid, stop: () => stopServer(server) };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     return `does not start: ${why.replaceAll(/\s+/g, ' ').slice(0, REASON_MAX)}`;
@@ -53,10 +54,13 @@ function programOf(name: PeerName): string | undefined {
   return name === 'envoy' ? findEnvoy(true) : findProgram(name);
 }
 
-async function argumentsOf(name: PeerName, shape: Shape, place: Place): Promise<Arguments> {
+async function argumentsOf(
+  name: PeerName, label: string, shape: Shape, place: Place, workers: number,
+): Promise<Arguments> {
+  const common = ['--concurrency', String(workers), '-l', 'error'];
   switch (name) {
-    case 'weft': return [WEFT, 'proxy', '-c', await writeBootstrap(name, shape, place), ...COMMON];
-    case 'envoy': return ['-c', await writeBootstrap(name, shape, place), ...COMMON, '--use-dynamic-base-id'];
+    case 'weft': return [WEFT, 'proxy', '-c', await writeBootstrap(label, shape, place), ...common];
+    case 'envoy': return ['-c', await writeBootstrap(label, shape, place), ...common, '--use-dynamic-base-id'];
     case 'haproxy': return haproxyArguments(shape, place);
     case 'nginx': return nginxArguments(shape, place);
     case 'nghttpx': return nghttpxArguments(shape, place);

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Figures, Row, Run } from './measure.ts';
 
-const HEAD = ['row', 'proxy', 'CPU', 'ratio to Envoy', 'rate', 'p50 ms', 'p99 ms', 'RSS MB', 'errors'];
+const HEAD = ['row', 'proxy', 'CPU', 'ratio', 'rate', 'p50 ms', 'p99 ms', 'RSS MB', 'connects/1000', 'errors'];
 /** Columns of text; the others are figures. */
 const LEFT = 2;
 
@@ -19,13 +19,13 @@ export function table(rows: readonly Row[]): string {
 }
 
 function cellsOf({ id, per }: Row, name: string, figures: Figures): string[] {
-  const { cpu, ratio, rate, p50Ms, p99Ms, rssMb, errors } = figures;
+  const { cpu, ratio, rate, p50Ms, p99Ms, rssMb, connects, errors } = figures;
   const number = (value: number | undefined, digits: number, unit = ''): string =>
     value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits) + unit;
   return [
     id, name, per === 'GB' ? number(cpu, 2, ' s/GB') : number(cpu, 1, ' us'), number(ratio, 2),
     per === 'GB' ? number(rate, 2, ' GB/s') : number(rate, 0, '/s'), number(p50Ms, 2), number(p99Ms, 2),
-    number(rssMb, 0), String(errors),
+    number(rssMb, 0), number(connects, 2), String(errors),
   ];
 }
 
@@ -35,7 +35,8 @@ export async function save(rows: readonly Row[], { rounds, seconds }: Run): Prom
   if (!rows.some(({ figures }) => figures.has('envoy'))) return undefined;
   const date = new Date().toISOString().slice(0, 10);
   const commit = commitOfTree();
-  const what = 'CPU per request or byte, and resident sets, as ratios to Envoy in the same run; sidecar-like';
+  const what = 'CPU per request or byte, and resident sets, as ratios to Envoy in the same run, '
+    + 'in workers-2 to the same proxy with one worker; sidecar-like';
   const file = fileURLToPath(new URL(`../results/${date}-${commit}.json`, import.meta.url));
   await writeFile(file, `${JSON.stringify({ date, commit, what, rounds, seconds, ratios }, undefined, 2)}\n`);
   return file;

@@ -15,9 +15,11 @@ import type { PeerName } from './peers.ts';
 import { save, table } from './report.ts';
 import { SCENARIOS } from './scenarios.ts';
 import { stopServers } from './servers.ts';
+import { WORKERS_ROW, measureWorkers } from './workers.ts';
 
+const ROWS = [...SCENARIOS.map(({ id }) => id), WORKERS_ROW, ...MEMORY_ROWS];
 const USAGE = `npm run bench -- [options]
-  --only ROWS      some rows, with commas between: ${[...SCENARIOS.map(({ id }) => id), ...MEMORY_ROWS].join(', ')}
+  --only ROWS      some rows, with commas between: ${ROWS.join(', ')}
   --peers NAMES    some proxies: ${PEER_NAMES.join(', ')}; ratios need envoy
   --rounds N       rounds of each row that count, default 3
   --seconds N      length of a round, default 2
@@ -70,7 +72,7 @@ function isHere(name: PeerName): boolean {
 }
 
 const given = options();
-const rowIds = chosen(given.only, [...SCENARIOS.map(({ id }) => id), ...MEMORY_ROWS], 'row');
+const rowIds = chosen(given.only, ROWS, 'row');
 const settings = {
   peers: chosen(given.peers, PEER_NAMES, 'proxy').filter(isHere),
   rounds: positive(given.rounds, given.quick ? 2 : 3, 'rounds'),
@@ -85,6 +87,7 @@ async function measureAll(run: Run): Promise<Row[]> {
     const row = await measureRow(scenario, run);
     if (row !== undefined) rows.push(row);
   }
+  if (rowIds.includes(WORKERS_ROW)) rows.push(await measureWorkers(run));
   const idle = given.quick ? IDLE_CONNECTIONS_QUICK : IDLE_CONNECTIONS;
   for (const id of MEMORY_ROWS) if (rowIds.includes(id)) rows.push(await measureMemory(id, run, idle));
   return rows;
@@ -104,8 +107,9 @@ try {
   await writeIdentities(folder);
   const run: Run = { ...settings, folder, upstreams: await startBackends(folder) };
   const rows = await measureAll(run);
-  process.stdout.write(`CPU of the proxy alone, one worker, sidecar-like configuration for weft and Envoy; medians of `
-    + `${run.rounds} rounds of ${run.seconds} s; ${LOAD_TOOL}, h2load, load/tls-client.ts\n\n${table(rows)}\n`);
+  process.stdout.write(`CPU of the proxy alone, one worker, sidecar-like configuration for weft and Envoy; ratios to `
+    + `Envoy; connects/1000 are new upstream connections for 1,000 requests; medians of ${run.rounds} rounds of `
+    + `${run.seconds} s; ${LOAD_TOOL}, h2load, load/tls-client.ts\n\n${table(rows)}\n`);
   for (const line of leftOut) process.stdout.write(`left out: ${line}\n`);
   if (given.save) process.stdout.write(`${await save(rows, run) ?? 'not saved: there is no Envoy to compare with'}\n`);
 } finally {

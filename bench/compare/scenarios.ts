@@ -26,6 +26,10 @@ export const SCENARIOS: readonly Scenario[] = [
     per: 'request', load: (target) => http1Load(target, { connections: 64, close: true }),
   },
   {
+    id: 'h1-new-mtls', title: 'HTTP/1.1, a connection per request, 64 at a time, mutual TLS out', shape: 'mtls-up',
+    needs: ['wrk', 'nginx'], per: 'request', load: (target) => http1Load(target, { connections: 64, close: true }),
+  },
+  {
     id: 'h2x32', title: 'HTTP/2 both sides, 8 connections x 32 streams', shape: 'h2', needs: ['h2load', 'nginx'],
     per: 'request', load: (target) => http2Load(target, { connections: 8, streams: 32 }),
   },
