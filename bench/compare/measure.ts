@@ -7,7 +7,7 @@ import { accessLogOf } from './bootstrap.ts';
 import type { Shape } from './bootstrap.ts';
 import { cpuNs, familyOf, median, rssBytes } from './cpu.ts';
 import { startPeer } from './peers.ts';
-import type { Peer, PeerName } from './peers.ts';
+import type { Peer, PeerName, StartOptions } from './peers.ts';
 import type { Scenario } from './scenarios.ts';
 
 /** What a row says of a proxy. */
@@ -74,10 +74,12 @@ export async function measureRow(scenario: Scenario, run: Run): Promise<Row | un
 }
 
 /** Those that can do it; who is left out is said. */
-export async function startPeers(id: string, shape: Shape, names: readonly PeerName[], run: Run): Promise<Peer[]> {
+export async function startPeers(
+  id: string, shape: Shape, names: readonly PeerName[], run: Run, options: StartOptions = {},
+): Promise<Peer[]> {
   const peers: Peer[] = [];
   for (const name of names) {
-    const peer = await startPeer(name, shape, run.upstreams[shape], run.folder);
+    const peer = await startPeer(name, shape, run.upstreams[shape], run.folder, options);
     if (typeof peer === 'string') run.leaveOut(`${id}, ${name}: it ${peer}`);
     else peers.push(peer);
   }

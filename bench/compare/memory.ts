@@ -4,15 +4,17 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from '../../test/harness/peers.ts';
 import { http1Load } from '../load/http1-load.ts';
 import { LATE_MS } from '../load/load.ts';
+import { tlsLoad } from '../load/tls-load.ts';
 import { familyOf, rssBytes } from './cpu.ts';
 import { startPeers, stopPeers } from './measure.ts';
 import type { Figures, Row, Run } from './measure.ts';
 import type { Peer, PeerName } from './peers.ts';
 import { RAISE_LIMIT } from './servers.ts';
 
-export const MEMORY_ROWS = ['rss-start', 'rss-load', 'rss-idle'] as const;
+export const MEMORY_ROWS = ['rss-start', 'rss-load', 'rss-xds', 'rss-idle'] as const;
 type MemoryRow = (typeof MEMORY_ROWS)[number];
 
 const IDLE = fileURLToPath(new URL('../load/idle-connections.ts', import.meta.url));
@@ -26,9 +28,15 @@ interface Reading {
   readonly errors: number;
 }
 
-/** One row; each has fresh processes, so that none is higher for what an earlier one left. */
-export async function measureMemory(id: MemoryRow, run: Run, idle: number): Promise<Row> {
-  const peers = await startPeers(id, 'h1', COMPARED.filter((name) => run.peers.includes(name)), run);
+/** One row, or undefined when it is left out; each has fresh processes, so that none is higher for what an earlier one left. */
+export async function measureMemory(id: MemoryRow, run: Run, idle: number): Promise<Row | undefined> {
+  const xds = id === 'rss-xds';
+  if (xds && findProgram('nginx') === undefined) {
+    run.leaveOut(`${id}: nginx is not installed`);
+    return undefined;
+  }
+  const names = COMPARED.filter((name) => run.peers.includes(name));
+  const peers = await startPeers(id, xds ? 'mtls-both' : 'h1', names, run, { xds });
   try {
     const readings = new Map<PeerName, Reading>();
     for (const peer of peers) readings.set(peer.name, await readingOf(id, run, peer, idle));
@@ -45,6 +53,7 @@ function titleOf(id: MemoryRow, idle: number): string {
   switch (id) {
     case 'rss-start': return 'resident set after start, no traffic';
     case 'rss-load': return 'resident set after HTTP/1.1 load on 64 connections';
+    case 'rss-xds': return 'resident set after load on 64 connections, by xDS, mutual TLS on both sides, spans to Zipkin';
     case 'rss-idle': return `resident set with ${idle} idle connections that had one request each`;
   }
 }
@@ -59,10 +68,9 @@ function figuresOf({ rssMb, errors }: Reading, base: number | undefined): Figure
 async function readingOf(id: MemoryRow, run: Run, peer: Peer, idle: number): Promise<Reading> {
   if (id === 'rss-idle') return withIdleConnections(peer, idle);
   let errors = 0;
-  if (id === 'rss-load') {
-    const target = { port: peer.port, seconds: run.seconds * run.rounds, folder: run.folder, begin: () => {} };
-    ({ errors } = await http1Load(target, { connections: 64 }));
-  }
+  const target = { port: peer.port, seconds: run.seconds * run.rounds, folder: run.folder, begin: () => {} };
+  if (id === 'rss-load') ({ errors } = await http1Load(target, { connections: 64 }));
+  if (id === 'rss-xds') ({ errors } = await tlsLoad(target, { mode: 'keep-alive', connections: 64 }));
   await delay(SETTLE_MS);
   return { rssMb: rssMb(peer), errors };
 }

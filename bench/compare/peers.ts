@@ -2,11 +2,13 @@
 import { fileURLToPath } from 'node:url';
 import { findEnvoy, findProgram, reasonToSkip } from '../../test/harness/peers.ts';
 import { freePorts } from '../../test/harness/process.ts';
+import type { ServerProcess } from '../../test/harness/process.ts';
 import { writeBootstrap } from './bootstrap.ts';
 import type { Place, Shape } from './bootstrap.ts';
 import { haproxyArguments, nghttpxArguments, nginxArguments } from './peer-configs.ts';
 import type { Arguments } from './peer-configs.ts';
 import { startServer, stopServer } from './servers.ts';
+import { serveByXds } from './xds.ts';
 
 export const PEER_NAMES = ['weft', 'envoy', 'haproxy', 'nginx', 'nghttpx'] as const;
 export type PeerName = (typeof PEER_NAMES)[number];
@@ -32,18 +34,32 @@ export function whyAbsent(name: PeerName): string | undefined {
   return program.startsWith('skip:') ? String(reasonToSkip(program)) : undefined;
 }
 
+/** How a proxy is started, where that is not as in all other rows. */
+export interface StartOptions {
+  /** Default 1. */
+  readonly workers?: number;
+  /** Its configuration comes from our control plane. */
+  readonly xds?: boolean;
+}
+
 /** Starts a proxy that is not absent; a string says why it is left out. */
 export async function startPeer(
-  name: PeerName, shape: Shape, upstream: number, folder: string, workers = 1,
+  name: PeerName, shape: Shape, upstream: number, folder: string, { workers = 1, xds = false }: StartOptions = {},
 ): Promise<Peer | string> {
   const label = workers === 1 ? name : `${name}-x${workers}`;
   const [listener = 0, admin = 0] = await freePorts(2);
   const args = await argumentsOf(name, label, shape, { listener, admin, upstream, folder }, workers);
   if (typeof args === 'string') return args;
+  const control = xds ? await serveByXds(args[args.indexOf('-c') + 1]!) : undefined;
+  const stop = async (server?: ServerProcess): Promise<void> => {
+    if (server !== undefined) await stopServer(server);
+    control?.kill();
+  };
   try {
     const server = await startServer(label, programOf(name) ?? name, args, listener);
-    return { name, label, port: listener, pid: server.pid, stop: () => stopServer(server) };
+    return { name, label, port: listener, pid: server.pid, stop: () => stop(server) };
   } catch (cause) {
+    await stop();
     const why = cause instanceof Error ? cause.message : String(cause);
     return `does not start: ${why.replaceAll(/\s+/g, ' ').slice(0, REASON_MAX)}`;
   }

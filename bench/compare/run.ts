@@ -89,7 +89,10 @@ async function measureAll(run: Run): Promise<Row[]> {
   }
   if (rowIds.includes(WORKERS_ROW)) rows.push(await measureWorkers(run));
   const idle = given.quick ? IDLE_CONNECTIONS_QUICK : IDLE_CONNECTIONS;
-  for (const id of MEMORY_ROWS) if (rowIds.includes(id)) rows.push(await measureMemory(id, run, idle));
+  for (const id of MEMORY_ROWS) {
+    const row = rowIds.includes(id) ? await measureMemory(id, run, idle) : undefined;
+    if (row !== undefined) rows.push(row);
+  }
   return rows;
 }
 

@@ -17,7 +17,7 @@ export async function measureWorkers(run: Run): Promise<Row> {
   try {
     for (const name of COMPARED.filter((compared) => run.peers.includes(compared))) {
       for (const workers of [1, 2]) {
-        const peer = await startPeer(name, scenario.shape, run.upstreams[scenario.shape], run.folder, workers);
+        const peer = await startPeer(name, scenario.shape, run.upstreams[scenario.shape], run.folder, { workers });
         if (typeof peer === 'string') run.leaveOut(`${WORKERS_ROW}, ${name}: it ${peer}`);
         else peers.push(peer);
       }
