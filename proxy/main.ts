@@ -8,7 +8,7 @@ import { harden } from './base/harden.ts';
 import { LIMITS } from './config/limits.ts';
 import type { Bootstrap } from './config/bootstrap.ts';
 import { Decoder } from './supervisor/decoder.ts';
-import { RunningProxy } from './supervisor/running-proxy.ts';
+import type { RunningProxy } from './supervisor/running-proxy.ts';
 import type { NodeIdentity } from './supervisor/messages.ts';
 import { Logger } from './telemetry/log.ts';
 
@@ -49,7 +49,10 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   const decoder = new Decoder();
   let proxy: RunningProxy;
   try {
-    const { bootstrap, warnings } = await decoder.bootstrap(options.file);
+    // The decoder starts while the rest of this process is loaded.
+    const [{ bootstrap, warnings }, { RunningProxy }] = await Promise.all([
+      decoder.bootstrap(options.file), import('./supervisor/running-proxy.ts'),
+    ]);
     for (const warning of warnings) log.component('config').warning(warning);
     proxy = await RunningProxy.start({
       bootstrap, decoder, log, clock: systemClock, node: nodeIdentity(bootstrap, options), logLevel: options.logLevel,
