@@ -28,7 +28,7 @@ interface Reading {
   readonly errors: number;
 }
 
-/** One row, or undefined when it is left out; each has fresh processes, so that none is higher for what an earlier one left. */
+/** One row, or undefined when it is left out. Its processes are fresh: none is higher for what an earlier one left. */
 export async function measureMemory(id: MemoryRow, run: Run, idle: number): Promise<Row | undefined> {
   const xds = id === 'rss-xds';
   if (xds && findProgram('nginx') === undefined) {
@@ -53,7 +53,7 @@ function titleOf(id: MemoryRow, idle: number): string {
   switch (id) {
     case 'rss-start': return 'resident set after start, no traffic';
     case 'rss-load': return 'resident set after HTTP/1.1 load on 64 connections';
-    case 'rss-xds': return 'resident set after load on 64 connections, by xDS, mutual TLS on both sides, spans to Zipkin';
+    case 'rss-xds': return 'resident set after load on 64 connections; xDS, mutual TLS on both sides, spans to Zipkin';
     case 'rss-idle': return `resident set with ${idle} idle connections that had one request each`;
   }
 }
