@@ -1,10 +1,10 @@
 // CPU time and memory of a process from /proc: the steady figures of a noisy machine.
-import { readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
-/** Nanoseconds on a CPU, of all threads that live now. */
+/** Nanoseconds on a CPU, of all threads that live now; 0 for a process that has ended, as weft's decoder does. */
 export function cpuNs(pid: number): bigint {
   let total = 0n;
-  for (const task of readdirSync(`/proc/${pid}/task`)) {
+  for (const task of existsSync(`/proc/${pid}`) ? readdirSync(`/proc/${pid}/task`) : []) {
     try {
       total += BigInt(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]!);
     } catch {
@@ -14,8 +14,9 @@ export function cpuNs(pid: number): bigint {
   return total;
 }
 
-/** Resident set in bytes. */
+/** Resident set in bytes; 0 for a process that has ended. */
 export function rssBytes(pid: number): number {
+  if (!existsSync(`/proc/${pid}`)) return 0;
   const line = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
   return Number(line?.[1] ?? 0) * 1024;
 }
