@@ -2,7 +2,10 @@
 // connects, ends, closes and reports errors.
 import type { Socket } from 'node:net';
 import { getSystemErrorName } from 'node:util';
-import { READ_BYTES, endLending, giveReadBuffer, keep, lend, takeReadBuffer } from './lent-buffer.ts';
+import type { ReadBuffer } from './lent-buffer.ts';
+import {
+  READ_BYTES, endLending, giveReadBuffer, hold, keep, lend, release, takeLargeBuffer, takeReadBuffer,
+} from './lent-buffer.ts';
 import type { SocketSide } from './node-error.ts';
 import { SocketLife, WRITE_HIGH_BYTES } from './socket-life.ts';
 import type { StreamHandle, WriteRequest } from './stream-handle.ts';
@@ -25,7 +28,7 @@ export class HandleTransport extends SocketLife {
   #keptEnd = 0;
   #endOrError: StreamHandle['onread'];
   /** A connection that reads much has a buffer of its own, which is lent; others share one and get copies. */
-  #own: Buffer | undefined = undefined;
+  #own: ReadBuffer | undefined = undefined;
   /** Writes that the kernel hasn't taken whole. */
   #waiting = 0;
   /** TLS takes one write at a time, and its end after it. Alternates what is to be written with its encoding. */
@@ -56,7 +59,7 @@ export class HandleTransport extends SocketLife {
   writeAround(before: string, chunk: Buffer, after: string): boolean {
     if (this.finished) return true;
     const parts = [before, 'latin1', chunk, 'buffer', after, 'latin1'];
-    if (!this.encrypts || this.#waiting === 0) return this.#writeParts(parts);
+    if (!this.encrypts || this.#waiting === 0) return this.#writeParts(parts, chunk);
     this.#hold(before, 'latin1');
     this.#hold(chunk, 'buffer');
     return this.#hold(after, 'latin1');
@@ -111,24 +114,35 @@ export class HandleTransport extends SocketLife {
   }
 
   #readShared(length: number): Buffer | undefined {
+    if (length >= GROW_BYTES && this.handler!.borrows === true) {
+      const own = takeReadBuffer();
+      READ_BUFFER.copy(own.bytes, 0, 0, length);
+      return this.#readOwn(own, length);
+    }
     const chunk = Buffer.allocUnsafe(length);
     READ_BUFFER.copy(chunk, 0, 0, length);
     this.#deliver(chunk);
-    // A connection that was paused by this has no use for more.
-    if (length < GROW_BYTES || this.#paused) return undefined;
-    this.#own = takeReadBuffer();
-    return this.#own;
+    return undefined;
   }
 
-  /** Back to the shared one when the buffer is kept, which is when the other side is slow, or when little comes. */
-  #readOwn(own: Buffer, length: number): Buffer | undefined {
-    const lending = this.handler!.borrows === true && lend(own);
-    this.#deliver(own.subarray(0, length));
-    const free = lending && !endLending();
-    if (free && length >= GROW_BYTES) return undefined;
+  #readOwn(own: ReadBuffer, length: number): Buffer {
+    if (this.handler!.borrows === true) lend(own);
+    else own.keep();
+    this.#deliver(own.bytes.subarray(0, length));
+    if (endLending(own)) giveReadBuffer(own);
+    this.#own = length < GROW_BYTES ? undefined : this.#nextOwn(length === own.bytes.length || own.large);
+    return this.#own?.bytes ?? READ_BUFFER;
+  }
+
+  /** Who waits for the other side has a buffer of its own only if it is one of the few large ones. */
+  #nextOwn(much: boolean): ReadBuffer | undefined {
+    if (this.socket.destroyed) return undefined;
+    return (much ? takeLargeBuffer() : undefined) ?? (this.#paused ? undefined : takeReadBuffer());
+  }
+
+  protected override onClosed(): void {
+    if (this.#own !== undefined) giveReadBuffer(this.#own);
     this.#own = undefined;
-    if (free) giveReadBuffer(own);
-    return READ_BUFFER;
   }
 
   #deliver(chunk: Buffer): void {
@@ -172,7 +186,7 @@ export class HandleTransport extends SocketLife {
   }
 
   /** The kernel takes nearly every write at once; the rest of the others waits in the handle. */
-  #sent(request: WriteRequest, status: number, bytes: unknown): boolean {
+  #sent(request: WriteRequest, status: number, bytes: Buffer | undefined): boolean {
     if (status !== 0) {
       this.socket.destroy(systemError(status, 'write'));
       return true;
@@ -182,7 +196,7 @@ export class HandleTransport extends SocketLife {
       return true;
     }
     // TLS has taken a copy; the kernel will read the rest where it is.
-    if (!this.encrypts) keepAll(bytes);
+    if (!this.encrypts && bytes !== undefined) request.held = hold(bytes);
     request.owner = this;
     request.bytes = bytes;
     request.oncomplete = onComplete;
@@ -190,9 +204,10 @@ export class HandleTransport extends SocketLife {
     return this.#room();
   }
 
-  #writeParts(parts: readonly (string | Buffer)[]): boolean {
+  /** `bytes`: the part that the kernel may have to read later. */
+  #writeParts(parts: readonly (string | Buffer)[], bytes: Buffer | undefined): boolean {
     const request = writeRequest();
-    return this.#sent(request, this.#handle.writev(request, parts, false), parts);
+    return this.#sent(request, this.#handle.writev(request, parts, false), bytes);
   }
 
   #hold(data: string | Buffer, encoding: string): boolean {
@@ -211,7 +226,7 @@ export class HandleTransport extends SocketLife {
   #writeHeld(parts: readonly (string | Buffer)[]): void {
     this.#held = undefined;
     this.#heldBytes = 0;
-    this.#writeParts(parts);
+    this.#writeParts(parts, undefined);
   }
 
   /** For the callback of writes only. */
@@ -228,14 +243,12 @@ export class HandleTransport extends SocketLife {
   }
 }
 
-function keepAll(bytes: unknown): void {
-  if (Buffer.isBuffer(bytes)) keep(bytes);
-  else if (Array.isArray(bytes)) for (const part of bytes) if (Buffer.isBuffer(part)) keep(part);
-}
-
 function onComplete(this: WriteRequest, status: number): void {
   const owner = this.owner as HandleTransport;
+  const { held } = this;
   this.bytes = undefined;
+  this.held = undefined;
+  if (held !== undefined) release(held);
   owner.written(status);
 }
 

@@ -112,8 +112,14 @@ export abstract class SocketLife implements Transport, StallingConnection {
     this.handler?.onDrain();
   }
 
+  /** Nothing is read or written any more. */
+  protected onClosed(): void {
+    // Nothing to give back.
+  }
+
   #onClose(): void {
     this.#stall?.end();
+    this.onClosed();
     if (this.#closed || this.handler === undefined) return;
     this.#closed = true;
     this.handler.onClose(this.#error);

@@ -1,6 +1,7 @@
 // The one place that reaches below net.Socket: the runtime's stream handles, which cost a sixth of a request less.
 // They are no public API, so everything used here is looked for first; where it is missing, streams do the work.
 import type { Socket } from 'node:net';
+import type { ReadBuffer } from './lent-buffer.ts';
 
 /** The handle of a TCP, unix or TLS socket (StreamBase). Methods return 0 or a negative system error number. */
 export interface StreamHandle {
@@ -26,6 +27,8 @@ export interface WriteRequest {
   /** Whose write it is, and the bytes that must stay alive. */
   owner: unknown;
   bytes: unknown;
+  /** The read buffer that they are of. */
+  held: ReadBuffer | undefined;
 }
 
 interface StreamBinding {
