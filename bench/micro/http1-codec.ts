@@ -1,8 +1,6 @@
 // What the HTTP/1.1 codec costs without sockets: heads parsed and written, exchanges, bodies. Prints ns each.
-import type { Socket } from 'node:net';
 import { systemClock } from '../../proxy/base/clock.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
-import type { Transport, TransportHandler } from '../../proxy/base/transport.ts';
 import { WriteBatch } from '../../proxy/base/write-batch.ts';
 import type { ClientConnectionHandler, ClientStream, RequestSink, ResponseSink,
   ServerStream } from '../../proxy/http/codec.ts';
@@ -13,10 +11,9 @@ import { headLimits } from '../../proxy/http/http1-limits.ts';
 import { RequestParser } from '../../proxy/http/http1-request-parser.ts';
 import { requestLines } from '../../proxy/http/http1-serializer.ts';
 import { Http1ServerConnection } from '../../proxy/http/http1-server.ts';
-import type { RequestHead } from '../../proxy/http/message.ts';
-import { ResponseHead } from '../../proxy/http/message.ts';
+import type { RequestHead, ResponseHead } from '../../proxy/http/message.ts';
+import { Answering, NullTransport, measure, scratch } from './codec-bench.ts';
 
-const ROUNDS = 7;
 const writes = new WriteBatch();
 const timers = new TimerWheel(systemClock);
 const serverOptions = {
@@ -38,51 +35,6 @@ X-Custom-Header-Of-Ours: 1\r\n\r\n`;
 const RESPONSE = `HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Mon, 23 Nov 2026 05:00:00 GMT\r
 Server: node\r\nX-Powered-By: express\r\nContent-Length: 15\r\n\r\n{"status":"ok"}`;
 
-/** Takes output and forgets it, as a socket that never fills. */
-class NullTransport implements Transport {
-  handler: TransportHandler | undefined = undefined;
-  bytes = 0;
-  readonly bufferedBytes = 0;
-  readonly holdsBytes = false;
-  readonly encrypts = false;
-  get socket(): Socket {
-    throw new Error('no socket');
-  }
-  attach(handler: TransportHandler): void {
-    this.handler = handler;
-  }
-  writeLatin1(text: string): boolean {
-    // What a socket does first: the pieces of the text become one run of bytes.
-    this.bytes += scratch.latin1Write(text, 0);
-    return true;
-  }
-  write(chunk: Buffer): boolean {
-    this.bytes += chunk.length;
-    return true;
-  }
-  writeAround(before: string, chunk: Buffer, after: string): boolean {
-    return this.writeLatin1(before) && this.write(chunk) && this.writeLatin1(after);
-  }
-  endStalls(): void {}
-  pause(): void {}
-  resume(): void {}
-  end(): void {}
-  destroy(): void {}
-}
-
-const scratch = Buffer.alloc(256 * 1024) as Buffer & { latin1Write(text: string, at: number): number };
-
-function measure(name: string, times: number, run: () => void): void {
-  let best = Infinity;
-  for (let round = 0; round < ROUNDS; round++) {
-    const start = process.hrtime.bigint();
-    for (let i = 0; i < times; i++) run();
-    best = Math.min(best, Number(process.hrtime.bigint() - start) / times);
-  }
-  const cost = `${best.toFixed(0).padStart(8)} ns/op ${(1e9 / best).toFixed(0).padStart(9)}/s`;
-  process.stdout.write(`${name.padEnd(52)} ${cost}\n`);
-}
-
 function parse(name: string, text: string): void {
   const bytes = Buffer.from(text, 'latin1');
   const parser = new RequestParser({ ...serverOptions, limits: headLimits(61_440, 100), underscores: 'allow' });
@@ -99,36 +51,15 @@ function parse(name: string, text: string): void {
   measure(`${name}: write`, 200_000, () => void scratch.latin1Write(requestLines(head), 0));
 }
 
-/** A connection whose requests are answered at once by a small response of the proxy's own. */
 const nothing = { onProtocolError: () => undefined, onConnectionClose: () => undefined };
 
+/** A connection whose requests are answered at once by a small response of the proxy's own. */
 function serve(name: string, text: string): void {
   const transport = new NullTransport();
-  const body = Buffer.from('{"status":"ok"}');
-  const onStream = (stream: ServerStream): RequestSink => new Answering(stream, body);
+  const onStream = (stream: ServerStream): RequestSink => new Answering(stream);
   new Http1ServerConnection(transport, serverOptions, { onStream, ...nothing }, timers);
   const bytes = Buffer.from(text, 'latin1');
   measure(name, 100_000, () => transport.handler!.onData(bytes));
-}
-
-class Answering implements RequestSink {
-  readonly #stream: ServerStream;
-  readonly #body: Buffer;
-  constructor(stream: ServerStream, body: Buffer) {
-    this.#stream = stream;
-    this.#body = body;
-  }
-  onRequestHead(): void {
-    const head = new ResponseHead(200);
-    head.contentLength = this.#body.length;
-    head.headers.append('content-type', 'application/json');
-    this.#stream.sendResponseHead(head, false);
-    this.#stream.sendResponseData(this.#body, true);
-  }
-  onRequestData(): void {}
-  onRequestTrailers(): void {}
-  onRequestError(): void {}
-  onResponseDrain(): void {}
 }
 
 /** Both sides of a proxy without anything between: request in, request out, response in, response out. */
