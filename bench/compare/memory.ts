@@ -18,8 +18,8 @@ export const MEMORY_ROWS = ['rss-start', 'rss-load', 'rss-xds', 'rss-idle'] as c
 type MemoryRow = (typeof MEMORY_ROWS)[number];
 
 const IDLE = fileURLToPath(new URL('../load/idle-connections.ts', import.meta.url));
-/** Long enough for timers, writes and young garbage; all proxies wait alike. */
-const SETTLE_MS = 1500;
+/** Longer than weft's decoder stays after the last configuration: it is no part of a proxy at rest. */
+const SETTLE_MS = 6000;
 /** Figures are of these, because the others have no sidecar's configuration. */
 const COMPARED: readonly PeerName[] = ['weft', 'envoy'];
 
