@@ -28,10 +28,11 @@ function hosts(count: number): RouteConfiguration {
   };
 }
 
-/** Fifty routes of one kind, of which the last matches. */
+/** Routes of one kind. */
 function routes(match: (i: number) =>
-  NonNullable<NonNullable<RouteConfiguration['virtualHosts']>[number]['routes']>[number]['match']): RouteConfiguration {
-  const list = Array.from({ length: 50 }, (_, i) => ({ match: match(i), route: { cluster: 'c' } }));
+  NonNullable<NonNullable<RouteConfiguration['virtualHosts']>[number]['routes']>[number]['match'],
+count = 50): RouteConfiguration {
+  const list = Array.from({ length: count }, (_, i) => ({ match: match(i), route: { cluster: 'c' } }));
   return { virtualHosts: [{ name: 'v', domains: ['*'], routes: list }] };
 }
 
@@ -71,6 +72,17 @@ measure('50 header routes, last matches',
   path);
 measure('50 regex routes, prefiltered, last matches',
   routes((i) => ({ safeRegex: { regex: `/api/v${i - 48}/[a-z]+/[0-9]+` } })), path);
+const anyOf1000 = Array.from({ length: 1024 }, () => head('a', `/api/v1/items/${random.below(1000)}/x?x=1`));
+const exactOf1000 = Array.from({ length: 1024 }, () => head('a', `/api/v1/items/${random.below(1000)}?x=1`));
+const SHOPS = ['a', 'shop', 'warehouse', 'a-long-name-of-a-service', 'inventory-of-parts'];
+const nameOf = (i: number): string => `/${SHOPS[i % SHOPS.length]!}/${'x'.repeat(i % 17)}/${i}`;
+const named = Array.from({ length: 1024 }, () => head('a', `${nameOf(random.below(1000))}/y`));
+measure('1,000 separated prefixes, any matches', routes((i) => ({ pathSeparatedPrefix: `/api/v1/items/${i}` }), 1000),
+  anyOf1000);
+measure('1,000 separated prefixes of 40 lengths', routes((i) => ({ pathSeparatedPrefix: nameOf(i) }), 1000), named);
+measure('1,000 exact routes, any matches', routes((i) => ({ path: `/api/v1/items/${i}` }), 1000), exactOf1000);
+measure('1,000 regex routes, any matches', routes((i) => ({ safeRegex: { regex: `/api/v1/items/${i}/.*` } }), 1000),
+  anyOf1000);
 measure('1 regex route that runs the engine',
   { virtualHosts: [{ name: 'v', domains: ['*'],
   routes: [{ match: { safeRegex: { regex: '/api/v1/[a-z]+/[0-9]+' } }, route: { cluster: 'c' } }] }] }, path);

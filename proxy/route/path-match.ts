@@ -33,6 +33,11 @@ export class PathMatch {
     this.#lastCode = this.text.charCodeAt(this.text.length - 1);
   }
 
+  /** What every path that matches begins with, or is where the kind is `exact`; '' when that is not known. */
+  get literal(): string {
+    return this.#regex?.prefix ?? (this.#caseSensitive ? this.text : '');
+  }
+
   /** `end` is pathEnd of `path`; a CONNECT without a path has '' and only fits `connect`. */
   matches(method: string, path: string, end: number): boolean {
     switch (this.kind) {

@@ -6,19 +6,24 @@ import { compileRetryPolicy } from './retry-policy-compile.ts';
 import type { CompiledRoute, HostLevel, Level, TableSettings } from './route-entry-compile.ts';
 import { compileLevel, compileRoute } from './route-entry-compile.ts';
 import type { RouteEntry } from './route-entry.ts';
+import { indexRoutes } from './route-index.ts';
+import type { RouteIndex } from './route-index.ts';
 
 export class VirtualHost {
   readonly name: string;
   readonly routes: readonly CompiledRoute[];
+  readonly #index: RouteIndex | undefined;
 
   constructor(name: string, routes: readonly CompiledRoute[]) {
     this.name = name;
     this.routes = routes;
+    this.#index = indexRoutes(routes);
   }
 
   /** The first route whose conditions all hold; there is no falling back to another virtual host. */
   match(head: RequestHead, random: number): RouteEntry | undefined {
     const end = pathEnd(head.path);
+    if (this.#index !== undefined) return this.routes[this.#index.find(head, end, random)]?.entry;
     for (const route of this.routes) if (route.match.matches(head, end, random)) return route.entry;
     return undefined;
   }
