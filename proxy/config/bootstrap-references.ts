@@ -100,8 +100,9 @@ class ReferenceChecker {
     });
   }
 
-  #action({ cluster, weightedClusters }: RouteAction, at: Segments): void {
+  #action({ cluster, weightedClusters, requestMirrorPolicies: mirrors }: RouteAction, at: Segments): void {
     this.#cluster(cluster, [...at, 'cluster']);
+    mirrors?.forEach((mirror, i) => this.#cluster(mirror.cluster, [...at, 'requestMirrorPolicies', i, 'cluster']));
     weightedClusters?.clusters.forEach(({ name }, i) => {
       this.#cluster(name, [...at, 'weightedClusters', 'clusters', i, 'name']);
     });

@@ -58,6 +58,7 @@ const NEWER_FIELDS = [
   ['RetryPolicy', 'refresh_cluster_on_retry'],
   ['Route', 'request_body_buffer_limit route_specifiers'],
   ['RouteAction', 'flush_timeout host_rewrite path_rewrite'],
+  ['RouteAction.RequestMirrorPolicy', 'host_rewrite_literal request_headers_mutations'],
   ['RouteConfiguration', 'route_specifiers vhost_header'],
   ['RouteMatch', 'cookies filter_state'],
   ['Router', 'reject_connect_request_early_data'],

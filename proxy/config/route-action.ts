@@ -2,6 +2,7 @@
 import { DataSource } from './data-source.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
+import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { bool, duration, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
 import { atMostOne, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
@@ -96,6 +97,8 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   priority: optional(
     enumeration(['DEFAULT'], { refused: { HIGH: 'there is one priority of requests' } }), 'Default DEFAULT.',
   ),
+  requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'Copies to other clusters, whose answers nobody hears; '
+    + 'default the virtual host\'s.'),
   upgradeConfigs: optional(list(RouteUpgrade), 'Upgrades that are allowed or refused here.'),
   maxStreamDuration: optional(MaxStreamDuration, 'Time until the request is ended. Where it is given, empty too, '
     + 'timeout and max_grpc_timeout do not hold, as in Envoy. Default the connection manager\'s.'),
@@ -107,7 +110,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
     'there are no subsets; make a cluster of each': ['metadata_match'],
     'this rewrite is not supported': ['path_rewrite_policy', 'path_rewrite', 'host_rewrite'],
-    'requests are not mirrored': ['request_mirror_policies'],
     'redirects go to the client': ['internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects'],
     'requests are not hedged': ['hedge_policy'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],

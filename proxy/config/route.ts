@@ -4,6 +4,7 @@ import { HTTPFault } from './fault.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { Metadata } from './node.ts';
 import { RBACPerRoute } from './rbac.ts';
+import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { DirectResponseAction, RedirectAction, RouteAction } from './route-action.ts';
 import { RouteMatch } from './route-match.ts';
@@ -69,6 +70,7 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
   includeRequestAttemptCount: optional(bool(), 'x-envoy-attempt-count is sent to upstreams. Default false.'),
   includeAttemptCountInResponse: optional(bool(), 'x-envoy-attempt-count is sent to clients. Default false.'),
   retryPolicy: optional(RetryPolicy, 'For routes that have none; replaced whole by a route\'s own.'),
+  requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'For routes that have none.'),
   metadata: optional(Metadata, 'filter_metadata.istio says where the rule was written.'),
   ...headerChanges,
 }, {
@@ -77,7 +79,6 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
     'requests are not hedged': ['hedge_policy'],
-    'requests are not mirrored': ['request_mirror_policies'],
   },
   warned: {
     ...BUFFER_LIMITS,
@@ -98,6 +99,7 @@ export const RouteConfiguration = message('envoy.config.route.v3.RouteConfigurat
   maxDirectResponseBodySizeBytes: optional(uint32(), 'Longer bodies of direct responses are refused; default 4096.'),
   ignorePortInHostMatching: optional(bool(), 'The port of the host is left out of matching. Default false.'),
   typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name; a virtual host\'s own replaces it.'),
+  requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'For routes where they and their virtual host have none.'),
   metadata: optional(Metadata, 'Free-form.'),
   ...headerChanges,
 }, {
@@ -105,7 +107,6 @@ export const RouteConfiguration = message('envoy.config.route.v3.RouteConfigurat
     'virtual hosts come with their table': ['vhds'],
     'these headers would have to be kept from outsiders': ['internal_only_headers'],
     'cluster specifier plugins are not supported': ['cluster_specifier_plugins'],
-    'requests are not mirrored': ['request_mirror_policies'],
     'virtual hosts are found by the authority': ['vhost_header'],
     'path parameters are part of the path': ['ignore_path_parameters_in_path_matching'],
     'route specifiers are not supported': ['route_specifiers'],

@@ -15,6 +15,8 @@ import { RetryHosts, backoffMs } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
+import { startMirrors } from './mirrored-request.ts';
+import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
 
 const ROUTE_TIMER = 0;
@@ -32,6 +34,8 @@ export interface Routing {
   readonly plan: RequestPlan;
   /** No x-envoy headers of our own. */
   readonly quiet: boolean;
+  /** Who gets copies. */
+  readonly mirrors: readonly MirrorTarget[];
 }
 
 /** Lives from the router's first hook to the stream's end; at most one try is active. */
@@ -47,6 +51,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   /** The request so far, for another try; undefined once it cannot be replayed. */
   #replay: RequestBuffer | undefined;
   #hosts: RetryHosts | undefined = undefined;
+  #mirrors: MirroredRequests | undefined = undefined;
   #routeTimer: Timer | undefined = undefined;
   #tryTimer: Timer | undefined = undefined;
   #backoffTimer: Timer | undefined = undefined;
@@ -72,6 +77,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   // --- the request, from downstream
 
   sendData(chunk: Buffer, endStream: boolean): void {
+    this.#mirrors?.sendData(chunk, endStream);
     if (this.#responded && this.#attempt === undefined) return;
     if (endStream) this.#startRouteTimer();
     if (this.#replay !== undefined && !this.#replay.add(chunk, endStream)) this.#dropReplay();
@@ -79,6 +85,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   sendTrailers(trailers: Headers): void {
+    this.#mirrors?.sendTrailers(trailers);
     this.#startRouteTimer();
     if (this.#replay !== undefined) this.#replay.trailers = trailers;
     this.#attempt?.sendTrailers(trailers);
@@ -90,6 +97,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   /** The stream is over, however it ended. */
   close(): void {
+    this.#mirrors?.close();
     this.#routeTimer?.cancel();
     this.#tryTimer?.cancel();
     this.#backoffTimer?.cancel();
@@ -106,9 +114,12 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
       this.#fail(new ProxyError('no-healthy-upstream', 'upstream', 'no_healthy_upstream', 'never'));
       return;
     }
-    this.#stream.info.attempts++;
+    const { info } = this.#stream;
+    const { mirrors, plan } = this.#routing;
+    info.attempts++;
     this.#prepareHead(picked);
     this.#attemptReady = false;
+    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, plan.timeoutMs, endStream);
     const started = this.#routing.action.connectTerminates
       ? this.#cluster.startTunnel(picked, this)
       : this.#cluster.startAttempt(picked, this, this.#stream.request, endStream);

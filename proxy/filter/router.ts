@@ -7,6 +7,7 @@ import { flagBit } from '../telemetry/response-flag.ts';
 import type { Cluster, ClusterSet } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
+import type { MirrorTarget } from './mirrored-request.ts';
 import { RoutedRequest } from './routed-request.ts';
 
 /** Envoy's envoy.extensions.filters.http.router.v3.Router. */
@@ -14,6 +15,8 @@ export interface RouterOptions {
   /** No x-envoy-* headers of the router's own (suppress_envoy_headers). Default false. */
   readonly suppressEnvoyHeaders: boolean;
 }
+
+const NO_MIRRORS: readonly MirrorTarget[] = [];
 
 export class RouterFilter implements HttpFilter {
   readonly name: string;
@@ -81,7 +84,20 @@ export class RouterFilter implements HttpFilter {
     const plan = this.#options.suppressEnvoyHeaders ? planOfRoute(action, request) : planRequest(action, request);
     return new RoutedRequest(stream, {
       cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders,
+      mirrors: action.mirrors.length === 0 ? NO_MIRRORS : this.#mirrorsOf(stream, action),
     });
+  }
+
+  /** Connections that became something else cannot be copied, and clusters that are not there get nothing. */
+  #mirrorsOf({ request, random }: RoutedStream, action: ForwardAction): readonly MirrorTarget[] {
+    if (request.upgrade !== undefined || request.method === 'CONNECT') return NO_MIRRORS;
+    const targets: MirrorTarget[] = [];
+    for (const mirror of action.mirrors) {
+      const name = mirror.clusterFor(request, random.float());
+      const cluster = name === undefined ? undefined : this.#clusters.get(name);
+      if (cluster !== undefined) targets.push({ cluster, mirror });
+    }
+    return targets;
   }
 }
 

@@ -6,6 +6,8 @@ import { compileHostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import { compileMaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
+import { compileMirrors } from './request-mirror.ts';
+import type { RequestMirror } from './request-mirror.ts';
 import { compileRetryPolicy, retryWithin } from './retry-policy-compile.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { ForwardAction } from './route-entry.ts';
@@ -20,17 +22,24 @@ const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFound
   INTERNAL_SERVER_ERROR: 500,
 };
 
-/** `hostRetry` is the virtual host's policy, for routes that have none; `clusters` collects the names used. */
+/** What a virtual host says for routes that say nothing. */
+export interface HostDefaults {
+  readonly retry: RetryPolicy | undefined;
+  readonly mirrors: readonly RequestMirror[];
+}
+
+/** `clusters` collects the names used. Throws ConfigError below `path`. */
 export function compileForward(
   config: RouteAction,
   match: PathMatch,
-  hostRetry: RetryPolicy | undefined,
+  host: HostDefaults | undefined,
   clusters: Set<string>,
   path: string,
 ): ForwardAction {
   const { maxStreamDuration } = config;
   const timeoutMs = maxStreamDuration === undefined ? msOr(config.timeout, DEFAULT_TIMEOUT_MS) : 0;
-  const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? hostRetry;
+  const mirrors = config.requestMirrorPolicies;
+  const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? host?.retry;
   return {
     kind: 'forward',
     pickCluster: compileClusterPick(config, path, clusters),
@@ -42,6 +51,7 @@ export function compileForward(
     streamDuration: maxStreamDuration === undefined ? undefined : new StreamDuration(maxStreamDuration),
     retry: retryWithin(retry, timeoutMs),
     configuredRetry: retry,
+    mirrors: compileMirrors(mirrors, host?.mirrors ?? [], clusters, `${path}.requestMirrorPolicies`),
     ...compileUpgrades(config),
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
   };

@@ -1,5 +1,6 @@
 // Compiles one route: its conditions, its action, and what its enclosing levels add (envoy.config.route.v3.Route).
 import { ConfigError } from '../base/error.ts';
+import type { RequestMirrorPolicy } from '../config/request-mirror.ts';
 import type { Route } from '../config/route.ts';
 import { compileDirectResponse } from './direct-response.ts';
 import type { FilterConfigCompiler, FilterConfigs } from './filter-config.ts';
@@ -9,6 +10,8 @@ import type { HeaderChangeFields } from './header-operations.ts';
 import { compileRequestHeaders, compileResponseHeaders } from './header-operations.ts';
 import type { PathMatch } from './path-match.ts';
 import { compileRedirect } from './redirect.ts';
+import { compileMirrors } from './request-mirror.ts';
+import type { RequestMirror } from './request-mirror.ts';
 import { RequestMatch } from './request-match.ts';
 import type { CompiledRetryPolicy } from './retry-policy-compile.ts';
 import type { HeaderOperations, RouteAction, RouteEntry } from './route-entry.ts';
@@ -27,6 +30,8 @@ export interface Level {
   readonly requestHeaders: readonly HeaderOperations[];
   readonly responseHeaders: readonly HeaderOperations[];
   readonly filterConfigs: FilterConfigs;
+  /** For routes that have none of their own. */
+  readonly mirrors: readonly RequestMirror[];
 }
 
 /** What routes get from their virtual host. */
@@ -45,16 +50,20 @@ export interface CompiledRoute {
 /** The fields that tables, virtual hosts and routes have in common. */
 interface LevelFields extends HeaderChangeFields {
   readonly typedPerFilterConfig?: Parameters<typeof compileFilterConfigs>[0];
+  readonly requestMirrorPolicies?: readonly RequestMirrorPolicy[];
 }
 
 /** A level inside `outer`. Throws ConfigError below `path`. */
 export function compileLevel(fields: LevelFields, outer: Level, settings: TableSettings, path: string): Level {
   const { compileFilterConfig } = settings;
-  const at = path === '' ? 'typedPerFilterConfig' : `${path}.typedPerFilterConfig`;
+  const at = path === '' ? '' : `${path}.`;
+  const { requestMirrorPolicies: mirrors } = fields;
   return {
     requestHeaders: within(compileRequestHeaders(fields, path), outer.requestHeaders, settings),
     responseHeaders: within(compileResponseHeaders(fields, path), outer.responseHeaders, settings),
-    filterConfigs: compileFilterConfigs(fields.typedPerFilterConfig, outer.filterConfigs, compileFilterConfig, at),
+    filterConfigs: compileFilterConfigs(fields.typedPerFilterConfig, outer.filterConfigs, compileFilterConfig,
+      `${at}typedPerFilterConfig`),
+    mirrors: compileMirrors(mirrors, outer.mirrors, settings.clusters, `${at}requestMirrorPolicies`),
   };
 }
 
@@ -97,7 +106,7 @@ function compileAction(
   path: string,
 ): RouteAction {
   if (route.route !== undefined) {
-    return compileForward(route.route, match, host.retry, settings.clusters, `${path}.route`);
+    return compileForward(route.route, match, host, settings.clusters, `${path}.route`);
   }
   if (route.redirect !== undefined) return compileRedirect(route.redirect, match, `${path}.redirect`);
   if (route.directResponse !== undefined) {

@@ -2,6 +2,7 @@
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
+import type { RequestMirror } from './request-mirror.ts';
 import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
@@ -49,6 +50,8 @@ export interface ForwardAction {
   readonly retry: RetryPolicy | undefined;
   /** As configured, for requests with a timeout of their own. */
   readonly configuredRetry: RetryPolicy | undefined;
+  /** Copies of the request; the virtual host's or the table's where the route has none. */
+  readonly mirrors: readonly RequestMirror[];
   /** Upgrade tokens and `connect` that this route allows (true) or refuses (false) against the connection manager. */
   readonly upgrades: ReadonlyMap<string, boolean>;
   /** CONNECT ends here: the body is carried as raw TCP to the cluster (`connect_config`). */

@@ -34,7 +34,7 @@ export class RouteTable {
   }
 }
 
-const OUTERMOST: Level = { requestHeaders: [], responseHeaders: [], filterConfigs: NO_FILTER_CONFIGS };
+const OUTERMOST: Level = { requestHeaders: [], responseHeaders: [], filterConfigs: NO_FILTER_CONFIGS, mirrors: [] };
 
 /** Compiles a table in slices, because thousands of virtual hosts take longer than an event loop may be held. */
 export class RouteTableBuild {
