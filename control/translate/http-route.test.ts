@@ -103,7 +103,7 @@ test('weights become weighted clusters, without those of weight 0', () => {
   const { route } = routeOf('route: [{ destination: { host: reviews, subset: v1 }, weight: 90 }, '
     + '{ destination: { host: reviews, subset: v2 }, weight: 10, headers: { response: { set: { x: y } } } }, '
     + '{ destination: { host: two } }]');
-  assert.deepEqual(route?.weightedClusters?.clusters.map(({ name, weight }) => [name.split('|')[2], weight]),
+  assert.deepEqual(route?.weightedClusters?.clusters.map(({ name, weight }) => [name?.split('|')[2], weight]),
     [['v1', 90], ['v2', 10]]);
   assert.equal(route.weightedClusters.clusters[1]?.responseHeadersToAdd?.[0]?.header.value, 'y');
 });

@@ -1,5 +1,6 @@
 // What a route does: forward, redirect or answer (envoy.config.route.v3: RouteAction and its like).
 import { DataSource } from './data-source.ts';
+import { PerFilterConfig } from './route-filter-config.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
@@ -10,25 +11,28 @@ import { atMostOne, exactlyOne, list, message, optional, Refusal, required, type
 const UINT32_MAX = 4_294_967_295;
 
 export const ClusterWeight = message('envoy.config.route.v3.WeightedCluster.ClusterWeight', {
-  name: required(string({ minLength: 1 }), 'Name of the cluster.'),
+  name: optional(string({ minLength: 1 }), 'Name of the cluster.'),
+  clusterHeader: optional(headerName(), 'Request header that names it. The client chooses, unless a filter sets it.'),
   weight: optional(uint32(), 'Its share of the sum of all weights; default 0.'),
   requestHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Set on requests to this cluster.'),
   requestHeadersToRemove: optional(list(headerName()), 'Removed from requests to this cluster.'),
   responseHeadersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Set on responses of this cluster.'),
   responseHeadersToRemove: optional(list(headerName()), 'Removed from responses of this cluster.'),
+  hostRewriteLiteral: optional(headerValue(), 'The authority of its requests, unless the route rewrites it.'),
+  typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name; over the route\'s.'),
 }, {
   refused: {
-    'give the name': ['cluster_header'],
     'there are no subsets; make a cluster of each': ['metadata_match'],
-    'put it on the route': ['typed_per_filter_config', 'host_rewrite_literal'],
   },
+  oneOf: [exactlyOne('name', 'cluster_header')],
 });
 export interface ClusterWeight extends Static<typeof ClusterWeight> {}
 
 export const WeightedCluster = message('envoy.config.route.v3.WeightedCluster', {
   clusters: required(list(ClusterWeight, { min: 1 }), 'Clusters with their shares; one weight at least is above 0.'),
+  headerName: optional(headerName(), 'Request header whose whole number, modulo the sum, chooses; else chance does.'),
 }, {
-  refused: { 'the choice is random per request': ['header_name', 'use_hash_policy'] },
+  refused: { 'no request has a hash': ['use_hash_policy'] },
   warned: { 'the sum of the weights is what they sum to': ['total_weight'],
     'there is no runtime': ['runtime_key_prefix'] },
   check: ({ clusters }) => {

@@ -1,18 +1,13 @@
 // The route table as it is configured (envoy.config.route.v3: RouteConfiguration, VirtualHost, Route).
-import { CorsPolicy } from './cors.ts';
-import { HTTPFault } from './fault.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { Metadata } from './node.ts';
-import { RBACPerRoute } from './rbac.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
+import { PerFilterConfig } from './route-filter-config.ts';
 import { DirectResponseAction, RedirectAction, RouteAction } from './route-action.ts';
 import { RouteMatch } from './route-match.ts';
 import { bool, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
-import { any, exactlyOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
-
-/** What a filter is told for one route, virtual host or table, by the filter's name. */
-const PerFilterConfig = map(any('configuration of an HTTP filter per route', [RBACPerRoute, HTTPFault, CorsPolicy]));
+import { exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
 /** The four lists that stand on tables, virtual hosts and routes alike. */
 const headerChanges = {

@@ -7,6 +7,7 @@ import { statName } from '../telemetry/stat-name.ts';
 import type { Counter, Stats } from '../telemetry/stats.ts';
 import { CorsRules } from './cors-policy.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
+import { routeFilterConfig } from './route-filter-lookup.ts';
 
 export interface CorsDeps {
   readonly random: Random;
@@ -38,7 +39,7 @@ export class CorsFilter implements HttpFilter {
 
   onRequestHead(stream: FilterStream): Verdict {
     const { route } = stream;
-    const rules = route?.perFilterConfig.get(this.name);
+    const rules = routeFilterConfig(stream, this.name);
     // Redirects and direct responses have no CORS, as in Envoy.
     if (!(rules instanceof CorsRules) || route?.action.kind !== 'forward') return 'continue';
     const draw = rules.draw(this.#random);

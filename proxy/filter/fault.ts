@@ -9,6 +9,7 @@ import { statName } from '../telemetry/stat-name.ts';
 import type { Counter, Gauge, Stats } from '../telemetry/stats.ts';
 import { FaultSettings } from './fault-settings.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
+import { routeFilterConfig } from './route-filter-lookup.ts';
 
 export interface FaultDeps {
   readonly random: Random;
@@ -40,7 +41,7 @@ export class FaultFilter implements HttpFilter {
   }
 
   onRequestHead(stream: FilterStream): Verdict {
-    const own = stream.route?.perFilterConfig.get(this.name);
+    const own = routeFilterConfig(stream, this.name);
     const settings = own instanceof FaultSettings ? own : this.#settings;
     if (!settings.concerns(stream)) return 'continue';
     if (this.#delay(stream, settings)) return 'pause';

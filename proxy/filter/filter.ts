@@ -41,6 +41,8 @@ export interface FilterStream {
   readonly route: RouteEntry | undefined;
   /** Name of the cluster that the route's action drew for this request; '' for other actions, or when none fits. */
   readonly cluster: string;
+  /** The route's choice of cluster, with what its own level changes. */
+  readonly clusterChoice: ClusterChoice | undefined;
   readonly timers: TimerWheel;
   /** A value that one filter keeps for this stream; `index` is the filter's own (see HttpFilter.index). */
   getState(index: number): unknown;
@@ -63,8 +65,6 @@ export interface FilterStream {
 
 /** What the router, and it alone, may do beside: answer with the upstream's response and hold the request's bytes. */
 export interface RoutedStream extends FilterStream {
-  /** The route's choice of cluster, with the header changes of its own level. */
-  readonly clusterChoice: ClusterChoice | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly bufferBytesMax: number;

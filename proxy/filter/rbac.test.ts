@@ -28,7 +28,7 @@ function run(config: RBAC, paths: readonly string[], perRoute?: unknown): { answ
     let error: ProxyError | undefined;
     const perFilterConfig = new Map(perRoute === undefined ? [] : [['rbac', perRoute]]);
     const stream = {
-      info: sampleStream(), request: new RequestHead('GET', 'a', path), route: { perFilterConfig },
+      info: sampleStream(), request: new RequestHead('GET', 'a', path), route: { perFilterConfig, action: {} },
       failStream: (refusal: ProxyError) => (error = refusal),
     };
     const verdict = filter.onRequestHead(stream as unknown as FilterStream);

@@ -6,6 +6,7 @@ import { statName } from '../telemetry/stat-name.ts';
 import type { Counter, StatName, Stats } from '../telemetry/stats.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
 import { AccessPolicies } from './rbac-policy.ts';
+import { routeFilterConfig } from './route-filter-lookup.ts';
 
 /** Detail of a request that no permission covers. */
 const NONE_MATCHED = 'rbac_access_denied_matched_policy[none]';
@@ -55,7 +56,7 @@ export class RbacFilter implements HttpFilter {
   }
 
   onRequestHead(stream: FilterStream): Verdict {
-    const own = stream.route?.perFilterConfig.get(this.name);
+    const own = routeFilterConfig(stream, this.name);
     const { rules, shadowRules } = own instanceof RbacSettings ? own : this.#settings;
     if (shadowRules !== undefined) this.#count(shadowRules, stream);
     if (rules === undefined) return 'continue';

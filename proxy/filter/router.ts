@@ -81,6 +81,7 @@ export class RouterFilter implements HttpFilter {
   ): RoutedRequest {
     const { request, info } = stream;
     applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
+    if (choice.authority !== undefined) request.authority = choice.authority;
     const plan = this.#options.suppressEnvoyHeaders ? planOfRoute(action, request) : planRequest(action, request);
     return new RoutedRequest(stream, {
       cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders,

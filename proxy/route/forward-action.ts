@@ -1,6 +1,6 @@
 // Routes that forward: cluster choice, rewrites, timeouts, retries, upgrades (envoy.config.route.v3.RouteAction).
 import { msOr } from '../config/duration.ts';
-import type { RouteAction } from '../config/route-action.ts';
+import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
 import { compileHostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
@@ -12,6 +12,7 @@ import { compileRetryPolicy, retryWithin } from './retry-policy-compile.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { ForwardAction } from './route-entry.ts';
 import { compileClusterPick } from './weighted-cluster.ts';
+import type { OuterFilters } from './weighted-cluster.ts';
 
 /** Envoy's default; 0s in the configuration turns it off. */
 const DEFAULT_TIMEOUT_MS = 15_000;
@@ -23,7 +24,7 @@ const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFound
 };
 
 /** What a virtual host says for routes that say nothing. */
-export interface HostDefaults {
+export interface HostDefaults extends Partial<OuterFilters> {
   readonly retry: RetryPolicy | undefined;
   readonly mirrors: readonly RequestMirror[];
 }
@@ -42,7 +43,8 @@ export function compileForward(
   const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? host?.retry;
   return {
     kind: 'forward',
-    pickCluster: compileClusterPick(config, path, clusters),
+    pickCluster: compileClusterPick(config, path, clusters, host),
+    choiceConfiguresFilters: (config.weightedClusters?.clusters ?? []).some(configuresFilters),
     rewrite: compileRewrite(config, match, path),
     autoHostRewrite: config.autoHostRewrite === true,
     timeoutMs,
@@ -55,6 +57,10 @@ export function compileForward(
     ...compileUpgrades(config),
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
   };
+}
+
+function configuresFilters({ typedPerFilterConfig = {} }: ClusterWeight): boolean {
+  return Object.keys(typedPerFilterConfig).length > 0;
 }
 
 function compileUpgrades(config: RouteAction): Pick<ForwardAction, 'upgrades' | 'connectTerminates'> {

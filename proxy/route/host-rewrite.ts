@@ -28,8 +28,7 @@ export function compileHostRewrite(config: RouteAction, path: string): ForwardAc
 function compileAuthority(config: RouteAction, path: string): NewAuthority | undefined {
   const { hostRewriteLiteral, hostRewriteHeader, hostRewritePathRegex } = config;
   if (hostRewriteLiteral !== undefined && hostRewriteLiteral !== '') {
-    const literal = wireText(hostRewriteLiteral);
-    if (!isAuthority(literal)) throw new ConfigError(`${path}.hostRewriteLiteral`, `'${literal}' is not a host`);
+    const literal = literalAuthority(hostRewriteLiteral, `${path}.hostRewriteLiteral`);
     return () => literal;
   }
   if (hostRewriteHeader !== undefined && hostRewriteHeader !== '') {
@@ -42,6 +41,13 @@ function compileAuthority(config: RouteAction, path: string): NewAuthority | und
     return (request) => rule.replaceAll(request.path.slice(0, pathEnd(request.path)));
   }
   return config.autoHostRewrite === true ? (_request, upstreamHostname) => upstreamHostname : undefined;
+}
+
+/** Throws ConfigError at `path` for what is no authority. */
+export function literalAuthority(text: string, path: string): string {
+  const literal = wireText(text);
+  if (!isAuthority(literal)) throw new ConfigError(path, `'${literal}' is not a host`);
+  return literal;
 }
 
 /** A header or path may hold anything: only the characters of RFC 3986 section 3.2, no userinfo, make an authority. */

@@ -84,7 +84,7 @@ export function compileRoute(route: Route, host: HostLevel, settings: TableSetti
   const entry: RouteEntry = {
     name: route.name ?? '',
     virtualHostName: host.name,
-    action: compileAction(route, match.path, host, settings, path),
+    action: compileAction(route, match.path, { ...host, filterConfigs }, settings, path),
     operation: route.decorator?.operation,
     propagateOperation: route.decorator?.propagate ?? true,
     mostSpecificWins: settings.mostSpecificWins,
@@ -106,7 +106,8 @@ function compileAction(
   path: string,
 ): RouteAction {
   if (route.route !== undefined) {
-    return compileForward(route.route, match, host, settings.clusters, `${path}.route`);
+    const defaults = { ...host, compileFilterConfig: settings.compileFilterConfig };
+    return compileForward(route.route, match, defaults, settings.clusters, `${path}.route`);
   }
   if (route.redirect !== undefined) return compileRedirect(route.redirect, match, `${path}.redirect`);
   if (route.directResponse !== undefined) {

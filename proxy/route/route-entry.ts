@@ -3,6 +3,7 @@ import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { RequestMirror } from './request-mirror.ts';
+import type { FilterConfigs } from './filter-config.ts';
 import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
@@ -31,6 +32,8 @@ export interface DirectResponseAction {
 export interface ForwardAction {
   readonly kind: 'forward';
   pickCluster(request: RequestHead, random: number): ClusterChoice | undefined;
+  /** Some weighted cluster has filter configurations of its own: they hang on the choice. */
+  readonly choiceConfiguresFilters: boolean;
   /**
    * Rewrites path and authority, once a request; undefined when the route has no rewrite. The path before goes to
    * x-envoy-original-path unless `quiet` (the router's suppress_envoy_headers).
@@ -64,6 +67,10 @@ export interface ClusterChoice {
   readonly cluster: string;
   readonly requestHeaders: HeaderOperations | undefined;
   readonly responseHeaders: HeaderOperations | undefined;
+  /** The authority for this cluster; undefined leaves the request's. */
+  readonly authority?: string | undefined;
+  /** typed_per_filter_config of its own level over the route's; undefined where it has none. */
+  readonly perFilterConfig?: FilterConfigs | undefined;
 }
 
 export type RouteAction = RedirectAction | DirectResponseAction | ForwardAction;
@@ -84,7 +91,7 @@ export interface RouteEntry {
   readonly requestHeaders: readonly HeaderOperations[];
   readonly responseHeaders: readonly HeaderOperations[];
   /** typed_per_filter_config by filter name (route over virtual host over table), as FilterConfigCompiler made it. */
-  readonly perFilterConfig: ReadonlyMap<string, unknown>;
+  readonly perFilterConfig: FilterConfigs;
   /** `metadata.filter_metadata.istio.config`: where the rule was written. */
   readonly origin: string | undefined;
   /** `attempt-count` headers as the virtual host asks: `x-envoy-attempt-count` towards upstream and in the response. */

@@ -1,57 +1,76 @@
 // Which cluster a forwarded request goes to: the one named, one of several by weight, or the one that a header names.
 import { ConfigError } from '../base/error.ts';
-import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
+import type { ClusterWeight, RouteAction, WeightedCluster } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
+import { compileFilterConfigs, NO_FILTER_CONFIGS } from './filter-config.ts';
+import type { FilterConfigCompiler, FilterConfigs } from './filter-config.ts';
 import { compileRequestHeaders, compileResponseHeaders } from './header-operations.ts';
 import { readHeader } from './header-reader.ts';
+import { literalAuthority } from './host-rewrite.ts';
 import type { ClusterChoice } from './route-entry.ts';
 
 /** Undefined when a header should name the cluster and doesn't. `random` in [0, 1) draws among weights. */
 export type ClusterPick = (request: RequestHead, random: number) => ClusterChoice | undefined;
 
 const WEIGHTS_SUM_MAX = 4_294_967_295;
+const UINT64_MAX = '18446744073709551615';
+const NO_CHANGES = { requestHeaders: undefined, responseHeaders: undefined };
+
+/** The filter configurations around weighted clusters. */
+export interface OuterFilters {
+  readonly filterConfigs: FilterConfigs;
+  readonly compileFilterConfig: FilterConfigCompiler;
+}
 
 /** Compiles the choice and collects the names that configuration itself mentions. Throws ConfigError below `path`. */
-export function compileClusterPick(action: RouteAction, path: string, names: Set<string>): ClusterPick {
+export function compileClusterPick(
+  action: RouteAction, path: string, names: Set<string>, filters?: Partial<OuterFilters>,
+): ClusterPick {
   const { cluster, weightedClusters, clusterHeader } = action;
   if (cluster !== undefined) return single(cluster, names);
-  if (weightedClusters !== undefined) return weighted(weightedClusters.clusters, `${path}.weightedClusters`, names);
-  if (clusterHeader !== undefined) return fromHeader(clusterHeader.toLowerCase());
+  if (weightedClusters !== undefined) return weighted(weightedClusters, `${path}.weightedClusters`, names, filters);
+  if (clusterHeader !== undefined) return fromHeader(clusterHeader.toLowerCase(), NO_CHANGES);
   throw new ConfigError(path, 'needs one of cluster, weightedClusters and clusterHeader');
 }
 
 function single(cluster: string, names: Set<string>): ClusterPick {
   names.add(cluster);
-  const choice = { cluster, requestHeaders: undefined, responseHeaders: undefined };
+  const choice = { cluster, ...NO_CHANGES };
   return () => choice;
 }
 
-function fromHeader(name: string): ClusterPick {
+/** With what a weighted cluster adds to it. */
+function fromHeader(name: string, rest: Omit<ClusterChoice, 'cluster'>): ClusterPick {
   return (request) => {
     const cluster = readHeader(request, name);
-    if (cluster === undefined || cluster === '') return undefined;
-    return { cluster, requestHeaders: undefined, responseHeaders: undefined };
+    return cluster === undefined || cluster === '' ? undefined : { cluster, ...rest };
   };
 }
 
-function weighted(clusters: readonly ClusterWeight[], path: string, names: Set<string>): ClusterPick {
-  const choices: ClusterChoice[] = [];
+function weighted(
+  { clusters, headerName }: WeightedCluster, path: string, names: Set<string>, filters?: Partial<OuterFilters>,
+): ClusterPick {
+  const picks: ClusterPick[] = [];
   const ends: number[] = [];
   let sum = 0;
   clusters.forEach((cluster, i) => {
-    names.add(cluster.name);
+    if (cluster.name !== undefined) names.add(cluster.name);
     const weight = cluster.weight ?? 0;
-    const choice = compileChoice(cluster, `${path}.clusters[${i}]`);
+    const pick = compileWeight(cluster, `${path}.clusters[${i}]`, filters);
     if (weight === 0) return;
     sum += weight;
-    choices.push(choice);
+    picks.push(pick);
     ends.push(sum);
   });
   if (sum === 0 || sum > WEIGHTS_SUM_MAX) {
     throw new ConfigError(`${path}.clusters`, `weights sum to ${sum}, which must be from 1 to ${WEIGHTS_SUM_MAX}`);
   }
-  if (choices.length === 1) return () => choices[0];
-  return (_request, random) => choices[indexOf(ends, random * sum)];
+  if (picks.length === 1) return picks[0]!;
+  const header = headerName === undefined || headerName === '' ? undefined : headerName.toLowerCase();
+  return (request, random) => {
+    const named = header === undefined ? undefined : remainder(readHeader(request, header), sum);
+    return picks[indexOf(ends, named ?? random * sum)]!(request, random);
+  };
 }
 
 /** The first end above `point`: ends rise, and lists are short. */
@@ -61,10 +80,39 @@ function indexOf(ends: readonly number[], point: number): number {
   return i;
 }
 
-function compileChoice(cluster: ClusterWeight, path: string): ClusterChoice {
-  return {
-    cluster: cluster.name,
+/** A decimal number of 64 bits modulo `sum`, digit by digit as doubles are too small; undefined for other texts. */
+function remainder(text: string | undefined, sum: number): number | undefined {
+  if (text === undefined || text === '' || text.length > UINT64_MAX.length) return undefined;
+  if (text.length === UINT64_MAX.length && text > UINT64_MAX) return undefined;
+  let rest = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = text.charCodeAt(i) - 0x30;
+    if (digit < 0 || digit > 9) return undefined;
+    rest = (rest * 10 + digit) % sum;
+  }
+  return rest;
+}
+
+function compileWeight(cluster: ClusterWeight, path: string, filters: Partial<OuterFilters> = {}): ClusterPick {
+  const rest = {
     requestHeaders: compileRequestHeaders(cluster, path),
     responseHeaders: compileResponseHeaders(cluster, path),
+    authority: compileAuthority(cluster.hostRewriteLiteral, path),
+    perFilterConfig: compileOwnFilters(cluster, filters, path),
   };
+  if (cluster.name === undefined) return fromHeader((cluster.clusterHeader ?? '').toLowerCase(), rest);
+  const choice = { cluster: cluster.name, ...rest };
+  return () => choice;
+}
+
+function compileAuthority(literal: string | undefined, path: string): string | undefined {
+  return literal === undefined || literal === '' ? undefined : literalAuthority(literal, `${path}.hostRewriteLiteral`);
+}
+
+function compileOwnFilters(
+  { typedPerFilterConfig: own }: ClusterWeight, filters: Partial<OuterFilters>, path: string,
+): FilterConfigs | undefined {
+  const { filterConfigs = NO_FILTER_CONFIGS, compileFilterConfig } = filters;
+  if (own === undefined || compileFilterConfig === undefined) return undefined;
+  return compileFilterConfigs(own, filterConfigs, compileFilterConfig, `${path}.typedPerFilterConfig`);
 }

@@ -30,6 +30,7 @@ export class HeldFilterStream implements FilterStream {
   readonly response: ResponseHead | undefined = undefined;
   readonly route: RouteEntry | undefined;
   readonly cluster: string;
+  readonly clusterChoice = undefined;
   readonly replies: LocalReply[] = [];
   readonly errors: ProxyError[] = [];
   readonly translations: ((codec: ServerStream) => ServerStream)[] = [];

@@ -3,38 +3,17 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EchoServer } from '../harness/echo-server.ts';
-import type { Echo } from '../harness/echo-server.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { exchange, requestText } from '../harness/raw-client.ts';
 import type { RawAnswer, RawRequest } from '../harness/raw-client.ts';
 import { SideBySide } from '../harness/side-by-side.ts';
-import { VOLATILE_REQUEST_HEADERS } from './differences.ts';
+import { decision } from './routing-decision.ts';
 import { ROUTING_DIFFERENCES, ROUTING_REQUESTS } from './routing-requests.ts';
 
 const envoy = findEnvoy(false);
 const skip = reasonToSkip(envoy);
 const file = fileURLToPath(new URL('bootstraps/routing.yaml', import.meta.url));
 const plan = (upstream: number) => ({ own: [18_030], shared: new Map([[18_031, upstream]]), listener: 18_030 });
-
-/** How a message is carried and when is not what routes decide. */
-const NOT_ROUTED = ['date', 'server', 'connection', 'content-length', 'transfer-encoding',
-  'x-envoy-upstream-service-time', 'keep-alive'];
-
-function decision(answer: RawAnswer): unknown {
-  const headers = answer.headers.filter(([name]) => !NOT_ROUTED.includes(name)).map(([name, value]) =>
-    `${name}: ${value}`);
-  return { status: answer.status, headers: headers.toSorted(),
-    body: answer.body.startsWith('{"server"') ? reached(answer.body) : answer.body };
-}
-
-/** What an echo says that it got. */
-function reached(body: string): unknown {
-  const { method, url, headers } = JSON.parse(body) as Echo;
-  const ignored = [...NOT_ROUTED, ...VOLATILE_REQUEST_HEADERS];
-  const fields = Object.entries(headers).filter(([name]) => !ignored.includes(name)).map(([name, value]) =>
-    `${name}: ${value}`);
-  return { method, url, fields: fields.toSorted() };
-}
 
 async function ask(port: number, request: RawRequest): Promise<RawAnswer> {
   return exchange(port, requestText(request), request.method === 'HEAD');
