@@ -2,15 +2,17 @@
 import { HeaderMatcher } from './header-matcher.ts';
 import { FractionalPercent } from './percent.ts';
 import { duration, string, uint32 } from './scalar.ts';
-import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
+import { exactlyOne, list, message, optional, type Static } from './schema.ts';
 
-const FROM_HEADERS = 'clients cannot choose the fault by header';
+const HeaderDelay = message('envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay', {});
+const HeaderAbort = message('envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort', {});
 
 export const FaultDelay = message('envoy.extensions.filters.common.fault.v3.FaultDelay', {
-  fixedDelay: required(duration({ above: 0 }), 'How long the request is held.'),
+  fixedDelay: optional(duration({ above: 0 }), 'How long the request is held.'),
+  headerDelay: optional(HeaderDelay, 'As long as the client says: x-envoy-fault-delay-request in milliseconds, and '
+    + 'x-envoy-fault-delay-request-percentage up to the percentage here. Clients choose; not for the edge.'),
   percentage: optional(FractionalPercent, 'Share of requests; default none.'),
 }, {
-  refused: { [FROM_HEADERS]: ['header_delay'] },
   oneOf: [exactlyOne('fixed_delay', 'header_delay')],
 });
 export interface FaultDelay extends Static<typeof FaultDelay> {}
@@ -18,9 +20,10 @@ export interface FaultDelay extends Static<typeof FaultDelay> {}
 export const FaultAbort = message('envoy.extensions.filters.http.fault.v3.FaultAbort', {
   httpStatus: optional(uint32({ minimum: 200, maximum: 599 }), 'Status of the answer.'),
   grpcStatus: optional(uint32(), 'gRPC status of the answer.'),
+  headerAbort: optional(HeaderAbort, 'What the client says: x-envoy-fault-abort-request or -abort-grpc-request, and '
+    + 'x-envoy-fault-abort-request-percentage up to the percentage here. Clients choose; not for the edge.'),
   percentage: optional(FractionalPercent, 'Share of requests; default none.'),
 }, {
-  refused: { [FROM_HEADERS]: ['header_abort'] },
   warned: { 'the body is Envoy\'s "fault filter abort"': ['response_body'] },
   oneOf: [exactlyOne('http_status', 'grpc_status', 'header_abort')],
 });
@@ -32,11 +35,11 @@ export const HTTPFault = message('envoy.extensions.filters.http.fault.v3.HTTPFau
   abort: optional(FaultAbort, 'Answers requests, after the delay.'),
   upstreamCluster: optional(string(), 'Only requests to this cluster; default all.'),
   headers: optional(list(HeaderMatcher), 'Only requests whose headers match all of these.'),
+  downstreamNodes: optional(list(string()), 'Only requests whose x-envoy-downstream-service-node is one of these.'),
   maxActiveFaults: optional(uint32(), 'Requests under a fault at one time, in each worker thread; default no limit.'),
 }, {
   refused: {
     'responses are not slowed down': ['response_rate_limit'],
-    'requests are not matched by node': ['downstream_nodes'],
   },
   warned: {
     'there is no runtime': ['delay_percent_runtime', 'abort_percent_runtime', 'delay_duration_runtime',

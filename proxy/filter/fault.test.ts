@@ -143,3 +143,33 @@ test('faults of the configuration are told by their place', () => {
   const bad: HTTPFault = { headers: [{ name: 'x', stringMatch: { prefix: '' } }] };
   assert.throws(() => filterOf(bad), /^ConfigError: typedConfig\.headers\[0\]\.stringMatch\.prefix: /);
 });
+
+const BY_HEADER: HTTPFault = {
+  delay: { headerDelay: {}, percentage: ALL }, abort: { headerAbort: {}, percentage: ALL },
+};
+
+test('S83 clients choose faults where they may, within the share and for a day at most', () => {
+  const status = (fields: string[], config = BY_HEADER): number | undefined => {
+    const stream = new HeldFilterStream({ fields });
+    filterOf(config).filter.onRequestHead(stream);
+    return stream.replies[0]?.grpcStatus ?? stream.replies[0]?.status;
+  };
+  assert.equal(status(['x-envoy-fault-abort-request', '503']), 503);
+  assert.equal(status(['x-envoy-fault-abort-grpc-request', '14']), 14);
+  assert.equal(status(['x-envoy-fault-abort-request', '99']), undefined);
+  const none = ['x-envoy-fault-abort-request-percentage', '0'];
+  assert.equal(status(['x-envoy-fault-abort-request', '503', ...none]), undefined);
+  assert.equal(status(['x-envoy-fault-abort-request', '503'], ABORT), 418);
+  assert.equal(status(['x-envoy-fault-abort-request', '503'], { abort: { headerAbort: {} } }), undefined);
+  const held = new HeldFilterStream({ fields: ['x-envoy-fault-delay-request', '999999999999'] });
+  assert.equal(filterOf(BY_HEADER).filter.onRequestHead(held), 'pause');
+  held.advance(86_400_010);
+  assert.equal(held.resumed, 1);
+});
+
+test('faults for the nodes that are listed', () => {
+  const config = { ...ABORT, downstreamNodes: ['one'] };
+  assert.equal(verdict(config, { fields: ['x-envoy-downstream-service-node', 'one'] }), 'replied');
+  assert.equal(verdict(config, { fields: ['x-envoy-downstream-service-node', 'two'] }), 'continue');
+  assert.equal(verdict(config), 'continue');
+});

@@ -57,21 +57,22 @@ export class FaultFilter implements HttpFilter {
 
   /** Answers the request if chance and the limit have it so; also after a delay. */
   abort(stream: FilterStream, settings: FaultSettings): boolean {
-    const { abortReply, abortShare } = settings;
-    if (abortReply === undefined || !this.#draws(abortShare)) return false;
+    const reply = settings.abortReply(stream.request);
+    if (reply === undefined || !this.#draws(settings.abortShare(stream.request))) return false;
     if (this.#activate(stream, settings) === undefined) return false;
     this.#abortsInjected.inc();
-    stream.sendLocalReply(abortReply);
+    stream.sendLocalReply(reply);
     return true;
   }
 
   #delay(stream: FilterStream, settings: FaultSettings): boolean {
-    if (!this.#draws(settings.delayShare)) return false;
+    const ms = settings.delayMs(stream.request);
+    if (ms === 0 || !this.#draws(settings.delayShare(stream.request))) return false;
     const fault = this.#activate(stream, settings);
     if (fault === undefined) return false;
     this.#delaysInjected.inc();
     stream.info.flags |= flagBit('DI');
-    fault.hold();
+    fault.hold(ms);
     return true;
   }
 
@@ -111,9 +112,9 @@ class ActiveFault implements TimerTarget {
     this.#settings = settings;
   }
 
-  hold(): void {
+  hold(ms: number): void {
     this.#timer = new Timer(this.#stream.timers, this);
-    this.#timer.arm(this.#settings.delayMs);
+    this.#timer.arm(ms);
   }
 
   cancel(): void {
