@@ -1,6 +1,7 @@
 // The parts of a cluster that a DestinationRule's policy sets: limits, balancing, ejection, keep-alive.
-import type { CircuitBreakers, Cluster, OutlierDetection, Thresholds } from '../../proxy/config/cluster.ts';
+import type { CircuitBreakers, Cluster, Thresholds } from '../../proxy/config/cluster.ts';
 import { durationMs } from '../../proxy/config/duration.ts';
+import type { OutlierDetection } from '../../proxy/config/outlier-detection.ts';
 import type {
   LoadBalancerSettings, OutlierDetection as OutlierSettings, TcpSettings,
 } from '../model/traffic-policy.ts';
@@ -11,7 +12,7 @@ type PolicyParts = Pick<Cluster,
   'connectTimeout' | 'lbPolicy' | 'circuitBreakers' | 'commonLbConfig' | 'outlierDetection'
   | 'upstreamConnectionOptions'>;
 
-export function clusterPolicy(policy: PortPolicy, isWeft: boolean): PolicyParts {
+export function clusterPolicy(policy: PortPolicy): PolicyParts {
   const { outlierDetection: outlier } = policy;
   const tcp = policy.connectionPool?.tcp;
   return {
@@ -20,7 +21,7 @@ export function clusterPolicy(policy: PortPolicy, isWeft: boolean): PolicyParts 
     circuitBreakers: circuitBreakers(policy),
     // Panic (requests to endpoints known to be bad) is off, as in Istio.
     commonLbConfig: { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } },
-    ...(outlier !== undefined && { outlierDetection: outlierDetection(outlier, isWeft) }),
+    ...(outlier !== undefined && { outlierDetection: outlierDetection(outlier) }),
     ...keepalive(tcp),
   };
 }
@@ -49,7 +50,7 @@ function circuitBreakers({ connectionPool, retryBudget }: PortPolicy): CircuitBr
 }
 
 /** A count of 0 turns that kind of ejection off; gateway errors count only when a number is given. */
-function outlierDetection(settings: OutlierSettings, isWeft: boolean): OutlierDetection {
+function outlierDetection(settings: OutlierSettings): OutlierDetection {
   const { consecutive5xxErrors, consecutiveGatewayErrors, consecutiveLocalOriginFailures } = settings;
   const isOn = (count: number): number => (count > 0 ? 100 : 0);
   return {
@@ -71,12 +72,11 @@ function outlierDetection(settings: OutlierSettings, isWeft: boolean): OutlierDe
         enforcingConsecutiveLocalOriginFailure: isOn(consecutiveLocalOriginFailures),
       }),
     }),
-    ...(isWeft ? {} : NO_SUCCESS_RATE),
+    // Proxies eject by success rate unless told not to.
+    enforcingSuccessRate: 0,
+    enforcingLocalOriginSuccessRate: 0,
   };
 }
-
-/** Envoy ejects by success rate unless told not to; weft has no such thing and refuses the fields. */
-const NO_SUCCESS_RATE: object = { enforcingSuccessRate: 0, enforcingLocalOriginSuccessRate: 0 };
 
 function keepalive(tcp: TcpSettings | undefined): Pick<Cluster, 'upstreamConnectionOptions'> {
   if (tcp?.tcpKeepalive === undefined) return {};

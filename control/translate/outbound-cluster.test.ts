@@ -177,6 +177,7 @@ test('limits, ejection and keep-alive', () => {
     consecutive5xx: 1, enforcingConsecutive5xx: 0,
     consecutiveGatewayFailure: 2, enforcingConsecutiveGatewayFailure: 100,
     maxEjectionPercent: 50,
+    enforcingSuccessRate: 0, enforcingLocalOriginSuccessRate: 0,
   });
   assert.equal(cluster.commonLbConfig?.healthyPanicThreshold?.value, 30);
   assert.equal(cluster.upstreamConnectionOptions?.tcpKeepalive?.keepaliveTime, 90);

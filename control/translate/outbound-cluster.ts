@@ -26,7 +26,6 @@ export interface OutboundCluster {
 
 interface Parts {
   readonly view: MeshView;
-  readonly scope: Scope;
   readonly service: MeshService;
   readonly port: ServicePort;
   readonly policies: DestinationPolicy;
@@ -36,14 +35,14 @@ interface Parts {
 export function serviceClusters(view: MeshView, scope: Scope, service: MeshService): OutboundCluster[] {
   const policies = destinationPolicy(view, service, scope);
   return service.ports.flatMap((port) => {
-    const parts = { view, scope, service, port, policies };
+    const parts = { view, service, port, policies };
     const subsets = [...policies.subsets.values()].map((declared) => buildCluster({ ...parts, declared }));
     return [buildCluster({ ...parts, declared: undefined }), ...subsets];
   });
 }
 
 function buildCluster(parts: Parts): OutboundCluster {
-  const { view, scope, service, port, declared } = parts;
+  const { view, service, port, declared } = parts;
   const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
   const policy = parts.policies.forPort(port.number, declared?.subset);
   const endpoints = subsetEndpoints(parts);
@@ -51,7 +50,7 @@ function buildCluster(parts: Parts): OutboundCluster {
   const cluster: Cluster = {
     name,
     ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
-    ...clusterPolicy(policy, scope.isWeft),
+    ...clusterPolicy(policy),
     ...(isHttp(port.protocol) && {
       typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
     }),

@@ -6,8 +6,11 @@ import { ClusterLoadAssignment } from './endpoint.ts';
 import { HealthCheck } from './health-check.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, UpstreamHttpProtocolOptions,
   UpstreamProtocolOptions } from './http-protocol-options.ts';
+import { CommonLbConfig, LeastRequestLbConfig, MaglevLbConfig, RingHashLbConfig, RoundRobinLbConfig } from
+  './load-balancing.ts';
 import { Metadata } from './node.ts';
-import { Percent, RuntimeDouble } from './percent.ts';
+import { OutlierDetection } from './outlier-detection.ts';
+import { Percent } from './percent.ts';
 import { bool, duration, enumeration, string, struct, uint32 } from './scalar.ts';
 import { any, atMostOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
 import { RawBuffer, UpstreamTlsContext } from './tls.ts';
@@ -40,72 +43,11 @@ export const CircuitBreakers = message('envoy.config.cluster.v3.CircuitBreakers'
 });
 export interface CircuitBreakers extends Static<typeof CircuitBreakers> {}
 
-const share = (description: string, snake?: string) => optional(uint32({ maximum: 100 }), description, snake);
-
-export const OutlierDetection = message('envoy.config.cluster.v3.OutlierDetection', {
-  consecutive5xx: optional(uint32(), 'Server errors in a row that eject an endpoint; default 5.', 'consecutive_5xx'),
-  interval: optional(duration({ above: 0 }), 'Between looks at who returns; default 10s.'),
-  baseEjectionTime: optional(duration({ above: 0 }), 'First time out; the nth is n times as long. Default 30s.'),
-  maxEjectionTime: optional(duration({ above: 0 }), 'Longest time out; default 300s.'),
-  maxEjectionPercent: share('Share of endpoints out at one time, one at least; default 10.'),
-  enforcingConsecutive5xx: share('How often consecutive_5xx ejects; default 100.', 'enforcing_consecutive_5xx'),
-  consecutiveGatewayFailure: optional(uint32(), '502, 503 and 504 in a row; default 5.'),
-  enforcingConsecutiveGatewayFailure: share('How often consecutive_gateway_failure ejects; default 0.'),
-  splitExternalLocalOriginErrors: optional(bool(), 'Connection failures are counted apart. Default false.'),
-  consecutiveLocalOriginFailure: optional(uint32(), 'Connection failures in a row, where counted apart; default 5.'),
-  enforcingConsecutiveLocalOriginFailure: share('How often consecutive_local_origin_failure ejects; default 100.'),
-}, {
-  refused: {
-    'endpoints are ejected by failures in a row only; set enforcing_… to 0': ['enforcing_success_rate',
-      'enforcing_local_origin_success_rate', 'enforcing_failure_percentage',
-        'enforcing_failure_percentage_local_origin'],
-    'this is not supported': ['monitors', 'always_eject_one_host', 'detect_degraded_hosts'],
-  },
-  warned: {
-    'endpoints are ejected by failures in a row only': ['success_rate_minimum_hosts', 'success_rate_request_volume',
-      'success_rate_stdev_factor', 'failure_percentage_threshold', 'failure_percentage_minimum_hosts',
-      'failure_percentage_request_volume'],
-    'durations have no jitter': ['max_ejection_time_jitter'],
-    'an ejection lasts its time': ['successful_active_health_check_uneject_host'],
-  },
-});
-export interface OutlierDetection extends Static<typeof OutlierDetection> {}
-
 export const EdsClusterConfig = message('envoy.config.cluster.v3.Cluster.EdsClusterConfig', {
   edsConfig: required(ConfigSource, 'Where the endpoints come from.'),
   serviceName: optional(string(), 'Name of the endpoints; default the cluster\'s.'),
 });
 export interface EdsClusterConfig extends Static<typeof EdsClusterConfig> {}
-
-export const LeastRequestLbConfig = message('envoy.config.cluster.v3.Cluster.LeastRequestLbConfig', {
-  choiceCount: optional(uint32({ minimum: 2 }), 'Endpoints drawn for each pick; default 2.'),
-  activeRequestBias: optional(RuntimeDouble, 'How much active requests weigh among endpoints of different weight; '
-    + 'default 1.'),
-}, { refused: { 'endpoints start at full weight': ['slow_start_config'] } });
-export interface LeastRequestLbConfig extends Static<typeof LeastRequestLbConfig> {}
-
-const RoundRobinLbConfig = message('envoy.config.cluster.v3.Cluster.RoundRobinLbConfig', {}, {
-  refused: { 'endpoints start at full weight': ['slow_start_config'] },
-});
-
-export const CommonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
-  healthyPanicThreshold: optional(Percent, 'With fewer healthy endpoints than this share all get requests; default '
-    + '50, 0 '
-    + 'never.'),
-}, {
-  refused: {
-    'localities have no effect on balancing': ['locality_weighted_lb_config', 'zone_aware_lb_config'],
-    'endpoints are not chosen by header': ['override_host_status'],
-    'connections to endpoints that stay are kept': ['close_connections_on_host_set_change'],
-  },
-  warned: {
-    'updates are applied at once': ['update_merge_window'],
-    'endpoints count from their first moment': ['ignore_new_hosts_until_first_hc'],
-    'nothing is balanced by hash': ['consistent_hashing_lb_config'],
-  },
-  oneOf: [atMostOne('zone_aware_lb_config', 'locality_weighted_lb_config')],
-});
-export interface CommonLbConfig extends Static<typeof CommonLbConfig> {}
 
 export const UpstreamConnectionOptions = message('envoy.config.cluster.v3.UpstreamConnectionOptions', {
   tcpKeepalive: optional(TcpKeepalive, 'Present: probes are sent on idle connections.'),
@@ -145,16 +87,14 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   connectTimeout: optional(duration({ above: 0 }), 'Time to make a connection, TLS handshake included; default 5s.'),
   perConnectionBufferLimitBytes: optional(uint32(), 'Bytes held per connection and direction; default weft\'s 256 KiB '
     + '(Envoy: 1 MiB).'),
-  lbPolicy: optional(enumeration(['ROUND_ROBIN', 'LEAST_REQUEST', 'RANDOM'], {
+  lbPolicy: optional(enumeration(['ROUND_ROBIN', 'LEAST_REQUEST', 'RING_HASH', 'RANDOM', 'MAGLEV'], {
     refused: {
-      RING_HASH: 'nothing is balanced by hash',
-      MAGLEV: 'nothing is balanced by hash',
       CLUSTER_PROVIDED: 'it belongs to ORIGINAL_DST',
       LOAD_BALANCING_POLICY_CONFIG: 'name the policy here',
     },
     numbers: { ROUND_ROBIN: 0, LEAST_REQUEST: 1, RING_HASH: 2, RANDOM: 3, MAGLEV: 5, CLUSTER_PROVIDED: 6,
       LOAD_BALANCING_POLICY_CONFIG: 7 },
-  }), 'Default ROUND_ROBIN.'),
+  }), 'Default ROUND_ROBIN. RING_HASH and MAGLEV go by the hash_policy of routes, or at random.'),
   loadAssignment: optional(ClusterLoadAssignment, 'Endpoints, for STATIC and STRICT_DNS.'),
   circuitBreakers: optional(CircuitBreakers, 'Limits; what exceeds them is answered 503 UO.'),
   typedExtensionProtocolOptions: optional(map(any('protocol options', [UpstreamProtocolOptions])), 'HTTP options, '
@@ -169,6 +109,8 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   upstreamBindConfig: optional(BindConfig, 'Local address of connections.'),
   leastRequestLbConfig: optional(LeastRequestLbConfig, 'For LEAST_REQUEST.'),
   roundRobinLbConfig: optional(RoundRobinLbConfig, 'For ROUND_ROBIN.'),
+  ringHashLbConfig: optional(RingHashLbConfig, 'For RING_HASH.'),
+  maglevLbConfig: optional(MaglevLbConfig, 'For MAGLEV.'),
   commonLbConfig: optional(CommonLbConfig, 'For every policy.'),
   transportSocket: optional(UpstreamTransportSocket, 'TLS; default plaintext.'),
   transportSocketMatches: optional(list(TransportSocketMatch), 'By endpoint; the first that matches is taken before '
@@ -205,7 +147,6 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
       'typed_dns_resolver_config'],
     'there are no subsets; make a cluster of each': ['lb_subset_config'],
     'name the policy with lb_policy': ['load_balancing_policy'],
-    'nothing is balanced by hash': ['ring_hash_lb_config', 'maglev_lb_config'],
     'this is not supported': ['filters', 'upstream_config', 'connection_pool_per_downstream_connection',
       'queuing_policies', 'close_connections_on_host_health_failure'],
   },

@@ -29,7 +29,8 @@ export const LbEndpoint = message('envoy.config.endpoint.v3.LbEndpoint', {
     'UNHEALTHY, DRAINING and TIMEOUT get no requests, DEGRADED only where there is no other; default UNKNOWN is '
       + 'healthy.',
   ),
-  metadata: optional(Metadata, 'filter_metadata.istio.workload names the workload.'),
+  metadata: optional(Metadata, 'filter_metadata.istio.workload names the workload, envoy.lb.hash_key stands for the '
+    + 'address in consistent hashing.'),
   loadBalancingWeight: optional(uint32({ minimum: 1 }), 'Its share; default 1.'),
 }, {
   refused: { 'endpoints are given in place': ['endpoint_name'] },
@@ -38,9 +39,9 @@ export const LbEndpoint = message('envoy.config.endpoint.v3.LbEndpoint', {
 export interface LbEndpoint extends Static<typeof LbEndpoint> {}
 
 export const LocalityLbEndpoints = message('envoy.config.endpoint.v3.LocalityLbEndpoints', {
-  locality: optional(Locality, 'Where they are; shown, without effect on balancing.'),
+  locality: optional(Locality, 'Where they are.'),
   lbEndpoints: optional(list(LbEndpoint), 'The endpoints.'),
-  loadBalancingWeight: optional(uint32({ minimum: 1 }), 'Read by locality-weighted balancing only, as in Envoy.'),
+  loadBalancingWeight: optional(uint32({ minimum: 1 }), 'For locality_weighted_lb_config; none gets nothing then.'),
   priority: optional(uint32({ maximum: 128 }), 'What the healthy endpoints of a priority cannot carry goes to the next '
     + 'number; default 0, the first.'),
   metadata: optional(Metadata, 'Free-form.'),

@@ -15,7 +15,7 @@ const WITHOUT_READER: Readonly<Record<string, string>> = {
   'ConfigSource.resourceApiVersion': 'V3 is the only one that is admitted',
   'ApiConfigSource.transportApiVersion': 'V3 is the only one that is admitted',
   'VirtualHost.requireTls': 'NONE is the only value that is admitted',
-  'Cluster.roundRobinLbConfig': 'it holds only what is refused',
+  'RingHashLbConfig.hashFunction': 'XX_HASH is the only value that is admitted',
   'HealthCheck.tcpHealthCheck': 'it has no settings, and is what is left where there is no other',
   'DownstreamTlsContext.ocspStaplePolicy': 'LENIENT_STAPLING is the only value that is admitted',
   'CertificateValidationContext.trustChainVerification': 'VERIFY_TRUST_CHAIN is the only value that is admitted',

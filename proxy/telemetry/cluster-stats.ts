@@ -108,6 +108,8 @@ export class EndpointStats {
   /** 1 where health checks say so. */
   readonly failedCheck: Gauge;
   readonly degradedCheck: Gauge;
+  /** 1 while it is ejected as an outlier. */
+  readonly ejected: Gauge;
 
   constructor(stats: Stats, cluster: string, address: string) {
     const scope = endpointScope(cluster, address);
@@ -116,6 +118,7 @@ export class EndpointStats {
     this.rqActive = stats.gauge(statName(scope, 'rq_active'));
     this.failedCheck = stats.gauge(statName(scope, 'failed_active_hc'));
     this.degradedCheck = stats.gauge(statName(scope, 'degraded_active_hc'));
+    this.ejected = stats.gauge(statName(scope, 'ejected'));
   }
 }
 

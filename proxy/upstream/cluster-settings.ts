@@ -1,5 +1,4 @@
 // A cluster's configuration with its defaults filled in: durations in milliseconds, policy as a factory. Immutable.
-import { ConfigError } from '../base/error.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import type { UpstreamProtocolOptions } from '../config/http-protocol-options.ts';
 import { LIMITS } from '../config/limits.ts';
@@ -11,11 +10,9 @@ import { connectionSettings } from './connection-settings.ts';
 import { healthCheckSettings } from './health-check-settings.ts';
 import type { HealthCheckSettings } from './health-check-settings.ts';
 import type { HostPickerFactory } from './load-balancer/host-picker.ts';
-import { leastRequest } from './load-balancer/least-request.ts';
-import { randomChoice } from './load-balancer/random.ts';
-import { roundRobin } from './load-balancer/round-robin.ts';
-import { outlierSettings } from './outlier-detection.ts';
-import type { OutlierSettings } from './outlier-detection.ts';
+import { policyOf } from './load-balancer/policy.ts';
+import { outlierSettings } from './outlier-settings.ts';
+import type { OutlierSettings } from './outlier-settings.ts';
 
 /** How a cluster learns its endpoints: from its own configuration, from the supervisor's resolver, or by EDS. */
 export type Discovery = 'static' | 'dns' | 'eds';
@@ -27,6 +24,10 @@ export interface ClusterSettings {
   /** The name under which its endpoints come. */
   readonly assignmentName: string;
   readonly policy: HostPickerFactory;
+  /** The policy goes by a request's hash. */
+  readonly byHash: boolean;
+  /** Localities count by their weights. */
+  readonly byLocality: boolean;
   readonly panicPercent: number;
   readonly breaker: BreakerLimits;
   readonly connection: ConnectionSettings;
@@ -42,6 +43,8 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     discovery: discoveryOf(config),
     assignmentName: config.edsClusterConfig?.serviceName || config.name,
     policy: policyOf(config),
+    byHash: config.lbPolicy === 'RING_HASH' || config.lbPolicy === 'MAGLEV',
+    byLocality: config.commonLbConfig?.localityWeightedLbConfig !== undefined,
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
     breaker: breakerLimits(config),
     connection: connectionSettings(config, protocolOptions(config)),
@@ -56,23 +59,6 @@ const PANIC_PERCENT = 50;
 function discoveryOf({ type = 'STATIC' }: ClusterConfig): Discovery {
   if (type === 'EDS') return 'eds';
   return type === 'STATIC' ? 'static' : 'dns';
-}
-
-function policyOf({ lbPolicy = 'ROUND_ROBIN', leastRequestLbConfig }: ClusterConfig): HostPickerFactory {
-  switch (lbPolicy) {
-    case 'ROUND_ROBIN': return roundRobin;
-    case 'RANDOM': return randomChoice;
-    case 'LEAST_REQUEST': return leastRequest({
-      choiceCount: leastRequestLbConfig?.choiceCount ?? 2,
-      activeRequestBias: biasOf(leastRequestLbConfig?.activeRequestBias),
-    });
-  }
-}
-
-function biasOf(bias: { readonly defaultValue?: number } | undefined): number {
-  const value = bias === undefined ? 1 : (bias.defaultValue ?? 0);
-  if (value < 0) throw new ConfigError('leastRequestLbConfig.activeRequestBias', 'must not be negative');
-  return value;
 }
 
 function percentOr(percent: Percent | undefined, fallback: number): number {

@@ -20,12 +20,14 @@ import { NO_NAMES, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointOwner } from './endpoint.ts';
 import { ClusterPools } from './cluster-pools.ts';
 import { HealthChecker } from './health-check.ts';
-import type { HealthOwner } from './health-check.ts';
+import type { CheckedEndpoint, HealthOwner } from './health-check.ts';
+import { hostSets } from './host-sets.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
 import { OutlierDetector } from './outlier-detection.ts';
-import type { OutlierOwner, OutlierState } from './outlier-detection.ts';
+import type { OutlierOwner } from './outlier-detection.ts';
+import type { OutlierState } from './outlier-state.ts';
 import type { TransportSockets } from './transport-sockets.ts';
 import { UpstreamTunnel } from './tunnel.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
@@ -89,6 +91,10 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
     return this.#endpoints.values();
   }
 
+  get clock(): Clock {
+    return this.#deps.clock;
+  }
+
   get endpointCount(): number {
     return this.#endpoints.size;
   }
@@ -149,6 +155,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
       this.#health?.remove(endpoint);
       endpoint.remove();
     }
+    this.#outliers.recount();
     if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
     this.refresh();
   }
@@ -176,6 +183,10 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
 
   onEjectionChange(): void {
     this.refresh();
+  }
+
+  onCheckPassed(endpoint: CheckedEndpoint): void {
+    this.#outliers.onCheckPassed((endpoint as UpstreamEndpoint).outlier);
   }
 
   get hasTraffic(): boolean {
@@ -270,19 +281,14 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
   }
 
   #buildPicker(): Picker {
-    const levels: { all: UpstreamEndpoint[]; healthy: UpstreamEndpoint[]; degraded: UpstreamEndpoint[] }[] = [];
-    for (const endpoint of this.#endpoints.values()) {
-      const { priority } = endpoint.facts;
-      while (levels.length <= priority) levels.push({ all: [], healthy: [], degraded: [] });
-      const level = levels[priority]!;
-      level.all.push(endpoint);
-      if (endpoint.health === 'healthy') level.healthy.push(endpoint);
-      else if (endpoint.health === 'degraded') level.degraded.push(endpoint);
-    }
+    const levels = hostSets(this.#endpoints.values());
     this.#tellMembership(levels);
     return buildPicker(levels, {
       policy: this.#settings.policy,
+      byHash: this.#settings.byHash,
+      byLocality: this.#settings.byLocality,
       random: this.#deps.random,
+      clock: this.#deps.clock,
       panicPercent: this.#settings.panicPercent,
       overprovisioningPercent: this.#assignment!.overprovisioningPercent,
       failOnPanic: false,

@@ -1,11 +1,12 @@
 // One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
+import type { Clock } from '../base/clock.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import type { HttpProtocol } from './connection-settings.ts';
 import type { EndpointMemory, Route } from './connector.ts';
 import type { CheckedEndpoint } from './health-check.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
-import { OutlierState } from './outlier-detection.ts';
+import { OutlierState } from './outlier-state.ts';
 import type { Pool } from './pool.ts';
 import type { TransportSocket } from './transport-sockets.ts';
 import type { Endpoint, Outcome } from './upstream.ts';
@@ -20,6 +21,7 @@ export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 
 /** The cluster, as its endpoints know it. */
 export interface EndpointOwner {
+  readonly clock: Clock;
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void;
 }
 
@@ -33,7 +35,7 @@ export interface PoolMaker {
 export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   readonly address: string;
   readonly stats: EndpointStats;
-  readonly outlier = new OutlierState();
+  readonly outlier: OutlierState;
   readonly #owner: EndpointOwner;
   readonly #pools = new Map<string, Pool>();
   readonly #memory: EndpointMemory = { protocol: undefined };
@@ -45,12 +47,16 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   #transport: TransportSocket;
   #removed = false;
   #checked: CheckedEndpoint['checked'] = 'passed';
+  /** When it came, or its checks began to pass. */
+  #enteredMs: number;
   activeRequests = 0;
 
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
     this.address = facts.address;
     this.stats = stats;
+    this.outlier = new OutlierState(stats.ejected);
     this.#owner = owner;
+    this.#enteredMs = owner.clock.nowMs();
     this.#facts = facts;
     this.#transport = transport;
   }
@@ -65,6 +71,14 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
 
   get weight(): number {
     return this.#facts.weight;
+  }
+
+  get hashKey(): string | undefined {
+    return this.#facts.hashKey;
+  }
+
+  get healthySinceMs(): number {
+    return Math.max(this.#enteredMs, this.outlier.returnedMs);
   }
 
   get workload(): string | undefined {
@@ -83,6 +97,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   }
 
   set checked(found: CheckedEndpoint['checked']) {
+    if (this.#checked === 'failed' && found !== 'failed') this.#enteredMs = this.#owner.clock.nowMs();
     this.#checked = found;
     this.stats.failedCheck.set(found === 'failed' ? 1 : 0);
     this.stats.degradedCheck.set(found === 'degraded' ? 1 : 0);
@@ -107,6 +122,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   remove(): void {
     this.#removed = true;
     this.checked = 'passed';
+    this.outlier.close();
     this.drainPools();
   }
 

@@ -225,6 +225,40 @@ test('a later endpoint waits for its first check, and without healthy ones all a
   assert.equal(one.asked.length, asked);
 });
 
+test('F31 a check that passes ends an ejection, unless that is not wanted (node:http)', async () => {
+  await using server = await HttpHealthServer.start();
+  for (const returns of [true, false]) {
+    using checked = new Checked([server.port, 2], HTTP);
+    checked.clusters.apply([server.port, 2], {
+      healthChecks: [healthCheck(HTTP)], commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+      outlierDetection: { maxEjectionPercent: 100, successfulActiveHealthCheckUnejectHost: returns },
+    });
+    await checked.healthy(1);
+    const own = `127.0.0.1:${server.port}`;
+    const endpoint = [...checked.clusters.cluster.endpoints].find(({ address }) => address === own)!;
+    for (let i = 0; i < 5; i++) endpoint.done(500);
+    assert.equal(checked.clusters.cluster.pick(undefined), 'unavailable');
+    if (returns) await checked.healthy(1);
+    else await checked.checks(4);
+    assert.equal(endpoint.outlier.ejected, !returns);
+  }
+});
+
+test('F31 what checks and ejections leave out together may be panic, and then all are used (node:http)', async () => {
+  await using server = await HttpHealthServer.start();
+  using checked = new Checked([server.port, 2], HTTP);
+  checked.clusters.apply([server.port, 2], {
+    healthChecks: [healthCheck(HTTP)],
+    outlierDetection: { maxEjectionPercent: 100, successfulActiveHealthCheckUnejectHost: false },
+  });
+  await checked.healthy(1);
+  // One of two is the threshold of 50 %: no panic yet.
+  for (let i = 0; i < 20; i++) assert.equal(checked.clusters.pick().address, `127.0.0.1:${server.port}`);
+  for (let i = 0; i < 5; i++) checked.clusters.pick().done(500);
+  const picked = new Set(Array.from({ length: 20 }, () => checked.clusters.pick().address));
+  assert.equal(picked.size, 2);
+});
+
 test('without traffic checks are rare (no_traffic_interval)', async () => {
   await using server = await HttpHealthServer.start();
   using checked = new Checked([server.port], { ...HTTP, noTrafficInterval: '60s' });

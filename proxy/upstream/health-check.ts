@@ -25,6 +25,8 @@ export interface HealthOwner {
   /** It has made connections for requests: checks are as frequent as configured. */
   readonly hasTraffic: boolean;
   onHealthChange(): void;
+  /** A check of an endpoint passed that is not out for failed ones. */
+  onCheckPassed(endpoint: CheckedEndpoint): void;
 }
 
 interface HealthDeps {
@@ -146,6 +148,7 @@ class EndpointCheck implements TimerTarget {
     this.#first = false;
     this.#interval.arm(this.#nextMs(passed, edge));
     this.#checker.onResult(this.#endpoint, this.#endpoint.checked !== before);
+    if (passed && this.#endpoint.checked !== 'failed') this.#checker.owner.onCheckPassed(this.#endpoint);
   }
 
   /** Whether it changes what is known, or begins to. */

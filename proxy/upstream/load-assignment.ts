@@ -22,6 +22,10 @@ export interface EndpointFacts {
   readonly health: EndpointHealth;
   /** region/zone/sub-zone. */
   readonly locality: string;
+  /** Its locality's load_balancing_weight; 0 where none is given. */
+  readonly localityWeight: number;
+  /** `envoy.lb.hash_key` of its metadata. */
+  readonly hashKey: string | undefined;
   /** `istio.workload` of its metadata. */
   readonly workload: string | undefined;
   readonly check: CheckFacts | undefined;
@@ -50,7 +54,11 @@ export function compileAssignment(config: ClusterLoadAssignment, path = ''): Ass
   const endpoints = new Map<string, EndpointFacts>();
   for (const [l, locality] of (config.endpoints ?? []).entries()) {
     const { region = '', zone = '', subZone = '' } = locality.locality ?? {};
-    const place = { locality: `${region}/${zone}/${subZone}`, priority: locality.priority ?? 0 };
+    const place: Place = {
+      locality: `${region}/${zone}/${subZone}`,
+      localityWeight: locality.loadBalancingWeight ?? 0,
+      priority: locality.priority ?? 0,
+    };
     for (const [e, endpoint] of (locality.lbEndpoints ?? []).entries()) {
       const facts = factsOf(endpoint, place, `${path}endpoints[${l}].lbEndpoints[${e}]`);
       if (!endpoints.has(facts.address)) endpoints.set(facts.address, facts);
@@ -68,10 +76,13 @@ export function isResolved(config: ClusterLoadAssignment): boolean {
   }));
 }
 
-function factsOf(config: LbEndpoint, place: { locality: string; priority: number }, path: string): EndpointFacts {
+type Place = Pick<EndpointFacts, 'locality' | 'localityWeight' | 'priority'>;
+
+function factsOf(config: LbEndpoint, place: Place, path: string): EndpointFacts {
   const { endpoint, metadata, loadBalancingWeight = 1 } = config;
   const target = targetOf(endpoint.address, `${path}.endpoint.address`);
   const workload = metadataOf(metadata, 'istio')?.['workload'];
+  const hashKey = metadataOf(metadata, 'envoy.lb')?.['hash_key'];
   return {
     ...place,
     address: addressText(target),
@@ -79,6 +90,7 @@ function factsOf(config: LbEndpoint, place: { locality: string; priority: number
     hostname: endpoint.hostname === '' ? undefined : endpoint.hostname,
     weight: loadBalancingWeight,
     health: healthOf(config),
+    hashKey: typeof hashKey === 'string' && hashKey !== '' ? hashKey : undefined,
     check: endpoint.healthCheckConfig === undefined ? undefined : checkOf(endpoint.healthCheckConfig, path),
     workload: typeof workload === 'string' ? workload : undefined,
     transportMatch: metadataOf(metadata, 'envoy.transport_socket_match'),

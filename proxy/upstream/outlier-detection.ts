@@ -1,71 +1,15 @@
-// Outlier detection: an endpoint that fails several times in a row is left out for a while, longer each time.
+// Outlier detection: an endpoint that fails in a row, or more than others, is left out for a while, longer each time.
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
-import type { OutlierDetection as Config } from '../config/cluster.ts';
-import { msOr } from '../config/duration.ts';
-import { statName } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import type { Counter, Gauge, Stats } from '../telemetry/stats.ts';
+import type { Stats } from '../telemetry/stats.ts';
+import type { EjectionKind, FailureKind, OutlierSettings } from './outlier-settings.ts';
+import { failing, outliers } from './outlier-shares.ts';
+import type { OutlierState } from './outlier-state.ts';
+import { OutlierStats } from './outlier-stats.ts';
 import type { Outcome } from './upstream.ts';
-
-/** One way to fail in a row: how often ejects (0: never), and in what share of the cases it really does. */
-interface Rule {
-  readonly failures: number;
-  readonly enforcingPercent: number;
-}
-
-export interface OutlierSettings {
-  readonly intervalMs: number;
-  readonly baseEjectionMs: number;
-  readonly maxEjectionMs: number;
-  readonly maxEjectionPercent: number;
-  readonly rules: Readonly<Record<FailureKind, Rule>>;
-  /** Connection failures and timeouts are a kind of their own instead of a 503 or 504. */
-  readonly splitsLocal: boolean;
-}
-
-type FailureKind = 'consecutive_5xx' | 'consecutive_gateway_failure' | 'consecutive_local_origin_failure';
-const KINDS: readonly FailureKind[] = [
-  'consecutive_5xx', 'consecutive_gateway_failure', 'consecutive_local_origin_failure',
-];
-
-/** Envoy's defaults. */
-export function outlierSettings(config: Config | undefined): OutlierSettings | undefined {
-  if (config === undefined) return undefined;
-  const rule = (failures = 5, enforcingPercent = 100): Rule => ({ failures, enforcingPercent });
-  const baseEjectionMs = msOr(config.baseEjectionTime, 30_000);
-  return {
-    intervalMs: msOr(config.interval, 10_000),
-    baseEjectionMs,
-    maxEjectionMs: Math.max(baseEjectionMs, msOr(config.maxEjectionTime, 300_000)),
-    maxEjectionPercent: config.maxEjectionPercent ?? 10,
-    splitsLocal: config.splitExternalLocalOriginErrors ?? false,
-    rules: {
-      consecutive_5xx: rule(config.consecutive5xx, config.enforcingConsecutive5xx),
-      consecutive_gateway_failure:
-        rule(config.consecutiveGatewayFailure, config.enforcingConsecutiveGatewayFailure ?? 0),
-      consecutive_local_origin_failure:
-        rule(config.consecutiveLocalOriginFailure, config.enforcingConsecutiveLocalOriginFailure),
-    },
-  };
-}
-
-/** What is known about one endpoint; kept with it, so that it outlives configuration. */
-export class OutlierState {
-  readonly inARow: Record<FailureKind, number> = {
-    consecutive_5xx: 0, consecutive_gateway_failure: 0, consecutive_local_origin_failure: 0,
-  };
-  /** `clock.nowMs()` at which it may return; 0 while it is in. */
-  ejectedUntilMs = 0;
-  /** How many times the base ejection time it was out last; goes down by one per interval in which it stays in. */
-  backoff = 0;
-
-  get ejected(): boolean {
-    return this.ejectedUntilMs > 0;
-  }
-}
 
 export interface OutlierOwner {
   /** States of all endpoints of the cluster. */
@@ -80,6 +24,7 @@ export class OutlierDetector implements TimerTarget {
   readonly #owner: OutlierOwner;
   readonly #clock: Clock;
   readonly #random: Random;
+  /** Runs while there is anything to look at, which for most clusters of a mesh is never. */
   readonly #interval: Timer;
   readonly #stats: OutlierStats;
   #settings: OutlierSettings | undefined;
@@ -108,59 +53,100 @@ export class OutlierDetector implements TimerTarget {
     this.#stats.active.set(0);
   }
 
+  /** Endpoints came or left. */
+  recount(): void {
+    this.#stats.active.set(this.#ejectedCount());
+  }
+
   report(state: OutlierState, outcome: Outcome): void {
     const settings = this.#settings;
     if (settings === undefined || outcome === 'cancelled') return;
+    if (!this.#interval.armed) this.#interval.arm(settings.intervalMs);
     if (typeof outcome !== 'number' && settings.splitsLocal) {
+      state.local.add(false);
       this.#count(state, settings, 'consecutive_local_origin_failure', true);
       return;
     }
     // A response means that connecting went well.
-    if (settings.splitsLocal) state.inARow.consecutive_local_origin_failure = 0;
+    if (settings.splitsLocal) {
+      state.inARow.consecutive_local_origin_failure = 0;
+      state.local.add(true);
+    }
     const status = typeof outcome === 'number' ? outcome : statusOf(outcome);
+    state.responses.add(status < 500);
     this.#count(state, settings, 'consecutive_gateway_failure', status >= 502 && status <= 504);
     this.#count(state, settings, 'consecutive_5xx', status >= 500);
   }
 
-  /** Returns those whose time is up, and forgives the others a little. */
+  /** A health check of an ejected endpoint passed. */
+  onCheckPassed(state: OutlierState): void {
+    if (!state.ejected || this.#settings?.checkReturns !== true) return;
+    state.return(this.#clock.nowMs());
+    this.#changed();
+  }
+
+  /** Returns those whose time is up, looks at the interval's shares, and forgives the others a little. */
   onTimer(): void {
+    const settings = this.#settings;
+    if (settings === undefined) return;
     const now = this.#clock.nowMs();
-    let watched = false;
-    let returned = 0;
-    for (const state of this.#owner.outlierStates()) {
-      if (state.ejected && state.ejectedUntilMs <= now) {
-        state.ejectedUntilMs = 0;
-        returned++;
-      } else if (!state.ejected && state.backoff > 0) {
-        state.backoff--;
-      }
-      watched ||= state.ejected || state.backoff > 0;
+    const states = [...this.#owner.outlierStates()];
+    const due = states.filter((state) => state.isDue(now));
+    for (const state of due) state.return(now);
+    const wasUsed = states.some(({ responses, local }) => responses.total + local.total > 0);
+    this.#judgeShares(settings, states);
+    for (const state of states) {
+      state.responses.clear();
+      state.local.clear();
+      const inPeace = !state.ejected && now - state.returnedMs >= settings.intervalMs;
+      if (inPeace && state.backoff > 0) state.backoff--;
     }
-    if (watched && this.#settings !== undefined) this.#interval.arm(this.#settings.intervalMs);
-    if (returned > 0) this.#changed();
+    const watched = wasUsed || states.some(({ ejected, backoff }) => ejected || backoff > 0);
+    if (watched && !this.#interval.armed) this.#interval.arm(settings.intervalMs);
+    if (due.length > 0) this.#changed();
+  }
+
+  #judgeShares(settings: OutlierSettings, states: readonly OutlierState[]): void {
+    for (const part of ['responses', 'local'] as const) {
+      if (part === 'local' && !settings.splitsLocal) continue;
+      const prefix = part === 'local' ? 'local_origin_' : '';
+      for (const state of outliers(states, part, settings.successRate)) {
+        this.#detect(state, settings, `${prefix}success_rate`);
+      }
+      for (const state of failing(states, part, settings.failurePercentage)) {
+        this.#detect(state, settings, `${prefix}failure_percentage`);
+      }
+    }
   }
 
   #count(state: OutlierState, settings: OutlierSettings, kind: FailureKind, failed: boolean): void {
     const { inARow } = state;
     inARow[kind] = failed ? inARow[kind] + 1 : 0;
-    const { failures, enforcingPercent } = settings.rules[kind];
+    const failures = settings.inARow[kind];
     if (failures === 0 || inARow[kind] < failures || state.ejected) return;
     inARow[kind] = 0;
+    this.#detect(state, settings, kind);
+  }
+
+  #detect(state: OutlierState, settings: OutlierSettings, kind: EjectionKind): void {
     this.#stats.detected[kind].inc();
-    if (this.#random.float() * 100 >= enforcingPercent) return;
-    if (this.#mayEject(settings)) this.#eject(state, settings, kind);
-    else this.#stats.overflow.inc();
+    if (state.ejected) return;
+    if (!this.#mayEject(settings)) this.#stats.overflow.inc();
+    else if (this.#random.float() * 100 < settings.enforcingPercent[kind]) this.#eject(state, settings, kind);
   }
 
-  /** The share that is out already counts, so that one may go however few there are, as in Envoy. */
-  #mayEject({ maxEjectionPercent }: OutlierSettings): boolean {
-    return (100 * this.#ejectedCount()) / this.#owner.endpointCount < maxEjectionPercent;
+  /** The share counts the one that is to go, as in Envoy: of three endpoints none goes at 10 %. */
+  #mayEject({ maxEjectionPercent, ejectsOneAlways }: OutlierSettings): boolean {
+    const ejected = this.#ejectedCount();
+    if (ejectsOneAlways && ejected === 0) return true;
+    return (100 * (ejected + 1)) / this.#owner.endpointCount <= maxEjectionPercent;
   }
 
-  #eject(state: OutlierState, settings: OutlierSettings, kind: FailureKind): void {
-    state.backoff++;
-    const ms = Math.min(settings.baseEjectionMs * state.backoff, settings.maxEjectionMs);
-    state.ejectedUntilMs = this.#clock.nowMs() + ms;
+  #eject(state: OutlierState, settings: OutlierSettings, kind: EjectionKind): void {
+    const { baseEjectionMs, maxEjectionMs, jitterMs } = settings;
+    if (state.backoff * baseEjectionMs < maxEjectionMs + baseEjectionMs) state.backoff++;
+    const ms = Math.min(baseEjectionMs * state.backoff, maxEjectionMs) + jitterMs * this.#random.float();
+    state.eject(this.#clock.nowMs() + ms);
     this.#stats.enforced[kind].inc();
     this.#stats.enforcedTotal.inc();
     if (!this.#interval.armed) this.#interval.arm(settings.intervalMs);
@@ -169,12 +155,13 @@ export class OutlierDetector implements TimerTarget {
 
   #returnAll(): void {
     this.#interval.cancel();
-    for (const state of this.#owner.outlierStates()) state.ejectedUntilMs = 0;
+    const now = this.#clock.nowMs();
+    for (const state of this.#owner.outlierStates()) if (state.ejected) state.return(now);
     this.#changed();
   }
 
   #changed(): void {
-    this.#stats.active.set(this.#ejectedCount());
+    this.recount();
     this.#owner.onEjectionChange();
   }
 
@@ -188,24 +175,4 @@ export class OutlierDetector implements TimerTarget {
 /** Envoy's codes for failures without a response. */
 function statusOf(outcome: Exclude<Outcome, number>): number {
   return outcome === 'timeout' ? 504 : 503;
-}
-
-class OutlierStats {
-  readonly active: Gauge;
-  readonly overflow: Counter;
-  readonly enforcedTotal: Counter;
-  readonly detected: Readonly<Record<FailureKind, Counter>>;
-  readonly enforced: Readonly<Record<FailureKind, Counter>>;
-
-  constructor(stats: Stats, scope: StatScope) {
-    const counter = (name: string): Counter => stats.counter(statName(scope, `outlier_detection.${name}`));
-    const byKind = (verb: string): Record<FailureKind, Counter> => (
-      Object.fromEntries(KINDS.map((kind) => [kind, counter(`${verb}_${kind}`)])) as Record<FailureKind, Counter>
-    );
-    this.active = stats.gauge(statName(scope, 'outlier_detection.ejections_active'));
-    this.overflow = counter('ejections_overflow');
-    this.enforcedTotal = counter('ejections_enforced_total');
-    this.detected = byKind('ejections_detected');
-    this.enforced = byKind('ejections_enforced');
-  }
 }

@@ -17,7 +17,8 @@ test('back-off doubles up to its maximum and is jittered over all of it', () => 
 
 test('hosts are remembered once, in order, and avoided when asked', () => {
   const endpoint = (address: string): Endpoint => (
-    { address, hostname: undefined, weight: 1, workload: undefined, activeRequests: 0, done: () => {} }
+    { address, hostname: undefined, weight: 1, hashKey: undefined, healthySinceMs: 0, workload: undefined,
+    activeRequests: 0, done: () => {} }
   );
   const [a, b] = [endpoint('a'), endpoint('b')];
   const hosts = new RetryHosts(true, 3);

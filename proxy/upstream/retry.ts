@@ -1,6 +1,7 @@
 // The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's
 // policy.
 import type { Random } from '../base/random.ts';
+import type { Hash64 } from '../base/xx-hash.ts';
 import type { Endpoint, PickContext } from './upstream.ts';
 
 /** Past this exponent every base is over any sensible maximum, and 2^n must stay a number. */
@@ -17,12 +18,12 @@ export function backoffMs(baseMs: number, maxMs: number, retry: number, random: 
 
 /** The endpoints that a request has tried. As a pick's context it asks for others when `avoidPrevious` is set. */
 export class RetryHosts implements PickContext {
-  readonly hash: number | undefined;
+  readonly hash: Hash64 | undefined;
   readonly maxAttempts: number;
   readonly #avoidPrevious: boolean;
   readonly #tried: Endpoint[] = [];
 
-  constructor(avoidPrevious: boolean, maxAttempts: number, hash?: number) {
+  constructor(avoidPrevious: boolean, maxAttempts: number, hash?: Hash64) {
     this.#avoidPrevious = avoidPrevious;
     this.maxAttempts = maxAttempts;
     this.hash = hash;

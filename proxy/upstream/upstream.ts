@@ -1,5 +1,6 @@
 // What the router asks of a cluster: pick an endpoint, start a try on it, hear how it went.
 import type { ProxyError } from '../base/error.ts';
+import type { Hash64 } from '../base/xx-hash.ts';
 import type { ResponseSink } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -22,6 +23,10 @@ export interface Endpoint {
   /** The name from configuration (DNS clusters, auto host rewrite); undefined for plain addresses. */
   readonly hostname: string | undefined;
   readonly weight: number;
+  /** What stands for it in consistent hashing: `filter_metadata.envoy.lb.hash_key`, or undefined for its address. */
+  readonly hashKey: string | undefined;
+  /** `clock.nowMs()` since when it may be used: slow start counts from then. */
+  readonly healthySinceMs: number;
   /**
    * `filter_metadata.istio.workload`, as istiod writes it: name;namespace;canonical-name;canonical-revision;cluster.
    */
@@ -34,7 +39,7 @@ export interface Endpoint {
 /** What a pick may depend on. */
 export interface PickContext {
   /** Hash of the route's hash policy; undefined without one. */
-  readonly hash: number | undefined;
+  readonly hash: Hash64 | undefined;
   /** True for endpoints that retries should avoid (previous_hosts). */
   avoid(endpoint: Endpoint): boolean;
   /** How many picks to try before taking an avoided endpoint (Envoy's host_selection_retry_max_attempts). */

@@ -83,7 +83,7 @@ test('F03 S103 a refused resource is named with its path, and its neighbours are
   const broken: RawAny = { type_url: CLUSTER_TYPE, value: Buffer.from([0x0a, 0x7f]) };
   const nonce = stream.sendResources('1', {
     good: staticCluster('good'),
-    odd: cluster('odd', { lb_policy: 'MAGLEV' }),
+    odd: cluster('odd', { lb_policy: 'CLUSTER_PROVIDED' }),
     broken,
     worker: staticCluster('worker'),
     other: staticCluster('name'),
@@ -91,7 +91,7 @@ test('F03 S103 a refused resource is named with its path, and its neighbours are
   });
   const { error_detail: error } = await stream.answerTo(nonce);
   assert.equal(error?.code, status.INVALID_ARGUMENT);
-  assert.match(error.message, /cluster 'odd': lbPolicy: .*MAGLEV/);
+  assert.match(error.message, /cluster 'odd': lbPolicy: .*CLUSTER_PROVIDED/);
   assert.match(error.message, /cluster 'broken': is not a valid envoy\.config\.cluster\.v3\.Cluster/);
   assert.match(error.message, /cluster 'worker': circuitBreakers: a worker says no/);
   assert.match(error.message, /cluster 'other': names itself 'name'/);
@@ -107,7 +107,7 @@ test('F03 the last good version of a refused resource stays, and is what a new s
   const { proxy, server, stream } = await connect(t);
   await stream.answerTo(stream.sendResources('1', { a: staticCluster('a'), b: staticCluster('b') }));
   assert.notEqual((await stream.answerTo(stream.sendResources('2', {
-    a: cluster('a', { lb_policy: 'MAGLEV' }), b: staticCluster('b'),
+    a: cluster('a', { lb_policy: 'CLUSTER_PROVIDED' }), b: staticCluster('b'),
   }))).error_detail, null);
   stream.end();
   const next = await server.streams.next();

@@ -75,7 +75,7 @@ export class TestClusters {
   }
 }
 
-const GAUGE = /_active$|^membership_(total|healthy)|_open$/;
+const GAUGE = /_active$|^membership_(total|healthy)|_open$|^ejected$/;
 
 export function staticCluster(
   ports: readonly (number | LbEndpoint)[], changes: Partial<ClusterConfig> = {},

@@ -4,22 +4,31 @@ import type { Endpoint } from '../upstream.ts';
 import { EdfSchedule } from './edf-schedule.ts';
 import { equallyWeighted, randomIndex } from './host-picker.ts';
 import type { HostPicker, HostPickerFactory } from './host-picker.ts';
+import { WeightedRotation } from './round-robin.ts';
+import { anyStarting, weighing } from './slow-start.ts';
+import type { SlowStart, Weigh } from './slow-start.ts';
 
 export interface LeastRequestOptions {
   /** How many are drawn (least_request_lb_config.choice_count). Envoy's default 2. */
   readonly choiceCount: number;
   /** How much requests in flight lower an unequal weight (active_request_bias). Envoy's default 1. */
   readonly activeRequestBias: number;
+  readonly slowStart?: SlowStart | undefined;
 }
 
 /**
- * Equal weights: the power of `choiceCount` choices. Unequal: a weighted rotation in which an endpoint weighs
- * weight / (requests in flight + 1) ^ bias at its turn, as in Envoy.
+ * Equal weights: the power of `choiceCount` choices. Unequal, or growing: a weighted rotation in which an endpoint
+ * weighs weight / (requests in flight + 1) ^ bias at its turn, as in Envoy.
  */
 export function leastRequest(options: LeastRequestOptions): HostPickerFactory {
-  return (endpoints, random) => equallyWeighted(endpoints)
-    ? new FewestOfSome(endpoints, random, options.choiceCount)
-    : new BusyRotation(endpoints, random, options.activeRequestBias);
+  const { choiceCount, activeRequestBias, slowStart } = options;
+  return (endpoints, { random, clock }) => {
+    if (equallyWeighted(endpoints) && !anyStarting(endpoints, slowStart, clock)) {
+      return new FewestOfSome(endpoints, random, choiceCount);
+    }
+    const weigh = weighingBusy(weighing(slowStart, clock), activeRequestBias);
+    return new WeightedRotation(new EdfSchedule(endpoints, weigh, random));
+  };
 }
 
 class FewestOfSome implements HostPicker {
@@ -44,20 +53,8 @@ class FewestOfSome implements HostPicker {
   }
 }
 
-class BusyRotation implements HostPicker {
-  readonly #schedule: EdfSchedule<Endpoint>;
-
-  constructor(endpoints: readonly Endpoint[], random: Random, bias: number) {
-    this.#schedule = new EdfSchedule(endpoints, weighing(bias), random);
-  }
-
-  choose(): Endpoint {
-    return this.#schedule.next();
-  }
-}
-
-function weighing(bias: number): (endpoint: Endpoint) => number {
-  if (bias === 0) return (endpoint) => endpoint.weight;
-  if (bias === 1) return (endpoint) => endpoint.weight / (endpoint.activeRequests + 1);
-  return (endpoint) => endpoint.weight / (endpoint.activeRequests + 1) ** bias;
+function weighingBusy(weigh: Weigh, bias: number): Weigh {
+  if (bias === 0) return weigh;
+  if (bias === 1) return (endpoint) => weigh(endpoint) / (endpoint.activeRequests + 1);
+  return (endpoint) => weigh(endpoint) / (endpoint.activeRequests + 1) ** bias;
 }

@@ -1,11 +1,16 @@
 // Priorities, health and panic; and the picker that follows them.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ManualClock } from '../../base/clock.ts';
+import { assertFits } from '../../../test/harness/chi-squared.ts';
 import { SeededRandom } from '../../base/random.ts';
 import { Counter } from '../../telemetry/stats.ts';
 import { RetryHosts } from '../retry.ts';
 import type { Endpoint } from '../upstream.ts';
+import { randomChoice } from './random.ts';
+import { maglev } from './maglev.ts';
 import { buildPicker } from './picker.ts';
+import type { LocalityEndpoints } from './locality.ts';
 import type { PickerOptions, PriorityEndpoints } from './picker.ts';
 import { priorityLoads } from './priority-load.ts';
 import { roundRobin } from './round-robin.ts';
@@ -56,16 +61,20 @@ test('degraded endpoints take what the healthy ones of all priorities leave', ()
 });
 
 function endpoint(address: string): Endpoint {
-  return { address, hostname: undefined, weight: 1, workload: undefined, activeRequests: 0, done: () => {} };
+  return { address, hostname: undefined, weight: 1, hashKey: undefined, healthySinceMs: 0, workload: undefined,
+    activeRequests: 0, done: () => {} };
 }
 
 function level(healthy: readonly Endpoint[], unhealthy: readonly Endpoint[] = []): PriorityEndpoints {
-  return { all: [...healthy, ...unhealthy], healthy, degraded: [] };
+  return { all: [...healthy, ...unhealthy], healthy, degraded: [], localities: [] };
 }
 
 function options(changes: Partial<PickerOptions> = {}): PickerOptions {
   const panicked = new Counter(new Float64Array(1), 0);
-  return { ...ENVOY, policy: roundRobin, random: new SeededRandom(7), failOnPanic: false, panicked, ...changes };
+  return {
+    ...ENVOY, policy: roundRobin(), byHash: false, byLocality: false, random: new SeededRandom(7),
+    clock: new ManualClock(), failOnPanic: false, panicked, ...changes,
+  };
 }
 
 const [a, b, c] = [endpoint('a'), endpoint('b'), endpoint('c')] as const;
@@ -108,4 +117,39 @@ test('a retry gets another endpoint while the attempts last, then the avoided on
   const careless = new RetryHosts(false, 5);
   careless.add(a);
   assert.deepEqual(new Set([picker.pick(careless), picker.pick(careless)]), new Set([a, b]));
+});
+
+/** A locality of `total` endpoints of which the first `healthy` are. */
+function place(weight: number, healthy: number, total: number): LocalityEndpoints {
+  const all = Array.from({ length: total }, (_, i) => endpoint(`${weight}-${i}`));
+  return { weight, all, healthy: all.slice(0, healthy), degraded: [] };
+}
+
+function byLocality(localities: readonly LocalityEndpoints[], changes: Partial<PickerOptions> = {}): number[] {
+  const all = localities.flatMap((locality) => locality.all);
+  const healthy = localities.flatMap((locality) => locality.healthy);
+  const picker = buildPicker([{ all, healthy, degraded: [], localities }], options({ byLocality: true, ...changes }));
+  const picks = Array.from({ length: 6000 }, () => picker.pick(undefined));
+  return localities.map((locality) => picks.filter((pick) => (locality.all as unknown[]).includes(pick)).length);
+}
+
+test('localities get traffic by their weights, whatever their endpoints; without a weight none (seed 7)', () => {
+  assertFits(byLocality([place(1, 5, 5), place(2, 1, 1), place(3, 2, 2), place(0, 4, 4)]), [1, 2, 3, 0], 'weights');
+});
+
+test('a locality whose health falls below the overprovisioning loses weight (seed 7)', () => {
+  // 10 of 14 are complete at 140 %; 5 of 14 are half.
+  assertFits(byLocality([place(1, 10, 14), place(2, 14, 14)]), [1, 2], 'complete');
+  assertFits(byLocality([place(2, 5, 14), place(3, 14, 14)]), [1, 3], 'half');
+});
+
+test('localities without any weight, and localities in panic, don\'t count (seed 7)', () => {
+  const random = { policy: randomChoice };
+  assertFits(byLocality([place(0, 1, 1), place(0, 3, 3)], random), [1, 3], 'no weight');
+  assertFits(byLocality([place(9, 0, 1), place(1, 1, 3)], random), [1, 3], 'panic');
+});
+
+test('policies by hash have the localities\' weights in their shares (seed 7)', () => {
+  const hashed = { policy: maglev({ tableSize: 65_537, byHostname: false }), byHash: true };
+  assertFits(byLocality([place(1, 4, 4), place(3, 2, 2), place(0, 1, 1)], hashed), [1, 3, 0], 'hash');
 });

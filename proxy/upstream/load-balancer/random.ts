@@ -2,9 +2,9 @@
 import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../upstream.ts';
 import { randomIndex } from './host-picker.ts';
-import type { HostPicker } from './host-picker.ts';
+import type { HostPicker, PolicyDeps } from './host-picker.ts';
 
-export function randomChoice(endpoints: readonly Endpoint[], random: Random): HostPicker {
+export function randomChoice(endpoints: readonly Endpoint[], { random }: PolicyDeps): HostPicker {
   return new RandomPicker(endpoints, random);
 }
 

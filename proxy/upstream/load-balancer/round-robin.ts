@@ -3,10 +3,15 @@ import type { Random } from '../../base/random.ts';
 import type { Endpoint } from '../upstream.ts';
 import { EdfSchedule } from './edf-schedule.ts';
 import { equallyWeighted, randomIndex } from './host-picker.ts';
-import type { HostPicker } from './host-picker.ts';
+import type { HostPicker, HostPickerFactory } from './host-picker.ts';
+import { anyStarting, weighing } from './slow-start.ts';
+import type { SlowStart } from './slow-start.ts';
 
-export function roundRobin(endpoints: readonly Endpoint[], random: Random): HostPicker {
-  return equallyWeighted(endpoints) ? new Rotation(endpoints, random) : new WeightedRotation(endpoints, random);
+export function roundRobin(slowStart?: SlowStart): HostPickerFactory {
+  return (endpoints, { random, clock }) => (
+    equallyWeighted(endpoints) && !anyStarting(endpoints, slowStart, clock)
+      ? new Rotation(endpoints, random)
+      : new WeightedRotation(new EdfSchedule(endpoints, weighing(slowStart, clock), random)));
 }
 
 class Rotation implements HostPicker {
@@ -26,11 +31,12 @@ class Rotation implements HostPicker {
   }
 }
 
-class WeightedRotation implements HostPicker {
+/** Turns by weights that may change from one turn to the next. */
+export class WeightedRotation implements HostPicker {
   readonly #schedule: EdfSchedule<Endpoint>;
 
-  constructor(endpoints: readonly Endpoint[], random: Random) {
-    this.#schedule = new EdfSchedule(endpoints, (endpoint) => endpoint.weight, random);
+  constructor(schedule: EdfSchedule<Endpoint>) {
+    this.#schedule = schedule;
   }
 
   choose(): Endpoint {
