@@ -1,10 +1,11 @@
 // What a route does: forward, redirect or answer (envoy.config.route.v3: RouteAction and its like).
 import { DataSource } from './data-source.ts';
-import { PerFilterConfig } from './route-filter-config.ts';
+import { HashPolicy } from './hash-policy.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
+import { PerFilterConfig } from './route-filter-config.ts';
 import { bool, duration, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
 import { atMostOne, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
@@ -103,6 +104,7 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   ),
   requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'Copies to other clusters, whose answers nobody hears; '
     + 'default the virtual host\'s.'),
+  hashPolicy: optional(list(HashPolicy), 'What clusters of RING_HASH and MAGLEV choose by; all entries together.'),
   upgradeConfigs: optional(list(RouteUpgrade), 'Upgrades that are allowed or refused here.'),
   maxStreamDuration: optional(MaxStreamDuration, 'Time until the request is ended. Where it is given, empty too, '
     + 'timeout and max_grpc_timeout do not hold, as in Envoy. Default the connection manager\'s.'),
@@ -121,7 +123,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   },
   warned: {
     'idle_timeout covers it': ['flush_timeout'],
-    'no cluster balances by hash': ['hash_policy'],
     'there is no early data': ['early_data_policy'],
     'no rate limit filter reads it': ['rate_limits', 'include_vh_rate_limits'],
   },

@@ -3,12 +3,12 @@ import { ProxyError, messageOf } from '../base/error.ts';
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
-import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { ResponseHead } from '../http/message.ts';
+import type { RequestHash } from '../route/hash-policy.ts';
 import type { RetryPolicy } from '../route/retry-policy.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { setGrpcTimeout } from '../route/grpc-timeout.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
-import { grpcStatusOfText, httpStatusOfGrpc, isGrpc } from '../telemetry/grpc-status.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { RetryHosts, backoffMs } from '../upstream/retry.ts';
@@ -18,6 +18,7 @@ import { applyLevels } from './header-levels.ts';
 import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
+import { outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
@@ -32,6 +33,8 @@ export interface Routing {
   readonly choice: ClusterChoice;
   /** The action's timeout and retries, or what the request's x-envoy headers ask for instead. */
   readonly plan: RequestPlan;
+  /** What a cluster by hash chooses by. */
+  readonly hashed: RequestHash | undefined;
   /** No x-envoy headers of our own. */
   readonly quiet: boolean;
   /** Who gets copies. */
@@ -66,6 +69,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#cluster = routing.cluster;
     this.#retry = routing.plan.retry;
     this.#retriesLeft = this.#retry?.settings.maxRetries ?? 0;
+    if (routing.hashed?.hash !== undefined) this.#hosts = this.#newHosts();
     this.#replay = this.#retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
   }
 
@@ -264,9 +268,13 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   #rememberHost(endpoint: Endpoint): void {
     if (this.#retry === undefined) return;
-    const { avoidPreviousHosts, hostSelectionMaxAttempts } = this.#retry.settings;
-    this.#hosts ??= new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts);
+    this.#hosts ??= this.#newHosts();
     this.#hosts.add(endpoint);
+  }
+
+  #newHosts(): RetryHosts {
+    const { avoidPreviousHosts = false, hostSelectionMaxAttempts = 0 } = this.#retry?.settings ?? {};
+    return new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts, this.#routing.hashed?.hash);
   }
 
   #releaseRetry(): void {
@@ -334,7 +342,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #finishHead(head: ResponseHead): void {
     const { headers } = head;
     const { info } = this.#stream;
-    const { route, choice, quiet } = this.#routing;
+    const { route, choice, quiet, hashed } = this.#routing;
+    if (hashed?.setCookie !== undefined) headers.append('set-cookie', hashed.setCookie);
     if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
     if (route.attemptCountResponse) headers.set('x-envoy-attempt-count', String(info.attempts));
     applyLevels(route.responseHeaders, choice.responseHeaders, route.mostSpecificWins, headers, info);
@@ -381,17 +390,4 @@ function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan, spentMs: number): 
   const tryMs = perTryMs > 0 ? perTryMs : timeoutMs;
   if (timeoutMs === 0) return Math.round(tryMs);
   return Math.max(1, Math.round(Math.min(tryMs, timeoutMs - spentMs)));
-}
-
-/** A gRPC call that failed at once says so in its head, and is judged as if HTTP had said it (outlier detection). */
-function outcomeOfHead({ status, headers }: ResponseHead, request: RequestHead): number {
-  const grpc = headers.get('grpc-status');
-  return grpc === undefined || !isGrpc(request) ? status : httpStatusOfGrpc(grpcStatusOfText(grpc));
-}
-
-function outcomeOf(error: ProxyError): Outcome {
-  if (error.kind === 'connect-failure' || error.kind === 'connect-timeout' || error.kind === 'upstream-tls') {
-    return 'connect-failure';
-  }
-  return 'reset';
 }

@@ -80,11 +80,13 @@ export class RouterFilter implements HttpFilter {
     stream: RoutedStream, route: RouteEntry, action: ForwardAction, choice: ClusterChoice, cluster: Cluster,
   ): RoutedRequest {
     const { request, info } = stream;
+    // Envoy hashes a request as it came, before headers are changed.
+    const hashed = cluster.usesHash ? action.hashRequest?.(request, info) : undefined;
     applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
     if (choice.authority !== undefined) request.authority = choice.authority;
     const plan = this.#options.suppressEnvoyHeaders ? planOfRoute(action, request) : planRequest(action, request);
     return new RoutedRequest(stream, {
-      cluster, route, action, choice, plan, quiet: this.#options.suppressEnvoyHeaders,
+      cluster, route, action, choice, plan, hashed, quiet: this.#options.suppressEnvoyHeaders,
       mirrors: action.mirrors.length === 0 ? NO_MIRRORS : this.#mirrorsOf(stream, action),
     });
   }

@@ -2,6 +2,7 @@
 import { msOr } from '../config/duration.ts';
 import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
+import { compileHashPolicy } from './hash-policy.ts';
 import { compileHostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
@@ -56,6 +57,7 @@ export function compileForward(
     mirrors: compileMirrors(mirrors, host?.mirrors ?? [], clusters, `${path}.requestMirrorPolicies`),
     ...compileUpgrades(config),
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
+    hashRequest: compileHashPolicy(config.hashPolicy, `${path}.hashPolicy`),
   };
 }
 

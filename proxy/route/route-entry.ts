@@ -5,6 +5,7 @@ import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { RequestMirror } from './request-mirror.ts';
 import type { FilterConfigs } from './filter-config.ts';
 import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
+import type { HashRequest } from './hash-policy.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** Header changes of one level (weighted cluster, route, virtual host, table), with operators filled in per request. */
@@ -60,6 +61,8 @@ export interface ForwardAction {
   /** CONNECT ends here: the body is carried as raw TCP to the cluster (`connect_config`). */
   readonly connectTerminates: boolean;
   readonly clusterNotFoundStatus: number;
+  /** For clusters that balance by hash; undefined: at random there. */
+  readonly hashRequest: HashRequest | undefined;
 }
 
 /** One weighted cluster, with the header changes of its own level. */

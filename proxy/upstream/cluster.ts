@@ -82,6 +82,10 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
     return this.#transports;
   }
 
+  get usesHash(): boolean {
+    return this.#settings.byHash;
+  }
+
   get statScope(): StatScope {
     return this.stats.scope;
   }

@@ -84,6 +84,8 @@ export interface Cluster {
   /** Where its stats are: by its alt_stat_name, or its name. */
   readonly statScope: StatScope;
   readonly breaker: CircuitBreaker;
+  /** It balances by the hash of its requests. */
+  readonly usesHash: boolean;
   pick(context: PickContext | undefined): PickResult;
   /**
    * Starts a try: a pooled connection, a new one within the limits, or a place in the pending queue. A ProxyError

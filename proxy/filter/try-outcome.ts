@@ -1,0 +1,18 @@
+// How a try went, as outlier detection and the endpoint's figures judge it.
+import type { ProxyError } from '../base/error.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { grpcStatusOfText, httpStatusOfGrpc, isGrpc } from '../telemetry/grpc-status.ts';
+import type { Outcome } from '../upstream/upstream.ts';
+
+/** A gRPC call that failed at once says so in its head, and is judged as if HTTP had said it (outlier detection). */
+export function outcomeOfHead({ status, headers }: ResponseHead, request: RequestHead): number {
+  const grpc = headers.get('grpc-status');
+  return grpc === undefined || !isGrpc(request) ? status : httpStatusOfGrpc(grpcStatusOfText(grpc));
+}
+
+export function outcomeOf(error: ProxyError): Outcome {
+  if (error.kind === 'connect-failure' || error.kind === 'connect-timeout' || error.kind === 'upstream-tls') {
+    return 'connect-failure';
+  }
+  return 'reset';
+}
