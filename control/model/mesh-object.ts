@@ -40,6 +40,13 @@ export interface Finding {
   /** `spec.http[0].route[0].destination.host`, '' when it is about the whole. */
   readonly path: string;
   readonly reason: string;
+  /** `error` where requests or rules are lost; a warning when absent. */
+  readonly level?: 'error';
+}
+
+/** A warning about one field of an object. */
+export function findingAt(object: MeshObject, path: readonly (string | number)[], reason: string): Finding {
+  return { where: placeOf(object.locate(path)), object: titleOf(object), path: pathText(path), reason };
 }
 
 /** A finding as one line. */

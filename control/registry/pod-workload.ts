@@ -67,6 +67,10 @@ export class WorkloadIndex {
     this.#entries = inventory.list('WorkloadEntry').map(entryWorkload);
   }
 
+  all(): Workload[] {
+    return [...this.#pods.map(({ workload }) => workload), ...this.#entries];
+  }
+
   pod(namespace: string, name: string): Workload | undefined {
     return this.#pods.find(({ workload }) => workload.namespace === namespace && workload.name === name)?.workload;
   }

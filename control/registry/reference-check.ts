@@ -2,7 +2,7 @@
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Destination } from '../model/destination.ts';
 import type { Inventory } from '../model/inventory.ts';
-import { pathText, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { findingAt, placeOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { hostMatches, isWildcard } from './hostname.ts';
 import type { Registry } from './registry.ts';
 import { isHttp } from './port-protocol.ts';
@@ -57,7 +57,7 @@ class ReferenceChecker {
       const isServed = services.some(({ endpoints }) => endpoints.length === 0 || endpoints.some(({ workload }) =>
         Object.entries(labels).every(([key, value]) => workload.labels.get(key) === value)));
       if (isServed || services.length === 0) continue;
-      this.#add(object, ['spec', 'subsets', at], `no endpoint has the labels of ${name}`);
+      this.#warn(object, ['spec', 'subsets', at], `no endpoint has the labels of ${name}`);
     }
   }
 
@@ -66,7 +66,7 @@ class ReferenceChecker {
     const selects = Object.keys(object.body.spec?.selector?.matchLabels ?? {}).length > 0;
     if (object.namespace !== rootNamespace || !selects) return;
     const reason = `has no effect: in ${rootNamespace} a PeerAuthentication is for the whole mesh`;
-    this.#add(object, ['spec', 'selector'], reason);
+    this.#warn(object, ['spec', 'selector'], reason);
   }
 
   /** Several VirtualServices for one host of the mesh: the first holds and the others are easily missed. */
@@ -131,9 +131,11 @@ class ReferenceChecker {
     this.#add(object, path, `${service.hostname} has no HTTP port: http rules have no effect on it`);
   }
 
+  #warn(object: MeshObject, path: Path, reason: string): void {
+    this.findings.push(findingAt(object, path, reason));
+  }
+
   #add(object: MeshObject, path: Path, reason: string): void {
-    this.findings.push({
-      where: placeOf(object.locate(path)), object: titleOf(object), path: pathText(path), reason,
-    });
+    this.findings.push({ ...findingAt(object, path, reason), level: 'error' });
   }
 }

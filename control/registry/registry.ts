@@ -1,7 +1,7 @@
 // All services of the mesh by host name, made anew from the objects whenever they change.
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Inventory } from '../model/inventory.ts';
-import { pathText, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { entryServices } from './external-service.ts';
 import { closestHost, isWildcard, resolveHost } from './hostname.ts';
 import { kubernetesService } from './kubernetes-service.ts';
@@ -68,7 +68,7 @@ export class Registry {
       return;
     }
     const reason = `host ${service.hostname} is already that of ${placeOf(other.origin)}, which holds`;
-    findings.push({ where: placeOf(object.origin), object: titleOf(object), path: '', reason });
+    findings.push({ where: placeOf(object.origin), object: titleOf(object), path: '', reason, level: 'error' });
   }
 }
 
@@ -90,10 +90,6 @@ function undeclaredEntryPorts(entry: MeshObject<'ServiceEntry'>): Finding[] {
 
 function undeclared(object: MeshObject, path: readonly (string | number)[], name: string): Finding {
   const hint = nearestName(name.split('-', 1)[0] ?? '', PROTOCOL_WORDS);
-  return {
-    where: placeOf(object.locate(path)),
-    object: titleOf(object),
-    path: pathText(path),
-    reason: `port '${name}' says no protocol and is carried as TCP; name it http-… or set appProtocol${hint}`,
-  };
+  return findingAt(object, path,
+    `port '${name}' says no protocol and is carried as TCP; name it http-… or set appProtocol${hint}`);
 }

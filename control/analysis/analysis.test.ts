@@ -1,0 +1,148 @@
+// What `weft analyze` says about folders of YAML: each mistake with its file and line, and nothing about a good mesh.
+import assert from 'node:assert/strict';
+import { cpSync, globSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test, type TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { serviceYaml, workloadYaml } from '../../test/harness/mesh-fixture.ts';
+import { findingText } from '../model/mesh-object.ts';
+import { analyzeFolder } from './analysis.ts';
+
+const BOOKINFO = fileURLToPath(new URL('../../examples/bookinfo', import.meta.url));
+
+function folder(t: TestContext, files: Record<string, string> = {}): string {
+  const path = mkdtempSync(join(tmpdir(), 'weft-analysis-'));
+  t.after(() => rmSync(path, { recursive: true }));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(path, name), text);
+  return path;
+}
+
+/** `error …` and `warning …`, as lines. */
+async function linesOf(t: TestContext, files: Record<string, string>): Promise<string[]> {
+  const { errors, warnings } = await analyzeFolder(folder(t, files));
+  return [...errors.map((finding) => `error ${findingText(finding)}`),
+    ...warnings.map((finding) => `warning ${findingText(finding)}`)];
+}
+
+const object = (kind: string, name: string, spec: string): string => `---
+apiVersion: ${/Policy|Authentication$/.test(kind) ? 'security' : 'networking'}.istio.io/v1
+kind: ${kind}
+metadata: { name: ${name}, namespace: default }
+spec:
+  ${spec}
+`;
+
+const MESH = serviceYaml('a') + serviceYaml('b') + workloadYaml('a-1', 'a', 'v1', '10.0.0.1');
+const TO_A = 'route: [{ destination: { host: a } }]';
+
+test('the Bookinfo mesh is clean with each of its tasks', async (t) => {
+  for (const task of globSync('tasks/*.yaml', { cwd: BOOKINFO })) {
+    const path = folder(t);
+    cpSync(join(BOOKINFO, 'mesh'), path, { recursive: true });
+    cpSync(join(BOOKINFO, task), join(path, 'task.yaml'));
+    const { errors, warnings, files } = await analyzeFolder(path);
+    assert.deepEqual([errors, warnings, files], [[], [], 6], task);
+  }
+});
+
+/** What follows the mesh in one file, and the one finding: its level, its line after the first, what it says. */
+const CASES: readonly (readonly [title: string, yaml: string, level: string, line: number, reason: RegExp])[] = [
+  ['an unknown host', object('VirtualService', 'v',
+    'hosts: [a]\n  http:\n    - route: [{ destination: { host: aa } }]'),
+    'error', 7, /VirtualService default\/v spec\.http\[0\].*no service 'aa\.default.*did you mean 'a'/],
+  ['an unknown subset', object('VirtualService', 'v',
+    'hosts: [a]\n  http:\n    - route: [{ destination: { host: a, subset: v9 } }]'),
+  'error', 7, /no Desti.*'v9'/],
+  ['a port that the service has not', object('VirtualService', 'v',
+    'hosts: [a]\n  http:\n    - route: [{ destination: { host: a, port: { number: 1 } } }]'),
+  'error', 7, /no port 1/],
+  ['an unknown gateway', object('VirtualService', 'v', `hosts: [a]\n  gateways: [g]\n  http: [{ ${TO_A} }]`),
+    'error', 6, /no Gateway 'default\/g'/],
+  ['a rule after one that takes everything', object('VirtualService', 'v',
+    `hosts: [a]\n  http:\n    - ${TO_A}\n    - match: [{ uri: { prefix: /x } }]\n      ${TO_A}`),
+  'error', 8, /no request reaches it: test\.yaml:\d+ of v takes all/],
+  ['a rule behind a wider one', object('VirtualService', 'v',
+    `hosts: [a]\n  http:\n    - match: [{ uri: { prefix: /x } }]\n      ${TO_A}\n`
+    + `    - match: [{ uri: { exact: /x/y }, headers: { h: {} } }]\n      ${TO_A}`),
+  'error', 9, /no request reaches it/],
+  ['one of several conditions behind a wider one', object('VirtualService', 'v',
+    `hosts: [a]\n  http:\n    - match: [{ uri: { prefix: /x } }]\n      ${TO_A}\n`
+    + `    - match: [{ uri: { exact: /y } }, { uri: { exact: /x/y } }]\n      ${TO_A}`), 'warning', 9, /has no effect/],
+  ['two VirtualServices of one host in the mesh',
+    object('VirtualService', 'v', `hosts: [a]\n  http: [{ ${TO_A} }]`)
+    + object('VirtualService', 'w', `hosts: [a]\n  http: [{ ${TO_A} }]`), 'error', 12, /has rules in .* which hold/],
+  ['a DestinationRule without a service', object('DestinationRule', 'd', 'host: nowhere'), 'error', 5, /no service/],
+  ['a subset without endpoints',
+    object('DestinationRule', 'd', 'host: a\n  subsets:\n    - { name: v2, labels: { version: v2 } }'),
+    'warning', 7, /no endpoint has the labels of v2/],
+  ['two policies for one host', object('DestinationRule', 'd', 'host: a\n  trafficPolicy: {}')
+    + object('DestinationRule', 'e', 'host: a\n  trafficPolicy: {}'), 'error', 13, /has no effect: .* already/],
+  ['a selector that selects nothing', object('AuthorizationPolicy', 'p', 'selector: { matchLabels: { app: c } }'),
+    'warning', 5, /has no effect: no workload has the labels app: c/],
+  ['a Gateway that nothing is bound to', object('Gateway', 'g',
+    "selector: { istio: i }\n  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*'] }]"),
+  'warning', 1, /no VirtualService is bound to it/],
+  ['a port without a protocol', serviceYaml('c').replace('name: http', 'name: web'), 'warning', 7, /carried as TCP/],
+  ['an object of the same name', object('DestinationRule', 'd', 'host: a') + object('DestinationRule', 'd', 'host: a'),
+    'error', 7, /is already defined in/],
+  ['a field that is not known', object('DestinationRule', 'd', 'host: a\n  subsetz: []'), 'error', 6, /subsetz/],
+];
+
+for (const [title, yaml, level, line, reason] of CASES) {
+  test(`${title} is found with its place`, async (t) => {
+    const lines = await linesOf(t, { 'test.yaml': MESH + yaml });
+    assert.equal(lines.length, 1, lines.join('\n'));
+    const at = MESH.split('\n').length + line;
+    assert.match(lines[0] ?? '', reason);
+    assert.ok(lines[0]?.startsWith(`${level} test.yaml:${at}:`), `${lines[0]} is not at line ${at}`);
+  });
+}
+
+const GATEWAY = object('Gateway', 'g', `selector: { istio: i }
+  servers:
+    - { port: { number: 80, name: http, protocol: HTTP }, hosts: ['a.test', 'b.test'] }`);
+const bound = (name: string, host: string, http: string): string =>
+  object('VirtualService', name, `hosts: [${host}]\n  gateways: [g]\n  http: [{ ${http} ${TO_A} }]`);
+
+test('VirtualServices that claim one host of a gateway conflict where their rules do', async (t) => {
+  const path = (prefix: string): string => `match: [{ uri: { prefix: ${prefix} } }],`;
+  const apart = bound('v', 'a.test', path('/x')) + bound('w', 'a.test', path('/y')) + bound('z', 'b.test', '');
+  assert.deepEqual(await linesOf(t, { 'a.yaml': MESH, 'b.yaml': GATEWAY + apart }), []);
+  const clash = bound('v', 'a.test', '') + bound('w', 'a.test', '') + bound('z', 'a.test', path('/z'));
+  const lines = await linesOf(t, { 'a.yaml': MESH, 'b.yaml': GATEWAY + clash });
+  assert.equal(lines.length, 1, lines.join('\n'));
+  assert.match(lines[0] ?? '', /^error b\.yaml:\d+: VirtualService default\/w spec\.http\[0\]: no request reaches it/);
+});
+
+test('a host that no server of the gateway has, and a server without a listener, are errors', async (t) => {
+  const tls = object('Gateway', 'h', `selector: { istio: i }
+  servers:
+    - port: { number: 80, name: https, protocol: HTTPS }
+      hosts: ['a.test']
+      tls: { mode: SIMPLE, serverCertificate: a, privateKey: b }`);
+  const lines = await linesOf(t, {
+    'a.yaml': MESH,
+    'b.yaml': GATEWAY + bound('v', 'c.test', ''),
+    'c.yaml': tls + bound('w', 'a.test', '').replace('[g]', '[h]'),
+  });
+  assert.equal(lines.length, 2, lines.join('\n'));
+  assert.match(lines[0] ?? '', /^error b\.yaml:.*no server of Gateway default\/g has host c\.test; it has a\.test, b/);
+  assert.match(lines[1] ?? '', /^error c\.yaml:\d: .*has no listener: port 80 is plaintext in b\.yaml:\d/);
+});
+
+test('a fault in one object brings no others with it, and the same name in two files is named', async (t) => {
+  const lines = await linesOf(t, {
+    'a.yaml': MESH + object('DestinationRule', 'd', 'hosts: a'),
+    'b.yaml': object('VirtualService', 'v', `hosts: [a]\n  http: [{ ${TO_A} }]`) + serviceYaml('b'),
+    'c.yaml': 'kind: [',
+  });
+  assert.equal(lines.filter((line) => line.startsWith('error')).length, lines.length, lines.join('\n'));
+  assert.ok(lines.some((line) => /b\.yaml:\d+: Service default\/b: is already defined in a\.yaml/.test(line)));
+  assert.ok(lines.some((line) => /c\.yaml:1/.test(line)));
+  assert.equal(lines.some((line) => line.includes('no service')), false);
+});
+
+test('a folder that is not there is refused', async () => {
+  await assert.rejects(analyzeFolder('/nowhere/at/all'));
+});
