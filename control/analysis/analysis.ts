@@ -7,6 +7,7 @@ import { Registry } from '../registry/registry.ts';
 import { readStable, scanFolder } from '../source/file-scan.ts';
 import { MESH_DEFAULTS, type MeshSettings } from '../translate/mesh-settings.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
+import { delegateFindings } from './delegate-use.ts';
 import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
 import { unreachableRules } from './route-reach.ts';
@@ -49,6 +50,7 @@ export function analyze(view: MeshView): Finding[] {
     ...registry.findings,
     ...checkReferences(inventory, registry, settings.rootNamespace),
     ...inventory.list('VirtualService').flatMap(unreachableRules),
+    ...delegateFindings(view),
     ...gatewayFindings(view),
     ...destinationRuleFindings(view),
     ...selectorFindings(view),

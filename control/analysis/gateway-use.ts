@@ -2,7 +2,8 @@
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { hostIntersection } from '../registry/hostname.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
-import { gatewayName, gatewaysOf, hostsOf } from '../translate/virtual-service.ts';
+import { gatewayName } from '../translate/rule-scope.ts';
+import { gatewaysOf, hostsOf } from '../translate/virtual-service.ts';
 import { hiddenBehind } from './route-reach.ts';
 
 type Gateway = MeshObject<'Gateway'>;

@@ -6,7 +6,7 @@ import {
   atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Static,
 } from '../../proxy/config/schema.ts';
 import { Destination } from './destination.ts';
-import { goDuration, regex } from './scalar.ts';
+import { goDuration, label, objectName, regex } from './scalar.ts';
 import { StringMatch } from './string-match.ts';
 
 export const HttpMatch = message('istio.networking.v1.HTTPMatchRequest', {
@@ -196,11 +196,18 @@ export const CorsPolicy = message('istio.networking.v1.CorsPolicy', {
 });
 export interface CorsPolicy extends Static<typeof CorsPolicy> {}
 
+export const Delegate = message('istio.networking.v1.Delegate', {
+  name: required(objectName(), 'A VirtualService without hosts.'),
+  namespace: optional(label(), "Its namespace; the rule's own when absent."),
+});
+export interface Delegate extends Static<typeof Delegate> {}
+
 export const HttpRule = message('istio.networking.v1.HTTPRoute', {
   name: optional(string(), 'Name for logs.'),
   match: optional(list(HttpMatch), 'Any of these; everything when absent.'),
   route: optional(list(RouteDestination, { min: 1 }), 'Destinations by weight.'),
   redirect: optional(Redirect, 'Answer with a redirect.'),
+  delegate: optional(Delegate, 'Rules of another VirtualService, within what this one matches.'),
   directResponse: optional(DirectResponse, 'Answer without a service.'),
   rewrite: optional(Rewrite, 'Change of path or authority.'),
   timeout: optional(goDuration(), 'Whole request with its retries; none when absent.'),
@@ -211,13 +218,13 @@ export const HttpRule = message('istio.networking.v1.HTTPRoute', {
 }, {
   refused: {
     'requests are not mirrored yet': ['mirror', 'mirrors', 'mirror_percent', 'mirror_percentage'],
-    'delegation to other VirtualServices is not supported yet': ['delegate'],
   },
   check: (rule) => {
-    const actions = ['route', 'redirect', 'directResponse'].filter((action) => Object.hasOwn(rule, action));
-    if (actions.length === 0) return new Refusal('needs a route, a redirect or a directResponse');
+    const known = ['route', 'redirect', 'directResponse', 'delegate'];
+    const actions = known.filter((action) => Object.hasOwn(rule, action));
+    if (actions.length === 0) return new Refusal('needs a route, a redirect, a directResponse or a delegate');
     if (actions.length > 1) return new Refusal(`has ${actions.join(' and ')}; must have one of them`);
-    if (rule.route === undefined && rule.rewrite !== undefined) {
+    if (rule.route === undefined && rule.delegate === undefined && rule.rewrite !== undefined) {
       return new Refusal(`must not be set beside ${actions.join()}`, ['rewrite']);
     }
     return badSplit(rule.route ?? []);

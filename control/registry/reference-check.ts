@@ -30,7 +30,7 @@ class ReferenceChecker {
   }
 
   virtualService(object: MeshObject<'VirtualService'>): void {
-    const { gateways = [], http, hosts } = object.body.spec;
+    const { gateways = [], http = [], hosts = [] } = object.body.spec;
     for (const [at, name] of gateways.entries()) this.#gateway(object, ['spec', 'gateways', at], name);
     for (const [rule, { route = [], match = [] }] of http.entries()) {
       for (const [at, { destination }] of route.entries()) {
@@ -42,7 +42,23 @@ class ReferenceChecker {
         }
       }
     }
+    this.#connections(object);
+    if (http.length === 0) return;
     for (const [at, host] of hosts.entries()) this.#opaqueHost(object, ['spec', 'hosts', at], host);
+  }
+
+  /** Rules of tcp and tls: their destinations, and gateways, which carry HTTP only. */
+  #connections(object: MeshObject<'VirtualService'>): void {
+    const { gateways = ['mesh'] } = object.body.spec;
+    for (const kind of ['tcp', 'tls'] as const) {
+      for (const [rule, { route }] of (object.body.spec[kind] ?? []).entries()) {
+        for (const [at, { destination }] of route.entries()) {
+          this.#destination(object, ['spec', kind, rule, 'route', at, 'destination'], destination);
+        }
+        if (gateways.every((name) => name === 'mesh')) continue;
+        this.#add(object, ['spec', kind, rule], 'has no effect at a gateway: gateways carry HTTP only so far');
+      }
+    }
   }
 
   destinationRule(object: MeshObject<'DestinationRule'>): void {
@@ -73,7 +89,7 @@ class ReferenceChecker {
   sharedHosts(): void {
     const first = new Map<string, MeshObject<'VirtualService'>>();
     for (const object of this.#inventory.list('VirtualService')) {
-      const { hosts, gateways = ['mesh'] } = object.body.spec;
+      const { hosts = [], gateways = ['mesh'] } = object.body.spec;
       if (!gateways.includes('mesh')) continue;
       for (const [at, host] of hosts.entries()) {
         const full = this.#registry.resolve(host, object.namespace);

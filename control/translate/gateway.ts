@@ -147,7 +147,7 @@ function addRoutes(view: MeshView, scope: Scope, port: number, entry: Server, by
   }
   const bound = `${gateway.namespace}/${gateway.name}`;
   for (const object of boundVirtualServices(view, scope.namespace, bound)) {
-    const routes = virtualServiceRoutes(view, scope, object, bound, port);
+    const routes = virtualServiceRoutes(view, object, { scope, gateway: bound, port });
     const claimed = hostsOf(view, object).flatMap((own) => hosts.flatMap(({ host, namespace }) => {
       const mayClaim = namespace === undefined || namespace === object.namespace;
       return (mayClaim ? hostIntersection(host, own) : undefined) ?? [];

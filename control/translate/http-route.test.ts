@@ -22,7 +22,7 @@ spec:
     - ${http}
 `);
   const [object] = view.inventory.list('VirtualService');
-  const routes = virtualServiceRoutes(view, scope, object!, gateway, port);
+  const routes = virtualServiceRoutes(view, object!, { scope, gateway, port });
   const plain = JSON.parse(JSON.stringify(routes)) as unknown[];
   const table = { virtualHosts: [{ name: 'a', domains: ['*'], routes: plain }] };
   const { errors, warnings } = decode(RouteConfiguration, table);

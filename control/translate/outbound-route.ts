@@ -7,7 +7,9 @@ import { destinationPolicy } from './destination-policy.ts';
 import { defaultRoute } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
-import { boundVirtualServices, MESH_GATEWAY, VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
+import { MESH_GATEWAY } from './rule-scope.ts';
+import { connectionTarget, type ConnectionTarget } from './tcp-route.ts';
+import { boundVirtualServices, VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
 
 /** Port of a host that no service has: what `http://host/` means. */
 const HTTP_PORT = 80;
@@ -45,7 +47,7 @@ function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules:
   const usual = http.find(({ number }) => number === HTTP_PORT) ?? http[0];
   return service.ports.map((port) => {
     const names = hostNames(view, scope, service);
-    if (!http.includes(port)) return tunnelHost(view, scope, service, port, names);
+    if (!http.includes(port)) return tunnelHost(view, scope, service, port, { names, rules });
     const domains = names.flatMap((name) => [...(port === usual ? [name] : []), `${name}:${port.number}`]);
     return {
       name: `${service.hostname}:${port.number}`,
@@ -64,29 +66,37 @@ function serviceRoutes(
   view: MeshView, scope: Scope, service: MeshService, port: ServicePort, rules: VirtualServiceIndex,
 ): Route[] {
   const object = rules.forHost(service.hostname);
-  const routes = object === undefined ? [] : virtualServiceRoutes(view, scope, object, MESH_GATEWAY, port.number);
+  const table = { scope, gateway: MESH_GATEWAY, port: port.number };
+  const routes = object === undefined ? [] : virtualServiceRoutes(view, object, table);
   // A VirtualService none of whose rules is for this caller or port is as good as none, as in Istio.
   return routes.length > 0 ? routes : [defaultRoute(service.hostname, port.number)];
 }
 
 /** What is not HTTP is reached by CONNECT, whose bytes are carried as they are. */
 function tunnelHost(
-  view: MeshView, scope: Scope, service: MeshService, port: ServicePort, names: readonly string[],
+  view: MeshView, scope: Scope, service: MeshService, port: ServicePort,
+  { names, rules }: { readonly names: readonly string[]; readonly rules: VirtualServiceIndex },
 ): VirtualHost {
+  const object = rules.forHost(service.hostname);
+  const table = { scope, gateway: MESH_GATEWAY, port: port.number };
+  const target = object === undefined ? undefined
+    : connectionTarget(object, service.hostname, port.protocol === 'tls', table, view.registry);
   return {
     name: `${service.hostname}:${port.number}`,
     domains: names.map((name) => `${name}:${port.number}`),
-    routes: [tunnelRoute(view, scope, service, port)],
+    routes: [tunnelRoute(view, scope, service, port, target)],
   };
 }
 
-function tunnelRoute(view: MeshView, scope: Scope, service: MeshService, port: ServicePort): Route {
+function tunnelRoute(
+  view: MeshView, scope: Scope, service: MeshService, port: ServicePort, target?: ConnectionTarget,
+): Route {
   const tcp = destinationPolicy(view, service, scope).forPort(port.number).connectionPool?.tcp;
   return {
     name: 'default',
     match: { connectMatcher: {} },
     route: {
-      cluster: outboundCluster(port.number, '', service.hostname),
+      ...(target ?? { cluster: outboundCluster(port.number, '', service.hostname) }),
       timeout: '0s',
       ...(tcp?.idleTimeout !== undefined && { idleTimeout: tcp.idleTimeout }),
       ...(tcp?.maxConnectionDuration !== undefined && {
@@ -115,7 +125,7 @@ function ruleHosts(
     if (object === undefined || host === '*' || view.registry.byHost(host) !== undefined) return [];
     // A pattern that fits services has taken effect on them.
     if (services.some(({ hostname }) => hostMatches(host, hostname))) return [];
-    const routes = virtualServiceRoutes(view, scope, object, MESH_GATEWAY, HTTP_PORT);
+    const routes = virtualServiceRoutes(view, object, { scope, gateway: MESH_GATEWAY, port: HTTP_PORT });
     if (routes.length === 0) return [];
     return [{
       name: `${host}:${HTTP_PORT}`,

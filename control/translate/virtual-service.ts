@@ -4,19 +4,12 @@ import type { HttpMatch, HttpRule } from '../model/http-route.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 import { closestHost } from '../registry/hostname.ts';
 import { exportedNamespaces, isVisible } from '../registry/service.ts';
-import { hasLabels } from '../registry/workload.ts';
+import { placedRules } from './delegate.ts';
 import { httpRoute } from './http-route.ts';
-import type { MeshView, Scope } from './mesh-view.ts';
-
-/** The name that stands for all sidecars among a rule's gateways. */
-export const MESH_GATEWAY = 'mesh';
+import type { MeshView } from './mesh-view.ts';
+import { gatewayName, holds, MESH_GATEWAY, type TableScope } from './rule-scope.ts';
 
 export type VirtualServiceObject = MeshObject<'VirtualService'>;
-
-/** `namespace/name`; `mesh` stays. */
-export function gatewayName(name: string, namespace: string): string {
-  return name === MESH_GATEWAY || name.includes('/') ? name.replace(/^\.\//, `${namespace}/`) : `${namespace}/${name}`;
-}
 
 export function gatewaysOf(object: VirtualServiceObject): string[] {
   const { gateways = [MESH_GATEWAY] } = object.body.spec;
@@ -25,7 +18,7 @@ export function gatewaysOf(object: VirtualServiceObject): string[] {
 
 /** Full names and patterns that the rules are for. */
 export function hostsOf(view: MeshView, object: VirtualServiceObject): string[] {
-  return object.body.spec.hosts.map((host) => view.registry.resolve(host, object.namespace));
+  return (object.body.spec.hosts ?? []).map((host) => view.registry.resolve(host, object.namespace));
 }
 
 /** Those that are visible from a namespace and bound to a gateway. */
@@ -57,14 +50,12 @@ export class VirtualServiceIndex {
 }
 
 /** Routes of the rules that hold for this caller, gateway and port; what comes after a catch-all is left out. */
-export function virtualServiceRoutes(
-  view: MeshView, scope: Scope, object: VirtualServiceObject, gateway: string, port: number,
-): Route[] {
+export function virtualServiceRoutes(view: MeshView, object: VirtualServiceObject, table: TableScope): Route[] {
   const routes: Route[] = [];
-  for (const [ruleIndex, rule] of object.body.spec.http.entries()) {
+  for (const { rule, object: home, ruleIndex } of placedRules(view, object)) {
     for (const match of matchesOf(rule)) {
-      if (match !== undefined && !holds(match, scope, object, gateway, port)) continue;
-      const route = httpRoute(rule, match, { registry: view.registry, object, ruleIndex, port });
+      if (match !== undefined && !holds(match, home, table)) continue;
+      const route = httpRoute(rule, match, { registry: view.registry, object: home, ruleIndex, port: table.port });
       routes.push(route);
       if (isCatchAll(route)) return routes;
     }
@@ -74,19 +65,6 @@ export function virtualServiceRoutes(
 
 function matchesOf(rule: HttpRule): readonly (HttpMatch | undefined)[] {
   return rule.match === undefined || rule.match.length === 0 ? [undefined] : rule.match;
-}
-
-/** What is decided when the table is made: which proxies get a rule at all. Gateways go before labels, as in Istio. */
-function holds(
-  match: HttpMatch, scope: Scope, object: VirtualServiceObject, gateway: string, port: number,
-): boolean {
-  if (match.port !== undefined && match.port !== port) return false;
-  if (match.gateways !== undefined && match.gateways.length > 0) {
-    return match.gateways.some((name) => gatewayName(name, object.namespace) === gateway);
-  }
-  const labels = new Map(Object.entries(match.sourceLabels ?? {}));
-  return hasLabels(scope.labels, labels)
-    && (match.sourceNamespace === undefined || match.sourceNamespace === scope.namespace);
 }
 
 /** Nothing can come after a route that takes every request. */

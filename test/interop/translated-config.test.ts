@@ -95,8 +95,33 @@ spec:
       route:
         - { destination: { host: details }, weight: 75, headers: { response: { add: { x-w: a } } } }
         - { destination: { host: ratings }, weight: 25 }
+    - match: [{ uri: { prefix: /team } }]
+      delegate: { name: details-team }
     - rewrite: { uriRegexRewrite: { match: '^/a/(.*)$', rewrite: '/b/\\1' }, authority: details.test }
       route: [{ destination: { host: details } }]
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: details-team, namespace: default }
+spec: { http: [{ match: [{ uri: { prefix: /team/a } }], route: [{ destination: { host: ratings } }] }] }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: db, namespace: default }
+spec:
+  hosts: [db]
+  tcp:
+    - match: [{ port: 3306, sourceLabels: { app: reviews } }]
+      route:
+        - { destination: { host: db, port: { number: 3306 } }, weight: 80 }
+        - { destination: { host: ratings, port: { number: 9080 } }, weight: 20 }
+---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: outside, namespace: default }
+spec:
+  hosts: [example.test]
+  tls: [{ match: [{ port: 443, sniHosts: [example.test] }], route: [{ destination: { host: example.test } }] }]
 ---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy

@@ -1,0 +1,33 @@
+// Where a VirtualService's tcp and tls rules send the connections to a port that is not HTTP.
+import type { RouteAction } from '../../proxy/config/route-action.ts';
+import type { MeshObject } from '../model/mesh-object.ts';
+import type { WeightedDestination } from '../model/tcp-route.ts';
+import { hostMatches } from '../registry/hostname.ts';
+import { destinationCluster, type RuleContext } from './http-route.ts';
+import { holds, type TableScope } from './rule-scope.ts';
+
+export type ConnectionTarget = Pick<RouteAction, 'cluster' | 'weightedClusters'>;
+
+/**
+ * The first rule that holds, undefined without one. Rules for TLS are tried on ports that carry TLS, where the name
+ * by which the connection was asked for is what its SNI will say.
+ */
+export function connectionTarget(
+  object: MeshObject<'VirtualService'>, host: string, isTls: boolean, table: TableScope,
+  registry: RuleContext['registry'],
+): ConnectionTarget | undefined {
+  const { tls = [], tcp = [] } = object.body.spec;
+  const bySni = isTls ? tls.find(({ match }) => match.some((one) =>
+    one.sniHosts.some((name) => hostMatches(name, host)) && holds(one, object, table))) : undefined;
+  const found = bySni ?? tcp.find(({ match = [] }) =>
+    match.length === 0 || match.some((one) => holds(one, object, table)));
+  return found === undefined ? undefined : target(found.route, { registry, object, ruleIndex: 0, port: table.port });
+}
+
+function target(route: readonly WeightedDestination[], context: RuleContext): ConnectionTarget {
+  const [only] = route;
+  if (route.length === 1 && only !== undefined) return { cluster: destinationCluster(only.destination, context) };
+  const clusters = route.filter(({ weight = 0 }) => weight > 0)
+    .map(({ destination, weight = 0 }) => ({ name: destinationCluster(destination, context), weight }));
+  return { weightedClusters: { clusters } };
+}
