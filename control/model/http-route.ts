@@ -2,9 +2,11 @@
 import {
   bool, bytes, double, enumeration, headerName, headerValue, string, uint32,
 } from '../../proxy/config/scalar.ts';
+import { RouteAction } from '../../proxy/config/route-action.ts';
 import {
   atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Static,
 } from '../../proxy/config/schema.ts';
+import { honours } from './data-plane.ts';
 import { Destination } from './destination.ts';
 import { goDuration, label, objectName, regex } from './scalar.ts';
 import { StringMatch } from './string-match.ts';
@@ -153,6 +155,15 @@ const Percentage = message('istio.networking.v1.Percent', {
   value: optional(double({ minimum: 0, maximum: 100 }), 'Percent.'),
 });
 
+const MIRRORS = honours(RouteAction, 'request_mirror_policies');
+const NO_MIRRORS = new Refusal('is not supported: requests are not mirrored yet');
+
+export const MirrorPolicy = message('istio.networking.v1.HTTPMirrorPolicy', {
+  destination: required(Destination, 'Where the copies go.'),
+  percentage: optional(Percentage, 'Share of requests that are copied; all when absent.'),
+});
+export interface MirrorPolicy extends Static<typeof MirrorPolicy> {}
+
 export const Fault = message('istio.networking.v1.HTTPFaultInjection', {
   delay: optional(message('istio.networking.v1.HTTPFaultInjection.Delay', {
     fixedDelay: required(goDuration({ atLeastMs: 1 }), 'Time before the request is forwarded.'),
@@ -215,11 +226,23 @@ export const HttpRule = message('istio.networking.v1.HTTPRoute', {
   fault: optional(Fault, 'Injected faults.'),
   corsPolicy: optional(CorsPolicy, 'Cross-origin rules.'),
   headers: optional(HeaderRules, 'Header changes for the route.'),
+  mirrors: optional(list(MirrorPolicy), 'Copies of requests to others, whose answers nobody hears.'),
 }, {
-  refused: {
-    'requests are not mirrored yet': ['mirror', 'mirrors', 'mirror_percent', 'mirror_percentage'],
+  legacy: {
+    mirror: optional(Destination, 'mirrors[0].destination'),
+    mirrorPercentage: optional(Percentage, 'mirrors[0].percentage'),
+    mirrorPercent: optional(uint32({ maximum: 100 }), 'mirrors[0].percentage.value'),
+  },
+  fold: (value, { mirror, mirrorPercentage, mirrorPercent }) => {
+    if (mirror === undefined) return undefined;
+    if (!MIRRORS) return NO_MIRRORS.under('mirror');
+    if (value.mirrors !== undefined) return new Refusal('must not be set beside mirrors', ['mirror']);
+    const percentage = mirrorPercentage ?? (mirrorPercent === undefined ? undefined : { value: mirrorPercent });
+    value.mirrors = [{ destination: mirror, ...(percentage !== undefined && { percentage }) }];
+    return undefined;
   },
   check: (rule) => {
+    if (rule.mirrors !== undefined && !MIRRORS) return NO_MIRRORS.under('mirrors');
     const known = ['route', 'redirect', 'directResponse', 'delegate'];
     const actions = known.filter((action) => Object.hasOwn(rule, action));
     if (actions.length === 0) return new Refusal('needs a route, a redirect, a directResponse or a delegate');

@@ -6,6 +6,8 @@ export class Inventory {
   readonly #byKind = new Map<KindName, MeshObject[]>();
   readonly #byTitle = new Map<string, MeshObject>();
 
+  readonly #derived = new Map<unknown, unknown>();
+
   /** Objects keep the order in which they are given; the first of a name holds. */
   constructor(objects: Iterable<MeshObject>) {
     for (const kind of Object.keys(KINDS)) this.#byKind.set(kind as KindName, []);
@@ -23,6 +25,12 @@ export class Inventory {
 
   get<K extends KindName>(kind: K, namespace: string, name: string): MeshObject<K> | undefined {
     return this.#byTitle.get(titleOf({ kind, namespace, name })) as MeshObject | undefined as MeshObject<K> | undefined;
+  }
+
+  /** What follows from the objects alone, worked out once. */
+  derived<T>(derive: (inventory: Inventory) => T): T {
+    if (!this.#derived.has(derive)) this.#derived.set(derive, derive(this));
+    return this.#derived.get(derive) as T;
   }
 
   get size(): number {

@@ -1,23 +1,72 @@
 // What a DestinationRule says about connections to a service: balancing, limits, ejection, TLS (networking.istio.io).
-import { bool, double, enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
+import { Cluster } from '../../proxy/config/cluster.ts';
+import { RouteAction } from '../../proxy/config/route-action.ts';
+import { bool, double, enumeration, headerName, string, uint32 } from '../../proxy/config/scalar.ts';
 import {
-  list, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
+  atMostOne, exactlyOne, list, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
 } from '../../proxy/config/schema.ts';
+import { honours } from './data-plane.ts';
 import { PortSelector } from './destination.ts';
 import { goDuration } from './scalar.ts';
+
+const HASHES = honours(Cluster, 'ring_hash_lb_config') && honours(RouteAction, 'hash_policy');
+
+const cookie = message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB.HTTPCookie', {
+  name: required(string({ minLength: 1 }), 'Name.'),
+  path: optional(string(), 'Path of a cookie that is made.'),
+  ttl: optional(goDuration(), 'Life of a cookie that is made for clients without one; 0s is until the browser closes. '
+    + 'None is made when absent.'),
+}, { refused: { 'cookies are made without attributes': ['attributes'] } });
+
+export const ConsistentHash = message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB', {
+  httpHeaderName: optional(headerName(), 'Requests with one value of this header go to one endpoint.'),
+  httpCookie: optional(cookie, 'The same by a cookie.'),
+  useSourceIp: optional(bool(), "The same by the client's address."),
+  httpQueryParameterName: optional(string({ minLength: 1 }), 'The same by a query parameter.'),
+  ringHash: optional(message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB.RingHash', {
+    minimumRingSize: optional(uint32({ minimum: 1, maximum: 8_388_608 }), 'Places on the ring. Default 1024.'),
+  }), 'A ring; the default.'),
+  maglev: optional(message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB.MagLev', {
+    tableSize: optional(uint32({ minimum: 2, maximum: 5_000_011 }), 'A prime. Default 65537.'),
+  }), "Maglev's table."),
+}, {
+  legacy: { minimumRingSize: optional(uint32({ minimum: 1, maximum: 8_388_608 }), 'ringHash.minimumRingSize') },
+  fold: (value, { minimumRingSize }) => {
+    if (minimumRingSize !== undefined && value.maglev === undefined) value.ringHash ??= { minimumRingSize };
+    return undefined;
+  },
+  oneOf: [
+    exactlyOne('http_header_name', 'http_cookie', 'use_source_ip', 'http_query_parameter_name'),
+    atMostOne('ring_hash', 'maglev'),
+  ],
+  check: ({ maglev }) => {
+    const { tableSize = 2 } = maglev ?? {};
+    for (let factor = 2; factor * factor <= tableSize; factor++) {
+      if (tableSize % factor === 0) return new Refusal('must be a prime', ['maglev', 'tableSize']);
+    }
+    return undefined;
+  },
+});
+export interface ConsistentHash extends Static<typeof ConsistentHash> {}
 
 export const LoadBalancerSettings = message('istio.networking.v1.LoadBalancerSettings', {
   simple: optional(enumeration(
     ['UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST'],
   ), 'LEAST_REQUEST when absent; LEAST_CONN is its old name.'),
+  consistentHash: optional(ConsistentHash, 'Requests that are alike go to one endpoint.'),
 }, {
+  oneOf: [atMostOne('simple', 'consistent_hash')],
   refused: {
-    'requests are not balanced by hash yet': ['consistent_hash'],
     'localities have no effect on balancing yet': ['locality_lb_setting', 'zone_aware_lb_setting'],
     'endpoints start at full weight': ['warmup', 'warmup_duration_secs'],
   },
-  check: ({ simple }) => (simple === 'PASSTHROUGH'
-    ? new Refusal('PASSTHROUGH needs redirected connections, which are not supported yet', ['simple']) : undefined),
+  check: ({ simple, consistentHash }) => {
+    if (consistentHash !== undefined && !HASHES) {
+      return new Refusal('is not supported: requests are not balanced by hash yet', ['consistentHash']);
+    }
+    if (simple !== 'PASSTHROUGH') return undefined;
+    return new Refusal('PASSTHROUGH needs redirected connections, which are not supported yet', ['simple']);
+  },
 });
 export interface LoadBalancerSettings extends Static<typeof LoadBalancerSettings> {}
 
@@ -44,8 +93,10 @@ export const HttpSettings = message('istio.networking.v1.ConnectionPoolSettings.
     'UPGRADE speaks HTTP/2 to ports that are named http. Default is not to.'),
   useClientProtocol: optional(bool(), 'The protocol by which the request came. Default false.'),
   maxConcurrentStreams: optional(uint32({ minimum: 1 }), 'Streams of an HTTP/2 connection. Default 1024.'),
-}, {
-  warned: { 'connections are not probed by PING': ['http2_keep_alive'] },
+  http2KeepAlive: optional(message('istio.networking.v1.ConnectionPoolSettings.HTTPSettings.HTTP2KeepAlive', {
+    interval: optional(goDuration({ atLeastMs: 1 }), 'A PING is sent after this.'),
+    timeout: optional(goDuration({ atLeastMs: 1 }), 'A connection without an answer for so long is closed.'),
+  }), 'Probes of HTTP/2 connections.', 'http2_keep_alive'),
 });
 export interface HttpSettings extends Static<typeof HttpSettings> {}
 

@@ -32,7 +32,10 @@ class ReferenceChecker {
   virtualService(object: MeshObject<'VirtualService'>): void {
     const { gateways = [], http = [], hosts = [] } = object.body.spec;
     for (const [at, name] of gateways.entries()) this.#gateway(object, ['spec', 'gateways', at], name);
-    for (const [rule, { route = [], match = [] }] of http.entries()) {
+    for (const [rule, { route = [], match = [], mirrors = [] }] of http.entries()) {
+      for (const [at, { destination }] of mirrors.entries()) {
+        this.#destination(object, ['spec', 'http', rule, 'mirrors', at, 'destination'], destination);
+      }
       for (const [at, { destination }] of route.entries()) {
         this.#destination(object, ['spec', 'http', rule, 'route', at, 'destination'], destination);
       }

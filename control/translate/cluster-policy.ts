@@ -6,6 +6,7 @@ import type {
   LoadBalancerSettings, OutlierDetection as OutlierSettings, TcpSettings,
 } from '../model/traffic-policy.ts';
 import type { PortPolicy } from './destination-policy.ts';
+import { hashBalancing } from './consistent-hash.ts';
 import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
 
 type PolicyParts = Pick<Cluster,
@@ -17,7 +18,7 @@ export function clusterPolicy(policy: PortPolicy): PolicyParts {
   const tcp = policy.connectionPool?.tcp;
   return {
     connectTimeout: tcp?.connectTimeout ?? CONNECT_TIMEOUT,
-    lbPolicy: lbPolicy(policy.loadBalancer),
+    ...balancing(policy.loadBalancer),
     circuitBreakers: circuitBreakers(policy),
     // Panic (requests to endpoints known to be bad) is off, as in Istio.
     commonLbConfig: { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } },
@@ -26,9 +27,10 @@ export function clusterPolicy(policy: PortPolicy): PolicyParts {
   };
 }
 
-function lbPolicy(settings: LoadBalancerSettings | undefined): 'LEAST_REQUEST' | 'ROUND_ROBIN' | 'RANDOM' {
-  const simple = settings?.simple;
-  return simple === 'ROUND_ROBIN' || simple === 'RANDOM' ? simple : 'LEAST_REQUEST';
+function balancing(settings: LoadBalancerSettings | undefined): Pick<Cluster, 'lbPolicy'> {
+  const { simple, consistentHash } = settings ?? {};
+  if (consistentHash !== undefined) return hashBalancing(consistentHash);
+  return { lbPolicy: simple === 'ROUND_ROBIN' || simple === 'RANDOM' ? simple : 'LEAST_REQUEST' };
 }
 
 function circuitBreakers({ connectionPool, retryBudget }: PortPolicy): CircuitBreakers {

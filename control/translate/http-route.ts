@@ -7,17 +7,19 @@ import type { RouteMatch } from '../../proxy/config/route-match.ts';
 import type { Destination } from '../model/destination.ts';
 import type { DirectResponse, HttpMatch, HttpRule, Redirect, RouteDestination } from '../model/http-route.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
+import { hashing, hashPolicies } from './consistent-hash.ts';
+import type { MeshView, Scope } from './mesh-view.ts';
 import { provenance } from './provenance.ts';
-import type { Registry } from '../registry/registry.ts';
 import { outboundCluster } from './resource-name.ts';
-import { routeFilters } from './route-filter.ts';
+import { fraction, routeFilters } from './route-filter.ts';
 import { headerChanges, hostRewrite } from './route-header.ts';
 import { ANY_PATH, routeMatch } from './route-match.ts';
 import { retryPolicy } from './route-retry.ts';
 
 /** Where a rule stands, and for which port of the host that was called it is translated. */
 export interface RuleContext {
-  readonly registry: Registry;
+  readonly view: MeshView;
+  readonly scope: Scope;
   readonly object: MeshObject<'VirtualService'>;
   readonly ruleIndex: number;
   readonly port: number;
@@ -46,14 +48,16 @@ export function httpRoute(rule: HttpRule, match: HttpMatch | undefined, context:
 }
 
 /** The route of a service for which no rule is written. */
-export function defaultRoute(host: string, port: number): Route {
-  const retry = retryPolicy(undefined);
+export function defaultRoute(view: MeshView, scope: Scope, host: string, port: number): Route {
+  const hashes = hashPolicies(view, scope, '', port, [{ host, port: { number: port } }]);
+  const retry = retryPolicy(undefined, hashes.length > 0);
   return {
     name: 'default',
     match: ANY_PATH,
     route: {
       cluster: outboundCluster(port, '', host),
       ...timeouts(undefined),
+      ...hashing(hashes),
       ...(retry !== undefined && { retryPolicy: retry }),
     },
     decorator: { operation: `${host}:${port}/*` },
@@ -80,7 +84,9 @@ function forward(rule: HttpRule, context: RuleContext): RouteAction {
   const destinations = rule.route ?? [];
   const [first] = destinations;
   const single = destinations.length === 1 ? first : undefined;
-  const retry = retryPolicy(rule.retries);
+  const { view, scope, object, port } = context;
+  const hashes = hashPolicies(view, scope, object.namespace, port, destinations.map(({ destination }) => destination));
+  const retry = retryPolicy(rule.retries, hashes.length > 0);
   const authority = rule.rewrite?.authority ?? hostRewrite(rule.headers) ?? hostRewrite(single?.headers);
   return {
     ...(single !== undefined
@@ -88,9 +94,23 @@ function forward(rule: HttpRule, context: RuleContext): RouteAction {
       : { weightedClusters: { clusters: weighted(destinations, context) } }),
     ...timeouts(rule.timeout),
     ...(retry !== undefined && { retryPolicy: retry }),
+    ...hashing(hashes),
+    ...mirrors(rule, context),
     ...pathRewrite(rule),
     ...(authority !== undefined && { hostRewriteLiteral: authority }),
   };
+}
+
+/** The host is left as it is (Istio's way; Envoy would append -shadow); a share of 0 is no mirror. */
+function mirrors({ mirrors: policies = [] }: HttpRule, context: RuleContext): Partial<RouteAction> {
+  const requestMirrorPolicies = policies.filter(({ percentage }) => percentage === undefined || percentage.value !== 0)
+    .map(({ destination, percentage }) => ({
+      cluster: destinationCluster(destination, context),
+      runtimeFraction: { defaultValue: fraction(percentage === undefined ? 100 : percentage.value) },
+      disableShadowHostSuffixAppend: true,
+    }));
+  const fields: object = requestMirrorPolicies.length === 0 ? {} : { requestMirrorPolicies };
+  return fields;
 }
 
 function pathRewrite({ rewrite }: HttpRule): Pick<RouteAction, 'regexRewrite' | 'prefixRewrite'> {
@@ -111,7 +131,7 @@ function weighted(destinations: readonly RouteDestination[], context: RuleContex
 
 /** The port that is named, else the service's only one, else the port that was called. */
 export function destinationCluster(destination: Destination, context: RuleContext): string {
-  const { registry, object, port } = context;
+  const { view: { registry }, object, port } = context;
   const host = registry.resolve(destination.host, object.namespace);
   const service = registry.byHost(host);
   const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;

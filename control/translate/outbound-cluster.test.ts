@@ -219,3 +219,11 @@ spec: { host: reviews, trafficPolicy: { connectionPool: { http: { ${http} } } } 
   assert.deepEqual(upgraded, { explicitHttpConfig: { http2ProtocolOptions: { maxConcurrentStreams: 7 } } });
   assert.match(JSON.stringify(protocolOf(pool('useClientProtocol: true'))), /^\{"useDownstreamProtocolConfig"/);
 });
+
+test('connections of HTTP/2 are probed by PING where a rule says so', () => {
+  const http = 'http: { h2UpgradePolicy: UPGRADE, http2KeepAlive: { interval: 1m }, maxConcurrentStreams: 7 }';
+  const cluster = clusterOf(MESH + rule(`trafficPolicy: { connectionPool: { ${http} } }`));
+  const options = Object.values(cluster.typedExtensionProtocolOptions ?? {})[0]?.explicitHttpConfig;
+  assert.deepEqual(options?.http2ProtocolOptions,
+    { maxConcurrentStreams: 7, connectionKeepalive: { interval: '60s', timeout: '20s' } });
+});

@@ -69,7 +69,7 @@ function serviceRoutes(
   const table = { scope, gateway: MESH_GATEWAY, port: port.number };
   const routes = object === undefined ? [] : virtualServiceRoutes(view, object, table);
   // A VirtualService none of whose rules is for this caller or port is as good as none, as in Istio.
-  return routes.length > 0 ? routes : [defaultRoute(service.hostname, port.number)];
+  return routes.length > 0 ? routes : [defaultRoute(view, scope, service.hostname, port.number)];
 }
 
 /** What is not HTTP is reached by CONNECT, whose bytes are carried as they are. */
@@ -80,7 +80,7 @@ function tunnelHost(
   const object = rules.forHost(service.hostname);
   const table = { scope, gateway: MESH_GATEWAY, port: port.number };
   const target = object === undefined ? undefined
-    : connectionTarget(object, service.hostname, port.protocol === 'tls', table, view.registry);
+    : connectionTarget(view, object, service.hostname, port.protocol === 'tls', table);
   return {
     name: `${service.hostname}:${port.number}`,
     domains: names.map((name) => `${name}:${port.number}`),

@@ -35,7 +35,7 @@ function abortStatus({ httpStatus, grpcStatus }: NonNullable<Fault['abort']>): P
 }
 
 /** Percent with four decimals, as Istio rounds it; absent is none. */
-function fraction(percent = 0): FractionalPercent {
+export function fraction(percent = 0): FractionalPercent {
   return { numerator: Math.round(percent * 10_000), denominator: 'MILLION' };
 }
 

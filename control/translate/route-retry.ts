@@ -20,9 +20,11 @@ const PREVIOUS_HOSTS: Pick<RetryPolicy, 'retryHostPredicate' | 'hostSelectionRet
 /** Of a proxy to its own application: a connection that ended before the request was sent is the keep-alive race. */
 export const INBOUND_RETRY: RetryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
 
-/** Undefined when retries are off. */
-export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefined {
-  if (retries === undefined) return { retryOn: DEFAULT_RETRY_ON, numRetries: DEFAULT_ATTEMPTS, ...PREVIOUS_HOSTS };
+/** Undefined when retries are off. With balancing by hash a retry may go to the same endpoint, as in Istio. */
+export function retryPolicy(retries: Retries | undefined, isHashed: boolean): RetryPolicy | undefined {
+  const elsewhere = retries?.retryIgnorePreviousHosts ?? !isHashed;
+  const hosts = elsewhere ? PREVIOUS_HOSTS : {};
+  if (retries === undefined) return { retryOn: DEFAULT_RETRY_ON, numRetries: DEFAULT_ATTEMPTS, ...hosts };
   const { attempts = 0, retryOn, perTryTimeout, backoff } = retries;
   if (attempts === 0) return undefined;
   return {
@@ -30,7 +32,7 @@ export function retryPolicy(retries: Retries | undefined): RetryPolicy | undefin
     numRetries: attempts,
     ...(perTryTimeout !== undefined && { perTryTimeout }),
     ...(backoff !== undefined && { retryBackOff: { baseInterval: backoff } }),
-    ...(retries.retryIgnorePreviousHosts !== false && PREVIOUS_HOSTS),
+    ...hosts,
   };
 }
 

@@ -4,6 +4,7 @@ import type { MeshObject } from '../model/mesh-object.ts';
 import type { WeightedDestination } from '../model/tcp-route.ts';
 import { hostMatches } from '../registry/hostname.ts';
 import { destinationCluster, type RuleContext } from './http-route.ts';
+import type { MeshView } from './mesh-view.ts';
 import { holds, type TableScope } from './rule-scope.ts';
 
 export type ConnectionTarget = Pick<RouteAction, 'cluster' | 'weightedClusters'>;
@@ -13,15 +14,14 @@ export type ConnectionTarget = Pick<RouteAction, 'cluster' | 'weightedClusters'>
  * by which the connection was asked for is what its SNI will say.
  */
 export function connectionTarget(
-  object: MeshObject<'VirtualService'>, host: string, isTls: boolean, table: TableScope,
-  registry: RuleContext['registry'],
+  view: MeshView, object: MeshObject<'VirtualService'>, host: string, isTls: boolean, table: TableScope,
 ): ConnectionTarget | undefined {
   const { tls = [], tcp = [] } = object.body.spec;
   const bySni = isTls ? tls.find(({ match }) => match.some((one) =>
     one.sniHosts.some((name) => hostMatches(name, host)) && holds(one, object, table))) : undefined;
   const found = bySni ?? tcp.find(({ match = [] }) =>
     match.length === 0 || match.some((one) => holds(one, object, table)));
-  return found === undefined ? undefined : target(found.route, { registry, object, ruleIndex: 0, port: table.port });
+  return found && target(found.route, { view, scope: table.scope, object, ruleIndex: 0, port: table.port });
 }
 
 function target(route: readonly WeightedDestination[], context: RuleContext): ConnectionTarget {

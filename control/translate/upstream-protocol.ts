@@ -1,7 +1,7 @@
 // How a cluster speaks HTTP: version, spelling of header names, life of connections.
 import type { Cluster } from '../../proxy/config/cluster.ts';
 import type {
-  HeaderKeyFormat, Http1ProtocolOptions, HttpProtocolOptions,
+  HeaderKeyFormat, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions,
 } from '../../proxy/config/http-protocol-options.ts';
 import { HTTP_PROTOCOL_OPTIONS } from '../../proxy/config/type-url.ts';
 import type { ConnectionPoolSettings } from '../model/traffic-policy.ts';
@@ -25,8 +25,7 @@ export type UpstreamVersion = 'http' | 'http2' | 'client';
 
 export function upstreamProtocol(version: UpstreamVersion, pool: ConnectionPoolSettings | undefined): ProtocolOptions {
   const common = commonOptions(pool);
-  const maxConcurrentStreams = pool?.http?.maxConcurrentStreams;
-  const http2ProtocolOptions = maxConcurrentStreams === undefined ? {} : { maxConcurrentStreams };
+  const http2ProtocolOptions = http2Options(pool);
   return {
     [HTTP_PROTOCOL_OPTIONS]: {
       '@type': `type.googleapis.com/${HTTP_PROTOCOL_OPTIONS}`,
@@ -37,6 +36,19 @@ export function upstreamProtocol(version: UpstreamVersion, pool: ConnectionPoolS
     },
   };
 }
+
+function http2Options(pool: ConnectionPoolSettings | undefined): Http2ProtocolOptions {
+  const { maxConcurrentStreams, http2KeepAlive: keepAlive } = pool?.http ?? {};
+  return {
+    ...(maxConcurrentStreams !== undefined && { maxConcurrentStreams }),
+    ...(keepAlive !== undefined && {
+      connectionKeepalive: { timeout: KEEP_ALIVE_TIMEOUT, ...keepAlive },
+    }),
+  };
+}
+
+/** How long a PING may take where a rule gives only the interval; Envoy must have one. */
+const KEEP_ALIVE_TIMEOUT = '20s';
 
 function commonOptions(pool: ConnectionPoolSettings | undefined): HttpProtocolOptions {
   const { idleTimeout, maxRequestsPerConnection = 0 } = pool?.http ?? {};

@@ -55,7 +55,7 @@ export function virtualServiceRoutes(view: MeshView, object: VirtualServiceObjec
   for (const { rule, object: home, ruleIndex } of placedRules(view, object)) {
     for (const match of matchesOf(rule)) {
       if (match !== undefined && !holds(match, home, table)) continue;
-      const route = httpRoute(rule, match, { registry: view.registry, object: home, ruleIndex, port: table.port });
+      const route = httpRoute(rule, match, { view, scope: table.scope, object: home, ruleIndex, port: table.port });
       routes.push(route);
       if (isCatchAll(route)) return routes;
     }

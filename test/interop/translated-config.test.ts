@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { honours } from '../../control/model/data-plane.ts';
 import { Translator, type ProxyResources } from '../../control/translate/proxy-resources.ts';
-import type { Cluster } from '../../proxy/config/cluster.ts';
+import { Cluster } from '../../proxy/config/cluster.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
+import { RouteAction } from '../../proxy/config/route-action.ts';
 import { nodeOf, viewOf, workloadYaml } from '../harness/mesh-fixture.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 
@@ -24,6 +26,24 @@ const INSTANCES = [
   workloadYaml('reviews-v1', 'reviews', 'v1', '127.0.0.14'),
   workloadYaml('reviews-v3', 'reviews', 'v3', '127.0.0.16'),
 ].join('');
+
+/** What is refused while the data plane has no such thing. */
+const MIRROR = honours(RouteAction, 'request_mirror_policies')
+  ? 'mirrors: [{ destination: { host: ratings }, percentage: { value: 12.5 } }]' : '';
+const HASH = honours(Cluster, 'ring_hash_lb_config') && honours(RouteAction, 'hash_policy') ? `
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: productpage, namespace: default }
+spec:
+  host: productpage
+  trafficPolicy: { loadBalancer: { consistentHash: { httpCookie: { name: user, path: /, ttl: 0s } } } }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: details, namespace: default }
+spec: { host: details, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true, maglev: {} } } } }
+` : '';
 
 const MORE = `
 ---
@@ -61,7 +81,9 @@ spec:
     loadBalancer: { simple: ROUND_ROBIN }
     connectionPool:
       tcp: { maxConnections: 100, connectTimeout: 2s, tcpKeepalive: { time: 60s } }
-      http: { http1MaxPendingRequests: 10, maxRequestsPerConnection: 1000, idleTimeout: 30s }
+      http:
+        { http1MaxPendingRequests: 10, maxRequestsPerConnection: 1000, idleTimeout: 30s, h2UpgradePolicy: UPGRADE,
+          http2KeepAlive: { interval: 30s } }
     outlierDetection: { consecutive5xxErrors: 3, interval: 5s, consecutiveGatewayErrors: 0 }
     retryBudget: { percent: 25 }
 ---
@@ -95,6 +117,7 @@ spec:
       route:
         - { destination: { host: details }, weight: 75, headers: { response: { add: { x-w: a } } } }
         - { destination: { host: ratings }, weight: 25 }
+      ${MIRROR}
     - match: [{ uri: { prefix: /team } }]
       delegate: { name: details-team }
     - rewrite: { uriRegexRewrite: { match: '^/a/(.*)$', rewrite: '/b/\\1' }, authority: details.test }
@@ -149,7 +172,7 @@ spec:
         - { key: 'request.headers[X-Bad]', values: ['yes', '*no'] }
         - { key: destination.ip, notValues: [127.0.0.0/8] }
         - { key: connection.sni, values: ['*'] }
-`;
+${HASH}`;
 
 function meshYaml(task: string): string {
   const files = globSync('mesh/*.yaml', { cwd: EXAMPLE }).map((file) => (file.endsWith('task.yaml') ? task : file));
