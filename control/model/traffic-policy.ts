@@ -3,13 +3,16 @@ import { Cluster } from '../../proxy/config/cluster.ts';
 import { RouteAction } from '../../proxy/config/route-action.ts';
 import { bool, double, enumeration, headerName, string, uint32 } from '../../proxy/config/scalar.ts';
 import {
-  atMostOne, exactlyOne, list, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
+  atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
 } from '../../proxy/config/schema.ts';
 import { honours } from './data-plane.ts';
 import { PortSelector } from './destination.ts';
 import { goDuration } from './scalar.ts';
 
 const HASHES = honours(Cluster, 'ring_hash_lb_config') && honours(RouteAction, 'hash_policy');
+const SHARES = honours(Cluster, 'common_lb_config', 'locality_weighted_lb_config');
+const WARMS = honours(Cluster, 'least_request_lb_config', 'slow_start_config')
+  && honours(Cluster, 'round_robin_lb_config', 'slow_start_config');
 
 const cookie = message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB.HTTPCookie', {
   name: required(string({ minLength: 1 }), 'Name.'),
@@ -49,18 +52,61 @@ export const ConsistentHash = message('istio.networking.v1.LoadBalancerSettings.
 });
 export interface ConsistentHash extends Static<typeof ConsistentHash> {}
 
+const locality = () => string({ minLength: 1, maxBytes: 253 });
+
+export const LocalityLbSetting = message('istio.networking.v1.LocalityLoadBalancerSetting', {
+  enabled: optional(bool(), 'False treats all localities alike. Default true.'),
+  distribute: optional(list(message('istio.networking.v1.LocalityLoadBalancerSetting.Distribute', {
+    from: required(locality(), "Callers' locality: `region/zone/*` and the like."),
+    to: required(map(uint32({ maximum: 100 })), 'Percent by locality; what is not named gets nothing.'),
+  }, {
+    check: ({ to }) => {
+      const sum = Object.values(to).reduce((total, share) => total + share, 0);
+      return sum === 100 ? undefined : new Refusal(`shares must add up to 100, are ${sum}`, ['to']);
+    },
+  })), 'Shares by locality.'),
+  failover: optional(list(message('istio.networking.v1.LocalityLoadBalancerSetting.Failover', {
+    from: required(locality(), "Callers' region."),
+    to: required(locality(), 'Region that takes over.'),
+  })), 'Which region is next. Needs outlierDetection.'),
+  failoverPriority: optional(list(string({ minLength: 1 }), { min: 1 }), 'Labels, `key` or `key=value`: endpoints '
+    + 'with more of the first ones as the caller has them go first. Needs outlierDetection.'),
+}, {
+  oneOf: [atMostOne('distribute', 'failover'), atMostOne('distribute', 'failover_priority')],
+  check: ({ distribute }) => (distribute === undefined || SHARES ? undefined
+    : new Refusal('is not supported: localities have no shares yet', ['distribute'])),
+});
+export interface LocalityLbSetting extends Static<typeof LocalityLbSetting> {}
+
+export const Warmup = message('istio.networking.v1.WarmupConfiguration', {
+  duration: required(goDuration({ atLeastMs: 1 }), 'Time until a new endpoint has its full share.'),
+  minimumPercent: optional(double({ minimum: 0, maximum: 100 }), 'Share to begin with. Default 10.'),
+  aggression: optional(double({ minimum: 1 }), 'Above 1 the share grows faster at first. Default 1.'),
+});
+export interface Warmup extends Static<typeof Warmup> {}
+
 export const LoadBalancerSettings = message('istio.networking.v1.LoadBalancerSettings', {
   simple: optional(enumeration(
     ['UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST'],
   ), 'LEAST_REQUEST when absent; LEAST_CONN is its old name.'),
   consistentHash: optional(ConsistentHash, 'Requests that are alike go to one endpoint.'),
+  localityLbSetting: optional(LocalityLbSetting, 'Which localities are used, by where the caller is.'),
+  warmup: optional(Warmup, 'New endpoints get their share little by little; for LEAST_REQUEST and ROUND_ROBIN.'),
 }, {
   oneOf: [atMostOne('simple', 'consistent_hash')],
-  refused: {
-    'localities have no effect on balancing yet': ['locality_lb_setting', 'zone_aware_lb_setting'],
-    'endpoints start at full weight': ['warmup', 'warmup_duration_secs'],
+  refused: { 'zones are chosen by locality_lb_setting only': ['zone_aware_lb_setting'] },
+  legacy: { warmupDurationSecs: optional(goDuration({ atLeastMs: 1 }), 'warmup.duration') },
+  fold: (value, { warmupDurationSecs: duration }) => {
+    if (duration !== undefined) value.warmup ??= { duration };
+    return undefined;
   },
-  check: ({ simple, consistentHash }) => {
+  check: ({ simple, consistentHash, warmup }) => {
+    if (warmup !== undefined && !WARMS) {
+      return new Refusal('is not supported: endpoints start at full weight', ['warmup']);
+    }
+    if (warmup !== undefined && (simple === 'RANDOM' || consistentHash !== undefined)) {
+      return new Refusal('is for LEAST_REQUEST and ROUND_ROBIN', ['warmup']);
+    }
     if (consistentHash !== undefined && !HASHES) {
       return new Refusal('is not supported: requests are not balanced by hash yet', ['consistentHash']);
     }

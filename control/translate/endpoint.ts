@@ -3,6 +3,7 @@ import type { ClusterLoadAssignment, LbEndpoint, LocalityLbEndpoints } from '../
 import type { Locality } from '../../proxy/config/node.ts';
 import type { ServiceEndpoint } from '../registry/service.ts';
 import { canonicalName, canonicalRevision, type TlsMode } from '../registry/workload.ts';
+import type { LocalityGroup } from './locality-balancing.ts';
 import type { MeshView } from './mesh-view.ts';
 import { peerMode } from './peer-authentication.ts';
 
@@ -13,20 +14,19 @@ export function endpointTls({ inventory, settings }: MeshView, { workload, port 
 }
 
 export function loadAssignment(
-  view: MeshView, clusterName: string, endpoints: readonly ServiceEndpoint[],
+  view: MeshView, clusterName: string, groups: readonly LocalityGroup[],
 ): ClusterLoadAssignment {
-  const byLocality = new Map<string, LbEndpoint[]>();
-  for (const endpoint of endpoints) {
-    const { locality } = endpoint.workload;
-    const group = byLocality.get(locality) ?? [];
-    group.push(lbEndpoint(view, endpoint));
-    byLocality.set(locality, group);
-  }
-  return { clusterName, endpoints: [...byLocality].map(([locality, group]) => localityEndpoints(locality, group)) };
+  return { clusterName, endpoints: groups.map((group) => localityEndpoints(view, group)) };
 }
 
-function localityEndpoints(locality: string, lbEndpoints: LbEndpoint[]): LocalityLbEndpoints {
-  return locality === '' ? { lbEndpoints } : { locality: localityOf(locality), lbEndpoints };
+function localityEndpoints(view: MeshView, group: LocalityGroup): LocalityLbEndpoints {
+  const { locality, priority, weight, endpoints } = group;
+  return {
+    ...(locality !== '' && { locality: localityOf(locality) }),
+    lbEndpoints: endpoints.map((endpoint) => lbEndpoint(view, endpoint)),
+    ...(weight !== undefined && { loadBalancingWeight: weight }),
+    ...(priority > 0 && { priority }),
+  };
 }
 
 function localityOf(text: string): Locality {

@@ -15,4 +15,6 @@ export interface Scope {
   readonly namespace: string;
   readonly labels: Labels;
   readonly isWeft: boolean;
+  /** `region/zone/subzone` of the caller; absent or '' when unknown. */
+  readonly locality?: string;
 }

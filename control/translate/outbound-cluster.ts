@@ -11,6 +11,7 @@ import {
   destinationPolicy, type DeclaredSubset, type DestinationPolicy, type PortPolicy,
 } from './destination-policy.ts';
 import { endpointTls, loadAssignment } from './endpoint.ts';
+import { localityGroups } from './locality-balancing.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { configPath } from './provenance.ts';
 import { clusterSni, outboundCluster } from './resource-name.ts';
@@ -45,12 +46,12 @@ function buildCluster(parts: Parts): OutboundCluster {
   const { view, service, port, declared } = parts;
   const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
   const policy = parts.policies.forPort(port.number, declared?.subset);
-  const endpoints = subsetEndpoints(parts);
-  const assignment = loadAssignment(view, name, endpoints);
+  const groups = localityGroups(subsetEndpoints(parts), policy, scope);
+  const assignment = loadAssignment(view, name, groups);
   const cluster: Cluster = {
     name,
     ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
-    ...clusterPolicy(policy),
+    ...clusterPolicy(policy, scope.isWeft),
     ...(isHttp(port.protocol) && {
       typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
     }),

@@ -8,6 +8,7 @@ export interface XdsNode {
   readonly cluster?: string;
   readonly metadata?: Readonly<Record<string, unknown>>;
   readonly userAgentName?: string;
+  readonly locality?: { readonly region?: string; readonly zone?: string; readonly subZone?: string };
 }
 
 export type ProxyKind = 'sidecar' | 'router';
@@ -18,6 +19,8 @@ export interface ProxyNode {
   readonly podName: string;
   readonly namespace: string;
   readonly labels: ReadonlyMap<string, string>;
+  /** `region/zone/subzone`, '' when unknown. */
+  readonly locality: string;
   readonly serviceAccount: string;
   readonly workloadName: string;
   /** Addresses at which its instances are registered. */
@@ -55,12 +58,17 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     podName,
     namespace,
     labels: textMap(metadata['LABELS']),
+    locality: localityText(node.locality),
     serviceAccount: text(metadata['SERVICE_ACCOUNT']) ?? 'default',
     workloadName: text(metadata['WORKLOAD_NAME']) ?? podName,
     addresses: addressesOf(text(metadata['INSTANCE_IPS']), ip),
     isWeft: node.userAgentName === 'weft',
     ...listens,
   };
+}
+
+function localityText({ region = '', zone = '', subZone = '' }: NonNullable<XdsNode['locality']> = {}): string {
+  return [region, zone, subZone].join('/').replace(/\/+$/, '');
 }
 
 type Listens = Pick<ProxyNode, 'outboundListen' | 'appPorts' | 'gatewayListen' | 'gatewayPorts' | 'zipkin'>;

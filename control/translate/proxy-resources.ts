@@ -62,8 +62,8 @@ export class Translator {
 }
 
 /** Proxies with equal keys see the same services in the same way. */
-function scopeKey({ namespace, labels, isWeft }: Scope): string {
-  return JSON.stringify([namespace, isWeft, [...labels].sort(([one], [other]) => (one < other ? -1 : 1))]);
+function scopeKey({ namespace, labels, isWeft, locality = '' }: Scope): string {
+  return JSON.stringify([namespace, isWeft, locality, [...labels].sort(([one], [other]) => (one < other ? -1 : 1))]);
 }
 
 function remember<T>(cache: Map<string, T>, key: string, make: () => T): T {

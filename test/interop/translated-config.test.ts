@@ -44,6 +44,10 @@ kind: DestinationRule
 metadata: { name: details, namespace: default }
 spec: { host: details, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true, maglev: {} } } } }
 ` : '';
+const SHARES = honours(Cluster, 'common_lb_config', 'locality_weighted_lb_config')
+  ? "{ distribute: [{ from: '*', to: { 'r1/*': 80, r2: 20 } }] }" : '{ failover: [{ from: r1, to: r2 }] }';
+const WARMUP = honours(Cluster, 'least_request_lb_config', 'slow_start_config')
+  ? 'warmup: { duration: 30s, minimumPercent: 20, aggression: 1.5 }' : '';
 
 const MORE = `
 ---
@@ -57,12 +61,23 @@ spec:
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: { name: db-1, namespace: default }
-spec: { address: 127.0.0.14, labels: { app: db } }
+spec: { address: 127.0.0.14, labels: { app: db }, locality: r1/z1 }
 ---
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
 metadata: { name: db-2, namespace: default }
-spec: { address: 127.0.0.21, labels: { app: db }, serviceAccount: db }
+spec: { address: 127.0.0.21, labels: { app: db }, serviceAccount: db, locality: r2/z1 }
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: db, namespace: default }
+spec:
+  host: db
+  trafficPolicy: { outlierDetection: {}, loadBalancer: { localityLbSetting: ${SHARES}, ${WARMUP} } }
+  subsets:
+    - name: near
+      labels: { app: db }
+      trafficPolicy: { loadBalancer: { localityLbSetting: { failover: [{ from: r1, to: r2 }] } } }
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -189,7 +204,8 @@ const GATEWAY = {
 
 function resources(task: string, kind: 'sidecar' | 'router', agent: string, more = ''): ProxyResources {
   const view = viewOf(meshYaml(task) + more, { zipkin: { host: '127.0.0.1', port: 15080 } });
-  const node = nodeOf(kind === 'sidecar' ? SIDECAR : GATEWAY, { kind, userAgentName: agent });
+  const locality = { region: 'r1', zone: 'z1' };
+  const node = nodeOf(kind === 'sidecar' ? SIDECAR : GATEWAY, { kind, userAgentName: agent, locality });
   return new Translator(view).resourcesFor(node);
 }
 
