@@ -12,6 +12,7 @@ import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
 import { unreachableRules } from './route-reach.ts';
 import { selectorFindings } from './selector-use.ts';
+import { sidecarFindings } from './sidecar-use.ts';
 
 export interface Analysis {
   readonly files: number;
@@ -54,6 +55,7 @@ export function analyze(view: MeshView): Finding[] {
     ...gatewayFindings(view),
     ...destinationRuleFindings(view),
     ...selectorFindings(view),
+    ...sidecarFindings(view),
   ];
 }
 

@@ -6,6 +6,7 @@ import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
 import { ServiceEntry, WorkloadEntry } from './service-entry.ts';
+import { Sidecar } from './sidecar.ts';
 import { Telemetry } from './telemetry.ts';
 import { VirtualService } from './virtual-service.ts';
 
@@ -21,6 +22,7 @@ export interface Documents {
   DestinationRule: DestinationRule;
   Gateway: Gateway;
   ServiceEntry: ServiceEntry;
+  Sidecar: Sidecar;
   WorkloadEntry: WorkloadEntry;
   PeerAuthentication: PeerAuthentication;
   AuthorizationPolicy: AuthorizationPolicy;
@@ -51,6 +53,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   DestinationRule: { ...NETWORKING, schema: DestinationRule },
   Gateway: { ...NETWORKING, schema: Gateway },
   ServiceEntry: { ...NETWORKING, schema: ServiceEntry },
+  Sidecar: { ...NETWORKING, schema: Sidecar },
   WorkloadEntry: { ...NETWORKING, schema: WorkloadEntry },
   PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
   AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
@@ -74,7 +77,6 @@ export const SKIPPED_KINDS: ReadonlySet<string> = new Set([
 /** Kinds that are known and would change traffic or security if they were ignored, with what to do instead. */
 export const REFUSED_KINDS: ReadonlyMap<string, string> = new Map([
   ['RequestAuthentication', 'tokens are not verified yet'],
-  ['Sidecar', 'the scope of a sidecar cannot be narrowed yet; use exportTo'],
   ['EnvoyFilter', 'configuration is not patched; what it does must be said in another way'],
   ['WasmPlugin', 'extensions are not loaded'],
   ['TrafficExtension', 'extensions are not loaded'],

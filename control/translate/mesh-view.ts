@@ -15,6 +15,8 @@ export interface Scope {
   readonly namespace: string;
   readonly labels: Labels;
   readonly isWeft: boolean;
+  /** At the edge: a Sidecar has no bearing on it. */
+  readonly isGateway?: boolean;
   /** `region/zone/subzone` of the caller; absent or '' when unknown. */
   readonly locality?: string;
 }

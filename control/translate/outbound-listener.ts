@@ -6,6 +6,7 @@ import { httpManager } from './http-manager.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { HTTP_PROXY_ROUTES, listenerName } from './resource-name.ts';
+import { knownMesh } from './sidecar-scope.ts';
 import { telemetry } from './telemetry.ts';
 
 export function outboundListener(view: MeshView, node: ProxyNode, { host, port }: HostPort): Listener {
@@ -28,6 +29,6 @@ export function outboundListener(view: MeshView, node: ProxyNode, { host, port }
 }
 
 /** One listener is for all services: with one of gRPC-Web among them it takes browsers' calls. */
-function speaksGrpcWeb({ registry }: MeshView, { namespace }: ProxyNode): boolean {
-  return registry.visibleFrom(namespace).some(({ ports }) => ports.some(({ protocol }) => protocol === 'grpc-web'));
+function speaksGrpcWeb(view: MeshView, node: ProxyNode): boolean {
+  return knownMesh(view, node).services.some(({ ports }) => ports.some(({ protocol }) => protocol === 'grpc-web'));
 }

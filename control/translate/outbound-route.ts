@@ -8,8 +8,9 @@ import { defaultRoute } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
+import { knownMesh } from './sidecar-scope.ts';
 import { connectionTarget, type ConnectionTarget } from './tcp-route.ts';
-import { boundVirtualServices, VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
+import { VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
 
 /** Port of a host that no service has: what `http://host/` means. */
 const HTTP_PORT = 80;
@@ -18,8 +19,8 @@ const HTTP_PORT = 80;
 export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
 
 export function outboundRoutes(view: MeshView, scope: Scope): RouteConfiguration {
-  const services = view.registry.visibleFrom(scope.namespace);
-  const rules = new VirtualServiceIndex(view, boundVirtualServices(view, scope.namespace, MESH_GATEWAY));
+  const { services, virtualServices } = knownMesh(view, scope);
+  const rules = new VirtualServiceIndex(view, virtualServices);
   const hosts = [
     ...services.flatMap((service) => serviceHosts(view, scope, service, rules)),
     ...ruleHosts(view, scope, services, rules),

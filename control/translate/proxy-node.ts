@@ -36,6 +36,7 @@ export interface ProxyNode {
   readonly zipkin: HostPort | undefined;
   /** Weft knows filters that an Envoy does not (istio.stats). */
   readonly isWeft: boolean;
+  readonly isGateway: boolean;
 }
 
 /** Reads a node; a text says why it cannot be served. */
@@ -63,6 +64,7 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     workloadName: text(metadata['WORKLOAD_NAME']) ?? podName,
     addresses: addressesOf(text(metadata['INSTANCE_IPS']), ip),
     isWeft: node.userAgentName === 'weft',
+    isGateway: kind === 'router',
     ...listens,
   };
 }

@@ -11,6 +11,7 @@ import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
 import { outboundRoutes } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { knownMesh } from './sidecar-scope.ts';
 import { workloadPorts } from './workload-port.ts';
 
 export interface ProxyResources {
@@ -53,7 +54,7 @@ export class Translator {
 
   #outboundClusters(node: ProxyNode): OutboundCluster[] {
     return remember(this.#clusters, scopeKey(node), () =>
-      this.#view.registry.visibleFrom(node.namespace).flatMap((service) => serviceClusters(this.#view, node, service)));
+      knownMesh(this.#view, node).services.flatMap((service) => serviceClusters(this.#view, node, service)));
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {
@@ -62,8 +63,10 @@ export class Translator {
 }
 
 /** Proxies with equal keys see the same services in the same way. */
-function scopeKey({ namespace, labels, isWeft, locality = '' }: Scope): string {
-  return JSON.stringify([namespace, isWeft, locality, [...labels].sort(([one], [other]) => (one < other ? -1 : 1))]);
+function scopeKey(scope: Scope): string {
+  const { namespace, labels, isWeft, isGateway = false, locality = '' } = scope;
+  const sorted = [...labels].sort(([one], [other]) => (one < other ? -1 : 1));
+  return JSON.stringify([namespace, isWeft, isGateway, locality, sorted]);
 }
 
 function remember<T>(cache: Map<string, T>, key: string, make: () => T): T {

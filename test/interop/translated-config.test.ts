@@ -161,6 +161,11 @@ spec:
   hosts: [example.test]
   tls: [{ match: [{ port: 443, sniHosts: [example.test] }], route: [{ destination: { host: example.test } }] }]
 ---
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: reviews, namespace: default }
+spec: { workloadSelector: { labels: { app: reviews } }, egress: [{ hosts: ['./*'] }] }
+---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: all-fields, namespace: default }
