@@ -43,7 +43,7 @@ export function serviceClusters(view: MeshView, scope: Scope, service: MeshServi
 }
 
 function buildCluster(parts: Parts): OutboundCluster {
-  const { view, service, port, declared } = parts;
+  const { view, scope, service, port, declared } = parts;
   const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
   const policy = parts.policies.forPort(port.number, declared?.subset);
   const groups = localityGroups(subsetEndpoints(parts), policy, scope);
