@@ -1,59 +1,26 @@
-// The parts of a cluster that a DestinationRule's policy sets: limits, balancing, ejection, keep-alive.
+// The parts of a cluster that a DestinationRule's policy sets: limits, panic, ejection, keep-alive.
 import type { CircuitBreakers, Cluster, Thresholds } from '../../proxy/config/cluster.ts';
 import { durationMs } from '../../proxy/config/duration.ts';
 import type { OutlierDetection } from '../../proxy/config/outlier-detection.ts';
-import type {
-  LoadBalancerSettings, OutlierDetection as OutlierSettings, TcpSettings, Warmup,
-} from '../model/traffic-policy.ts';
+import type { OutlierDetection as OutlierSettings, TcpSettings } from '../model/traffic-policy.ts';
 import type { PortPolicy } from './destination-policy.ts';
-import { hashBalancing } from './consistent-hash.ts';
 import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
 
 type PolicyParts = Pick<Cluster,
-  'connectTimeout' | 'lbPolicy' | 'circuitBreakers' | 'commonLbConfig' | 'outlierDetection'
+  'connectTimeout' | 'circuitBreakers' | 'commonLbConfig' | 'outlierDetection'
   | 'upstreamConnectionOptions'>;
 
-export function clusterPolicy(policy: PortPolicy, isWeft: boolean): PolicyParts {
+export function clusterPolicy(policy: PortPolicy): PolicyParts {
   const { outlierDetection: outlier } = policy;
   const tcp = policy.connectionPool?.tcp;
   return {
     connectTimeout: tcp?.connectTimeout ?? CONNECT_TIMEOUT,
-    ...balancing(policy.loadBalancer, isWeft),
     circuitBreakers: circuitBreakers(policy),
     // Panic (requests to endpoints known to be bad) is off, as in Istio.
-    commonLbConfig: {
-      healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 }, ...localityShares(policy.loadBalancer),
-    },
+    commonLbConfig: { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } },
     ...(outlier !== undefined && { outlierDetection: outlierDetection(outlier) }),
     ...keepalive(tcp),
   };
-}
-
-function balancing(
-  settings: LoadBalancerSettings | undefined, isWeft: boolean,
-): Pick<Cluster, 'lbPolicy' | 'leastRequestLbConfig' | 'roundRobinLbConfig'> {
-  const { simple, consistentHash, warmup } = settings ?? {};
-  if (consistentHash !== undefined) return hashBalancing(consistentHash);
-  const slow: object = warmup === undefined ? {} : { slowStartConfig: slowStart(warmup, isWeft) };
-  if (simple === 'RANDOM') return { lbPolicy: simple };
-  if (simple === 'ROUND_ROBIN') return { lbPolicy: simple, ...(warmup !== undefined && { roundRobinLbConfig: slow }) };
-  return { lbPolicy: 'LEAST_REQUEST', ...(warmup !== undefined && { leastRequestLbConfig: slow }) };
-}
-
-/** Envoy's aggression must have a key of its runtime, which weft has not. */
-export function slowStart({ duration, minimumPercent = 10, aggression }: Warmup, isWeft: boolean): object {
-  const key = isWeft ? {} : { runtimeKey: 'warmup.aggression' };
-  return {
-    slowStartWindow: duration,
-    minWeightPercent: { value: minimumPercent },
-    ...(aggression !== undefined && aggression !== 1 && { aggression: { defaultValue: aggression, ...key } }),
-  };
-}
-
-/** Weights of localities count only where a rule gives them shares. */
-function localityShares(settings: LoadBalancerSettings | undefined): object {
-  const { enabled = true, distribute } = settings?.localityLbSetting ?? {};
-  return enabled && distribute !== undefined ? { localityWeightedLbConfig: {} } : {};
 }
 
 function circuitBreakers({ connectionPool, retryBudget }: PortPolicy): CircuitBreakers {

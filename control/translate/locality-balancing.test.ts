@@ -5,7 +5,7 @@ import { Cluster } from '../../proxy/config/cluster.ts';
 import { serviceYaml, viewOf } from '../../test/harness/mesh-fixture.ts';
 import { honours } from '../model/data-plane.ts';
 import type { LocalityLbSetting } from '../model/traffic-policy.ts';
-import { slowStart } from './cluster-policy.ts';
+import { slowStart } from './balancing.ts';
 import { localityGroups, localityMatches } from './locality-balancing.ts';
 import { serviceClusters } from './outbound-cluster.ts';
 

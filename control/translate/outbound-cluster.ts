@@ -6,6 +6,7 @@ import { isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServiceEndpoint, ServicePort } from '../registry/service.ts';
 import { hasLabels } from '../registry/workload.ts';
+import { balancing } from './balancing.ts';
 import { clusterPolicy } from './cluster-policy.ts';
 import {
   destinationPolicy, type DeclaredSubset, type DestinationPolicy, type PortPolicy,
@@ -27,6 +28,7 @@ export interface OutboundCluster {
 
 interface Parts {
   readonly view: MeshView;
+  readonly scope: Scope;
   readonly service: MeshService;
   readonly port: ServicePort;
   readonly policies: DestinationPolicy;
@@ -36,7 +38,7 @@ interface Parts {
 export function serviceClusters(view: MeshView, scope: Scope, service: MeshService): OutboundCluster[] {
   const policies = destinationPolicy(view, service, scope);
   return service.ports.flatMap((port) => {
-    const parts = { view, service, port, policies };
+    const parts = { view, scope, service, port, policies };
     const subsets = [...policies.subsets.values()].map((declared) => buildCluster({ ...parts, declared }));
     return [buildCluster({ ...parts, declared: undefined }), ...subsets];
   });
@@ -51,11 +53,12 @@ function buildCluster(parts: Parts): OutboundCluster {
   const cluster: Cluster = {
     name,
     ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
-    ...clusterPolicy(policy, scope.isWeft),
+    ...clusterPolicy(policy),
     ...(isHttp(port.protocol) && {
       typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
     }),
     ...transport(parts, policy),
+    ...balancing(policy, scope.isWeft),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
   return { cluster, endpoints: service.resolution === 'dns' ? undefined : assignment };
