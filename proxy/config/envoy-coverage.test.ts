@@ -21,6 +21,7 @@ const FOLDERS = [
   'extensions/filters/{http,listener,common}/{router,rbac,fault,cors,grpc_stats,grpc_web,*_inspector}/v3',
   'extensions/filters/network/{rbac,http_connection_manager,tcp_proxy}/v3',
   'extensions/{transport_sockets/tls,transport_sockets/raw_buffer,upstreams/http,request_id/uuid}/v3',
+  'extensions/path/{match,rewrite}/uri_template/v3',
   'extensions/{retry/host/previous_hosts,http/header_formatters/preserve_case}/v3',
 ];
 

@@ -8,6 +8,7 @@ import { RetryPolicy } from './retry-policy.ts';
 import { PerFilterConfig } from './route-filter-config.ts';
 import { bool, duration, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
 import { atMostOne, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
+import { PathRewritePolicy } from './uri-template.ts';
 
 const UINT32_MAX = 4_294_967_295;
 
@@ -87,6 +88,7 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   ),
   prefixRewrite: optional(headerValue(), 'Replaces the matched prefix, or the matched path.'),
   regexRewrite: optional(RegexMatchAndSubstitute, 'Replaces parts of the path, not of the query.'),
+  pathRewritePolicy: optional(PathRewritePolicy, 'The path by URI template, of what a template has matched.'),
   hostRewriteLiteral: optional(headerValue(), 'Replaces the authority.'),
   autoHostRewrite: optional(bool(), 'The authority becomes the endpoint\'s host name, in clusters that have them.'),
   hostRewriteHeader: optional(headerName(), 'The authority becomes this request header\'s value.'),
@@ -115,7 +117,7 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   refused: {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
     'there are no subsets; make a cluster of each': ['metadata_match'],
-    'this rewrite is not supported': ['path_rewrite_policy', 'path_rewrite', 'host_rewrite'],
+    'this rewrite is not supported': ['path_rewrite', 'host_rewrite'],
     'redirects go to the client': ['internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects'],
     'requests are not hedged': ['hedge_policy'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],

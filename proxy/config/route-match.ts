@@ -4,6 +4,7 @@ import { RegexMatcher } from './matcher.ts';
 import { RuntimeFractionalPercent } from './percent.ts';
 import { bool, flag, string } from './scalar.ts';
 import { exactlyOne, list, message, optional, Refusal, type Static } from './schema.ts';
+import { PathMatchPolicy } from './uri-template.ts';
 
 const GrpcRouteMatchOptions = message('envoy.config.route.v3.RouteMatch.GrpcRouteMatchOptions', {});
 
@@ -12,6 +13,7 @@ export const RouteMatch = message('envoy.config.route.v3.RouteMatch', {
   path: optional(string(), 'The whole path without query.'),
   safeRegex: optional(RegexMatcher, 'Regular expression over the whole path without query.'),
   pathSeparatedPrefix: optional(string({ minLength: 1 }), 'As prefix, but /a matches /a and /a/b and not /abc.'),
+  pathMatchPolicy: optional(PathMatchPolicy, 'The whole path, by URI template.'),
   connectMatcher: optional(flag(), 'CONNECT requests, which no other path match admits.'),
   caseSensitive: optional(bool(), 'Case of prefix and path counts; default true.'),
   runtimeFraction: optional(RuntimeFractionalPercent, 'Share of the requests that match otherwise; default all.'),
@@ -20,7 +22,6 @@ export const RouteMatch = message('envoy.config.route.v3.RouteMatch', {
   queryParameters: optional(list(QueryParameterMatcher), 'All of these match.'),
 }, {
   refused: {
-    'path matcher extensions are not supported': ['path_match_policy'],
     'routes are not matched by this': ['cookies', 'tls_context'],
     'no filter sets it': ['dynamic_metadata', 'filter_state'],
   },

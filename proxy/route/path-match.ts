@@ -4,6 +4,7 @@ import { ConfigError } from '../base/error.ts';
 import type { Regex } from '../base/regex.ts';
 import { compileRegex } from '../base/regex.ts';
 import type { RouteMatch } from '../config/route-match.ts';
+import { UriTemplate } from './uri-template.ts';
 
 export type PathKind = 'prefix' | 'exact' | 'separated' | 'regex' | 'connect';
 
@@ -20,13 +21,16 @@ export class PathMatch {
   readonly kind: PathKind;
   /** The literal that is compared; '' for `regex` and `connect`. Prefix rewrites replace this many characters. */
   readonly text: string;
+  /** What the pattern of a `regex` was made from, for rewrites. */
+  readonly template: UriTemplate | undefined;
   readonly #caseSensitive: boolean;
   readonly #regex: Regex | undefined;
   /** Routes of one host tend to begin alike: the last character tells them apart first. */
   readonly #lastCode: number;
 
-  constructor(kind: PathKind, text: string, caseSensitive: boolean, regex?: Regex) {
+  constructor(kind: PathKind, text: string, caseSensitive: boolean, regex?: Regex, template?: UriTemplate) {
     this.kind = kind;
+    this.template = template;
     this.text = caseSensitive ? wireText(text) : asciiLower(wireText(text));
     this.#caseSensitive = caseSensitive;
     this.#regex = regex;
@@ -73,9 +77,15 @@ export function compilePathMatch(match: RouteMatch, path: string): PathMatch {
   if (match.prefix !== undefined) return new PathMatch('prefix', match.prefix, caseSensitive);
   if (match.path !== undefined) return new PathMatch('exact', match.path, caseSensitive);
   if (match.pathSeparatedPrefix !== undefined) return compileSeparated(match.pathSeparatedPrefix, caseSensitive, path);
+  if (match.pathMatchPolicy !== undefined) {
+    const { pathTemplate } = match.pathMatchPolicy.typedConfig;
+    const template = new UriTemplate(pathTemplate, `${path}.pathMatchPolicy.typedConfig.pathTemplate`);
+    return new PathMatch('regex', '', true, template.regex, template);
+  }
   if (match.connectMatcher !== undefined) return new PathMatch('connect', '', true);
   if (match.safeRegex === undefined) {
-    throw new ConfigError(path, 'needs one of prefix, path, safeRegex, pathSeparatedPrefix and connectMatcher');
+    const kinds = 'prefix, path, safeRegex, pathSeparatedPrefix, pathMatchPolicy and connectMatcher';
+    throw new ConfigError(path, `needs one of ${kinds}`);
   }
   return new PathMatch('regex', '', true, compileRegex(match.safeRegex.regex, `${path}.safeRegex.regex`));
 }
