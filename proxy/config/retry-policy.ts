@@ -1,7 +1,7 @@
 // When and how a request is tried again (envoy.config.route.v3.RetryPolicy).
 import { HeaderMatcher } from './header-matcher.ts';
 import { nearestName } from './nearest-name.ts';
-import { duration, int64, string, uint32 } from './scalar.ts';
+import { duration, enumeration, headerName, int64, string, uint32 } from './scalar.ts';
 import { any, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
 /** The words of retry_on. */
@@ -30,6 +30,18 @@ export const RetryBackOff = message('envoy.config.route.v3.RetryPolicy.RetryBack
 });
 export interface RetryBackOff extends Static<typeof RetryBackOff> {}
 
+const ResetHeader = message('envoy.config.route.v3.RetryPolicy.ResetHeader', {
+  name: required(headerName(), 'Such as retry-after.'),
+  format: optional(enumeration(['SECONDS', 'UNIX_TIMESTAMP']), 'SECONDS (default) from now, or a time.'),
+});
+
+export const RateLimitedRetryBackOff = message('envoy.config.route.v3.RetryPolicy.RateLimitedRetryBackOff', {
+  resetHeaders: required(list(ResetHeader, { min: 1 }), 'Response headers; the first that says a time that is not too '
+    + 'long is taken, and up to half of it added.'),
+  maxInterval: optional(duration({ above: 0 }), 'Longer times are ignored; default 300s.'),
+});
+export interface RateLimitedRetryBackOff extends Static<typeof RateLimitedRetryBackOff> {}
+
 export const RetryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   retryOn: optional(string(), `Comma-separated words: ${RETRY_ON.join(', ')}. Empty: never. 5xx and reset may repeat `
     + 'what a service has already done.'),
@@ -41,11 +53,11 @@ export const RetryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   retriableStatusCodes: optional(list(uint32()), 'For retry_on: retriable-status-codes.'),
   retryBackOff: optional(RetryBackOff, 'Default 25ms, at most 250ms.'),
   retriableHeaders: optional(list(HeaderMatcher), 'Response headers, for retry_on: retriable-headers.'),
+  retriableRequestHeaders: optional(list(HeaderMatcher), 'Only requests with one of them are retried by this policy.'),
+  rateLimitedRetryBackOff: optional(RateLimitedRetryBackOff, 'Retries of a response wait as long as it says.'),
 }, {
   refused: {
     'retries do not choose by priority': ['retry_priority'],
-    'back-off does not read response headers': ['rate_limited_retry_back_off'],
-    'retries do not depend on request headers': ['retriable_request_headers'],
     'retry option predicates are not supported': ['retry_options_predicates', 'refresh_cluster_on_retry'],
   },
   check: ({ retryOn = '', retryBackOff: backOff }) => {

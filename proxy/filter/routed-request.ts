@@ -11,7 +11,7 @@ import { setGrpcTimeout } from '../route/grpc-timeout.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
-import { RetryHosts, backoffMs } from '../upstream/retry.ts';
+import { RetryHosts, backoffMs, limitedBackoffMs } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
@@ -228,8 +228,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#stream.failStream(error);
   }
 
-  /** False when policy, replay buffer or circuit breaker say no. */
-  #scheduleRetry(): boolean {
+  /** False when policy, replay buffer or circuit breaker say no. `head` is the response that asks for it. */
+  #scheduleRetry(head?: ResponseHead): boolean {
     const retry = this.#retry;
     if (retry === undefined || this.#stream.responseStarted || this.#replay === undefined) return false;
     if (this.#retriesLeft <= 0) {
@@ -247,11 +247,17 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#holdsRetry = true;
     this.#retriesLeft--;
     this.#cluster.countRetry('retry');
-    const { maxRetries, backoffBaseMs, backoffMaxMs } = retry.settings;
-    const done = maxRetries - this.#retriesLeft - 1;
-    const delay = backoffMs(backoffBaseMs, backoffMaxMs, done, this.#stream.random);
+    const delay = this.#backoffMs(retry, head);
     (this.#backoffTimer ??= new Timer(this.#stream.timers, this, BACKOFF_TIMER)).arm(delay);
     return true;
+  }
+
+  #backoffMs({ settings }: RetryPolicy, head: ResponseHead | undefined): number {
+    const { clock, random } = this.#stream;
+    const said = head === undefined ? undefined : settings.rateLimited?.leastMs(head, clock.wallMs());
+    if (said !== undefined) return limitedBackoffMs(said, random);
+    const done = settings.maxRetries - this.#retriesLeft - 1;
+    return backoffMs(settings.backoffBaseMs, settings.backoffMaxMs, done, random);
   }
 
   #retryNow(): void {
@@ -314,7 +320,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const unwanted = this.#retry?.retriesResponse(head) === true;
     if (unwanted) {
       this.#rememberHost(attempt.endpoint);
-      if (this.#scheduleRetry()) {
+      if (this.#scheduleRetry(head)) {
         if (!endStream) attempt.cancel();
         attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
         this.#attempt = undefined;

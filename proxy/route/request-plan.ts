@@ -1,7 +1,7 @@
 // What a request's own x-envoy-* headers change of its route's timeout and retries (Envoy's router headers).
 import type { RequestHead } from '../http/message.ts';
 import { isGrpc } from '../telemetry/grpc-status.ts';
-import { CompiledRetryPolicy, NO_RETRIES, retryWithin } from './retry-policy-compile.ts';
+import { CompiledRetryPolicy, NO_RETRIES, retryFor, retryWithin } from './retry-policy-compile.ts';
 import type { RetrySettings } from './retry-policy.ts';
 import { retryOnOfHeader } from './retry-on.ts';
 import type { ForwardAction } from './route-entry.ts';
@@ -40,7 +40,7 @@ export function planRequest(action: ForwardAction, head: RequestHead): RequestPl
   const plan = planOfRoute(action, head);
   if (!mentionsRouter(head)) return plan;
   const timeoutMs = timeoutOf(head, TIMEOUT) ?? plan.timeoutMs;
-  const own = action.configuredRetry?.settings ?? NO_RETRIES;
+  const own = retryFor(action.configuredRetry, head)?.settings ?? NO_RETRIES;
   const settings = withHeaders(own, head, timeoutMs);
   for (const name of CONSUMED) head.headers.remove(name);
   const asks = settings.retryOn !== 0 || settings.perTryTimeoutMs > 0 || settings.perTryIdleTimeoutMs > 0;
@@ -50,10 +50,12 @@ export function planRequest(action: ForwardAction, head: RequestHead): RequestPl
 
 /** The route's own plan, with the timeout that a gRPC request brings where the route lets it. */
 export function planOfRoute(action: ForwardAction, head: RequestHead): RequestPlan {
-  const { maxGrpcTimeout } = action;
-  if (maxGrpcTimeout === undefined || !isGrpc(head)) return action;
+  const { maxGrpcTimeout, timeoutMs: own } = action;
+  const retry = retryFor(action.retry, head);
+  if (maxGrpcTimeout === undefined || !isGrpc(head)) return retry === action.retry ? action : { timeoutMs: own, retry };
   const timeoutMs = maxGrpcTimeout.timeoutMs(head.headers);
-  return { timeoutMs, retry: retryWithin(action.configuredRetry, timeoutMs), tellsGrpcTimeout: true };
+  const within = retryWithin(retryFor(action.configuredRetry, head), timeoutMs);
+  return { timeoutMs, retry: within, tellsGrpcTimeout: true };
 }
 
 function mentionsRouter(head: RequestHead): boolean {

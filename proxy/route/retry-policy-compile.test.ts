@@ -97,6 +97,19 @@ test('back-off has Envoy\'s bounds', () => {
     /^ConfigError: retryPolicy\.retryBackOff\.maxInterval/);
 });
 
+test('rate-limited back-off is what the first usable header says', () => {
+  const { rateLimited } = compile({ retryOn: '5xx', rateLimitedRetryBackOff: { maxInterval: '100s', resetHeaders: [
+    { name: 'Retry-After' }, { name: 'x-reset', format: 'UNIX_TIMESTAMP' },
+  ] } }).settings;
+  const least = (...fields: string[]) => rateLimited!.leastMs(new ResponseHead(429, new Headers(fields)), 50_900);
+  assert.equal(least('retry-after', '7', 'x-reset', '53'), 7000);
+  assert.equal(least('retry-after', 'Wed, 21 Oct 2026 07:28:00 GMT', 'x-reset', '53'), 3000);
+  assert.equal(least('retry-after', '101', 'x-reset', '50'), 0);
+  for (const unusable of [[], ['x-reset', '49'], ['retry-after', '-1'], ['retry-after', '101']]) {
+    assert.equal(least(...unusable), undefined, unusable.join());
+  }
+});
+
 test('words are known or refused, a status with the way to write it', () => {
   assert.equal(compile({ retryOn: ' 5xx , ,unavailable,http3-post-connect-failure' }).settings.retryOn !== 0, true);
   assert.throws(() => compile({ retryOn: '5xx,5xxx' }), /^ConfigError: retryPolicy\.retryOn: unknown word '5xxx'/);

@@ -3,8 +3,9 @@ import { ConfigError } from '../base/error.ts';
 import type { ErrorKind, ProxyError } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import type { RetryPolicy as RetryPolicyConfig } from '../config/retry-policy.ts';
-import type { ResponseHead } from '../http/message.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { compileHeaderMatches } from './header-match.ts';
+import { RateLimitedBackOff } from './rate-limited-back-off.ts';
 import { GRPC_RETRIES, parseRetryOn } from './retry-on.ts';
 import { RetryOn } from './retry-policy.ts';
 import type { RetryPolicy, RetrySettings } from './retry-policy.ts';
@@ -41,6 +42,8 @@ export const NO_RETRIES: RetrySettings = {
   statusCodes: new Set(),
   retriableHeaders: [],
   retriableNames: [],
+  requestHeaders: [],
+  rateLimited: undefined,
   avoidPreviousHosts: false,
   hostSelectionMaxAttempts: 1,
 };
@@ -90,6 +93,14 @@ export class CompiledRetryPolicy implements RetryPolicy {
   }
 }
 
+/** Without its words for a request that meets none of retriable_request_headers. */
+export function retryFor(retry: RetryPolicy | undefined, head: RequestHead): RetryPolicy | undefined {
+  const conditions = retry?.settings.requestHeaders ?? [];
+  if (retry === undefined || conditions.length === 0) return retry;
+  for (const condition of conditions) if (condition.matches(head)) return retry;
+  return new CompiledRetryPolicy({ ...retry.settings, retryOn: 0 });
+}
+
 /** A try that may take as long as the whole request has no timeout of its own, as in Envoy. */
 export function retryWithin(retry: RetryPolicy | undefined, timeoutMs: number): RetryPolicy | undefined {
   if (retry === undefined || timeoutMs === 0 || retry.settings.perTryTimeoutMs < timeoutMs) return retry;
@@ -104,6 +115,7 @@ export function compileRetryPolicy(
   if (config === undefined) return undefined;
   const { bits, unknown } = parseRetryOn(config.retryOn ?? '');
   if (unknown !== undefined) throw new ConfigError(`${path}.retryOn`, reasonOf(unknown));
+  const { rateLimitedRetryBackOff: rateLimited } = config;
   const { baseMs, maxMs } = compileBackOff(config.retryBackOff, `${path}.retryBackOff`);
   return new CompiledRetryPolicy({
     retryOn: bits,
@@ -115,6 +127,8 @@ export function compileRetryPolicy(
     statusCodes: new Set(config.retriableStatusCodes),
     retriableHeaders: compileHeaderMatches(config.retriableHeaders, `${path}.retriableHeaders`),
     retriableNames: [],
+    requestHeaders: compileHeaderMatches(config.retriableRequestHeaders, `${path}.retriableRequestHeaders`),
+    rateLimited: rateLimited === undefined ? undefined : new RateLimitedBackOff(rateLimited),
     avoidPreviousHosts: compilePredicates(config.retryHostPredicate, `${path}.retryHostPredicate`),
     hostSelectionMaxAttempts: Math.max(1, config.hostSelectionRetryMaxAttempts ?? 1),
   });

@@ -2,6 +2,7 @@
 import type { ProxyError } from '../base/error.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { HeaderMatch } from './header-match.ts';
+import type { RateLimitedBackOff } from './rate-limited-back-off.ts';
 
 /** Bits of Envoy's retry_on words. */
 export const RetryOn = {
@@ -37,6 +38,10 @@ export interface RetrySettings {
   readonly retriableHeaders: readonly HeaderMatch[];
   /** Names whose mere presence in a response asks for a retry (x-envoy-retriable-header-names). */
   readonly retriableNames: readonly string[];
+  /** Conditions of which a request must meet one for `retryOn` to hold; empty: none. */
+  readonly requestHeaders: readonly HeaderMatch[];
+  /** Waits as long as the response says, instead of the back-off. */
+  readonly rateLimited: RateLimitedBackOff | undefined;
   readonly avoidPreviousHosts: boolean;
   readonly hostSelectionMaxAttempts: number;
 }

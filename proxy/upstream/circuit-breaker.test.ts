@@ -68,7 +68,7 @@ test('an endpoint without a connection gets one over the limit', () => {
   breaker.connectionDone();
 });
 
-test('a retry budget is a share of what is active and pending, and a minimum', () => {
+test('S83 a retry budget is a share of what is active and pending, and a minimum', () => {
   const limits = { ...LIMITS, requests: 100, retries: undefined, retryBudget: { share: 0.5, min: 1 } };
   const { breaker } = worker(counts(1), 0, limits);
   assert.deepEqual([breaker.tryRetry(), breaker.tryRetry()], [true, false]);

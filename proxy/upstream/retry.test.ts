@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Random } from '../base/random.ts';
-import { RetryHosts, backoffMs } from './retry.ts';
+import { RetryHosts, backoffMs, limitedBackoffMs } from './retry.ts';
 import type { Endpoint } from './upstream.ts';
 
 const fixed = (value: number): Random => ({ float: () => value, hex: () => '', uuid: () => '' });
@@ -13,6 +13,10 @@ test('back-off doubles up to its maximum and is jittered over all of it', () => 
   assert.equal(backoffMs(25, 250, 3, fixed(0)), 0);
   assert.equal(backoffMs(25, 250, 3, fixed(0.5)), 100);
   assert.equal(backoffMs(25, 250, 10_000, fixed(0.5)), 125);
+});
+
+test('what a response asks to wait is waited, and up to half of it more', () => {
+  assert.deepEqual([0, 0.5].map((draw) => limitedBackoffMs(4000, fixed(draw))), [4000, 5000]);
 });
 
 test('hosts are remembered once, in order, and avoided when asked', () => {

@@ -16,6 +16,11 @@ export function backoffMs(baseMs: number, maxMs: number, retry: number, random: 
   return random.float() * ceiling;
 }
 
+/** Milliseconds before a retry whose response said `leastMs`: up to half of it more, as in Envoy. */
+export function limitedBackoffMs(leastMs: number, random: Random): number {
+  return leastMs + random.float() * (leastMs / 2);
+}
+
 /** The endpoints that a request has tried. As a pick's context it asks for others when `avoidPrevious` is set. */
 export class RetryHosts implements PickContext {
   readonly hash: Hash64 | undefined;

@@ -1,0 +1,64 @@
+// Retries as responses ask for them, and how many a failing service gets, through the whole proxy.
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { request } from 'undici';
+import { TestProxy, bootstrapOf, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
+
+/** A retry that nobody waits for, unless a response says how long. */
+const NEVER = '100000s';
+
+async function serve(listener: RequestListener) {
+  const server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('a retry comes when the response says, not after the back-off (undici, node:http)', async () => {
+  let calls = 0;
+  await using upstream = await serve((_, outgoing) => {
+    outgoing.writeHead(calls++ === 0 ? 429 : 200, { 'x-reset': '0' }).end();
+  });
+  const retry = {
+    retry_on: 'retriable-status-codes', retriable_status_codes: [429],
+    retry_back_off: { base_interval: NEVER, max_interval: NEVER },
+    rate_limited_retry_back_off: { reset_headers: [{ name: 'x-reset', format: 'SECONDS' }] },
+  };
+  const listener = httpListener([routeTo('app', { retry_policy: retry, timeout: '0s' })]);
+  await using proxy = await TestProxy.start(bootstrapOf([listener], [staticCluster('app', [upstream.port])]));
+  const response = await request(`http://127.0.0.1:${proxy.port()}/`);
+  await response.body.dump();
+  assert.deepEqual([response.statusCode, calls], [200, 2]);
+});
+
+test('S83 a service that fails gets no storm of retries: the budget holds (undici, node:http)', async () => {
+  let calls = 0;
+  await using upstream = await serve((_, outgoing) => {
+    calls++;
+    outgoing.writeHead(503).end();
+  });
+  const retry = { retry_on: '5xx', num_retries: 5, retry_back_off: { base_interval: '0.050s' } };
+  const thresholds = [{ retry_budget: { budget_percent: { value: 20 }, min_retry_concurrency: 3 } }];
+  const cluster = staticCluster('app', [upstream.port], { circuit_breakers: { thresholds } });
+  const listener = httpListener([routeTo('app', { retry_policy: retry })]);
+  await using proxy = await TestProxy.start(bootstrapOf([listener], [cluster]));
+  const requests = 100;
+  await Promise.all(Array.from({ length: requests }, async () => {
+    const response = await request(`http://127.0.0.1:${proxy.port()}/`);
+    assert.equal(response.statusCode, 503);
+    await response.body.dump();
+  }));
+  const retries = proxy.stat('cluster.app.upstream_rq_retry');
+  assert.equal(calls, requests + retries);
+  assert.ok(proxy.stat('cluster.app.upstream_rq_retry_overflow') > 0);
+  // About a fifth of the requests, five times each; without the budget all of them.
+  assert.ok(retries < (requests * 5) / 2, `${retries} retries`);
+});
