@@ -118,3 +118,17 @@ test('responses say server and date once', () => {
   const expected = ['server', 'envoy', 'date', 'Fri, 02 Jan 2026 03:04:05 GMT', 'via', 'weft'];
   assert.deepEqual(response.headers.fields, expected);
 });
+
+test('the client is who the nearest proxy that is believed saw, for policies, limits and logs', () => {
+  const client = (options: Partial<ForwardingOptions>, ...fields: string[]): string =>
+    prepare(options, fields.flatMap((value) => ['x-forwarded-for', value])).info.forwardedIp;
+  assert.equal(client({}), '');
+  assert.equal(client({}, '8.8.8.8'), '8.8.8.8');
+  assert.equal(client({}, '1.1.1.1, 8.8.8.8 ', '2001:db8::7'), '2001:db8::7');
+  assert.equal(client({ xffTrustedHops: 1 }, '1.1.1.1, 8.8.8.8', '9.9.9.9'), '8.8.8.8');
+  assert.equal(client({ xffTrustedHops: 1 }, '9.9.9.9'), '');
+  assert.equal(client({}, 'unknown'), '');
+  assert.equal(client({ useRemoteAddress: true }, '8.8.8.8'), '');
+  assert.equal(client({ useRemoteAddress: true, xffTrustedHops: 1 }, '1.1.1.1, 8.8.8.8'), '8.8.8.8');
+  assert.equal(client({ useRemoteAddress: true, xffTrustedHops: 2 }, '1.1.1.1, 8.8.8.8'), '1.1.1.1');
+});

@@ -1,5 +1,6 @@
 // What the connection manager does to every request and response head: forwarding headers, request id, server, date.
 import type { CidrSet } from '../base/cidr.ts';
+import { parseIp } from '../base/cidr.ts';
 import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -77,6 +78,7 @@ export class Forwarding {
     const { connection } = info;
     const secure = connection.tls !== undefined;
     request.scheme = secure ? 'https' : 'http';
+    info.forwardedIp = this.#clientIp(request.headers);
     this.#forwardedFor(request.headers, connection, request.scheme);
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
@@ -111,6 +113,14 @@ export class Forwarding {
     }
     if (internal) headers.set('x-envoy-internal', 'true');
     if (!headers.has('x-forwarded-proto')) headers.append('x-forwarded-proto', scheme);
+  }
+
+  /** The address that the nearest proxy which is believed saw, in the header as it came; '' is the connection's own. */
+  #clientIp(headers: Headers): string {
+    const { useRemoteAddress, xffTrustedHops } = this.#options;
+    const skip = useRemoteAddress ? xffTrustedHops - 1 : xffTrustedHops;
+    const forwardedFor = skip < 0 ? undefined : headers.joined('x-forwarded-for');
+    return forwardedFor === undefined ? '' : addressFromEnd(forwardedFor, skip);
   }
 
   /** The client's address is the only one known, and it is one of internal_address_config. */
@@ -202,6 +212,17 @@ function dropInternal(headers: Headers, edge: boolean): void {
       i = Math.min(i, headers.count);
     }
   }
+}
+
+/** The address before the last `skip` ones of a list; '' where there is none, or something else. */
+function addressFromEnd(list: string, skip: number): string {
+  let end = list.length;
+  for (let i = 0; i < skip; i++) {
+    end = list.lastIndexOf(',', end - 1);
+    if (end <= 0) return '';
+  }
+  const address = list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
+  return parseIp(address) === undefined ? '' : address;
 }
 
 /** The client as the nearest trusted hop saw it. */
