@@ -26,6 +26,7 @@ const PROTO_FILES = [
   'envoy/extensions/filters/http/fault/v3/fault.proto',
   'envoy/extensions/filters/http/grpc_stats/v3/config.proto',
   'envoy/extensions/filters/http/grpc_web/v3/grpc_web.proto',
+  'envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto',
   'envoy/extensions/filters/http/rbac/v3/rbac.proto',
   'envoy/extensions/filters/http/router/v3/router.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
@@ -60,12 +61,22 @@ const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
+const RATE_LIMIT = 'envoy.config.route.v3.RateLimit';
+const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
+
 /** Fields of the model that are newer than the .proto files: message, name, number, type. Numbers are Envoy 1.40's. */
-const NEWER_FIELDS: readonly (readonly [string, string, number, string])[] = [
+const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: 'repeated'])[] = [
   [`${TLS}.UpstreamTlsContext`, 'autoHostSni', 6, 'bool'],
   [`${TLS}.UpstreamTlsContext`, 'autoSniSanValidation', 7, 'bool'],
   [ZIPKIN, 'traceContextOption', 8, `${ZIPKIN}.TraceContextOption`],
   [`${TCP_PROXY}.TcpProxy`, 'upstreamConnectMode', 21, `${TCP_PROXY}.UpstreamConnectMode`],
+  [RATE_LIMIT, 'hitsAddend', 5, `${RATE_LIMIT}.HitsAddend`],
+  [`${RATE_LIMIT}.Action`, 'queryParameters', 12, `${RATE_LIMIT}.Action.QueryParameters`],
+  [`${RATE_LIMIT}.HitsAddend`, 'number', 1, 'google.protobuf.UInt64Value'],
+  [`${RATE_LIMIT}.Action.QueryParameters`, 'queryParameterName', 1, 'string'],
+  [`${RATE_LIMIT}.Action.QueryParameters`, 'descriptorKey', 2, 'string'],
+  [`${RATE_LIMIT}.Action.QueryParameters`, 'skipIfAbsent', 3, 'bool'],
+  [LOCAL_RATE_LIMIT, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
 ];
 
 /** The enums of those fields: where they stand, their name and values. */
@@ -73,6 +84,9 @@ const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[
   [ZIPKIN, 'TraceContextOption', { USE_B3: 0, USE_B3_WITH_W3C_PROPAGATION: 1 }],
   [TCP_PROXY, 'UpstreamConnectMode', { IMMEDIATE: 0, ON_DOWNSTREAM_DATA: 1, ON_DOWNSTREAM_TLS_HANDSHAKE: 2 }],
 ];
+
+/** The messages of those fields: where they stand, and their name. */
+const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters']] as const;
 
 const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
 
@@ -163,7 +177,11 @@ function readProtos(folder: string): protobuf.INamespace {
   for (const [where, name, values] of NEWER_ENUMS) {
     (root.lookup(where) as protobuf.Namespace).add(new protobuf.Enum(name, values));
   }
-  for (const [where, name, id, type] of NEWER_FIELDS) addField(root.lookupType(where), name, id, type);
+  for (const [where, name] of NEWER_MESSAGES) {
+    const outer = root.lookupType(where);
+    if (outer.get(name) === null) outer.add(new protobuf.Type(name));
+  }
+  for (const [where, ...field] of NEWER_FIELDS) addField(root.lookupType(where), ...field);
   root.resolveAll();
   const schema = root.toJSON({ keepComments: false });
   strip(schema);
@@ -171,8 +189,8 @@ function readProtos(folder: string): protobuf.INamespace {
 }
 
 /** Nothing is done where the .proto files have caught up. */
-function addField(message: protobuf.Type, name: string, id: number, type: string): void {
-  if (message.fields[name] === undefined) message.add(new protobuf.Field(name, id, type));
+function addField(message: protobuf.Type, name: string, id: number, type: string, rule?: string): void {
+  if (message.fields[name] === undefined) message.add(new protobuf.Field(name, id, type, rule));
 }
 
 /** What reflection JSON holds beside what we read; fields, messages and enums are all of this form. */

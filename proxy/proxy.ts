@@ -1,7 +1,8 @@
 // The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
-import { EventClock } from './base/clock.ts';
+import { EventClock, sharedMs } from './base/clock.ts';
 import { localIp } from './base/local-ip.ts';
 import { PooledRandom } from './base/random.ts';
+import { SharedBuckets } from './base/shared-buckets.ts';
 import { SharedCounts } from './base/shared-counts.ts';
 import { TimerWheel } from './base/timers.ts';
 import { WriteBatch } from './base/write-batch.ts';
@@ -18,6 +19,7 @@ import { StatPort } from './supervisor/stat-port.ts';
 import { AccessLogFiles, compileAccessLogs } from './telemetry/access-log.ts';
 import { Logger } from './telemetry/log.ts';
 import { SpanBuffer } from './telemetry/span-buffer.ts';
+import { serverScope, statName } from './telemetry/stat-name.ts';
 import type { StatScope } from './telemetry/stat-name.ts';
 import { Stats } from './telemetry/stats.ts';
 import { compileTracer } from './telemetry/tracing.ts';
@@ -62,6 +64,7 @@ export class WorkerProxy {
     this.#clusters = this.#makeClusters();
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node,
+      buckets: this.#makeBuckets(),
     });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({
@@ -111,6 +114,11 @@ export class WorkerProxy {
     });
   }
 
+  #makeBuckets(): SharedBuckets {
+    const evicted = this.#stats.counter(statName(serverScope, 'rate_limit_buckets_evicted'));
+    return new SharedBuckets(this.#start.tokenBuckets, sharedMs(this.#clock), evicted);
+  }
+
   #makeListeners(): ListenerSet {
     const network = this.#makeNetworkFilters();
     const compiler = new ListenerCompiler({
@@ -136,9 +144,9 @@ export class WorkerProxy {
     return new NetworkFilters({
       clock: this.#clock, timers: this.#timers, random: this.#random, writes: this.#writes, stats: this.#stats,
       localIp: localIp(), clusters: this.#clusters, routes: this.#routes,
-      compileRoutes: (config) => this.#config.compileRoutes(config),
-      compileFilters: (config, listener) => this.#filters.compile(
-        config.httpFilters, config.statPrefix, listener.trafficDirection,
+      compileRoutes: (config, owner) => this.#config.compileRoutes(config, owner),
+      compileFilters: (config, listener, owner) => this.#filters.compile(
+        config.httpFilters, config.statPrefix, listener.trafficDirection, owner,
       ),
       compileAccessLogs: (configs, type) => compileAccessLogs(configs, {
         files: this.#logFiles, random: this.#random, type,

@@ -48,9 +48,9 @@ export class WorkerConfig {
     return { refused };
   }
 
-  /** Compiles a table in slices. Rejects with a ConfigError. */
-  async compileRoutes(config: RouteConfiguration): Promise<RouteTable> {
-    const build = new RouteTableBuild(config, this.#deps.compileFilterConfig);
+  /** Compiles a table in slices. `owner` names it among all. Rejects with a ConfigError. */
+  async compileRoutes(config: RouteConfiguration, owner: string): Promise<RouteTable> {
+    const build = new RouteTableBuild(config, this.#deps.compileFilterConfig, owner);
     for (;;) {
       const table = build.step(ROUTES_PER_SLICE);
       if (table !== undefined) return table;
@@ -71,7 +71,7 @@ export class WorkerConfig {
         clusters.applyAssignment(resource as ClusterLoadAssignment);
         break;
       case 'route':
-        routes.put(name, await this.compileRoutes(resource as RouteConfiguration));
+        routes.put(name, await this.compileRoutes(resource as RouteConfiguration, `rds/${name}`));
         break;
       case 'listener':
         await listeners.apply(name, resource as Listener);

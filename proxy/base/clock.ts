@@ -34,6 +34,12 @@ export class EventClock implements Clock {
   }
 }
 
+/** Milliseconds that mean the same to all threads of this process, as `clock` counts them. */
+export function sharedMs(clock: Clock): () => number {
+  const offsetMs = Number(process.hrtime.bigint()) / 1e6 - clock.nowMs();
+  return () => clock.nowMs() + offsetMs;
+}
+
 /** A clock that a test moves by hand. */
 export class ManualClock implements Clock {
   #now = 0;

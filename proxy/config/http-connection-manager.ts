@@ -8,6 +8,7 @@ import { GrpcStats } from './grpc-stats.ts';
 import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
 import { IstioStats } from './istio-stats.ts';
+import { LocalRateLimit } from './local-rate-limit.ts';
 import { Percent } from './percent.ts';
 import { RBAC } from './rbac.ts';
 import { RouteConfiguration } from './route.ts';
@@ -19,7 +20,7 @@ import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
-const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, GrpcWeb, GrpcStats, IstioStats] as const;
+const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GrpcWeb, GrpcStats, IstioStats] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

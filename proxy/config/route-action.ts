@@ -3,6 +3,7 @@ import { DataSource } from './data-source.ts';
 import { HashPolicy } from './hash-policy.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
+import { RateLimit } from './rate-limit.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { PerFilterConfig } from './route-filter-config.ts';
@@ -112,6 +113,9 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
     + 'timeout and max_grpc_timeout do not hold, as in Envoy. Default the connection manager\'s.'),
   maxGrpcTimeout: optional(duration(), 'gRPC requests have their grpc-timeout for timeout, up to this; 0s is without '
     + 'limit. Old: see max_stream_duration.'),
+  rateLimits: optional(list(RateLimit), 'What rate limit filters count.'),
+  includeVhRateLimits: optional(bool(), 'The virtual host\'s rate limits hold beside these. Default false: where there '
+    + 'are none.'),
   grpcTimeoutOffset: optional(duration(), 'Taken off grpc-timeout where it is longer.'),
 }, {
   refused: {
@@ -126,7 +130,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   warned: {
     'idle_timeout covers it': ['flush_timeout'],
     'there is no early data': ['early_data_policy'],
-    'no rate limit filter reads it': ['rate_limits', 'include_vh_rate_limits'],
   },
   oneOf: [
     exactlyOne('cluster', 'cluster_header', 'weighted_clusters', 'cluster_specifier_plugin',

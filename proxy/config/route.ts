@@ -1,6 +1,7 @@
 // The route table as it is configured (envoy.config.route.v3: RouteConfiguration, VirtualHost, Route).
 import { HeaderValueOption } from './header-value-option.ts';
 import { Metadata } from './node.ts';
+import { RateLimit } from './rate-limit.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
 import { PerFilterConfig } from './route-filter-config.ts';
@@ -66,6 +67,8 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
   includeAttemptCountInResponse: optional(bool(), 'x-envoy-attempt-count is sent to clients. Default false.'),
   retryPolicy: optional(RetryPolicy, 'For routes that have none; replaced whole by a route\'s own.'),
   requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'For routes that have none.'),
+  rateLimits: optional(list(RateLimit), 'What rate limit filters count, for routes that have none of their own or '
+    + 'include these.'),
   metadata: optional(Metadata, 'filter_metadata.istio says where the rule was written.'),
   ...headerChanges,
 }, {
@@ -78,7 +81,6 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
   warned: {
     ...BUFFER_LIMITS,
     'stats are not kept per virtual cluster': ['virtual_clusters'],
-    'no rate limit filter reads it': ['rate_limits'],
     'the header is not sent': ['include_is_timeout_retry_header'],
   },
 });

@@ -22,6 +22,7 @@ export const RBAC_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.
 export const FAULT_TYPE = `${PREFIX}envoy.extensions.filters.http.fault.v3.HTTPFault`;
 export const CORS_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.Cors`;
 export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.CorsPolicy`;
+export const LOCAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`;
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;

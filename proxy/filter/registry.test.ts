@@ -1,6 +1,7 @@
 // The table of HTTP filters: what is made of which type, what `disabled` means, what is refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { heldBuckets } from '../../test/harness/buckets.ts';
 import { CountedStats } from '../../test/harness/counted.ts';
 import { HeldFilterStream } from '../../test/harness/filter-stream.ts';
 import { SeededRandom } from '../base/random.ts';
@@ -23,7 +24,7 @@ const ABORT_ALL = { '@type': FAULT_TYPE, abort: { httpStatus: 500, percentage: {
 function registry(counted = new CountedStats()): HttpFilters {
   const clusters = { get: () => undefined } as unknown as ClusterSet;
   const node = { id: 'n', cluster: 'c', metadata: {} };
-  return new HttpFilters({ clusters, random: new SeededRandom(1), stats: counted.stats, node });
+  return new HttpFilters({ clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets() });
 }
 
 async function compile(config: HttpFilterConfig[], counted?: CountedStats): Promise<readonly HttpFilter[]> {

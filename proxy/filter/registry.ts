@@ -1,9 +1,11 @@
 // One table from a filter's type to how it is compiled. Filters that routes do not need are loaded with their chain.
 import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
+import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
-  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, RBAC_TYPE, ROUTER_TYPE,
+  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE,
+  ROUTER_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
@@ -21,12 +23,15 @@ export interface HttpFilterDeps {
   readonly random: Random;
   readonly stats: Stats;
   readonly node: NodeFacts;
+  readonly buckets: SharedBuckets;
 }
 
 /** What a filter is compiled with: the worker's parts, and its chain's. */
 interface Context extends HttpFilterDeps {
   readonly scope: StatScope;
   readonly outbound: boolean;
+  /** Names the chain among all. */
+  readonly owner: string;
 }
 
 type TypedConfig = HttpFilterConfig['typedConfig'];
@@ -49,6 +54,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
     const { CorsFilter } = await import('./cors.ts');
     return new CorsFilter(name, context);
   },
+  [LOCAL_RATE_LIMIT_TYPE]: async (name, config, context, path) => {
+    const { LocalRateLimitFilter } = await import('./local-rate-limit.ts');
+    return new LocalRateLimitFilter(name, config, context, context.owner, path);
+  },
   [GRPC_WEB_TYPE]: async (name, _config, context) => {
     const { GrpcWebFilter } = await import('./grpc-web.ts');
     return new GrpcWebFilter(name, context);
@@ -65,20 +74,22 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
 
 /** Makes the filters of every HTTP connection manager of a worker, and what routes hold for them. */
 export class HttpFilters {
-  readonly compileFilterConfig: FilterConfigCompiler = compileRouteFilterConfig;
+  readonly compileFilterConfig: FilterConfigCompiler;
   readonly #deps: HttpFilterDeps;
 
   constructor(deps: HttpFilterDeps) {
     this.#deps = deps;
+    this.compileFilterConfig = (...level) => compileRouteFilterConfig(deps, ...level);
   }
 
-  /** Rejects with a ConfigError below `httpFilters`. `trafficDirection` is the listener's. */
+  /** Rejects with a ConfigError below `httpFilters`. `trafficDirection` is the listener's; `owner` names the chain. */
   async compile(
     config: HttpConnectionManager['httpFilters'],
     statPrefix: string,
     trafficDirection: string | undefined,
+    owner = '',
   ): Promise<readonly HttpFilter[]> {
-    const context = { ...this.#deps, scope: httpScope(statPrefix), outbound: trafficDirection === 'OUTBOUND' };
+    const context = { ...this.#deps, scope: httpScope(statPrefix), outbound: trafficDirection === 'OUTBOUND', owner };
     const filters: HttpFilter[] = [];
     for (const [i, filter] of config.entries()) {
       const at = `httpFilters[${i}]`;
@@ -107,6 +118,10 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
     case RBAC_TYPE: return { ...filter, typedConfig: bareRbac(typedConfig) };
     case FAULT_TYPE: return { ...filter, typedConfig: { '@type': FAULT_TYPE } };
     case CORS_TYPE: return filter;
+    case LOCAL_RATE_LIMIT_TYPE: {
+      const { statPrefix } = typedConfig;
+      return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
+    }
     case GRPC_WEB_TYPE:
     case GRPC_STATS_TYPE:
     case ISTIO_STATS_TYPE: return undefined;

@@ -2,19 +2,24 @@
 import { ConfigError } from '../base/error.ts';
 import type { CorsPolicy } from '../config/cors.ts';
 import type { HTTPFault } from '../config/fault.ts';
+import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
-import { CORS_POLICY_TYPE, FAULT_TYPE, RBAC_PER_ROUTE_TYPE } from '../config/type-url.ts';
+import { CORS_POLICY_TYPE, FAULT_TYPE, LOCAL_RATE_LIMIT_TYPE, RBAC_PER_ROUTE_TYPE } from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
 import { CorsRules } from './cors-policy.ts';
 import { FaultSettings } from './fault-settings.ts';
+import { LocalRateLimitSettings } from './local-rate-limit-settings.ts';
+import type { LocalRateLimitDeps } from './local-rate-limit-settings.ts';
 import { compileRbacPerRoute } from './rbac.ts';
 
 /** Implements FilterConfigCompiler. Levels replace each other; only CORS policies are filled up from the outer one. */
 export function compileRouteFilterConfig(
-  _filterName: string,
+  deps: LocalRateLimitDeps,
+  filterName: string,
   config: FilterConfigFields,
   path: string,
   outer: unknown,
+  owner = '',
 ): unknown {
   switch (config['@type']) {
     case RBAC_PER_ROUTE_TYPE: return compileRbacPerRoute(config as RBACPerRoute & FilterConfigFields, path);
@@ -22,6 +27,11 @@ export function compileRouteFilterConfig(
     case CORS_POLICY_TYPE: {
       const inherited = outer instanceof CorsRules ? outer : undefined;
       return new CorsRules(config as CorsPolicy & FilterConfigFields, inherited, path);
+    }
+    case LOCAL_RATE_LIMIT_TYPE: {
+      const limits = config as LocalRateLimit & FilterConfigFields;
+      if (limits.tokenBucket === undefined) throw new ConfigError(`${path}.tokenBucket`, 'must be given per route');
+      return new LocalRateLimitSettings(limits, deps, `${owner}|${path}|${filterName}`, path);
     }
     default: throw new ConfigError(path, `no filter takes '${config['@type']}' per route`);
   }

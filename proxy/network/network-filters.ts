@@ -27,8 +27,9 @@ import { compileTcpClusters } from './tcp-cluster-pick.ts';
 export interface NetworkFilterDeps extends HttpManagerDeps {
   readonly clusters: ClusterSet;
   readonly routes: RouteTables;
-  compileRoutes(config: RouteConfiguration): Promise<RouteTable>;
-  compileFilters(config: HttpConfig, listener: ListenerConfig): Promise<readonly HttpFilter[]>;
+  /** `owner` names a chain among all, here and below: state that outlives it is found by that. */
+  compileRoutes(config: RouteConfiguration, owner: string): Promise<RouteTable>;
+  compileFilters(config: HttpConfig, listener: ListenerConfig, owner: string): Promise<readonly HttpFilter[]>;
   compileAccessLogs(config: HttpConfig['accessLog'], type: LogType): AccessLogs | undefined;
   compileTracer(config: HttpConfig, listener: ListenerConfig): Tracer | undefined;
 }
@@ -55,7 +56,9 @@ export class NetworkFilters {
     const path = 'filters[0].typedConfig';
     try {
       const config = last.typedConfig;
-      if (config['@type'] === HTTP_CONNECTION_MANAGER_TYPE) return await this.#http(config as HttpConfig, listener);
+      if (config['@type'] === HTTP_CONNECTION_MANAGER_TYPE) {
+        return await this.#http(config as HttpConfig, listener, ownerOf(chain, listener));
+      }
       if (config['@type'] === TCP_PROXY_TYPE) return this.#tcp(config as TcpConfig);
     } catch (cause) {
       throw under(path, cause);
@@ -63,12 +66,12 @@ export class NetworkFilters {
     throw new ConfigError(path, 'does not end a chain: use http_connection_manager or tcp_proxy');
   }
 
-  async #http(config: HttpConfig, listener: ListenerConfig): Promise<PreparedFilter> {
+  async #http(config: HttpConfig, listener: ListenerConfig, owner: string): Promise<PreparedFilter> {
     const deps = this.#deps;
-    const routes = await this.#routesOf(config);
+    const routes = await this.#routesOf(config, owner);
     const settings = compileHttpManager(config, {
       routes,
-      filters: await deps.compileFilters(config, listener),
+      filters: await deps.compileFilters(config, listener, owner),
       accessLogs: deps.compileAccessLogs(config.accessLog, 'DownstreamEnd'),
       tracer: deps.compileTracer(config, listener),
       outbound: listener.trafficDirection === 'OUTBOUND',
@@ -80,10 +83,10 @@ export class NetworkFilters {
     };
   }
 
-  async #routesOf({ routeConfig, rds }: HttpConfig): Promise<RouteTableRef> {
+  async #routesOf({ routeConfig, rds }: HttpConfig, owner: string): Promise<RouteTableRef> {
     if (routeConfig === undefined) return this.#deps.routes.ref(rds!.routeConfigName);
     try {
-      return new RouteTableRef(routeConfig.name ?? '', await this.#deps.compileRoutes(routeConfig));
+      return new RouteTableRef(routeConfig.name ?? '', await this.#deps.compileRoutes(routeConfig, owner));
     } catch (cause) {
       throw under('routeConfig', cause);
     }
@@ -103,4 +106,9 @@ export class NetworkFilters {
     });
     return { filter, missing: NOTHING_MISSING };
   }
+}
+
+/** The same in every worker. */
+function ownerOf(chain: ChainConfig, { name, address, filterChains = [] }: ListenerConfig): string {
+  return `${name ?? JSON.stringify(address)}/${chain.name ?? filterChains.indexOf(chain)}`;
 }

@@ -7,10 +7,10 @@ export interface FilterConfigFields {
 
 /**
  * Compiles one filter's configuration for a level; given by who knows the filters (filter/registry.ts). `outer` is what
- * the enclosing level holds for the same filter. Throws ConfigError below `path`.
+ * the enclosing level holds for the same filter; `owner` names the table among all. Throws ConfigError below `path`.
  */
 export type FilterConfigCompiler =
-  (filterName: string, config: FilterConfigFields, path: string, outer: unknown) => unknown;
+  (filterName: string, config: FilterConfigFields, path: string, outer: unknown, owner?: string) => unknown;
 
 /** Compiled configurations by filter name. */
 export type FilterConfigs = ReadonlyMap<string, unknown>;

@@ -1,5 +1,6 @@
 // Routes that forward: cluster choice, rewrites, timeouts, retries, upgrades (envoy.config.route.v3.RouteAction).
 import { msOr } from '../config/duration.ts';
+import type { Metadata } from '../config/node.ts';
 import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
 import { compileHashPolicy } from './hash-policy.ts';
@@ -7,6 +8,8 @@ import { compileHostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import { compileMaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
+import { compileRateLimits } from './rate-limit-rule.ts';
+import type { RateLimitRule, RouteRateLimits } from './rate-limit-rule.ts';
 import { compileMirrors } from './request-mirror.ts';
 import type { RequestMirror } from './request-mirror.ts';
 import { compileRetryPolicy, retryWithin } from './retry-policy-compile.ts';
@@ -24,27 +27,29 @@ const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFound
   INTERNAL_SERVER_ERROR: 500,
 };
 
-/** What a virtual host says for routes that say nothing. */
-export interface HostDefaults extends Partial<OuterFilters> {
+/** What stands around an action: its virtual host's policies, for routes that say nothing, and its route's metadata. */
+export interface ActionOuter extends Partial<OuterFilters> {
   readonly retry: RetryPolicy | undefined;
   readonly mirrors: readonly RequestMirror[];
+  readonly rateLimits: readonly RateLimitRule[];
+  readonly metadata: Metadata | undefined;
 }
 
 /** `clusters` collects the names used. Throws ConfigError below `path`. */
 export function compileForward(
   config: RouteAction,
   match: PathMatch,
-  host: HostDefaults | undefined,
+  outer: ActionOuter | undefined,
   clusters: Set<string>,
   path: string,
 ): ForwardAction {
   const { maxStreamDuration } = config;
   const timeoutMs = maxStreamDuration === undefined ? msOr(config.timeout, DEFAULT_TIMEOUT_MS) : 0;
   const mirrors = config.requestMirrorPolicies;
-  const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? host?.retry;
+  const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? outer?.retry;
   return {
     kind: 'forward',
-    pickCluster: compileClusterPick(config, path, clusters, host),
+    pickCluster: compileClusterPick(config, path, clusters, outer),
     choiceConfiguresFilters: (config.weightedClusters?.clusters ?? []).some(configuresFilters),
     rewrite: compileRewrite(config, match, path),
     autoHostRewrite: config.autoHostRewrite === true,
@@ -54,15 +59,25 @@ export function compileForward(
     streamDuration: maxStreamDuration === undefined ? undefined : new StreamDuration(maxStreamDuration),
     retry: retryWithin(retry, timeoutMs),
     configuredRetry: retry,
-    mirrors: compileMirrors(mirrors, host?.mirrors ?? [], clusters, `${path}.requestMirrorPolicies`),
+    mirrors: compileMirrors(mirrors, outer?.mirrors ?? [], clusters, `${path}.requestMirrorPolicies`),
     ...compileUpgrades(config),
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
     hashRequest: compileHashPolicy(config.hashPolicy, `${path}.hashPolicy`),
+    rateLimits: routeRateLimits(config, outer, `${path}.rateLimits`),
   };
 }
 
 function configuresFilters({ typedPerFilterConfig = {} }: ClusterWeight): boolean {
   return Object.keys(typedPerFilterConfig).length > 0;
+}
+
+function routeRateLimits(
+  config: RouteAction, outer: ActionOuter | undefined, path: string,
+): RouteRateLimits | undefined {
+  const own = compileRateLimits(config.rateLimits, outer?.metadata, path);
+  const host = outer?.rateLimits ?? [];
+  if (own.length + host.length === 0) return undefined;
+  return { own, host, includesHost: config.includeVhRateLimits === true };
 }
 
 function compileUpgrades(config: RouteAction): Pick<ForwardAction, 'upgrades' | 'connectTerminates'> {

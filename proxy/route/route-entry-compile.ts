@@ -10,6 +10,7 @@ import type { HeaderChangeFields } from './header-operations.ts';
 import { compileRequestHeaders, compileResponseHeaders } from './header-operations.ts';
 import type { PathMatch } from './path-match.ts';
 import { compileRedirect } from './redirect.ts';
+import type { RateLimitRule } from './rate-limit-rule.ts';
 import { compileMirrors } from './request-mirror.ts';
 import type { RequestMirror } from './request-mirror.ts';
 import { RequestMatch } from './request-match.ts';
@@ -38,6 +39,7 @@ export interface Level {
 export interface HostLevel extends Level {
   readonly name: string;
   readonly retry: CompiledRetryPolicy | undefined;
+  readonly rateLimits: readonly RateLimitRule[];
   readonly attemptCountRequest: boolean;
   readonly attemptCountResponse: boolean;
 }
@@ -106,8 +108,8 @@ function compileAction(
   path: string,
 ): RouteAction {
   if (route.route !== undefined) {
-    const defaults = { ...host, compileFilterConfig: settings.compileFilterConfig };
-    return compileForward(route.route, match, defaults, settings.clusters, `${path}.route`);
+    const outer = { ...host, metadata: route.metadata, compileFilterConfig: settings.compileFilterConfig };
+    return compileForward(route.route, match, outer, settings.clusters, `${path}.route`);
   }
   if (route.redirect !== undefined) return compileRedirect(route.redirect, match, `${path}.redirect`);
   if (route.directResponse !== undefined) {

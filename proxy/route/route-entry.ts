@@ -6,6 +6,7 @@ import type { RequestMirror } from './request-mirror.ts';
 import type { FilterConfigs } from './filter-config.ts';
 import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import type { HashRequest } from './hash-policy.ts';
+import type { RouteRateLimits } from './rate-limit-rule.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** Header changes of one level (weighted cluster, route, virtual host, table), with operators filled in per request. */
@@ -63,6 +64,8 @@ export interface ForwardAction {
   readonly clusterNotFoundStatus: number;
   /** For clusters that balance by hash; undefined: at random there. */
   readonly hashRequest: HashRequest | undefined;
+  /** `rate_limits` of the route and its virtual host; undefined where neither has any. */
+  readonly rateLimits: RouteRateLimits | undefined;
 }
 
 /** One weighted cluster, with the header changes of its own level. */

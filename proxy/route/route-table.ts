@@ -44,11 +44,11 @@ export class RouteTableBuild {
   readonly #hosts = new DomainIndex<VirtualHost>();
   #next = 0;
 
-  /** Throws ConfigError, as `step` does. */
-  constructor(config: RouteConfiguration, compileFilterConfig: FilterConfigCompiler) {
+  /** Throws ConfigError, as `step` does. `owner` names the table among all of a worker. */
+  constructor(config: RouteConfiguration, compileFilterConfig: FilterConfigCompiler, owner = '') {
     this.#config = config;
     this.#settings = {
-      compileFilterConfig,
+      compileFilterConfig: (name, fields, path, outer) => compileFilterConfig(name, fields, path, outer, owner),
       directBodyBytesMax: config.maxDirectResponseBodySizeBytes ?? DIRECT_BODY_BYTES_MAX,
       mostSpecificWins: config.mostSpecificHeaderMutationsWins === true,
       clusters: new Set(),

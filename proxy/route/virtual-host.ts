@@ -2,6 +2,7 @@
 import type { VirtualHost as VirtualHostConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
 import { pathEnd } from './path-match.ts';
+import { compileRateLimits } from './rate-limit-rule.ts';
 import { compileRetryPolicy } from './retry-policy-compile.ts';
 import type { CompiledRoute, HostLevel, Level, TableSettings } from './route-entry-compile.ts';
 import { compileLevel, compileRoute } from './route-entry-compile.ts';
@@ -40,6 +41,7 @@ export function compileVirtualHost(
     ...compileLevel(config, table, settings, path),
     name: config.name,
     retry: compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`),
+    rateLimits: compileRateLimits(config.rateLimits, undefined, `${path}.rateLimits`),
     attemptCountRequest: config.includeRequestAttemptCount === true,
     attemptCountResponse: config.includeAttemptCountInResponse === true,
   };

@@ -41,6 +41,8 @@ export interface WorkerStart {
   readonly workerCount: number;
   /** Circuit breaker counts of all workers (base/shared-counts.ts). */
   readonly breakerCounts: SharedArrayBuffer;
+  /** Token buckets of all workers (base/shared-buckets.ts). */
+  readonly tokenBuckets: SharedArrayBuffer;
   /** Several threads may bind one port; false where the system cannot. */
   readonly reusePort: boolean;
   readonly logLevel: string;

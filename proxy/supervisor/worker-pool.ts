@@ -1,5 +1,7 @@
 // The lives of the worker threads: start, fan-out of configuration, replacement of the dead,
 // orderly end (faults.md F19).
+import { PooledRandom } from '../base/random.ts';
+import { SharedBuckets } from '../base/shared-buckets.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { ConfigStore } from './config-store.ts';
@@ -38,6 +40,7 @@ export class WorkerPool implements WorkerListener {
   readonly #store: ConfigStore;
   readonly #counts: SharedCounts;
   readonly #memory: SharedArrayBuffer;
+  readonly #buckets = new SharedArrayBuffer(SharedBuckets.bytes);
   readonly #threads = new Map<number, WorkerThread>();
   readonly #deaths = new Map<number, number>();
   #queue: Promise<void> = Promise.resolve();
@@ -52,6 +55,8 @@ export class WorkerPool implements WorkerListener {
     this.#level = options.logLevel;
     this.#memory = new SharedArrayBuffer(SharedCounts.bytesFor(BREAKER_SLOTS_MAX, options.count));
     this.#counts = new SharedCounts(this.#memory, options.count);
+    const random = new PooledRandom();
+    SharedBuckets.seed(this.#buckets, random.float() * 2 ** 32, random.float() * 2 ** 32);
   }
 
   get size(): number {
@@ -130,8 +135,8 @@ export class WorkerPool implements WorkerListener {
   #spawn(index: number): WorkerThread {
     const { count, reusePort, node, tracing, heapMb } = this.#options;
     const start = {
-      workerIndex: index, workerCount: count, breakerCounts: this.#memory, reusePort, logLevel: this.#level, node,
-      tracing,
+      workerIndex: index, workerCount: count, breakerCounts: this.#memory, tokenBuckets: this.#buckets, reusePort,
+      logLevel: this.#level, node, tracing,
     };
     const thread = new WorkerThread(start, this, heapMb);
     this.#threads.set(index, thread);

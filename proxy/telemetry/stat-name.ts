@@ -20,6 +20,14 @@ export function httpScope(prefix: string): StatScope {
   return { flat: `http.${prefix}.`, family: 'envoy_http_', labels: [['envoy_http_conn_manager_prefix', prefix]] };
 }
 
+/** `<stat_prefix>.http_local_rate_limit.*`, as Envoy tags it. */
+export function localRateLimitScope(prefix: string): StatScope {
+  return {
+    flat: `${prefix}.http_local_rate_limit.`, family: 'envoy_http_local_rate_limit_',
+    labels: [['envoy_local_http_ratelimit_prefix', prefix]],
+  };
+}
+
 /** `listener.<address>.*`, envoy_listener_*{envoy_listener_address}; the address has `_` for `:` as in Envoy. */
 export function listenerScope(address: string): StatScope {
   const name = address.replaceAll(':', '_');

@@ -1,0 +1,121 @@
+// One entry of a rate limit's descriptor (envoy.config.route.v3.RateLimit.Action): a key, and a value of the request.
+import { parseIp } from '../base/cidr.ts';
+import { ConfigError } from '../base/error.ts';
+import type { Metadata } from '../config/node.ts';
+import type { RateLimitAction } from '../config/rate-limit.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { StreamInfo } from '../telemetry/stream-info.ts';
+import { compileHeaderMatches, matchesAll } from './header-match.ts';
+import { readHeader } from './header-reader.ts';
+import { maskedAddress } from './masked-address.ts';
+import { QueryMatch, percentDecoded, queryValue } from './query-match.ts';
+
+/** What descriptors are made of. */
+export interface DescriptorFacts {
+  readonly request: RequestHead;
+  readonly info: StreamInfo;
+  /** The cluster that the route chose. */
+  readonly cluster: string;
+}
+
+/** Adds its key and value to `entries`; false: the whole rate limit does not hold for this request. */
+export type DescriptorEntry = (facts: DescriptorFacts, ownCluster: string, entries: string[]) => boolean;
+
+type Of<K extends keyof RateLimitAction> = NonNullable<RateLimitAction[K]>;
+
+/** Throws ConfigError below `path`. `metadata` is the route's. */
+export function compileDescriptorEntry(
+  action: RateLimitAction, metadata: Metadata | undefined, path: string,
+): DescriptorEntry {
+  const { requestHeaders, queryParameters, maskedRemoteAddress, genericKey, headerValueMatch, metadata: data } = action;
+  if (action.sourceCluster !== undefined) {
+    return (_facts, ownCluster, entries) => push(entries, 'source_cluster', ownCluster);
+  }
+  if (action.destinationCluster !== undefined) {
+    return ({ cluster }, _own, entries) => push(entries, 'destination_cluster', cluster);
+  }
+  if (requestHeaders !== undefined) return headerEntry(requestHeaders);
+  if (queryParameters !== undefined) return queryEntry(queryParameters);
+  if (action.remoteAddress !== undefined) return ({ info }, _own, entries) => remoteAddress(info, entries);
+  if (maskedRemoteAddress !== undefined) return networkEntry(maskedRemoteAddress);
+  if (genericKey !== undefined) {
+    return (_facts, _own, entries) => push(entries, genericKey.descriptorKey || 'generic_key',
+      genericKey.descriptorValue);
+  }
+  if (headerValueMatch !== undefined) return headerMatchEntry(headerValueMatch, `${path}.headerValueMatch`);
+  if (action.queryParameterValueMatch !== undefined) {
+    return queryMatchEntry(action.queryParameterValueMatch, `${path}.queryParameterValueMatch`);
+  }
+  if (data !== undefined) return metadataEntry(data, metadata);
+  throw new ConfigError(path, 'needs an action');
+}
+
+function push(entries: string[], key: string, value: string): true {
+  entries.push(key, value);
+  return true;
+}
+
+function headerEntry({ headerName, descriptorKey, skipIfAbsent = false }: Of<'requestHeaders'>): DescriptorEntry {
+  const name = headerName.toLowerCase();
+  return ({ request }, _own, entries) => {
+    const value = readHeader(request, name);
+    return value === undefined ? skipIfAbsent : push(entries, descriptorKey, value);
+  };
+}
+
+function queryEntry(
+  { queryParameterName, descriptorKey, skipIfAbsent = false }: Of<'queryParameters'>,
+): DescriptorEntry {
+  return ({ request }, _own, entries) => {
+    const value = queryValue(request.path, queryParameterName);
+    return value === undefined ? skipIfAbsent : push(entries, descriptorKey, percentDecoded(value));
+  };
+}
+
+/** Clients of unix sockets have no address. */
+function remoteAddress({ forwardedIp, connection }: StreamInfo, entries: string[]): boolean {
+  const ip = forwardedIp || connection.remoteIp;
+  return ip !== '' && push(entries, 'remote_address', ip);
+}
+
+function networkEntry({ v4PrefixMaskLen = 32, v6PrefixMaskLen = 128 }: Of<'maskedRemoteAddress'>): DescriptorEntry {
+  return ({ info: { forwardedIp, connection } }, _own, entries) => {
+    const ip = parseIp(forwardedIp || connection.remoteIp);
+    if (ip === undefined) return false;
+    const bits = ip.family === 4 ? v4PrefixMaskLen : v6PrefixMaskLen;
+    return push(entries, 'masked_remote_address', maskedAddress(ip, bits));
+  };
+}
+
+function headerMatchEntry(
+  { descriptorKey, descriptorValue, expectMatch = true, headers }: Of<'headerValueMatch'>, path: string,
+): DescriptorEntry {
+  const matches = compileHeaderMatches(headers, `${path}.headers`);
+  return ({ request }, _own, entries) => matchesAll(matches, request) === expectMatch
+    && push(entries, descriptorKey || 'header_match', descriptorValue);
+}
+
+function queryMatchEntry(
+  { descriptorKey, descriptorValue, expectMatch = true, queryParameters }: Of<'queryParameterValueMatch'>, path: string,
+): DescriptorEntry {
+  const matches = queryParameters.map((each, i) => new QueryMatch(each, `${path}.queryParameters[${i}]`, true));
+  return ({ request }, _own, entries) => matchesQuery(matches, request.path) === expectMatch
+    && push(entries, descriptorKey || 'query_match', descriptorValue);
+}
+
+function matchesQuery(matches: readonly QueryMatch[], path: string): boolean {
+  for (const match of matches) if (!match.matches(path)) return false;
+  return true;
+}
+
+/** The route's metadata does not change: its value is looked up here. */
+function metadataEntry(
+  { descriptorKey, metadataKey, defaultValue, skipIfAbsent = false }: Of<'metadata'>, metadata: Metadata | undefined,
+): DescriptorEntry {
+  let at: unknown = metadata?.filterMetadata;
+  for (const key of [metadataKey.key, ...metadataKey.path.map((segment) => segment.key)]) {
+    at = typeof at === 'object' && at !== null ? new Map(Object.entries(at)).get(key) : undefined;
+  }
+  const value = typeof at === 'string' && at !== '' ? at : defaultValue ?? '';
+  return (_facts, _own, entries) => (value === '' ? skipIfAbsent : push(entries, descriptorKey, value));
+}
