@@ -8,9 +8,13 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { honours } from '../../control/model/data-plane.ts';
 import { Translator, type ProxyResources } from '../../control/translate/proxy-resources.ts';
+import { RESOURCES, type ResourceType } from '../../proxy/config/any-registry.ts';
 import { Cluster } from '../../proxy/config/cluster.ts';
+import { decode } from '../../proxy/config/decode.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import { RouteAction } from '../../proxy/config/route-action.ts';
+import type { MessageSchema } from '../../proxy/config/schema.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../../proxy/config/type-url.ts';
 import { nodeOf, viewOf, workloadYaml } from '../harness/mesh-fixture.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 
@@ -292,3 +296,17 @@ spec: { selector: { matchLabels: { app: reviews } }, mtls: { mode: ${mode} } }
     validate(bootstrapOf(resources('tasks/all-v1.yaml', 'sidecar', 'envoy', more)));
   });
 }
+
+test('the data plane takes the same for a weft sidecar, field by field, without a warning', () => {
+  const { listeners, clusters, routes, endpoints } = resources('tasks/all-v1.yaml', 'sidecar', 'weft');
+  const judge = (type: ResourceType, values: readonly unknown[]): void => {
+    for (const value of values) {
+      const { errors, warnings } = decode(RESOURCES[type] as MessageSchema, JSON.parse(JSON.stringify(value)));
+      assert.deepEqual([errors, warnings], [[], []]);
+    }
+  };
+  judge(LISTENER_TYPE, listeners);
+  judge(CLUSTER_TYPE, clusters);
+  judge(ROUTE_TYPE, routes);
+  judge(ENDPOINT_TYPE, endpoints);
+});
