@@ -78,6 +78,9 @@ const CASES: readonly (readonly [title: string, yaml: string, level: string, lin
     'warning', 7, /no endpoint has the labels of v2/],
   ['two policies for one host', object('DestinationRule', 'd', 'host: a\n  trafficPolicy: {}')
     + object('DestinationRule', 'e', 'host: a\n  trafficPolicy: {}'), 'error', 13, /has no effect: .* already/],
+  ['failover that nothing sets off', object('DestinationRule', 'd',
+    'host: a\n  trafficPolicy:\n    loadBalancer: { localityLbSetting: { failoverPriority: [rack] } }'),
+  'warning', 7, /has no effect without outlierDetection/],
   ['a selector that selects nothing', object('AuthorizationPolicy', 'p', 'selector: { matchLabels: { app: c } }'),
     'warning', 5, /has no effect: no workload has the labels app: c/],
   ['a Gateway that nothing is bound to', object('Gateway', 'g',

@@ -1,4 +1,4 @@
-// DestinationRules that get in each other's way: of one host and namespace only the first policy holds.
+// DestinationRules without effect: of one host and namespace only the first policy holds, and failover needs ejection.
 import { findingAt, placeOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { ruleHost } from '../translate/destination-policy.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
@@ -10,15 +10,26 @@ export function destinationRuleFindings(view: MeshView): Finding[] {
   const subsets = new Map<string, Rule>();
   return view.inventory.list('DestinationRule').flatMap((rule) => {
     const { trafficPolicy, subsets: own = [], workloadSelector } = rule.body.spec;
-    if (workloadSelector !== undefined) return [];
+    const idle = idleFailover(rule);
+    if (workloadSelector !== undefined) return idle;
     const host = ruleHost(view, rule);
     const key = `${rule.namespace} ${host}`;
     return [
+      ...idle,
       ...(trafficPolicy === undefined ? [] : taken(policies, key, rule, ['spec', 'trafficPolicy'], host)),
       ...own.flatMap(({ name }, at) =>
         taken(subsets, `${key} ${name}`, rule, ['spec', 'subsets', at], `${host} subset ${name}`)),
     ];
   });
+}
+
+/** Nothing fails over where nothing is found to fail. */
+function idleFailover(rule: Rule): Finding[] {
+  const { loadBalancer, outlierDetection } = rule.body.spec.trafficPolicy ?? {};
+  const { failover, failoverPriority } = loadBalancer?.localityLbSetting ?? {};
+  if (outlierDetection !== undefined || (failover ?? failoverPriority) === undefined) return [];
+  const path = ['spec', 'trafficPolicy', 'loadBalancer', 'localityLbSetting'];
+  return [findingAt(rule, path, 'has no effect without outlierDetection: endpoints are not found to fail')];
 }
 
 function taken(
