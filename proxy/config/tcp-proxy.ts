@@ -16,6 +16,16 @@ export const TcpWeightedCluster = message(`${TCP_PROXY}.WeightedCluster`, {
 });
 export interface TcpWeightedCluster extends Static<typeof TcpWeightedCluster> {}
 
+const SourceIp = message('envoy.type.v3.HashPolicy.SourceIp', {});
+
+export const TcpHashPolicy = message('envoy.type.v3.HashPolicy', {
+  sourceIp: optional(SourceIp, 'The client\'s address is hashed.'),
+}, {
+  refused: { 'filters keep no objects to hash': ['filter_state'] },
+  oneOf: [exactlyOne('source_ip', 'filter_state')],
+});
+export interface TcpHashPolicy extends Static<typeof TcpHashPolicy> {}
+
 export const TcpProxy = message(TCP_PROXY, {
   statPrefix: required(string({ minLength: 1 }), 'Stats are tcp.<this>.*.'),
   cluster: optional(string({ minLength: 1 }), 'Name of the cluster.'),
@@ -24,6 +34,7 @@ export const TcpProxy = message(TCP_PROXY, {
   maxConnectAttempts: optional(uint32({ minimum: 1 }), 'Tries to connect; default 1.'),
   maxDownstreamConnectionDuration: optional(duration({ atLeast: 0.001 }), 'A connection is ended after this; default '
     + 'none.'),
+  hashPolicy: optional(list(TcpHashPolicy, { max: 1 }), 'What clusters of RING_HASH and MAGLEV choose by.'),
   accessLog: optional(list(AccessLog), 'Logs of connections.'),
   upstreamConnectMode: optional(enumeration(['IMMEDIATE'], {
     refused: {
@@ -37,7 +48,6 @@ export const TcpProxy = message(TCP_PROXY, {
     'there are no subsets; make a cluster of each': ['metadata_match'],
     'clusters are not fetched on demand': ['on_demand'],
     'idle_timeout is for both sides': ['downstream_idle_timeout', 'upstream_idle_timeout'],
-    'connections are not balanced by hash': ['hash_policy'],
     'TCP is not carried in HTTP': ['tunneling_config'],
     'no PROXY protocol is sent': ['proxy_protocol_tlvs', 'proxy_protocol_tlv_merge_policy'],
     'nothing is read before upstream is connected': ['max_early_data_bytes'],

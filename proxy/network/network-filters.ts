@@ -102,6 +102,7 @@ export class NetworkFilters {
       idleTimeoutMs: msOr(config.idleTimeout, LIMITS.idleTimeoutMs),
       maxDurationMs: msOr(config.maxDownstreamConnectionDuration, 0),
       maxConnectAttempts: config.maxConnectAttempts ?? 1,
+      hashesSourceIp: config.hashPolicy?.[0]?.sourceIp !== undefined,
       onConnectionEnd: (info) => accessLogs?.write(info),
     });
     return { filter, missing: NOTHING_MISSING };

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
+import { xxHash64 } from '../base/xx-hash.ts';
 import type { ResponseHead } from '../http/message.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
@@ -30,6 +31,8 @@ export interface TcpProxySettings {
   readonly idleTimeoutMs: number;
   readonly maxDurationMs: number;
   readonly maxConnectAttempts: number;
+  /** Clusters that balance by hash go by the client's address. */
+  readonly hashesSourceIp: boolean;
   onConnectionEnd(info: StreamInfo): void;
 }
 
@@ -81,7 +84,8 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#transport = transport;
     this.#onClose = onClose;
     this.#info = new StreamInfo(info, settings.clock.nowMs(), settings.clock.wallMs());
-    this.#hosts = new RetryHosts(true, settings.maxConnectAttempts);
+    this.#hosts = new RetryHosts(true, settings.maxConnectAttempts,
+      settings.hashesSourceIp ? xxHash64(info.remoteIp) : undefined);
     this.#idleTimer = new Timer(settings.timers, this, IDLE_TIMER);
     this.#durationTimer = new Timer(settings.timers, this, DURATION_TIMER);
     settings.stats.connectionsTotal.inc();

@@ -62,3 +62,25 @@ test('S83 a service that fails gets no storm of retries: the budget holds (undic
   // About a fifth of the requests, five times each; without the budget all of them.
   assert.ok(retries < (requests * 5) / 2, `${retries} retries`);
 });
+
+test('TCP connections of one address go to one server of a hashed cluster (undici, node:http)', async () => {
+  await using a = await serve((_, outgoing) => void outgoing.end('a'));
+  await using b = await serve((_, outgoing) => void outgoing.end('b'));
+  await using c = await serve((_, outgoing) => void outgoing.end('c'));
+  const filter = {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy',
+    stat_prefix: 'tcp', cluster: 'app', hash_policy: [{ source_ip: {} }],
+  };
+  const listener = {
+    name: 'http', address: { socket_address: { address: '127.0.0.1', port_value: 0 } },
+    filter_chains: [{ filters: [{ name: 'tcp', typed_config: filter }] }],
+  };
+  const cluster = staticCluster('app', [a.port, b.port, c.port], { lb_policy: 'MAGLEV' });
+  await using proxy = await TestProxy.start(bootstrapOf([listener], [cluster]));
+  const answers = new Set<string>();
+  for (let i = 0; i < 12; i++) {
+    const response = await request(`http://127.0.0.1:${proxy.port()}/`, { reset: true });
+    answers.add(await response.body.text());
+  }
+  assert.equal(answers.size, 1);
+});
