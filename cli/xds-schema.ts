@@ -12,6 +12,7 @@ const INCLUDE = ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'];
 /** What configuration may hold and its services; what these import comes with them. */
 const PROTO_FILES = [
   'envoy/service/discovery/v3/ads.proto',
+  'envoy/service/ratelimit/v3/rls.proto',
   'envoy/service/secret/v3/sds.proto',
   'envoy/config/cluster/v3/cluster.proto',
   'envoy/config/endpoint/v3/endpoint.proto',
@@ -27,6 +28,7 @@ const PROTO_FILES = [
   'envoy/extensions/filters/http/grpc_stats/v3/config.proto',
   'envoy/extensions/filters/http/grpc_web/v3/grpc_web.proto',
   'envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.proto',
+  'envoy/extensions/filters/http/ratelimit/v3/rate_limit.proto',
   'envoy/extensions/filters/http/rbac/v3/rbac.proto',
   'envoy/extensions/filters/http/router/v3/router.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
@@ -62,6 +64,8 @@ const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
 const RATE_LIMIT = 'envoy.config.route.v3.RateLimit';
+const GLOBAL_RATE_LIMIT = 'envoy.extensions.filters.http.ratelimit.v3';
+const RUNTIME_FRACTION = 'envoy.config.core.v3.RuntimeFractionalPercent';
 const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 
 /** Fields of the model that are newer than the .proto files: message, name, number, type. Numbers are Envoy 1.40's. */
@@ -77,6 +81,10 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [`${RATE_LIMIT}.Action.QueryParameters`, 'descriptorKey', 2, 'string'],
   [`${RATE_LIMIT}.Action.QueryParameters`, 'skipIfAbsent', 3, 'bool'],
   [LOCAL_RATE_LIMIT, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
+  [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnabled', 14, RUNTIME_FRACTION],
+  [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnforced', 15, RUNTIME_FRACTION],
+  [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
+  [`${GLOBAL_RATE_LIMIT}.RateLimitPerRoute`, 'rateLimits', 3, RATE_LIMIT, 'repeated'],
 ];
 
 /** The enums of those fields: where they stand, their name and values. */
@@ -188,8 +196,10 @@ function readProtos(folder: string): protobuf.INamespace {
   return schema;
 }
 
-/** Nothing is done where the .proto files have caught up. */
+/** Nothing is done where the .proto files have caught up; a type that has changed since is replaced. */
 function addField(message: protobuf.Type, name: string, id: number, type: string, rule?: string): void {
+  const known = message.fields[name];
+  if (known !== undefined && type.includes('.') && !type.endsWith(known.type)) message.remove(known);
   if (message.fields[name] === undefined) message.add(new protobuf.Field(name, id, type, rule));
 }
 

@@ -58,6 +58,8 @@ const NEWER_FIELDS = [
   ['Policy', 'cel_config'],
   ['Principal', 'custom sourced_metadata'],
   ['RBAC', 'delay_deny'],
+  ['RateLimit', 'enable_retry_after_header failure_mode_deny_percent filter_enabled filter_enforced'],
+  ['RateLimit', 'metadata_namespace rate_limits'],
   ['RateLimit', 'apply_on_stream_done hits_addend x_ratelimit_option'],
   ['RateLimit.Action', 'query_parameters remote_address_match'],
   ['RateLimit.Action.GenericKey', 'default_value'],
@@ -82,6 +84,11 @@ const NEWER_FIELDS = [
   ['WeightedCluster', 'use_hash_policy'],
   ['ZipkinConfig', 'collector_service timestamp_trace_ids trace_context_option'],
 ] as const;
+
+/** Fields whose type is another one in Envoy 1.40. */
+const CHANGED: ReadonlySet<string> = new Set([
+  'envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute.rate_limits',
+]);
 
 const NEWER: ReadonlySet<string> = new Set([
   ...NEWER_FIELDS.flatMap(([message, fields]) => fields.split(' ').map((field) => `${message}.${field}`)),
@@ -130,7 +137,7 @@ describe('data model against Envoy', () => {
     for (const [type, node] of declared()) {
       for (const spelling of node.spellings.values()) {
         const field = type.fields[spelling.snake];
-        if ('reason' in spelling || field === undefined) continue;
+        if ('reason' in spelling || field === undefined || CHANGED.has(`${node.name}.${spelling.snake}`)) continue;
         const fault = kindFault(field.resolve(), spelling.field.schema);
         if (fault !== undefined) wrong.push(`${node.name}.${spelling.snake}: ${fault}`);
       }

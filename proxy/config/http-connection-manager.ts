@@ -4,6 +4,7 @@ import { CidrRange } from './address.ts';
 import { ConfigSource } from './config-source.ts';
 import { Cors } from './cors.ts';
 import { HTTPFault } from './fault.ts';
+import { GlobalRateLimit } from './global-rate-limit.ts';
 import { GrpcStats } from './grpc-stats.ts';
 import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
@@ -20,7 +21,8 @@ import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
-const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GrpcWeb, GrpcStats, IstioStats] as const;
+const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, GrpcWeb, GrpcStats,
+  IstioStats] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

@@ -1,4 +1,5 @@
 // Which buckets a request takes from, by the descriptors that rate limits made of it.
+import { wireText } from '../base/ascii.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { LocalRateLimitDescriptor } from '../config/local-rate-limit.ts';
 import type { Descriptor } from '../route/rate-limit-rule.ts';
@@ -23,7 +24,7 @@ export class DescriptorBuckets {
   /** Throws ConfigError below `path`. */
   constructor(configs: readonly LocalRateLimitDescriptor[], buckets: SharedBuckets, owner: string, path: string) {
     configs.forEach(({ entries, tokenBucket }, i) => {
-      const flat = entries.flatMap(({ key, value = '' }) => [key, value]);
+      const flat = entries.flatMap(({ key, value = '' }) => [wireText(key), wireText(value)]);
       const name = nameOf(flat);
       const bucket = compileTokenBucket(tokenBucket, buckets, `${owner}|${name}`, `${path}[${i}].tokenBucket`);
       if (entries.some(({ value = '' }) => value === '')) this.#wildcards.push({ entries: flat, bucket });

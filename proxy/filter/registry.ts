@@ -4,8 +4,8 @@ import type { Random } from '../base/random.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
-  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE,
-  ROUTER_TYPE,
+  CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
+  LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE, ROUTER_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
@@ -57,6 +57,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [LOCAL_RATE_LIMIT_TYPE]: async (name, config, context, path) => {
     const { LocalRateLimitFilter } = await import('./local-rate-limit.ts');
     return new LocalRateLimitFilter(name, config, context, context.owner, path);
+  },
+  [GLOBAL_RATE_LIMIT_TYPE]: async (name, config, context, path) => {
+    const { GlobalRateLimitFilter } = await import('./global-rate-limit.ts');
+    return new GlobalRateLimitFilter(name, config, context, path);
   },
   [GRPC_WEB_TYPE]: async (name, _config, context) => {
     const { GrpcWebFilter } = await import('./grpc-web.ts');
@@ -122,6 +126,8 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       const { statPrefix } = typedConfig;
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
     }
+    case GLOBAL_RATE_LIMIT_TYPE:
+      throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: use filter_enabled');
     case GRPC_WEB_TYPE:
     case GRPC_STATS_TYPE:
     case ISTIO_STATS_TYPE: return undefined;

@@ -2,14 +2,18 @@
 import { ConfigError } from '../base/error.ts';
 import type { CorsPolicy } from '../config/cors.ts';
 import type { HTTPFault } from '../config/fault.ts';
+import type { RateLimitPerRoute } from '../config/global-rate-limit.ts';
 import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
-import { CORS_POLICY_TYPE, FAULT_TYPE, LOCAL_RATE_LIMIT_TYPE, RBAC_PER_ROUTE_TYPE } from '../config/type-url.ts';
+import {
+  CORS_POLICY_TYPE, FAULT_TYPE, LOCAL_RATE_LIMIT_TYPE, RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE,
+} from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
 import { CorsRules } from './cors-policy.ts';
 import { FaultSettings } from './fault-settings.ts';
 import { LocalRateLimitSettings } from './local-rate-limit-settings.ts';
 import type { LocalRateLimitDeps } from './local-rate-limit-settings.ts';
+import { RateLimitRouteSettings } from './rate-limit-per-route.ts';
 import { compileRbacPerRoute } from './rbac.ts';
 
 /** Implements FilterConfigCompiler. Levels replace each other; only CORS policies are filled up from the outer one. */
@@ -28,6 +32,8 @@ export function compileRouteFilterConfig(
       const inherited = outer instanceof CorsRules ? outer : undefined;
       return new CorsRules(config as CorsPolicy & FilterConfigFields, inherited, path);
     }
+    case RATE_LIMIT_PER_ROUTE_TYPE:
+      return new RateLimitRouteSettings(config as RateLimitPerRoute & FilterConfigFields, path);
     case LOCAL_RATE_LIMIT_TYPE: {
       const limits = config as LocalRateLimit & FilterConfigFields;
       if (limits.tokenBucket === undefined) throw new ConfigError(`${path}.tokenBucket`, 'must be given per route');

@@ -9,7 +9,7 @@ import type { HeaderOperations } from './route-entry.ts';
 import { SINGLE_IN_REQUESTS, SINGLE_IN_RESPONSES } from './single-field.ts';
 
 /** Made anew by each hop's codec (RFC 9110 section 7.6.1, RFC 9112 section 6); configuration cannot set them. */
-const FRAMING: ReadonlySet<string> = new Set([
+export const FRAMING: ReadonlySet<string> = new Set([
   'connection', 'content-length', 'expect', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding',
   'upgrade',
 ]);

@@ -1,4 +1,5 @@
 // One entry of a rate limit's descriptor (envoy.config.route.v3.RateLimit.Action): a key, and a value of the request.
+import { wireText } from '../base/ascii.ts';
 import { parseIp } from '../base/cidr.ts';
 import { ConfigError } from '../base/error.ts';
 import type { Metadata } from '../config/node.ts';
@@ -39,8 +40,7 @@ export function compileDescriptorEntry(
   if (action.remoteAddress !== undefined) return ({ info }, _own, entries) => remoteAddress(info, entries);
   if (maskedRemoteAddress !== undefined) return networkEntry(maskedRemoteAddress);
   if (genericKey !== undefined) {
-    return (_facts, _own, entries) => push(entries, genericKey.descriptorKey || 'generic_key',
-      genericKey.descriptorValue);
+    return fixedEntry(genericKey.descriptorKey || 'generic_key', genericKey.descriptorValue);
   }
   if (headerValueMatch !== undefined) return headerMatchEntry(headerValueMatch, `${path}.headerValueMatch`);
   if (action.queryParameterValueMatch !== undefined) {
@@ -55,20 +55,27 @@ function push(entries: string[], key: string, value: string): true {
   return true;
 }
 
+/** Keys and values are as they stand on the wire, whether they come from configuration or from the request. */
+function fixedEntry(key: string, value: string): DescriptorEntry {
+  const [wireKey, wireValue] = [wireText(key), wireText(value)];
+  return (_facts, _own, entries) => push(entries, wireKey, wireValue);
+}
+
 function headerEntry({ headerName, descriptorKey, skipIfAbsent = false }: Of<'requestHeaders'>): DescriptorEntry {
-  const name = headerName.toLowerCase();
+  const [name, key] = [headerName.toLowerCase(), wireText(descriptorKey)];
   return ({ request }, _own, entries) => {
     const value = readHeader(request, name);
-    return value === undefined ? skipIfAbsent : push(entries, descriptorKey, value);
+    return value === undefined ? skipIfAbsent : push(entries, key, value);
   };
 }
 
 function queryEntry(
   { queryParameterName, descriptorKey, skipIfAbsent = false }: Of<'queryParameters'>,
 ): DescriptorEntry {
+  const [name, key] = [wireText(queryParameterName), wireText(descriptorKey)];
   return ({ request }, _own, entries) => {
-    const value = queryValue(request.path, queryParameterName);
-    return value === undefined ? skipIfAbsent : push(entries, descriptorKey, percentDecoded(value));
+    const value = queryValue(request.path, name);
+    return value === undefined ? skipIfAbsent : push(entries, key, percentDecoded(value));
   };
 }
 
@@ -91,16 +98,17 @@ function headerMatchEntry(
   { descriptorKey, descriptorValue, expectMatch = true, headers }: Of<'headerValueMatch'>, path: string,
 ): DescriptorEntry {
   const matches = compileHeaderMatches(headers, `${path}.headers`);
-  return ({ request }, _own, entries) => matchesAll(matches, request) === expectMatch
-    && push(entries, descriptorKey || 'header_match', descriptorValue);
+  const entry = fixedEntry(descriptorKey || 'header_match', descriptorValue);
+  return (facts, own, entries) => matchesAll(matches, facts.request) === expectMatch && entry(facts, own, entries);
 }
 
 function queryMatchEntry(
   { descriptorKey, descriptorValue, expectMatch = true, queryParameters }: Of<'queryParameterValueMatch'>, path: string,
 ): DescriptorEntry {
   const matches = queryParameters.map((each, i) => new QueryMatch(each, `${path}.queryParameters[${i}]`, true));
-  return ({ request }, _own, entries) => matchesQuery(matches, request.path) === expectMatch
-    && push(entries, descriptorKey || 'query_match', descriptorValue);
+  const entry = fixedEntry(descriptorKey || 'query_match', descriptorValue);
+  return (facts, own, entries) => matchesQuery(matches, facts.request.path) === expectMatch
+    && entry(facts, own, entries);
 }
 
 function matchesQuery(matches: readonly QueryMatch[], path: string): boolean {
@@ -117,5 +125,5 @@ function metadataEntry(
     at = typeof at === 'object' && at !== null ? new Map(Object.entries(at)).get(key) : undefined;
   }
   const value = typeof at === 'string' && at !== '' ? at : defaultValue ?? '';
-  return (_facts, _own, entries) => (value === '' ? skipIfAbsent : push(entries, descriptorKey, value));
+  return value === '' ? () => skipIfAbsent : fixedEntry(descriptorKey, value);
 }
