@@ -29,6 +29,8 @@ export interface LocalReply {
   readonly headers?: readonly (readonly [string, string])[];
   /** What gRPC clients get instead of the status's own translation (fault aborts with grpc_status). */
   readonly grpcStatus?: number;
+  /** The route's header changes are left out: the answer to a preflight, as in Envoy. */
+  readonly withoutRoute?: boolean;
 }
 
 /** What a filter may see and do of a stream. Implemented by filter/stream.ts alone. */

@@ -15,11 +15,7 @@ export function applyLevels(
   headers: Headers,
   info: StreamInfo,
 ): void {
-  if (!mostSpecificWins) {
-    cluster?.apply(headers, info);
-    for (const level of levels) level.apply(headers, info);
-    return;
-  }
-  for (let i = levels.length - 1; i >= 0; i--) levels[i]!.apply(headers, info);
-  cluster?.apply(headers, info);
+  if (!mostSpecificWins) cluster?.apply(headers, info);
+  for (const level of levels) level.apply(headers, info);
+  if (mostSpecificWins) cluster?.apply(headers, info);
 }

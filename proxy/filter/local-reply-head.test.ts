@@ -3,11 +3,18 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { headersOf, sampleRequest } from '../../test/harness/stream-sample.ts';
 import { LENGTH_UNKNOWN } from '../http/message.ts';
+import type { RequestView } from '../telemetry/stream-info.ts';
 import type { LocalReply } from './filter.ts';
-import { replyTo } from './local-reply-head.ts';
+import { completeReply, replyHead } from './local-reply-head.ts';
 
 const DENIED: LocalReply = { status: 403, body: 'RBAC: access denied', detail: 'd', flags: 0 };
 const GRPC = sampleRequest({ headers: headersOf(['content-type', 'application/grpc']) });
+
+/** As a stream makes it where no route changes headers. */
+function replyTo(request: RequestView | undefined, reply: LocalReply, translated = false) {
+  const head = replyHead(reply);
+  return { head, body: completeReply(head, request, reply, translated) };
+}
 
 /** Value of a header of the reply to a gRPC request. */
 function grpcHeader(reply: LocalReply, name: string): string | undefined {
@@ -18,7 +25,7 @@ test('text has its type and length; without body there is no type', () => {
   const { head, body } = replyTo(sampleRequest(), { ...DENIED, headers: [['x-a', '1']] });
   assert.equal(`${head.status} ${String(body)}`, '403 RBAC: access denied');
   assert.equal(head.contentLength, 19);
-  assert.deepEqual(head.headers.fields, ['content-type', 'text/plain', 'x-a', '1']);
+  assert.deepEqual(head.headers.fields, ['x-a', '1', 'content-type', 'text/plain']);
   const empty = replyTo(undefined, { ...DENIED, body: '' });
   assert.deepEqual([empty.head.headers.fields, empty.head.contentLength], [[], LENGTH_UNKNOWN]);
   assert.equal(empty.body, undefined);
@@ -51,4 +58,15 @@ test('gRPC clients get 200 and the status that the HTTP status stands for, or th
 
 test('S12 grpc-message is percent-encoded, so that no body can end the field', () => {
   assert.equal(grpcHeader({ ...DENIED, body: '50% a\r\nx: y \u00e9~' }, 'grpc-message'), '50%25 a%0D%0Ax: y %E9~');
+});
+
+test('a type that a route gave stays, but not without a body, nor to gRPC clients', () => {
+  const typeOf = (request: RequestView, body: string): string | undefined => {
+    const head = replyHead(DENIED);
+    head.headers.set('content-type', 'text/html');
+    completeReply(head, request, { ...DENIED, body });
+    return head.headers.get('content-type');
+  };
+  assert.deepEqual([typeOf(sampleRequest(), 'body'), typeOf(sampleRequest(), ''), typeOf(GRPC, 'body')],
+    ['text/html', undefined, 'application/grpc']);
 });

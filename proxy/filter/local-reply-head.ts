@@ -4,38 +4,39 @@ import { GRPC_TYPE, grpcStatusOfHttp, isGrpc } from '../telemetry/grpc-status.ts
 import type { RequestView } from '../telemetry/stream-info.ts';
 import type { LocalReply } from './filter.ts';
 
-/** Head and body; `body` is undefined where the head is all. `request` is undefined when it was malformed. */
-export interface ReplyMessage {
-  readonly head: ResponseHead;
-  readonly body: Buffer | undefined;
-}
-
-/** `translated`: what became a gRPC request was none, and its answer will be translated back. */
-export function replyTo(request: RequestView | undefined, reply: LocalReply, translated = false): ReplyMessage {
-  if (!translated && isGrpc(request)) return { head: grpcReplyHead(reply), body: undefined };
-  const isHead = request?.method === 'HEAD';
-  const body = reply.body === '' || isHead ? undefined : Buffer.from(reply.body, 'latin1');
-  const head = textReplyHead(reply);
-  if (body !== undefined || isHead) head.contentLength = reply.body.length;
-  return { head, body };
-}
-
-/** A head that is all says its length where its protocol wants that said. */
-function textReplyHead(reply: LocalReply): ResponseHead {
+/** The head before the route's changes, which see neither type nor gRPC status of it, as in Envoy. */
+export function replyHead(reply: LocalReply): ResponseHead {
   const head = new ResponseHead(reply.status);
-  if (reply.body !== '') head.headers.append('content-type', 'text/plain');
   addHeaders(head, reply);
   return head;
 }
 
-/** The reply in gRPC's Trailers-Only form: HTTP status 200, the body as grpc-message. */
-function grpcReplyHead(reply: LocalReply): ResponseHead {
-  const head = new ResponseHead(200);
-  head.headers.append('content-type', GRPC_TYPE);
-  head.headers.append('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
-  if (reply.body !== '') head.headers.append('grpc-message', percentEncoded(reply.body));
-  addHeaders(head, reply);
-  return head;
+/**
+ * Completes the head and gives the body, undefined where the head is all. `request` is undefined when it was malformed.
+ * `translated`: what became a gRPC request was none, and its answer will be translated back.
+ */
+export function completeReply(
+  head: ResponseHead, request: RequestView | undefined, reply: LocalReply, translated = false,
+): Buffer | undefined {
+  if (!translated && isGrpc(request)) {
+    completeGrpc(head, reply, request?.method === 'HEAD');
+    return undefined;
+  }
+  const isHead = request?.method === 'HEAD';
+  if (reply.body === '') head.headers.remove('content-type');
+  else if (!head.headers.has('content-type')) head.headers.append('content-type', 'text/plain');
+  const body = reply.body === '' || isHead ? undefined : Buffer.from(reply.body, 'latin1');
+  // A head that is all says its length where its protocol wants that said.
+  if (body !== undefined || isHead) head.contentLength = reply.body.length;
+  return body;
+}
+
+/** gRPC's Trailers-Only form: HTTP status 200, the body as grpc-message. */
+function completeGrpc(head: ResponseHead, reply: LocalReply, isHead: boolean): void {
+  head.status = 200;
+  head.headers.set('content-type', GRPC_TYPE);
+  head.headers.set('grpc-status', String(reply.grpcStatus ?? grpcStatusOfHttp(reply.status)));
+  if (reply.body !== '' && !isHead) head.headers.set('grpc-message', percentEncoded(reply.body));
 }
 
 function addHeaders(head: ResponseHead, reply: LocalReply): void {

@@ -1,5 +1,5 @@
 // What a request and its record are told of the route that matched.
-import type { RequestHead } from '../http/message.ts';
+import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 
@@ -12,4 +12,13 @@ export function noteRoute(
   info.operation = route?.operation ?? '';
   if (!propagates || route?.operation === undefined || !route.propagateOperation) return;
   request.headers.set('x-envoy-decorator-operation', route.operation);
+}
+
+/**
+ * Before header changes, which may tell of the response as it came. Clients are told how many tries there were where
+ * the virtual host says so, and there was one.
+ */
+export function noteResponse({ attemptCountResponse }: RouteEntry, head: ResponseHead, info: StreamInfo): void {
+  info.response = head;
+  if (attemptCountResponse && info.attempts > 0) head.headers.set('x-envoy-attempt-count', String(info.attempts));
 }

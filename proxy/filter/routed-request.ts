@@ -8,6 +8,7 @@ import type { RequestHash } from '../route/hash-policy.ts';
 import type { RetryPolicy } from '../route/retry-policy.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { setGrpcTimeout } from '../route/grpc-timeout.ts';
+import { expectedTimeoutMs } from '../route/request-plan.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
@@ -18,6 +19,7 @@ import { applyLevels } from './header-levels.ts';
 import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
+import { noteResponse } from './route-note.ts';
 import { outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
 const ROUTE_TIMER = 0;
@@ -114,16 +116,15 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   #try(endStream: boolean): void {
     const picked = this.#cluster.pick(this.#hosts);
+    this.#stream.info.attempts++;
     if (typeof picked === 'string') {
+      this.#rewrite(undefined);
       this.#fail(new ProxyError('no-healthy-upstream', 'upstream', 'no_healthy_upstream', 'never'));
       return;
     }
-    const { info } = this.#stream;
-    const { mirrors, plan } = this.#routing;
-    info.attempts++;
     this.#prepareHead(picked);
     this.#attemptReady = false;
-    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, plan.timeoutMs, endStream);
+    if (this.#stream.info.attempts === 1) this.#startMirrors(endStream);
     const started = this.#routing.action.connectTerminates
       ? this.#cluster.startTunnel(picked, this)
       : this.#cluster.startAttempt(picked, this, this.#stream.request, endStream);
@@ -142,8 +143,18 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #prepareHead(endpoint: Endpoint): void {
     const { request, info } = this.#stream;
     this.#tellTimeout(request.headers);
-    if (info.attempts === 1) this.#routing.action.rewrite?.(request, endpoint.hostname);
+    this.#rewrite(endpoint.hostname);
     if (this.#routing.route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
+  }
+
+  #startMirrors(endStream: boolean): void {
+    const { mirrors, plan } = this.#routing;
+    this.#mirrors = startMirrors(mirrors, this.#stream, plan.timeoutMs, endStream);
+  }
+
+  #rewrite(hostname: string | undefined): void {
+    const { info, request } = this.#stream;
+    if (info.attempts === 1) this.#routing.action.rewrite?.(request, hostname, this.#routing.quiet);
   }
 
   #tellTimeout(headers: Headers): void {
@@ -233,10 +244,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const retry = this.#retry;
     if (retry === undefined || this.#stream.responseStarted || this.#replay === undefined) return false;
     if (this.#retriesLeft <= 0) {
-      if (retry.settings.maxRetries > 0) {
-        this.#stream.info.flags |= flagBit('URX');
-        this.#cluster.countRetry('limit_exceeded');
-      }
+      this.#stream.info.flags |= flagBit('URX');
+      this.#cluster.countRetry('limit_exceeded');
       return false;
     }
     this.#releaseRetry();
@@ -349,9 +358,10 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const { headers } = head;
     const { info } = this.#stream;
     const { route, choice, quiet, hashed } = this.#routing;
+    info.status = head.status;
     if (hashed?.setCookie !== undefined) headers.append('set-cookie', hashed.setCookie);
     if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
-    if (route.attemptCountResponse) headers.set('x-envoy-attempt-count', String(info.attempts));
+    noteResponse(route, head, info);
     applyLevels(route.responseHeaders, choice.responseHeaders, route.mostSpecificWins, headers, info);
   }
 
@@ -388,12 +398,4 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const { info, clock } = this.#stream;
     return clock.nowMs() - (info.requestEndMs === -1 ? info.startMs : info.requestEndMs);
   }
-}
-
-/** What the upstream may take for one try, in whole milliseconds, at least 1; 0 is no limit. */
-function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan, spentMs: number): number {
-  const perTryMs = retry?.settings.perTryTimeoutMs ?? 0;
-  const tryMs = perTryMs > 0 ? perTryMs : timeoutMs;
-  if (timeoutMs === 0) return Math.round(tryMs);
-  return Math.max(1, Math.round(Math.min(tryMs, timeoutMs - spentMs)));
 }

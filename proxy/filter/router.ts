@@ -2,7 +2,9 @@
 import { ProxyError } from '../base/error.ts';
 import type { Headers } from '../http/headers.ts';
 import { planOfRoute, planRequest } from '../route/request-plan.ts';
-import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
+import type {
+  ClusterChoice, DirectResponseAction, ForwardAction, RedirectAction, RouteEntry,
+} from '../route/route-entry.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { Cluster, ClusterSet } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
@@ -37,7 +39,7 @@ export class RouterFilter implements HttpFilter {
     const route = stream.route;
     if (route === undefined) stream.failStream(new ProxyError('no-route', 'internal', 'route_not_found'));
     else if (route.action.kind === 'forward') this.#forward(stream, route, route.action, endStream);
-    else answer(stream, route);
+    else answer(stream, route.action, this.#options.suppressEnvoyHeaders);
     return 'continue';
   }
 
@@ -68,6 +70,7 @@ export class RouterFilter implements HttpFilter {
     const cluster = choice === undefined ? undefined : this.#clusters.get(choice.cluster);
     if (choice === undefined || cluster === undefined) {
       const flags = flagBit('NC');
+      stream.info.clusterName = '';
       stream.sendLocalReply({ status: action.clusterNotFoundStatus, body: '', detail: 'cluster_not_found', flags });
       return;
     }
@@ -105,11 +108,19 @@ export class RouterFilter implements HttpFilter {
 }
 
 /** Redirects and direct responses never leave the proxy. */
-function answer(stream: RoutedStream, route: RouteEntry): void {
-  const action = route.action;
-  if (action.kind === 'forward') return;
-  const headers: [string, string][] = [];
-  if (action.kind === 'redirect') headers.push(['location', action.locationFor(stream.request)]);
-  const body = action.kind === 'direct' ? action.body : '';
-  stream.sendLocalReply({ status: action.status, body, detail: 'direct_response', flags: 0, headers });
+function answer(stream: RoutedStream, action: RedirectAction | DirectResponseAction, quiet: boolean): void {
+  const { status } = action;
+  if (action.kind === 'direct') {
+    stream.sendLocalReply({ status, body: action.body, detail: 'direct_response', flags: 0 });
+    return;
+  }
+  const { request } = stream;
+  const location = action.locationFor(request);
+  // Header changes and logs see the path as it would be forwarded, as in Envoy.
+  const path = action.rewrittenPath(request.path);
+  if (path !== undefined) {
+    if (!quiet) request.headers.set('x-envoy-original-path', request.path);
+    request.path = path;
+  }
+  stream.sendLocalReply({ status, body: '', detail: 'direct_response', flags: 0, headers: [['location', location]] });
 }

@@ -8,7 +8,7 @@ import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { RequestSink, ServerStream } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
-import { localReplyFor } from '../http/local-reply.ts';
+import { detailFor, localReplyFor } from '../http/local-reply.ts';
 import type { RequestHead } from '../http/message.ts';
 import { ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
@@ -18,9 +18,9 @@ import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
 import { bodyDeadlineMs } from './body-deadline.ts';
 import { applyLevels } from './header-levels.ts';
-import { replyTo } from './local-reply-head.ts';
+import { completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
-import { noteRoute } from './route-note.ts';
+import { noteResponse, noteRoute } from './route-note.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
 import { upgradeRefusal } from './upgrade-refusal.ts';
 
@@ -253,25 +253,28 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#end();
       return;
     }
-    const { head, body } = replyTo(this.info.request, reply, this.#translated);
-    this.#applyRouteHeaders(head.headers);
+    const head = replyHead(reply);
+    if (reply.withoutRoute !== true) this.#applyRouteHeaders(head);
+    const body = completeReply(head, this.info.request, reply, this.#translated);
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
   }
 
   /** A reply of the proxy's own carries the header changes of the route that matched, as in Envoy. */
-  #applyRouteHeaders(headers: Headers): void {
+  #applyRouteHeaders(head: ResponseHead): void {
     const route = this.#route;
     if (!this.#routeKnown || route === undefined) return;
-    applyLevels(route.responseHeaders, this.#cluster?.responseHeaders, route.mostSpecificWins, headers, this.info);
+    noteResponse(route, head, this.info);
+    const cluster = this.clusterChoice?.responseHeaders;
+    applyLevels(route.responseHeaders, cluster, route.mostSpecificWins, head.headers, this.info);
   }
 
   failStream(error: ProxyError): void {
     if (this.#ended) return;
-    const { status, grpcStatus, flag, body, close } = localReplyFor(error);
+    const { status, grpcStatus, flag, body, close } = localReplyFor(error, this.info.attempts > 1);
     if (close) this.#owner.closeAfterResponse();
     const flags = flag === undefined ? 0 : flagBit(flag);
-    this.sendLocalReply({ status, grpcStatus, body, detail: error.detail, flags });
+    this.sendLocalReply({ status, grpcStatus, body, detail: detailFor(error), flags });
   }
 
   // --- the response, from the router

@@ -23,6 +23,7 @@ const GRPC = {
 } as const;
 
 const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
+const RESET_AGAIN = 'upstream connect error or disconnect/reset before headers. retried and the latest reset reason: ';
 
 function reply(
   status: number, grpcStatus: number, flag: ResponseFlag | undefined, body: string, close = false,
@@ -91,12 +92,28 @@ function clientsEnd({ detail, cause }: ProxyError): ErrorReply {
   return given ? DOWNSTREAM_STREAM_RESET : DOWNSTREAM_PROTOCOL;
 }
 
-/** The reply to an error; downstream-reset has status 0, because nobody is there to read one. */
-export function localReplyFor(error: ProxyError): ErrorReply {
+/**
+ * The reply to an error; downstream-reset has status 0, because nobody is there to read one. `retried` says that there
+ * were tries before.
+ */
+export function localReplyFor(error: ProxyError, retried = false): ErrorReply {
+  const reply = rowFor(error);
+  return retried && reply.body.startsWith(RESET)
+    ? { ...reply, body: RESET_AGAIN + reply.body.slice(RESET.length) } : reply;
+}
+
+function rowFor(error: ProxyError): ErrorReply {
   if (error.kind === 'bad-request' && !error.detail.startsWith('http1.')) return BAD_REQUEST_AFTER_HEAD;
   if (error.kind === 'upstream-reset' && error.detail.endsWith('{remote_reset}')) return UPSTREAM_STREAM_RESET;
   if (error.kind === 'downstream-reset') return clientsEnd(error);
   if (error.kind === 'max-duration' && error.source === 'upstream') return UPSTREAM_DURATION;
   if (error.kind === 'request-timeout' && error.detail === 'request_header_timeout') return HEAD_TIMEOUT;
   return REPLIES[error.kind];
+}
+
+/** %RESPONSE_CODE_DETAILS%: why a try ended before its response is told in Envoy's frame, handshakes as connecting. */
+export function detailFor(error: ProxyError): string {
+  const { detail, kind } = error;
+  if (!REPLIES[kind].body.startsWith(RESET) || detail.startsWith('upstream_reset')) return detail;
+  return `upstream_reset_before_response_started{${kind === 'upstream-tls' ? 'remote_connection_failure' : detail}}`;
 }

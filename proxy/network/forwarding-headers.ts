@@ -57,6 +57,7 @@ const INTERNAL_HEADERS: ReadonlySet<string> = new Set([
 /** At an edge these go as well. */
 const EDGE_HEADERS: ReadonlySet<string> = new Set([
   'x-envoy-decorator-operation', 'x-envoy-downstream-service-cluster', 'x-envoy-downstream-service-node',
+  'x-envoy-original-host', 'x-envoy-original-path',
 ]);
 
 /** Applied by every stream of one connection manager. */
@@ -82,6 +83,7 @@ export class Forwarding {
     this.#forwardedFor(request.headers, connection, request.scheme);
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
+    if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
     this.#authority(request);
     return this.#path(request);
   }
@@ -223,6 +225,11 @@ function addressFromEnd(list: string, skip: number): string {
   }
   const address = list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
   return parseIp(address) === undefined ? '' : address;
+}
+
+function appendVia(headers: Headers, via: string): void {
+  const before = headers.joined('via');
+  headers.set('via', before === undefined ? via : `${before}, ${via}`);
 }
 
 /** The client as the nearest trusted hop saw it. */

@@ -15,6 +15,8 @@ const CASES: readonly (readonly [PathNormalization, string, string | undefined])
   [BASE, '/../../b', '/b'],
   [BASE, '/a/%2e%2E/b', '/b'],
   [BASE, '/a\\..\\b', '/b'],
+  [BASE, '/%61dmin/%7E%2D%5f%30%5A', '/admin/~-_0Z'],
+  [BASE, '/%2561/%20%3b%7f', '/%2561/%20%3b%7f'],
   [BASE, '/a//b', '/a//b'],
   [BASE, '/a/..', '/'],
   [BASE, '/a%2fb', '/a%2fb'],

@@ -31,7 +31,7 @@ export function normalizePath(target: string, rules: PathNormalization): string 
   }
   if (rules.dotSegments) {
     if (!wellEscaped(path)) return undefined;
-    path = removeDotSegments(unescapeDots(path.includes('\\') ? path.replaceAll('\\', '/') : path));
+    path = removeDotSegments(unescapeUnreserved(path.includes('\\') ? path.replaceAll('\\', '/') : path));
   }
   if (rules.mergeSlashes && path.includes('//')) path = mergeSlashes(path);
   return path + query;
@@ -55,9 +55,26 @@ function unescapeSlashes(path: string): string {
   return path.replaceAll('%2F', '/').replaceAll('%2f', '/').replaceAll('%5C', '\\').replaceAll('%5c', '\\');
 }
 
-/** `%2e` is a dot to every server behind, so it must be one here. */
-function unescapeDots(path: string): string {
-  return path.includes('%2') ? path.replaceAll('%2e', '.').replaceAll('%2E', '.') : path;
+/**
+ * `%61` is an `a`, and `%2e` a dot, to every server behind, so it must be one here (RFC 3986 section 6.2.2.2). Once
+ * only: what comes out is a letter, a digit or one of -._~ and never a percent sign.
+ */
+function unescapeUnreserved(path: string): string {
+  let out = '';
+  let kept = 0;
+  for (let i = path.indexOf('%'); i !== -1; i = path.indexOf('%', i + 1)) {
+    const code = Number.parseInt(path.slice(i + 1, i + 3), 16);
+    if (!isUnreserved(code)) continue;
+    out += path.slice(kept, i) + String.fromCharCode(code);
+    kept = i + 3;
+  }
+  return kept === 0 ? path : out + path.slice(kept);
+}
+
+/** RFC 3986 section 2.3. */
+function isUnreserved(code: number): boolean {
+  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57)
+    || code === 45 || code === 46 || code === 95 || code === 126;
 }
 
 /** RFC 3986 section 5.2.4, on a path that begins with a slash. */

@@ -146,5 +146,5 @@ function change(headers: Headers, { name, action, joins }: Addition, value: stri
 
 function join(headers: Headers, name: string, value: string): void {
   const before = headers.joined(name);
-  headers.set(name, before === undefined ? value : `${before},${value}`);
+  headers.set(name, before === undefined || before === '' ? value : value === '' ? before : `${before},${value}`);
 }

@@ -48,6 +48,10 @@ class Redirect implements RedirectAction {
     return `${scheme}://${host}${this.#port}${this.#pathFor(request.path)}`;
   }
 
+  rewrittenPath(path: string): string | undefined {
+    return this.#rewrite?.(path);
+  }
+
   /** The request's own authority; without its port when that is replaced, or was the default of the old scheme. */
   #hostOf(request: RequestHead, scheme: string): string {
     const { authority } = request;

@@ -103,3 +103,11 @@ function wholeNumber(text: string | undefined, most: number): number | undefined
   if (text === undefined || !/^[0-9]{1,15}$/.test(text)) return undefined;
   return Math.min(Number(text), most);
 }
+
+/** What the upstream may take for one try, in whole milliseconds, at least 1; 0 is no limit. */
+export function expectedTimeoutMs({ timeoutMs, retry }: RequestPlan, spentMs: number): number {
+  const perTryMs = retry?.settings.perTryTimeoutMs ?? 0;
+  const tryMs = perTryMs > 0 ? perTryMs : timeoutMs;
+  if (timeoutMs === 0) return Math.round(tryMs);
+  return Math.max(1, Math.round(Math.min(tryMs, timeoutMs - spentMs)));
+}

@@ -21,6 +21,8 @@ export interface RedirectAction {
   readonly kind: 'redirect';
   readonly status: number;
   locationFor(request: RequestHead): string;
+  /** The path of a request as the location has it, for logs; undefined where no part of it is rewritten. */
+  rewrittenPath(path: string): string | undefined;
 }
 
 export interface DirectResponseAction {
@@ -90,8 +92,8 @@ export interface RouteEntry {
   /** Whether the upstream is told in x-envoy-decorator-operation (`decorator.propagate`, default true). */
   readonly propagateOperation: boolean;
   /**
-   * Levels in the order in which they are applied: route, virtual host, table, after the chosen cluster's own (Envoy's
-   * default order); the reverse, before the chosen cluster's own, when `mostSpecificWins`.
+   * The levels stand in the order in which they are applied: route, virtual host, table, after the chosen cluster's own
+   * (Envoy's default order); table, virtual host, route, before the chosen cluster's own, when `mostSpecificWins`.
    */
   readonly mostSpecificWins: boolean;
   readonly requestHeaders: readonly HeaderOperations[];

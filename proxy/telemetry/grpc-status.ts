@@ -23,7 +23,8 @@ function isGrpcType(type: string | undefined): boolean {
 }
 
 export function isGrpc(request: RequestView | undefined): boolean {
-  return isGrpcType(request?.headers.get('content-type'));
+  // Of several fields the joined value counts, so that all who ask see one type.
+  return isGrpcType(request?.headers.joined('content-type'));
 }
 
 /** Whether a response is one of gRPC's: by its status where it is nothing but a head (Trailers-Only). */

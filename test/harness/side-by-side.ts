@@ -73,7 +73,8 @@ async function startProxy(
     text.replaceAll(/\b1[89]\d{3}\b/g, put).replaceAll('path: /dev/stdout', `path: ${join(folder, `${name}.log`)}`),
   );
   const args = name === 'weft' ? [WEFT, 'proxy', '-c', file, '--concurrency', '1', '--log-level', 'error']
-    : ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'];
+    : ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id',
+      '--file-flush-interval-msec', '500'];
   const server = new ServerProcess(binary, args, { name });
   const portOf = (port: number): number => own.get(port) ?? plan.shared.get(port) ?? port;
   try {
