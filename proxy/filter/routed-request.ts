@@ -166,9 +166,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   #noteEndpoint(endpoint: Endpoint): void {
-    const info = this.#stream.info;
-    info.upstreamAddress = endpoint.address;
-    info.upstreamWorkload = endpoint.workload;
+    this.#stream.info.upstreamAddress = endpoint.address;
+    this.#stream.info.upstreamWorkload = endpoint.workload;
   }
 
   /** per_try_idle_timeout: from the start of a try, and again from each part of its response. */
