@@ -12,6 +12,7 @@ export type ErrorKind =
   | 'upgrade-refused' // an upgrade or CONNECT that no configuration allows
   | 'payload-too-large'
   | 'request-timeout' // head or body deadline of the downstream
+  | 'path-redirect' // the client is to ask again by the path in its normal form
   | 'misdirected' // authority outside of what the connection was verified for
   | 'downstream-reset' // the client went away
   | 'no-route'

@@ -274,7 +274,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     const { status, grpcStatus, flag, body, close } = localReplyFor(error, this.info.attempts > 1);
     if (close) this.#owner.closeAfterResponse();
     const flags = flag === undefined ? 0 : flagBit(flag);
-    this.sendLocalReply({ status, grpcStatus, body, detail: detailFor(error), flags });
+    const headers: [string, string][] = error.kind === 'path-redirect' ? [['location', this.request.path]] : [];
+    this.sendLocalReply({ status, grpcStatus, body, detail: detailFor(error), flags, headers });
   }
 
   // --- the response, from the router

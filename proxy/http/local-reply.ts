@@ -46,6 +46,7 @@ const REPLIES: Readonly<Record<ErrorKind, ErrorReply>> = {
   'upgrade-refused': reply(403, GRPC.PERMISSION_DENIED, undefined, '', true),
   'payload-too-large': reply(413, GRPC.UNKNOWN, undefined, 'Payload Too Large', true),
   'request-timeout': reply(408, GRPC.UNAVAILABLE, undefined, 'request timeout', true),
+  'path-redirect': reply(307, GRPC.UNKNOWN, undefined, ''),
   misdirected: reply(421, GRPC.UNKNOWN, undefined, ''),
   'downstream-reset': reply(0, GRPC.CANCELLED, 'DC', '', true),
   'no-route': reply(404, GRPC.UNIMPLEMENTED, 'NR', ''),

@@ -8,7 +8,7 @@ import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { ConnectionInfo, StreamInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { PathNormalization } from './path-normalization.ts';
-import { mayNeedNormalization, normalizePath } from './path-normalization.ts';
+import { hasEscapedSlashes, mayNeedNormalization, normalizePath } from './path-normalization.ts';
 
 /** How `x-forwarded-client-cert` is treated (HCM forward_client_cert_details). Default sanitize. */
 export type ClientCertForwarding =
@@ -174,8 +174,9 @@ export class Forwarding {
     if (!mayNeedNormalization(request.path)) return undefined;
     const path = normalizePath(request.path, rules);
     if (path === undefined) return new ProxyError('bad-request', 'downstream', 'path_normalization_failed');
+    const redirects = rules.escapedSlashes === 'unescape-and-redirect' && hasEscapedSlashes(request.path);
     request.path = path;
-    return undefined;
+    return redirects ? new ProxyError('path-redirect', 'downstream', 'path_normalization_failed') : undefined;
   }
 
   /** IMF-fixdate of this second (RFC 9110 section 5.6.7), made once a second. */

@@ -1,7 +1,6 @@
 // From an HttpConnectionManager's configuration to what its connections and streams use.
 import { CidrSet, compileCidr } from '../base/cidr.ts';
 import type { Clock } from '../base/clock.ts';
-import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
@@ -189,13 +188,7 @@ function escapedSlashes(
 ): ForwardingOptions['normalization']['escapedSlashes'] {
   if (action === 'REJECT_REQUEST') return 'reject';
   if (action === 'UNESCAPE_AND_FORWARD') return 'unescape-and-forward';
-  if (action === 'UNESCAPE_AND_REDIRECT') {
-    throw new ConfigError(
-      'pathWithEscapedSlashesAction',
-      'UNESCAPE_AND_REDIRECT is not supported; use UNESCAPE_AND_FORWARD or REJECT_REQUEST',
-    );
-  }
-  return 'keep';
+  return action === 'UNESCAPE_AND_REDIRECT' ? 'unescape-and-redirect' : 'keep';
 }
 
 function clientCertDetails(config: Config['setCurrentClientCertDetails']): ClientCertDetails {

@@ -21,6 +21,9 @@ const CASES: readonly (readonly [PathNormalization, string, string | undefined])
   [BASE, '/a/..', '/'],
   [BASE, '/a%2fb', '/a%2fb'],
   [BASE, '/a/../b?q=/../x', '/b?q=/../x'],
+  [BASE, '/%61dmin/%7e%5F%2d%30', '/admin/~_-0'],
+  [BASE, '/%2561dmin/%21%7c', '/%2561dmin/%21%7c'],
+  [BASE, '/a|b^{}"<>`?c|d', '/a%7Cb%5E%7B%7D%22%3C%3E%60?c|d'],
   [BASE, '/a%', undefined],
   [BASE, '/a%zz', undefined],
   [BASE, '/a%00', undefined],
@@ -31,6 +34,7 @@ const CASES: readonly (readonly [PathNormalization, string, string | undefined])
   [DECODE, '/a%5c..%5Cb', '/b'],
   [{ ...BASE, escapedSlashes: 'reject' }, '/a%2Fb', undefined],
   [{ ...BASE, escapedSlashes: 'reject' }, '/a/b', '/a/b'],
+  [{ ...BASE, escapedSlashes: 'unescape-and-redirect' }, '/a%2Fb?c%2f', '/a/b?c%2f'],
 ];
 
 test('S40 paths have one form', () => {

@@ -1,10 +1,8 @@
 // Brings a request path into one form before policy and routing see it (threats.md S40; HCM
 // normalize_path, merge_slashes).
 
-/**
- * What to do about %2F, %2f, %5C and %5c (path_with_escaped_slashes_action; its redirect is refused in configuration).
- */
-export type EscapedSlashes = 'keep' | 'reject' | 'unescape-and-forward';
+/** What to do about %2F, %2f, %5C and %5c (path_with_escaped_slashes_action). */
+export type EscapedSlashes = 'keep' | 'reject' | 'unescape-and-forward' | 'unescape-and-redirect';
 
 export interface PathNormalization {
   /** RFC 3986 dot segments, and `\` as `/`. */
@@ -14,6 +12,9 @@ export interface PathNormalization {
 }
 
 const PERCENT = 37;
+
+/** Printable, and no part of RFC 3986's paths: written escaped, as their senders should have. */
+const FOREIGN = /["<>^`{|}]/g;
 
 /**
  * The path in its normal form, the query as it was; undefined refuses the request.
@@ -31,10 +32,21 @@ export function normalizePath(target: string, rules: PathNormalization): string 
   }
   if (rules.dotSegments) {
     if (!wellEscaped(path)) return undefined;
+    path = path.replaceAll(FOREIGN, escaped);
     path = removeDotSegments(unescapeUnreserved(path.includes('\\') ? path.replaceAll('\\', '/') : path));
   }
   if (rules.mergeSlashes && path.includes('//')) path = mergeSlashes(path);
   return path + query;
+}
+
+function escaped(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** Of FOREIGN. */
+function isForeign(code: number): boolean {
+  if (code >= 0x7b) return code <= 0x7d;
+  return code === 0x5e || code === 0x60 || code === 0x22 || code === 0x3c || code === 0x3e;
 }
 
 function isHex(code: number): boolean {
@@ -50,31 +62,39 @@ function wellEscaped(path: string): boolean {
   return true;
 }
 
+/** Whether the path, before its query, hides a slash of either kind. */
+export function hasEscapedSlashes(target: string): boolean {
+  const queryAt = target.indexOf('?');
+  return /%(?:2f|5c)/i.test(queryAt === -1 ? target : target.slice(0, queryAt));
+}
+
 function unescapeSlashes(path: string): string {
   if (!path.includes('%')) return path;
   return path.replaceAll('%2F', '/').replaceAll('%2f', '/').replaceAll('%5C', '\\').replaceAll('%5c', '\\');
 }
 
 /**
- * `%61` is an `a`, and `%2e` a dot, to every server behind, so it must be one here (RFC 3986 section 6.2.2.2). Once
- * only: what comes out is a letter, a digit or one of -._~ and never a percent sign.
+ * Characters that mean the same escaped or not are written as they are (RFC 3986 section 6.2.2.2): every server behind
+ * reads `%61` as `a` and `%2e` as a dot, so that rules must. Called when every % has two digits after it.
  */
 function unescapeUnreserved(path: string): string {
+  let at = path.indexOf('%');
+  if (at === -1) return path;
   let out = '';
-  let kept = 0;
-  for (let i = path.indexOf('%'); i !== -1; i = path.indexOf('%', i + 1)) {
-    const code = Number.parseInt(path.slice(i + 1, i + 3), 16);
+  let copied = 0;
+  for (; at !== -1; at = path.indexOf('%', at + 3)) {
+    const code = Number.parseInt(path.slice(at + 1, at + 3), 16);
     if (!isUnreserved(code)) continue;
-    out += path.slice(kept, i) + String.fromCharCode(code);
-    kept = i + 3;
+    out += path.slice(copied, at) + String.fromCharCode(code);
+    copied = at + 3;
   }
-  return kept === 0 ? path : out + path.slice(kept);
+  return out + path.slice(copied);
 }
 
-/** RFC 3986 section 2.3. */
+/** Letters, digits, and - . _ ~ */
 function isUnreserved(code: number): boolean {
-  return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57)
-    || code === 45 || code === 46 || code === 95 || code === 126;
+  if ((code >= 48 && code <= 57) || (code >= 65 && code <= 90) || (code >= 97 && code <= 122)) return true;
+  return code === 45 || code === 46 || code === 95 || code === 126;
 }
 
 /** RFC 3986 section 5.2.4, on a path that begins with a slash. */
@@ -107,7 +127,7 @@ function mergeSlashes(path: string): string {
 export function mayNeedNormalization(path: string): boolean {
   for (let i = 0; i < path.length; i++) {
     const code = path.charCodeAt(i);
-    if (code === PERCENT || code === 92) return true;
+    if (code === PERCENT || code === 92 || isForeign(code)) return true;
     if (code === 47) {
       const next = path.charCodeAt(i + 1);
       if (next === 47 || next === 46) return true;
