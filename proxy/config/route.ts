@@ -58,10 +58,8 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
   domains: required(list(headerValue(), { min: 1 }), 'Hosts: exact, *.suffix, prefix.*, or *; each only once in a '
     + 'table.'),
   routes: optional(list(Route), 'In the order in which they are tried.'),
-  requireTls: optional(enumeration(['NONE'], {
-    refused: { EXTERNAL_ONLY: 'use a redirect route', ALL: 'use a redirect route' },
-    numbers: { NONE: 0, EXTERNAL_ONLY: 1, ALL: 2 },
-  }), 'Default NONE.'),
+  requireTls: optional(enumeration(['NONE', 'EXTERNAL_ONLY', 'ALL']), 'Requests that came without TLS '
+    + '(x-forwarded-proto) are redirected to https; EXTERNAL_ONLY spares internal ones. Default NONE.'),
   typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name; a route\'s own replaces it.'),
   includeRequestAttemptCount: optional(bool(), 'x-envoy-attempt-count is sent to upstreams. Default false.'),
   includeAttemptCountInResponse: optional(bool(), 'x-envoy-attempt-count is sent to clients. Default false.'),

@@ -182,3 +182,21 @@ test('a large table is compiled in slices', () => {
   assert.equal(steps, 3);
   assert.equal(find(table, 'd24')?.name, 'r24');
 });
+
+test('require_tls sends requests without TLS to https, and spares internal ones where it says so', () => {
+  const host = (requireTls: 'ALL' | 'EXTERNAL_ONLY' | 'NONE'): VirtualHost =>
+    ({ name: 'v', domains: [requireTls], requireTls, routes: [route('r', { prefix: '/' })] });
+  const table = hosts(host('ALL'), host('EXTERNAL_ONLY'), host('NONE'));
+  const kind = (authority: string, ...fields: string[]): string | undefined =>
+    find(table, authority, '/', 0, ...fields)?.action.kind;
+  for (const [fields, all, external] of [
+    [[], 'redirect', 'redirect'],
+    [['x-forwarded-proto', 'http'], 'redirect', 'redirect'],
+    [['x-forwarded-proto', 'https'], 'direct', 'direct'],
+    [['x-envoy-internal', 'true'], 'redirect', 'direct'],
+    [['x-envoy-internal', 'false'], 'redirect', 'redirect'],
+  ] as const) {
+    assert.deepEqual([kind('all', ...fields), kind('external_only', ...fields), kind('none', ...fields)],
+      [all, external, 'direct']);
+  }
+});

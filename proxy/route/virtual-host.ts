@@ -1,6 +1,7 @@
 // One virtual host: its routes in the order in which they are tried (envoy.config.route.v3.VirtualHost).
 import type { VirtualHost as VirtualHostConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
+import { NO_FILTER_CONFIGS } from './filter-config.ts';
 import { pathEnd } from './path-match.ts';
 import { compileRateLimits } from './rate-limit-rule.ts';
 import { compileRetryPolicy } from './retry-policy-compile.ts';
@@ -10,12 +11,20 @@ import type { RouteEntry } from './route-entry.ts';
 import { indexRoutes } from './route-index.ts';
 import type { RouteIndex } from './route-index.ts';
 
+/** require_tls: what requests without TLS are answered; `external` spares internal ones. */
+interface TlsRequirement {
+  readonly entry: RouteEntry;
+  readonly external: boolean;
+}
+
 export class VirtualHost {
   readonly name: string;
   readonly routes: readonly CompiledRoute[];
+  readonly #tls: TlsRequirement | undefined;
   readonly #index: RouteIndex | undefined;
 
-  constructor(name: string, routes: readonly CompiledRoute[]) {
+  constructor(name: string, routes: readonly CompiledRoute[], tls?: TlsRequirement) {
+    this.#tls = tls;
     this.name = name;
     this.routes = routes;
     this.#index = indexRoutes(routes);
@@ -23,6 +32,7 @@ export class VirtualHost {
 
   /** The first route whose conditions all hold; there is no falling back to another virtual host. */
   match(head: RequestHead, random: number): RouteEntry | undefined {
+    if (this.#tls !== undefined && needsTls(head, this.#tls.external)) return this.#tls.entry;
     const end = pathEnd(head.path);
     if (this.#index !== undefined) return this.routes[this.#index.find(head, end, random)]?.entry;
     for (const route of this.routes) if (route.match.matches(head, end, random)) return route.entry;
@@ -46,5 +56,34 @@ export function compileVirtualHost(
     attemptCountResponse: config.includeAttemptCountInResponse === true,
   };
   const routes = (config.routes ?? []).map((route, i) => compileRoute(route, host, settings, `${path}.routes[${i}]`));
-  return new VirtualHost(host.name, routes);
+  return new VirtualHost(host.name, routes, compileTls(config.requireTls));
 }
+
+/** How the client came is what the connection manager, or a proxy that it trusts, says of it. */
+function needsTls({ headers }: RequestHead, external: boolean): boolean {
+  if (headers.get('x-forwarded-proto') === 'https') return false;
+  return !external || headers.get('x-envoy-internal') !== 'true';
+}
+
+function compileTls(required: VirtualHostConfig['requireTls']): TlsRequirement | undefined {
+  if (required === undefined || required === 'NONE') return undefined;
+  return { entry: TLS_REDIRECT, external: required === 'EXTERNAL_ONLY' };
+}
+
+/** It has nothing of its virtual host's, as in Envoy. */
+const TLS_REDIRECT: RouteEntry = {
+  name: '',
+  virtualHostName: '',
+  action: {
+    kind: 'redirect', status: 301, locationFor: ({ authority, path }) => `https://${authority}${path}`,
+  },
+  operation: undefined,
+  propagateOperation: true,
+  mostSpecificWins: false,
+  requestHeaders: [],
+  responseHeaders: [],
+  perFilterConfig: NO_FILTER_CONFIGS,
+  origin: undefined,
+  attemptCountRequest: false,
+  attemptCountResponse: false,
+};

@@ -70,6 +70,10 @@ const POLICIES: readonly RawRequest[] = [
   ]),
 ];
 
+/** How a client is said to have come. */
+const TLS_FIELDS: readonly (readonly Field[])[] = [[], [['x-forwarded-proto', 'https']],
+  [['x-forwarded-proto', 'http']], [['x-envoy-internal', 'true']]];
+
 export const ROUTING_REQUESTS: readonly RawRequest[] = [
   ...HOSTS.map((host) => ({ host, path: '/x' })),
   ...HEADER_PATHS.flatMap((path) => HEADERS.map((headers) => ({ host: 'headers', path, headers }))),
@@ -81,6 +85,8 @@ export const ROUTING_REQUESTS: readonly RawRequest[] = [
   ...GRPC_TYPES.map((type) => ({ host: 'paths', path: '/grpc', headers: [['content-type', type]] as const })),
   ...REDIRECTS.flatMap((path) => ['redirects', 'redirects:80', 'redirects:8080',
     '[::1]:80'].map((host) => ({ host, path }))),
+  ...['tls-all', 'tls-all:80', 'tls-external'].flatMap((host) => TLS_FIELDS.map((headers) =>
+    ({ host, path: '/a?b', headers }))),
   ...REWRITES.map((request) => ({ ...request, host: 'rewrites' })),
   { host: 'rewrites:80', path: '/host' },
   ...POLICIES.map((request) => ({ ...request, host: 'policies' })),
