@@ -9,6 +9,8 @@ import { bootstrapJsonSchema, ConfigErrors, loadBootstrap } from './bootstrap-fi
 
 const SAMPLES = fileURLToPath(new URL('../../test/interop/bootstraps/', import.meta.url));
 
+const FILTERS = 'type.googleapis.com/envoy.extensions.filters';
+
 describe('bootstrap files', () => {
   let folder: string;
   before(async () => {
@@ -50,6 +52,20 @@ describe('bootstrap files', () => {
       'b.yaml:5:7: static_resources.clusters[0].connect_timeout: must be a duration in seconds like \'1.5s\', up to '
       + '315576000000s, is 1',
     ]);
+  });
+
+  test('a rate limit service is a cluster of the file', async () => {
+    const limit = `{ "@type": ${FILTERS}.http.ratelimit.v3.RateLimit, domain: d, rate_limit_service: { grpc_service: {`
+      + ' envoy_grpc: { cluster_name: limts } } } }';
+    const filters = `[{ name: l, typed_config: ${limit} },`
+      + ` { name: r, typed_config: { "@type": ${FILTERS}.http.router.v3.Router } }]`;
+    const manager = `{ "@type": ${FILTERS}.network.http_connection_manager.v3.HttpConnectionManager, stat_prefix: s,`
+      + ` route_config: {}, http_filters: ${filters} }`;
+    const [fault] = await faults('static_resources: { clusters: [{ name: limits, load_assignment: {'
+      + ' cluster_name: limits } }], listeners: [{ address: {'
+      + ' socket_address: { address: 127.0.0.1, port_value: 1 } }, filter_chains: [{ filters: [{ name: h,'
+      + ` typed_config: ${manager} }] }] }] }\n`);
+    assert.match(fault!, /http_filters\[0\].*\.cluster_name: there is no cluster 'limts' .*did you mean 'limits'\?$/);
   });
 
   test('what is not one document, or none, or no YAML is said so', async () => {

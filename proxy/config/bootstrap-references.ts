@@ -11,7 +11,7 @@ import type { RouteConfiguration } from './route.ts';
 import type { RouteAction } from './route-action.ts';
 import type { CommonTlsContext, SdsSecretConfig } from './tls.ts';
 import type { TracingProvider } from './tracing.ts';
-import { HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE } from './type-url.ts';
+import { GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE } from './type-url.ts';
 import { writtenPath } from './written-path.ts';
 
 /** Cluster of the SDS source that this process answers itself (design.md section 7); it need not be declared. */
@@ -84,7 +84,13 @@ class ReferenceChecker {
     this.#tls(tls.commonTlsContext, [...at, 'transportSocket', 'typedConfig', 'commonTlsContext']);
   }
 
-  #manager({ routeConfig, rds, tracing }: HttpConnectionManager, at: Segments): void {
+  #manager({ routeConfig, rds, tracing, httpFilters }: HttpConnectionManager, at: Segments): void {
+    httpFilters.forEach(({ typedConfig }, i) => {
+      if (typedConfig['@type'] !== GLOBAL_RATE_LIMIT_TYPE || this.#hasCds) return;
+      const path = ['typedConfig', 'rateLimitService', 'grpcService', 'envoyGrpc', 'clusterName'];
+      const { envoyGrpc } = typedConfig.rateLimitService.grpcService;
+      if (envoyGrpc !== undefined) this.#cluster(envoyGrpc.clusterName, [...at, 'httpFilters', i, ...path]);
+    });
     this.#source(rds?.configSource, [...at, 'rds', 'configSource']);
     this.#provider(tracing?.provider, [...at, 'tracing', 'provider']);
     if (routeConfig !== undefined && (routeConfig.validateClusters ?? !this.#hasCds)) {

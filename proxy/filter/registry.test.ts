@@ -8,8 +8,8 @@ import { SeededRandom } from '../base/random.ts';
 import type { HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import type { RBAC } from '../config/rbac.ts';
 import {
-  CORS_POLICY_TYPE, CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, RBAC_PER_ROUTE_TYPE,
-  RBAC_TYPE, ROUTER_TYPE,
+  CORS_POLICY_TYPE, CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
+  LOCAL_RATE_LIMIT_TYPE, RBAC_PER_ROUTE_TYPE, RBAC_TYPE, ROUTER_TYPE,
 } from '../config/type-url.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import { FilterChain } from './chain.ts';
@@ -20,6 +20,9 @@ import { HttpFilters } from './registry.ts';
 const ROUTER: HttpFilterConfig = { name: 'router', typedConfig: { '@type': ROUTER_TYPE } };
 const DENY_ALL = { '@type': RBAC_TYPE, rules: {} } as const;
 const ABORT_ALL = { '@type': FAULT_TYPE, abort: { httpStatus: 500, percentage: { numerator: 100 } } } as const;
+
+const ASKING = { '@type': GLOBAL_RATE_LIMIT_TYPE, domain: 'd',
+  rateLimitService: { grpcService: { envoyGrpc: { clusterName: 'limits' } } } } as const;
 
 function registry(counted = new CountedStats()): HttpFilters {
   const clusters = { get: () => undefined } as unknown as ClusterSet;
@@ -36,11 +39,12 @@ test('filters come in the order of the configuration, under their configured nam
   const filters = await registry().compile([
     { name: 'r1', typedConfig: DENY_ALL }, { name: 'f', typedConfig: { '@type': FAULT_TYPE } },
     { name: 'c', typedConfig: { '@type': CORS_TYPE } },
+    { name: 'l', typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix: 'l' } }, { name: 's', typedConfig: ASKING },
     { name: 'w', typedConfig: { '@type': GRPC_WEB_TYPE } }, { name: 'g', typedConfig: { '@type': GRPC_STATS_TYPE } },
     { name: 'istio.stats', typedConfig: { '@type': ISTIO_STATS_TYPE } },
     ROUTER,
   ], 'p', 'OUTBOUND');
-  assert.deepEqual(filters.map(({ name }) => name), ['r1', 'f', 'c', 'w', 'g', 'istio.stats', 'router']);
+  assert.deepEqual(filters.map(({ name }) => name), ['r1', 'f', 'c', 'l', 's', 'w', 'g', 'istio.stats', 'router']);
 });
 
 test('stats are named after the connection manager', async () => {
