@@ -1,0 +1,117 @@
+// What became of one request: the answer, the tries as upstreams saw them, and the access log's view.
+import { randomUUID } from 'node:crypto';
+import type { RawAnswer, RawRequest } from '../harness/raw-client.ts';
+import { exchange, requestText } from '../harness/raw-client.ts';
+import type { Received, ScriptedUpstreams } from '../harness/scripted-upstreams.ts';
+import { KEY_HEADER } from '../harness/scripted-upstreams.ts';
+import type { RunningProxy, SideBySide } from '../harness/side-by-side.ts';
+import { VOLATILE_REQUEST_HEADERS } from './differences.ts';
+import { listenerOf } from './generated-bootstrap.ts';
+
+/** Lines that must be the same of both proxies. */
+export type Outcome = readonly string[];
+
+export interface Pair {
+  /** Which table of the bootstrap is asked. */
+  readonly table: number;
+  readonly request: RawRequest;
+}
+
+/** How many requests are under way at each proxy. */
+const CONCURRENCY = 16;
+const VOLATILE = new Set(['date', 'x-envoy-upstream-service-time', KEY_HEADER, ...VOLATILE_REQUEST_HEADERS]);
+/** How a message is carried is decided for each hop. */
+const CARRIAGE = new Set(['connection', 'keep-alive', 'transfer-encoding']);
+
+/** The outcomes of all pairs at both proxies: [Envoy's, weft's], in the order of the pairs. */
+export async function outcomesOf(
+  pairs: readonly Pair[], proxies: SideBySide, upstreams: ScriptedUpstreams,
+): Promise<readonly (readonly [Outcome, Outcome])[]> {
+  const run = randomUUID();
+  const [theirs, ours] = await Promise.all([proxies.envoy, proxies.weft].map(async (proxy) => {
+    const answers = await askAll(pairs, proxy, run);
+    const logs = await logsOf(proxies, proxy, pairs.length, run);
+    return pairs.map((_, i) => {
+      const key = keyOf(run, proxy, i);
+      return [...answerLines(answers[i]!), ...tryLines(upstreams.received(key)),
+        `log ${logs.get(key) ?? 'has no line'}`];
+    });
+  }));
+  return pairs.map((_, i) => [theirs![i]!, ours![i]!]);
+}
+
+function keyOf(run: string, proxy: RunningProxy, pair: number): string {
+  return `${run}-${proxy.name}-${pair}`;
+}
+
+async function askAll(pairs: readonly Pair[], proxy: RunningProxy, run: string): Promise<(RawAnswer | string)[]> {
+  const answers: (RawAnswer | string)[] = [];
+  let next = 0;
+  const client = async (): Promise<void> => {
+    while (next < pairs.length) {
+      const i = next++;
+      answers[i] = await ask(pairs[i]!, proxy, keyOf(run, proxy, i));
+    }
+  };
+  await Promise.all(Array.from({ length: CONCURRENCY }, client));
+  return answers;
+}
+
+async function ask({ table, request }: Pair, proxy: RunningProxy, key: string): Promise<RawAnswer | string> {
+  const { headers = [], method } = request;
+  const text = requestText({ ...request, headers: [[KEY_HEADER, key], ...headers] });
+  try {
+    return await exchange(proxy.portOf(listenerOf(table)), text, method === 'HEAD');
+  } catch (cause) {
+    return String(cause).includes('closed without') ? 'closed without an answer' : String(cause);
+  }
+}
+
+/** Log lines by key, once there is one for every request. */
+async function logsOf(
+  proxies: SideBySide, proxy: RunningProxy, count: number, run: string,
+): Promise<ReadonlyMap<string, string>> {
+  const logs = new Map<string, string>();
+  await proxy.process.until(async () => {
+    for (const line of (await proxies.logOf(proxy)).split('\n')) {
+      const [key = '', ...rest] = line.split('\t');
+      if (key.startsWith(`${run}-`)) logs.set(key, comparable(rest.join(' | ')));
+    }
+    return logs.size >= count;
+  }, 8000).catch(() => undefined);
+  return logs;
+}
+
+/** Flags in one order. Why a connection failed is told in words of each one's own, but what failed is not. */
+function comparable(line: string): string {
+  const [status, flags = '', ...rest] = line.split(' | ');
+  const sorted = [status, flags.split(',').toSorted().join(), ...rest].join(' | ');
+  // How far Envoy had read when a body was cut decides what it calls it.
+  return sorted.replace(/ U(PE|C) \| upstream_reset_after.*?\} \|/,
+    ' cut |').replace(/upstream_reset_(before|after)_response_started\{(\w+?)(\||\})[^ ]*/, 'reset $1 response: $2');
+}
+
+function answerLines(answer: RawAnswer | string): string[] {
+  if (typeof answer === 'string') return [answer];
+  return [`status ${answer.status}`, ...fieldLines('answer', answer.headers), `body ${answer.body}`];
+}
+
+function tryLines(tries: readonly Received[]): string[] {
+  return tries.flatMap(({ server, method, url, headers, body }, i) => [
+    `try ${i} at ${server}: ${method} ${url} ${body}`, ...fieldLines(`try ${i}`, headers),
+  ]);
+}
+
+/** By name; fields of one name are one list (RFC 9110 section 5.3), in which empty elements say nothing (5.6.1). */
+function fieldLines(of: string, fields: readonly (readonly [string, string])[]): string[] {
+  const lists = new Map<string, string[]>();
+  for (const [name, value] of fields) if (!CARRIAGE.has(name)) lists.set(name, [...lists.get(name) ?? [], value]);
+  return [...lists].map(([name,
+    values]) => `${of} ${name}: ${steady(name, values.filter((value) => value !== '').join(','))}`).toSorted();
+}
+
+/** Without what chance and the moment decide; times that are left count to the nearest five seconds. */
+function steady(name: string, value: string): string {
+  if (VOLATILE.has(name)) return '...';
+  return name === 'x-envoy-expected-rq-timeout-ms' ? `about ${Math.round(Number(value) / 5000) * 5} s` : value;
+}
