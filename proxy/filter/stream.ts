@@ -262,20 +262,19 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   /** A reply of the proxy's own carries the header changes of the route that matched, as in Envoy. */
   #applyRouteHeaders(head: ResponseHead): void {
-    const route = this.#route;
-    if (!this.#routeKnown || route === undefined) return;
+    const route = this.#routeKnown ? this.#route : undefined;
+    if (route === undefined) return;
     noteResponse(route, head, this.info);
-    const cluster = this.clusterChoice?.responseHeaders;
-    applyLevels(route.responseHeaders, cluster, route.mostSpecificWins, head.headers, this.info);
+    const { responseHeaders, mostSpecificWins } = route;
+    applyLevels(responseHeaders, this.clusterChoice?.responseHeaders, mostSpecificWins, head.headers, this.info);
   }
 
   failStream(error: ProxyError): void {
     if (this.#ended) return;
     const { status, grpcStatus, flag, body, close } = localReplyFor(error, this.info.attempts > 1);
     if (close) this.#owner.closeAfterResponse();
-    const flags = flag === undefined ? 0 : flagBit(flag);
-    const headers: [string, string][] = error.kind === 'path-redirect' ? [['location', this.request.path]] : [];
-    this.sendLocalReply({ status, grpcStatus, body, detail: detailFor(error), flags, headers });
+    const headers = error.kind === 'path-redirect' ? [['location', this.request.path] as const] : [];
+    this.sendLocalReply({ status, grpcStatus, body, detail: detailFor(error), flags: flag === undefined ? 0 : flagBit(flag), headers });
   }
 
   // --- the response, from the router

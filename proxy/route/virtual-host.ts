@@ -76,6 +76,7 @@ const TLS_REDIRECT: RouteEntry = {
   virtualHostName: '',
   action: {
     kind: 'redirect', status: 301, locationFor: ({ authority, path }) => `https://${authority}${path}`,
+    rewrittenPath: () => undefined,
   },
   operation: undefined,
   propagateOperation: true,
