@@ -1,6 +1,9 @@
 // A reply that the proxy makes itself, as a message: text, or to gRPC requests a status without body.
+import type { ProxyError } from '../base/error.ts';
+import { detailFor, localReplyFor } from '../http/local-reply.ts';
 import { ResponseHead } from '../http/message.ts';
 import { GRPC_TYPE, grpcStatusOfHttp, isGrpc } from '../telemetry/grpc-status.ts';
+import { flagBit } from '../telemetry/response-flag.ts';
 import type { RequestView } from '../telemetry/stream-info.ts';
 import type { LocalReply } from './filter.ts';
 
@@ -52,4 +55,14 @@ export function percentEncoded(text: string): string {
     out += plain ? text[i]! : `%${code.toString(16).toUpperCase().padStart(2, '0')}`;
   }
   return out;
+}
+
+/** What the proxy says of an error; `close`: its connection takes no further request. */
+export function errorReply(
+  error: ProxyError, retried: boolean, path: string,
+): LocalReply & { readonly close: boolean } {
+  const { status, grpcStatus, flag, body, close } = localReplyFor(error, retried);
+  const headers = error.kind === 'path-redirect' ? [['location', path] as const] : [];
+  const flags = flag === undefined ? 0 : flagBit(flag);
+  return { status, grpcStatus, body, detail: detailFor(error), flags, headers, close };
 }

@@ -8,7 +8,7 @@ import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { RequestSink, ServerStream } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
-import { detailFor, localReplyFor } from '../http/local-reply.ts';
+import { localReplyFor } from '../http/local-reply.ts';
 import type { RequestHead } from '../http/message.ts';
 import { ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
@@ -18,7 +18,7 @@ import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
 import { bodyDeadlineMs } from './body-deadline.ts';
 import { applyLevels } from './header-levels.ts';
-import { completeReply, replyHead } from './local-reply-head.ts';
+import { errorReply, completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { noteResponse, noteRoute } from './route-note.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
@@ -271,10 +271,9 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   failStream(error: ProxyError): void {
     if (this.#ended) return;
-    const { status, grpcStatus, flag, body, close } = localReplyFor(error, this.info.attempts > 1);
-    if (close) this.#owner.closeAfterResponse();
-    const headers = error.kind === 'path-redirect' ? [['location', this.request.path] as const] : [];
-    this.sendLocalReply({ status, grpcStatus, body, detail: detailFor(error), flags: flag === undefined ? 0 : flagBit(flag), headers });
+    const reply = errorReply(error, this.info.attempts > 1, this.request.path);
+    if (reply.close) this.#owner.closeAfterResponse();
+    this.sendLocalReply(reply);
   }
 
   // --- the response, from the router
