@@ -57,12 +57,12 @@ export function percentEncoded(text: string): string {
   return out;
 }
 
-/** What the proxy says of an error; `close`: its connection takes no further request. */
+/** What the proxy says of an error, and where else to ask; `close`: its connection takes no further request. */
 export function errorReply(
-  error: ProxyError, retried: boolean, path: string,
+  error: ProxyError, retried: boolean, location: string,
 ): LocalReply & { readonly close: boolean } {
   const { status, grpcStatus, flag, body, close } = localReplyFor(error, retried);
-  const headers = error.kind === 'path-redirect' ? [['location', path] as const] : [];
+  const headers = location === '' ? [] : [['location', location] as const];
   const flags = flag === undefined ? 0 : flagBit(flag);
   return { status, grpcStatus, body, detail: detailFor(error), flags, headers, close };
 }

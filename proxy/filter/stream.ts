@@ -271,7 +271,8 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   failStream(error: ProxyError): void {
     if (this.#ended) return;
-    const reply = errorReply(error, this.info.attempts > 1, this.request.path);
+    // A malformed request has no head.
+    const reply = errorReply(error, this.info.attempts > 1, error.kind === 'path-redirect' ? this.request.path : '');
     if (reply.close) this.#owner.closeAfterResponse();
     this.sendLocalReply(reply);
   }
