@@ -41,6 +41,9 @@ function outbound(port: number, inboundPort: number): unknown {
   ]);
 }
 
+/** So many cases may be tried again. */
+const AGAIN_MAX = 10;
+
 /** What differs, by case. */
 function differences(direct: Verdicts, through: Verdicts): string[] {
   return [...direct].filter(([id, verdict]) => through.get(id) !== verdict)
@@ -61,7 +64,12 @@ for (const { kind, skip } of candidates()) {
     await using ours = await ProxyProcess.start(kind, outbound(server.port, theirs.port('inbound')));
     for (const [listener, title] of WAYS) {
       await t.test(`${direct.size} cases through ${title}`, { timeout: 280_000 }, async () => {
-        const through = await autobahnVerdicts(ours.port(listener), CHOSEN);
+        const through = new Map(await autobahnVerdicts(ours.port(listener), CHOSEN));
+        // Cases are timed, and a busy machine is too slow for some: those have another try by themselves.
+        const again = [...direct.keys()].filter((id) => through.get(id) !== direct.get(id));
+        if (again.length > 0 && again.length <= AGAIN_MAX) {
+          for (const [id, verdict] of await autobahnVerdicts(ours.port(listener), again)) through.set(id, verdict);
+        }
         assert.deepEqual(differences(direct, through), []);
         await ours.quiet(listener);
       });
