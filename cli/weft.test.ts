@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../examples/demo/free-ports.ts';
 import { temporaryFolder } from '../test/harness/openssl.ts';
-import { ServerProcess, answers, freePorts } from '../test/harness/process.ts';
+import { ServerProcess, answers } from '../test/harness/process.ts';
 
 const WEFT = fileURLToPath(new URL('weft.mjs', import.meta.url));
 const skip = process.platform !== 'linux' && 'only Linux has /proc';

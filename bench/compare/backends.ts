@@ -2,8 +2,8 @@
 import { mkdir, truncate, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { findProgram } from '../../test/harness/peers.ts';
-import { freePorts } from '../../test/harness/process.ts';
 import { GRPC_PATH, grpcMessage } from '../load/http2-load.ts';
 import type { Shape } from './bootstrap.ts';
 import { fillIn } from './peer-configs.ts';

@@ -1,7 +1,7 @@
 // The proxies of the comparison: how each is started for a shape of traffic, on ports of its own.
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { findEnvoy, findProgram, reasonToSkip } from '../../test/harness/peers.ts';
-import { freePorts } from '../../test/harness/process.ts';
 import type { ServerProcess } from '../../test/harness/process.ts';
 import { writeBootstrap } from './bootstrap.ts';
 import type { Place, Shape } from './bootstrap.ts';

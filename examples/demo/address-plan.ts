@@ -1,6 +1,6 @@
 // Where each workload of the demo lives: an address of its own out of 127/8,
 // or ports on 127.0.0.1 where there is only that.
-import { createServer } from 'node:net';
+import { canBind, freePorts } from './free-ports.ts';
 
 /**
  * A workload's "pod": the sidecar takes `inbound` from the mesh and gives to `app`;
@@ -38,32 +38,4 @@ async function planByPorts(count: number): Promise<PodAddress[]> {
     ip: '127.0.0.1', inboundPort: ports[i * 4]!, appPort: ports[i * 4 + 1]!, outboundPort: ports[i * 4 + 2]!,
     adminPort: ports[i * 4 + 3]!,
   }));
-}
-
-/** Ports of 127.0.0.1 that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => bind('127.0.0.1', 0)));
-  const ports: number[] = [];
-  for (const server of servers) {
-    const address = server?.address();
-    if (typeof address === 'object' && address !== null) ports.push(address.port);
-    server?.close();
-  }
-  if (ports.length < count) throw new Error('no free ports on 127.0.0.1');
-  return ports;
-}
-
-export async function canBind(host: string, port: number): Promise<boolean> {
-  const server = await bind(host, port);
-  if (server === undefined) return false;
-  await new Promise((resolve) => server.close(resolve));
-  return true;
-}
-
-function bind(host: string, port: number): Promise<ReturnType<typeof createServer> | undefined> {
-  const server = createServer();
-  return new Promise((resolve) => {
-    server.once('error', () => resolve(undefined));
-    server.listen({ host, port, exclusive: true }, () => resolve(server));
-  });
 }

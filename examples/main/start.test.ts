@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
 import { ServerProcess } from '../../test/harness/process.ts';
 import { until } from '../../test/harness/until.ts';
-import { canBind } from '../demo/address-plan.ts';
+import { canBind } from '../demo/free-ports.ts';
 
 const START = fileURLToPath(new URL('start.ts', import.meta.url));
 const ALL = ['web-1', 'web-2', 'web-3'];

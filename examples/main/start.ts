@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../../proxy/base/error.ts';
-import { canBind, freePorts } from '../demo/address-plan.ts';
+import { canBind, freePorts } from '../demo/free-ports.ts';
 import { ManagedProcess } from '../demo/managed-process.ts';
 import { answers } from '../demo/ready.ts';
 import { bootstrapYaml } from './bootstrap.ts';

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
-import { freePorts } from '../../test/harness/process.ts';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { fromNodeError, isResourceShortage, isTlsError, nodeErrorCode } from './node-error.ts';
 
 test('a refused connection is connect-failure and safe to retry (real socket)', async () => {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { heldBuckets } from '../../test/harness/buckets.ts';
 import { ManualClock } from './clock.ts';
+import { SeededRandom } from './random.ts';
 import { SharedBuckets } from './shared-buckets.ts';
 
 /** Two tokens, one a second. */
@@ -25,6 +26,19 @@ test('a bucket is full at first, is emptied, and fills evenly up to its size', (
   assert.equal(taken(buckets, 'a', 2), 1);
   clock.advance(60_000);
   assert.equal(taken(buckets, 'a', 5), 2);
+});
+
+test('a bucket of one token gives it at any moment, also where the next one is told less exactly', () => {
+  const hour = { maxTokens: 1, nsPerToken: 3.6e12 };
+  const random = new SeededRandom(7);
+  for (let i = 0; i < 2000; i++) {
+    // 2 ** 45 ns, 9.8 hours of a machine, lies between now and when the bucket is full again.
+    const clock = new ManualClock();
+    clock.advance(2 ** 45 / 1e6 - random.float() * 3.6e6);
+    const buckets = heldBuckets(clock);
+    const key = buckets.keyOf('configured', 'a');
+    assert.deepEqual([buckets.take(key, hour, 1), buckets.take(key, hour, 1)], [true, false]);
+  }
 });
 
 test('several tokens are taken together or not at all', () => {

@@ -76,18 +76,19 @@ export class SharedBuckets {
     const cost = tokens * shape.nsPerToken;
     const room = shape.maxTokens * shape.nsPerToken;
     for (;;) {
-      const now = this.#nowMs() * NS_PER_MS;
+      // Whole numbers: a sum of fractions is rounded, and a bucket of one token would lack a part of it.
+      const now = Math.floor(this.#nowMs() * NS_PER_MS);
       const held = Atomics.load(this.#times, slot);
-      const full = Math.max(Number(held), now) + cost;
-      if (full - now > room) return false;
-      if (Atomics.compareExchange(this.#times, slot, held, BigInt(Math.round(full))) === held) return true;
+      const missing = Math.max(Number(held) - now, 0) + cost;
+      if (missing > room) return false;
+      if (Atomics.compareExchange(this.#times, slot, held, BigInt(Math.floor(now + missing))) === held) return true;
     }
   }
 
   /** Tokens that are there, with the part of one that is coming. */
   tokens(key: BucketKey, shape: BucketShape): number {
     const full = Number(Atomics.load(this.#times, this.#slotOf(key)));
-    return shape.maxTokens - Math.max(0, full - this.#nowMs() * NS_PER_MS) / shape.nsPerToken;
+    return shape.maxTokens - Math.max(0, full - Math.floor(this.#nowMs() * NS_PER_MS)) / shape.nsPerToken;
   }
 
   #slotOf({ kind, place, mark }: BucketKey): number {
@@ -101,7 +102,7 @@ export class SharedBuckets {
   }
 
   #claim(first: number, size: number, place: number, mark: number): number {
-    const now = this.#nowMs() * NS_PER_MS;
+    const now = Math.floor(this.#nowMs() * NS_PER_MS);
     let best = first + ((place >>> 0) % size);
     let bestFull = Number.POSITIVE_INFINITY;
     for (let i = 0; i < WINDOW && bestFull > now; i++) {

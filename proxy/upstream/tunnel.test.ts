@@ -5,9 +5,9 @@ import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { RecordingSink, TestClusters, eventually, loopback, started } from '../../test/harness/upstreams.ts';
 import { temporaryFolder } from '../../test/harness/openssl.ts';
-import { freePorts } from '../../test/harness/process.ts';
 import { ManualClock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startControl } from '../../control/control.ts';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { temporaryFolder } from './openssl.ts';
 import { findEnvoy } from './peers.ts';
-import { answers, freePorts, ServerProcess } from './process.ts';
+import { answers, ServerProcess } from './process.ts';
 import type { ProxyKind } from './proxy-process.ts';
 import { xdsBootstrap } from './xds-mesh.ts';
 

@@ -93,7 +93,8 @@ export async function grpcCall(port: number, path: string, headers: OutgoingHttp
   stream.on('data', (chunk: Buffer) => (body += chunk.toString('latin1')));
   stream.on('error', () => undefined);
   stream.end(grpcFrame('q'));
-  await once(stream, 'close');
+  // Not `once` of node:events, which rejects when a stream that is reset says so as an error.
+  await new Promise((resolve) => stream.once('close', resolve));
   session.close();
   return { head: { ...head }, trailers: { ...trailers }, body, headOnly, reset: stream.rstCode };
 }

@@ -3,8 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { findProgram } from './peers.ts';
-import { ServerProcess, freePorts } from './process.ts';
+import { ServerProcess } from './process.ts';
 
 export const withoutNghttpd: string | false =
   findProgram('nghttpd') === undefined ? 'nghttpd is not installed (Debian: nghttp2-server)' : false;

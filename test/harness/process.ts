@@ -1,7 +1,6 @@
 // Starts a real server process for a test or benchmark and makes sure that it ends.
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const OUTPUT_MAX = 65_536;
@@ -78,21 +77,6 @@ export class ServerProcess implements AsyncDisposable {
   #keep(chunk: Buffer): void {
     this.#output = (this.#output + chunk.toString('utf8')).slice(-OUTPUT_MAX);
   }
-}
-
-/** Ports that were free a moment ago, all different. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, async () => {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    return server;
-  }));
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === 'object' && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** True when an HTTP GET answers with `status`. */

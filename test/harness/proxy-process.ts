@@ -3,8 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { findEnvoy, reasonToSkip } from './peers.ts';
-import { ServerProcess, answers, freePorts } from './process.ts';
+import { ServerProcess, answers } from './process.ts';
 import { until } from './until.ts';
 
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));

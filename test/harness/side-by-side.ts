@@ -3,7 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { ServerProcess, freePorts } from './process.ts';
+import { freePorts } from '../../examples/demo/free-ports.ts';
+import { ServerProcess } from './process.ts';
 
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 

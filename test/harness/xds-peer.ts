@@ -4,11 +4,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
 import { CLUSTER_TYPE } from '../../proxy/config/type-url.ts';
 import { EchoServer } from './echo-server.ts';
 import { temporaryFolder } from './openssl.ts';
-import { answers, freePorts, ServerProcess } from './process.ts';
+import { answers, ServerProcess } from './process.ts';
 import { until } from './until.ts';
 import { clusterAt, edsCluster, meshTo, NODE_ID, Traffic, XdsControl, xdsBootstrap } from './xds-mesh.ts';
 

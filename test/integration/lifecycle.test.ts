@@ -8,8 +8,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { EchoServer } from '../harness/echo-server.ts';
-import { ServerProcess, answers, freePorts } from '../harness/process.ts';
+import { ServerProcess, answers } from '../harness/process.ts';
 import { until } from '../harness/until.ts';
 import { TestProxy, bootstrapOf, decoded, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
 

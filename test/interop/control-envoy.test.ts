@@ -5,10 +5,11 @@ import { request, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startControl, type ControlHandle } from '../../control/control.ts';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { EchoServer, type Echo } from '../harness/echo-server.ts';
 import { temporaryFolder } from '../harness/openssl.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
-import { answers, freePorts, ServerProcess } from '../harness/process.ts';
+import { answers, ServerProcess } from '../harness/process.ts';
 import { until } from '../harness/until.ts';
 import { xdsBootstrap } from '../harness/xds-mesh.ts';
 

@@ -2,12 +2,13 @@
 // server through a sidecar's both sides and through a gateway.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { WITHOUT_MTLS, startControlled } from '../harness/controlled-proxy.ts';
 import { GrpcTestServer, testService } from '../harness/grpc-test-service.ts';
 import type { PayloadResponse } from '../harness/grpc-test-service.ts';
 import { webCall } from '../harness/grpc-web-client.ts';
 import type { WebAnswer, WebCall } from '../harness/grpc-web-client.ts';
-import { freePorts } from '../harness/process.ts';
 import { candidates } from '../harness/proxy-process.ts';
 import { until } from '../harness/until.ts';
 
@@ -50,7 +51,12 @@ async function call(port: number, text?: WebCall['text']): Promise<WebAnswer> {
 }
 
 async function expectAnswer(port: number): Promise<void> {
-  await until('the route', async () => (await call(port).catch(() => undefined))?.trailers['grpc-status'] === '0');
+  let last: unknown;
+  const isRight = async (): Promise<boolean> => {
+    last = await call(port).catch((error: unknown) => error);
+    return (last as Partial<WebAnswer>).trailers?.['grpc-status'] === '0';
+  };
+  await until('the route', isRight).catch((error: unknown) => assert.fail(`${String(error)}: ${inspect(last)}`));
   for (const text of [undefined, 'both'] as const) {
     const { messages, trailers } = await call(port, text);
     const [answer] = messages.map((message) => unaryCall.responseDeserialize(message) as PayloadResponse);

@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { RequestHead } from '../../proxy/http/message.ts';
 import { testLeaf } from '../harness/certificates.ts';
 import type { TestCertificate } from '../harness/certificates.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
-import { ServerProcess, answers, freePorts } from '../harness/process.ts';
+import { ServerProcess, answers } from '../harness/process.ts';
 import { MESH_NAMES, ROOT, SERVER, TlsListener, certificateOf } from '../harness/tls-listener.ts';
 import { RecordingSink, TestClusters, started } from '../harness/upstreams.ts';
 

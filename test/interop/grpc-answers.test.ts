@@ -36,7 +36,7 @@ const CALLS: readonly (readonly [path: string, headers?: OutgoingHttpHeaders])[]
   ['/max/hang', { 'grpc-timeout': '50m' }], ['/max/hang'],
   ['/unlimited/ok'], ['/unlimited/ok', { 'grpc-timeout': '99999999H' }], ['/unlimited/ok', { 'grpc-timeout': '1x' }],
   ['/header/ok'], ['/header/ok', { 'grpc-timeout': '150m' }], ['/header/hang', { 'grpc-timeout': '1M' }],
-  ['/istio/ok'], ['/istio/ok', { 'grpc-timeout': '1500u' }], ['/istio/hang', { 'grpc-timeout': '60m' }],
+  ['/istio/ok'], ['/istio/ok', { 'grpc-timeout': '1500100u' }], ['/istio/hang', { 'grpc-timeout': '60m' }],
 ];
 
 function bootstrap(port: number): unknown {

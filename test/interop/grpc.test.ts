@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { freePorts } from '../../examples/demo/free-ports.ts';
 import { findGoTool } from '../harness/go-tools.ts';
 import { GRPC_JS_CALLS, connectTo } from '../harness/grpc-js-calls.ts';
 import { GrpcTestServer } from '../harness/grpc-test-service.ts';
 import { http2Cluster, mutualClientTls, mutualServerTls, overTls, testIdentities } from '../harness/http2-bootstrap.ts';
 import { reasonToSkip } from '../harness/peers.ts';
-import { ServerProcess, freePorts } from '../harness/process.ts';
+import { ServerProcess } from '../harness/process.ts';
 import { ProxyProcess, candidates } from '../harness/proxy-process.ts';
 import type { ProxyKind } from '../harness/proxy-process.ts';
 import { bootstrapOf, httpListener, routeTo } from '../harness/weft.ts';
