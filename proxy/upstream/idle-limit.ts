@@ -9,8 +9,7 @@ const LEARNED_MIN_MS = 1000;
 
 /**
  * One endpoint's limit. Without configuration it is the server's own promise (`keep-alive: timeout=N`) less a margin,
- * or
- * what was seen of it, or 4 s, because the commonest servers close after 5. Configured, the lowest of all holds.
+ * or what was seen of it, or 4 s, because the commonest servers close after 5. Configured, the lowest of all holds.
  */
 export class IdleLimit {
   readonly #configuredMs: number | undefined;

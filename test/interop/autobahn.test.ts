@@ -44,9 +44,17 @@ function outbound(port: number, inboundPort: number): unknown {
 /** So many cases may be tried again. */
 const AGAIN_MAX = 10;
 
+/**
+ * Of reserved bits and opcodes (3, 4) the suite passes a server that echoes what came before the bad frame (OK) and one
+ * that fails at once (NON-STRICT): which of them the same server is, is a matter of what it reads at a time.
+ */
+function isSame(id: string, verdict: string, other: string | undefined): boolean {
+  return other === verdict || (/^[34]\./.test(id) && other === verdict.replace('OK', 'NON-STRICT'));
+}
+
 /** What differs, by case. */
 function differences(direct: Verdicts, through: Verdicts): string[] {
-  return [...direct].filter(([id, verdict]) => through.get(id) !== verdict)
+  return [...direct].filter(([id, verdict]) => !isSame(id, verdict, through.get(id)))
     .map(([id, verdict]) => `${id}: ${verdict} directly, ${through.get(id) ?? 'no verdict'} through the proxy`);
 }
 
