@@ -17,16 +17,12 @@ import { http2Cluster } from '../harness/http2-bootstrap.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { ProxyProcess } from '../harness/proxy-process.ts';
 import { bootstrapOf, httpListener, staticCluster } from '../harness/weft.ts';
+import { times } from './repeated-asks.ts';
+import type { Ask } from './repeated-asks.ts';
 
 const skip = reasonToSkip(findEnvoy(false));
 const FILTERS = 'type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3';
 const FILE_LOG = 'type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog';
-
-interface Ask {
-  readonly path?: string;
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-}
 
 interface Scenario {
   readonly name: string;
@@ -45,7 +41,6 @@ const LIMITS: readonly Limit[] = [
   { domain: 'other', entries: [{ key: 'generic_key', value: 'own' }], requests: 2, unit: 'DAY' },
 ];
 
-const times = (count: number, ask: Ask = {}): Ask[] => Array.from({ length: count }, () => ask);
 const eve = { headers: { 'x-user': 'eve' } };
 const amy = { headers: { 'x-user': 'amy' } };
 const SHOWN = { enable_x_ratelimit_headers: 'DRAFT_VERSION_03' };

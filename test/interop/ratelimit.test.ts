@@ -8,17 +8,13 @@ import type { Echo } from '../harness/echo-server.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { ProxyProcess } from '../harness/proxy-process.ts';
 import { bootstrapOf, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
+import { times } from './repeated-asks.ts';
+import type { Ask } from './repeated-asks.ts';
 
 const skip = reasonToSkip(findEnvoy(false));
 const LOCAL = 'type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 const ALWAYS = { default_value: { numerator: 100 } };
 const NEVER = { default_value: { numerator: 0 } };
-
-interface Ask {
-  readonly path?: string;
-  readonly method?: string;
-  readonly headers?: Record<string, string>;
-}
 
 interface Scenario {
   readonly name: string;
@@ -32,7 +28,6 @@ interface Scenario {
 
 const bucket = (tokens: number, seconds = 3600): unknown =>
   ({ max_tokens: tokens, tokens_per_fill: tokens, fill_interval: `${seconds}s` });
-const times = (count: number, ask: Ask = {}): Ask[] => Array.from({ length: count }, () => ask);
 const limits = (...actions: unknown[]): unknown => ({ actions });
 const header = (name: string, key: string, more = {}): unknown =>
   ({ request_headers: { header_name: name, descriptor_key: key, ...more } });
