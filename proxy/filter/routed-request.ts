@@ -5,27 +5,25 @@ import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { RequestHash } from '../route/hash-policy.ts';
-import type { RetryPolicy } from '../route/retry-policy.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { setGrpcTimeout } from '../route/grpc-timeout.ts';
 import { expectedTimeoutMs } from '../route/request-plan.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
-import { flagBit } from '../telemetry/response-flag.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
-import { RetryHosts, backoffMs, limitedBackoffMs } from '../upstream/retry.ts';
+import { RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
 import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
+import { RetryState } from './retry-state.ts';
 import { noteResponse } from './route-note.ts';
 import { outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
-const BACKOFF_TIMER = 2;
-const TRY_IDLE_TIMER = 3;
+const TRY_IDLE_TIMER = 2;
 
 /** Where a request goes and how: what the router decided before the first try. */
 export interface Routing {
@@ -48,18 +46,15 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   readonly #stream: RoutedStream;
   readonly #routing: Routing;
   readonly #cluster: Cluster;
-  readonly #retry: RetryPolicy | undefined;
+  readonly #retries: RetryState | undefined;
   #attempt: Attempt | undefined = undefined;
   #attemptReady = false;
-  #retriesLeft: number;
-  #holdsRetry = false;
   /** The request so far, for another try; undefined once it cannot be replayed. */
   #replay: RequestBuffer | undefined;
   #hosts: RetryHosts | undefined = undefined;
   #mirrors: MirroredRequests | undefined = undefined;
   #routeTimer: Timer | undefined = undefined;
   #tryTimer: Timer | undefined = undefined;
-  #backoffTimer: Timer | undefined = undefined;
   #tryIdleTimer: Timer | undefined = undefined;
   #responded = false;
   /** When the request had come whole; -1 before. */
@@ -69,10 +64,10 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#stream = stream;
     this.#routing = routing;
     this.#cluster = routing.cluster;
-    this.#retry = routing.plan.retry;
-    this.#retriesLeft = this.#retry?.settings.maxRetries ?? 0;
+    const { retry } = routing.plan;
+    this.#retries = retry === undefined ? undefined : new RetryState(retry, stream, routing.cluster, this);
     if (routing.hashed?.hash !== undefined) this.#hosts = this.#newHosts();
-    this.#replay = this.#retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
+    this.#replay = retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
   }
 
   start(endStream: boolean): void {
@@ -106,9 +101,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#mirrors?.close();
     this.#routeTimer?.cancel();
     this.#tryTimer?.cancel();
-    this.#backoffTimer?.cancel();
     this.#tryIdleTimer?.cancel();
-    this.#releaseRetry();
+    this.#retries?.end();
     if (this.#attempt !== undefined) this.#abandon('cancelled');
   }
 
@@ -134,7 +128,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     }
     this.#attempt = started;
     this.#noteEndpoint(picked);
-    const perTryMs = this.#retry?.settings.perTryTimeoutMs ?? 0;
+    const perTryMs = this.#retries?.policy.settings.perTryTimeoutMs ?? 0;
     if (perTryMs > 0) this.#armTry(perTryMs);
     this.#touchTry();
   }
@@ -172,7 +166,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   /** per_try_idle_timeout: from the start of a try, and again from each part of its response. */
   #touchTry(): void {
-    const ms = this.#retry?.settings.perTryIdleTimeoutMs ?? 0;
+    const ms = this.#retries?.policy.settings.perTryIdleTimeoutMs ?? 0;
     if (ms > 0) (this.#tryIdleTimer ??= new Timer(this.#stream.timers, this, TRY_IDLE_TIMER)).arm(ms);
   }
 
@@ -188,15 +182,14 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   onTimer(tag: number): void {
-    if (tag === BACKOFF_TIMER) this.#retryNow();
-    else if (tag === TRY_TIMER) this.#onTryTimeout('upstream_per_try_timeout');
+    if (tag === TRY_TIMER) this.#onTryTimeout('upstream_per_try_timeout');
     else if (tag === TRY_IDLE_TIMER) this.#onTryTimeout('upstream_per_try_idle_timeout');
     else this.#onRouteTimeout();
   }
 
   #onRouteTimeout(): void {
     this.#abandon('timeout');
-    this.#backoffTimer?.cancel();
+    this.#retries?.end();
     this.#finishWith(new ProxyError('upstream-timeout', 'upstream', 'response_timeout'));
   }
 
@@ -220,7 +213,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #fail(error: ProxyError): void {
     this.#tryTimer?.cancel();
     this.#tryIdleTimer?.cancel();
-    if (this.#retry?.retriesFailure(error, this.#attemptReady) === true && this.#scheduleRetry()) return;
+    if (this.#retries?.policy.retriesFailure(error, this.#attemptReady) === true && this.#scheduleRetry()) return;
     this.#finishWith(error);
   }
 
@@ -240,35 +233,12 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   /** False when policy, replay buffer or circuit breaker say no. `head` is the response that asks for it. */
   #scheduleRetry(head?: ResponseHead): boolean {
-    const retry = this.#retry;
-    if (retry === undefined || this.#stream.responseStarted || this.#replay === undefined) return false;
-    if (this.#retriesLeft <= 0) {
-      this.#stream.info.flags |= flagBit('URX');
-      this.#cluster.countRetry('limit_exceeded');
-      return false;
-    }
-    this.#releaseRetry();
-    if (!this.#cluster.breaker.tryRetry()) {
-      this.#cluster.countRetry('overflow');
-      return false;
-    }
-    this.#holdsRetry = true;
-    this.#retriesLeft--;
-    this.#cluster.countRetry('retry');
-    const delay = this.#backoffMs(retry, head);
-    (this.#backoffTimer ??= new Timer(this.#stream.timers, this, BACKOFF_TIMER)).arm(delay);
-    return true;
+    if (this.#retries === undefined || this.#stream.responseStarted || this.#replay === undefined) return false;
+    return this.#retries.schedule(head);
   }
 
-  #backoffMs({ settings }: RetryPolicy, head: ResponseHead | undefined): number {
-    const { clock, random } = this.#stream;
-    const said = head === undefined ? undefined : settings.rateLimited?.leastMs(head, clock.wallMs());
-    if (said !== undefined) return limitedBackoffMs(said, random);
-    const done = settings.maxRetries - this.#retriesLeft - 1;
-    return backoffMs(settings.backoffBaseMs, settings.backoffMaxMs, done, random);
-  }
-
-  #retryNow(): void {
+  /** Its back-off is over. */
+  onRetry(): void {
     const held = this.#replay?.peek();
     if (held === undefined) return;
     const { chunks, ended, trailers } = held;
@@ -281,20 +251,14 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   #rememberHost(endpoint: Endpoint): void {
-    if (this.#retry === undefined) return;
+    if (this.#retries === undefined) return;
     this.#hosts ??= this.#newHosts();
     this.#hosts.add(endpoint);
   }
 
   #newHosts(): RetryHosts {
-    const { avoidPreviousHosts = false, hostSelectionMaxAttempts = 0 } = this.#retry?.settings ?? {};
+    const { avoidPreviousHosts = false, hostSelectionMaxAttempts = 0 } = this.#retries?.policy.settings ?? {};
     return new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts, this.#routing.hashed?.hash);
-  }
-
-  #releaseRetry(): void {
-    if (!this.#holdsRetry) return;
-    this.#holdsRetry = false;
-    this.#cluster.breaker.retryDone();
   }
 
   /** Too large to keep: this request cannot be tried again. */
@@ -325,7 +289,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     if (attempt === undefined) return;
     this.#tryTimer?.cancel();
     this.#stream.info.upstreamFirstByteMs = this.#stream.clock.nowMs();
-    const unwanted = this.#retry?.retriesResponse(head) === true;
+    const unwanted = this.#retries?.policy.retriesResponse(head) === true;
     if (unwanted) {
       this.#rememberHost(attempt.endpoint);
       if (this.#scheduleRetry(head)) {
@@ -335,14 +299,14 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
         return;
       }
     }
-    if (this.#holdsRetry && !unwanted) this.#cluster.countRetry('success');
+    if (!unwanted) this.#retries?.succeed();
     this.#begin(head, endStream, attempt);
   }
 
   #begin(head: ResponseHead, endStream: boolean, attempt: Attempt): void {
     this.#responded = true;
     this.#dropReplay();
-    this.#releaseRetry();
+    this.#retries?.end();
     const { info } = this.#stream;
     info.detail = 'via_upstream';
     this.#cluster.countResponse(head.status, this.#elapsedMs());

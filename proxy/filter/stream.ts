@@ -4,8 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 import { keep } from '../base/lent-buffer.ts';
 import type { Random } from '../base/random.ts';
-import type { TimerTarget, TimerWheel } from '../base/timers.ts';
-import { Timer } from '../base/timers.ts';
+import type { TimerWheel } from '../base/timers.ts';
 import type { RequestSink, ServerStream } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import { localReplyFor } from '../http/local-reply.ts';
@@ -16,21 +15,19 @@ import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
-import { bodyDeadlineMs } from './body-deadline.ts';
 import { applyLevels } from './header-levels.ts';
 import { errorReply, completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { noteResponse, noteRoute } from './route-note.ts';
+import { StreamDeadlines } from './stream-deadlines.ts';
+import type { TimedStream } from './stream-deadlines.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
 import { upgradeRefusal } from './upgrade-refusal.ts';
 
 const NOT_PAUSED = -1;
-const IDLE_TIMER = 0;
-const DURATION_TIMER = 1;
-const REQUEST_TIMER = 2;
 
 /** See filter.ts for what filters may do with it. Calls after its end do nothing. */
-export class Stream implements RoutedStream, RequestSink, TimerTarget {
+export class Stream implements RoutedStream, RequestSink, TimedStream {
   readonly info: StreamInfo;
   request!: RequestHead;
   response: ResponseHead | undefined = undefined;
@@ -48,14 +45,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
   #clusterKnown = false;
   #pausedAt = NOT_PAUSED;
   #ended = false;
-  #lastActiveMs: number;
-  /** stream_idle_timeout, or the route's own; 0 is off. */
-  #idleMs: number;
-  #idleTimer: Timer | undefined;
-  #durationTimer: Timer | undefined;
-  /** There was no time left when the route became known. */
-  #expired = false;
-  #requestTimer: Timer | undefined = undefined;
+  readonly #deadlines: StreamDeadlines;
 
   constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
     this.#settings = settings;
@@ -63,11 +53,9 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.#owner = owner;
     this.#state = settings.chain.noState.slice();
     this.#buffer = new RequestBuffer(settings.bufferBytesMax);
-    this.#lastActiveMs = settings.clock.nowMs();
-    this.info = new StreamInfo(connection, this.#lastActiveMs, settings.clock.wallMs());
-    this.#idleMs = settings.idleTimeoutMs;
-    this.#idleTimer = this.#timer(IDLE_TIMER, settings.idleTimeoutMs);
-    this.#durationTimer = this.#timer(DURATION_TIMER, settings.maxDurationMs);
+    const nowMs = settings.clock.nowMs();
+    this.info = new StreamInfo(connection, nowMs, settings.clock.wallMs());
+    this.#deadlines = new StreamDeadlines(settings, this, nowMs);
     settings.onStreamStart(this.info);
   }
 
@@ -92,27 +80,9 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
       this.#route = this.#settings.matchRoute(this.request, this.info);
       this.#routeKnown = true;
       noteRoute(this.#route, this.request, this.info, this.#settings.propagatesOperation);
-      this.#takeTimeouts(this.#route);
+      this.#deadlines.takeRoute(this.#route, this.request);
     }
     return this.#route;
-  }
-
-  /** A route's idle_timeout and max_stream_duration stand in place of the connection manager's. */
-  #takeTimeouts(route: RouteEntry | undefined): void {
-    if (route?.action.kind !== 'forward') return;
-    const { idleTimeoutMs, streamDuration } = route.action;
-    if (idleTimeoutMs !== undefined) {
-      this.#idleTimer?.cancel();
-      this.#idleMs = idleTimeoutMs;
-      this.#idleTimer = this.#timer(IDLE_TIMER, idleTimeoutMs);
-    }
-    if (streamDuration === undefined) return;
-    this.#durationTimer?.cancel();
-    const deadlineMs = streamDuration.deadlineMs(this.request, this.#settings.maxDurationMs);
-    if (deadlineMs === undefined) return;
-    const leftMs = deadlineMs - (this.clock.nowMs() - this.info.startMs);
-    this.#expired = leftMs <= 0;
-    this.#durationTimer = this.#timer(DURATION_TIMER, Math.max(1, leftMs));
   }
 
   get cluster(): string {
@@ -153,7 +123,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     this.request = head;
     this.info.request = head;
     if (endStream) this.#completeRequest();
-    else this.#requestTimer = this.#timer(REQUEST_TIMER, bodyDeadlineMs(head, this.#settings.requestTimeoutMs));
+    else this.#deadlines.awaitBody(head);
     const refused = this.#settings.prepareRequest(head, this.info) ?? upgradeRefusal(this, this.#settings);
     if (refused !== undefined) {
       this.failStream(refused);
@@ -161,12 +131,12 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
     }
     if (head.expectContinue) this.#codec.sendInformational(new ResponseHead(100));
     this.#runHeads(0, endStream);
-    if (this.#expired) this.onTimer(DURATION_TIMER);
+    this.#deadlines.endExpired();
   }
 
   onRequestData(chunk: Buffer, endStream: boolean): void {
     if (this.#ended) return;
-    this.#touch();
+    this.#deadlines.touch();
     this.info.bytesReceived += chunk.length;
     if (endStream) this.#completeRequest();
     if (this.#pausedAt === NOT_PAUSED && this.#buffer.empty) this.#runData(chunk, endStream);
@@ -286,11 +256,11 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   respondHead(head: ResponseHead, endStream: boolean): void {
     if (this.#ended || this.responseStarted) return;
-    this.#touch();
+    this.#deadlines.touch();
     this.response = head;
     this.info.response = head;
     this.info.status = head.status;
-    this.info.responseStartMs = this.#lastActiveMs;
+    this.info.responseStartMs = this.#deadlines.lastActiveMs;
     if (this.info.request !== undefined) this.#runResponseHead(head, endStream);
     this.#settings.prepareResponse(head, this.info);
     this.responseStarted = true;
@@ -306,7 +276,7 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   respondData(chunk: Buffer, endStream: boolean): boolean {
     if (this.#ended) return true;
-    this.#touch();
+    this.#deadlines.touch();
     this.info.bytesSent += chunk.length;
     if (this.info.request !== undefined) {
       const { responseData } = this.#settings.chain;
@@ -345,52 +315,21 @@ export class Stream implements RoutedStream, RequestSink, TimerTarget {
 
   // --- life
 
-  onTimer(tag: number): void {
-    if (tag === IDLE_TIMER) this.#onIdle();
-    else if (tag === DURATION_TIMER) this.#timeOut(new ProxyError('max-duration', 'internal', 'max_duration_timeout'));
-    else this.#timeOut(new ProxyError('request-timeout', 'downstream', 'request_overall_timeout'));
-  }
-
-  /** Idle for the whole of stream_idle_timeout: 408 before the request is complete, 504 after it (as Envoy). */
-  #onIdle(): void {
-    const left = this.#idleMs - (this.#settings.clock.nowMs() - this.#lastActiveMs);
-    if (left > 0) {
-      this.#idleTimer?.arm(left);
-      return;
-    }
-    const kind = this.requestComplete ? 'stream-idle-timeout' : 'request-timeout';
-    this.info.flags |= flagBit('SI');
-    this.#timeOut(new ProxyError(kind, this.requestComplete ? 'upstream' : 'downstream', 'stream_idle_timeout'));
-  }
-
-  #timeOut(error: ProxyError): void {
+  timeOut(error: ProxyError): void {
     if (this.responseStarted) this.abortResponse(error);
     else this.failStream(error);
   }
 
-  #timer(tag: number, ms: number): Timer | undefined {
-    if (ms <= 0) return undefined;
-    const timer = new Timer(this.#settings.timers, this, tag);
-    timer.arm(ms);
-    return timer;
-  }
-
   #completeRequest(): void {
     this.requestComplete = true;
-    this.#requestTimer?.cancel();
+    this.#deadlines.requestArrived();
     this.info.requestEndMs = this.#settings.clock.nowMs();
-  }
-
-  #touch(): void {
-    this.#lastActiveMs = this.#settings.clock.nowMs();
   }
 
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#idleTimer?.cancel();
-    this.#durationTimer?.cancel();
-    this.#requestTimer?.cancel();
+    this.#deadlines.cancel();
     this.info.endMs = this.#settings.clock.nowMs();
     this.#buffer.clear();
     if (this.info.request !== undefined) for (const filter of this.#settings.chain.complete) filter.onComplete(this);
