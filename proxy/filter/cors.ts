@@ -83,7 +83,7 @@ function answerPreflight(stream: FilterStream, rules: CorsRules, origin: string 
   add('max-age', rules.maxAge);
   const wantsPrivate = asked.joined('access-control-request-private-network') === 'true';
   add('allow-private-network', rules.allowPrivateNetwork && wantsPrivate ? 'true' : '');
-  stream.sendLocalReply({ status: 200, body: '', detail: 'cors_response', flags: 0, headers, withoutRoute: true });
+  stream.sendLocalReply({ status: 200, body: '', detail: 'cors_response', flags: 0, headers, plain: true });
 }
 
 /** `*` is answered by what was asked for: with credentials browsers take it for the name of a method or header. */

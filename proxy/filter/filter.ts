@@ -29,8 +29,10 @@ export interface LocalReply {
   readonly headers?: readonly (readonly [string, string])[];
   /** What gRPC clients get instead of the status's own translation (fault aborts with grpc_status). */
   readonly grpcStatus?: number;
-  /** The route's header changes are left out: the answer to a preflight, as in Envoy. */
-  readonly withoutRoute?: boolean;
+  /** The route's own answer: its header changes are made, as otherwise only where a route forwards. As in Envoy. */
+  readonly ofRoute?: boolean;
+  /** A message that stays as it is: without header changes, and no gRPC status. The answer to a preflight. */
+  readonly plain?: boolean;
 }
 
 /** What a filter may see and do of a stream. Implemented by filter/stream.ts alone. */

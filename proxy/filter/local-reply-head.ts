@@ -21,7 +21,7 @@ export function replyHead(reply: LocalReply): ResponseHead {
 export function completeReply(
   head: ResponseHead, request: RequestView | undefined, reply: LocalReply, translated = false,
 ): Buffer | undefined {
-  if (!translated && isGrpc(request)) {
+  if (!translated && reply.plain !== true && isGrpc(request)) {
     completeGrpc(head, reply, request?.method === 'HEAD');
     return undefined;
   }

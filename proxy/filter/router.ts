@@ -111,7 +111,7 @@ export class RouterFilter implements HttpFilter {
 function answer(stream: RoutedStream, action: RedirectAction | DirectResponseAction, quiet: boolean): void {
   const { status } = action;
   if (action.kind === 'direct') {
-    stream.sendLocalReply({ status, body: action.body, detail: 'direct_response', flags: 0 });
+    stream.sendLocalReply({ status, body: action.body, detail: 'direct_response', flags: 0, ofRoute: true });
     return;
   }
   const { request } = stream;
@@ -122,5 +122,6 @@ function answer(stream: RoutedStream, action: RedirectAction | DirectResponseAct
     if (!quiet) request.headers.set('x-envoy-original-path', request.path);
     request.path = path;
   }
-  stream.sendLocalReply({ status, body: '', detail: 'direct_response', flags: 0, headers: [['location', location]] });
+  const headers = [['location', location] as const];
+  stream.sendLocalReply({ status, body: '', detail: 'direct_response', flags: 0, headers, ofRoute: true });
 }

@@ -224,16 +224,16 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
       return;
     }
     const head = replyHead(reply);
-    if (reply.withoutRoute !== true) this.#applyRouteHeaders(head);
+    if (reply.plain !== true) this.#applyRouteHeaders(head, reply.ofRoute === true);
     const body = completeReply(head, this.info.request, reply, this.#translated);
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
   }
 
   /** A reply of the proxy's own carries the header changes of the route that matched, as in Envoy. */
-  #applyRouteHeaders(head: ResponseHead): void {
+  #applyRouteHeaders(head: ResponseHead, ofRoute: boolean): void {
     const route = this.#routeKnown ? this.#route : undefined;
-    if (route === undefined) return;
+    if (route === undefined || (!ofRoute && route.action.kind !== 'forward')) return;
     noteResponse(route, head, this.info);
     const { responseHeaders, mostSpecificWins } = route;
     applyLevels(responseHeaders, this.clusterChoice?.responseHeaders, mostSpecificWins, head.headers, this.info);

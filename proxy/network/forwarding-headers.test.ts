@@ -106,8 +106,12 @@ test('ports and dots of the authority are cut as asked', () => {
   };
   assert.equal(authority({ stripPort: 'matching' }, 'a:80'), 'a');
   assert.equal(authority({ stripPort: 'matching' }, 'a:8080'), 'a:8080');
+  assert.equal(authority({ stripPort: 'matching' }, 'a:443'), 'a:443');
+  assert.equal(authority({ stripPort: 'any' }, 'a:'), 'a:');
   assert.equal(authority({ stripPort: 'any' }, '[::1]:8080'), '[::1]');
   assert.equal(authority({ stripTrailingHostDot: true }, 'a.example.'), 'a.example');
+  assert.equal(authority({ stripTrailingHostDot: true }, 'a.example.:80'), 'a.example:80');
+  assert.equal(authority({ stripTrailingHostDot: true, stripPort: 'any' }, 'a.example.:80'), 'a.example');
 });
 
 test('responses say server and date once', () => {

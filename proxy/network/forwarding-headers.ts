@@ -39,7 +39,7 @@ export interface ForwardingOptions {
   readonly serverHeader: 'overwrite' | 'append-if-absent' | 'pass-through';
   readonly via: string;
   readonly normalization: PathNormalization;
-  /** Port taken off the authority before matching: never, when it is the scheme's default, always. */
+  /** Port taken off the authority before routing: never, when it is the listener's own, always. */
   readonly stripPort: 'none' | 'matching' | 'any';
   readonly stripTrailingHostDot: boolean;
 }
@@ -84,7 +84,7 @@ export class Forwarding {
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
     if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
-    this.#authority(request);
+    this.#authority(request, connection.localPort);
     return this.#path(request);
   }
 
@@ -154,18 +154,15 @@ export class Forwarding {
     info.requestId = id ?? '';
   }
 
-  #authority(request: RequestHead): void {
+  #authority(request: RequestHead, localPort: number): void {
     const { stripPort, stripTrailingHostDot } = this.#options;
-    if (stripPort !== 'none') {
-      const colon = request.authority.lastIndexOf(':');
-      if (colon > request.authority.lastIndexOf(']') && request.method !== 'CONNECT') {
-        const port = request.authority.slice(colon + 1);
-        if (stripPort === 'any' || port === (request.scheme === 'https' ? '443' : '80')) {
-          request.authority = request.authority.slice(0, colon);
-        }
-      }
-    }
-    if (stripTrailingHostDot && request.authority.endsWith('.')) request.authority = request.authority.slice(0, -1);
+    if (stripTrailingHostDot) request.authority = withoutDot(request.authority);
+    if (stripPort === 'none' || request.method === 'CONNECT') return;
+    const { authority } = request;
+    const colon = authority.lastIndexOf(':');
+    if (colon <= authority.lastIndexOf(']')) return;
+    const port = authority.slice(colon + 1);
+    if (stripPort === 'any' ? port !== '' : Number(port) === localPort) request.authority = authority.slice(0, colon);
   }
 
   #path(request: RequestHead): ProxyError | undefined {
@@ -199,6 +196,13 @@ function clientCertElement(tls: TlsInfo, { subject, uri, dns }: ClientCertDetail
   if (uri) parts.push(`URI=${tls.peerUriSan ?? ''}`);
   if (dns) for (const name of tls.peerDnsSans) parts.push(`DNS=${name}`);
   return parts.join(';');
+}
+
+/** Of a name: what its dot ends may be followed by a port. */
+function withoutDot(authority: string): string {
+  const dot = authority.lastIndexOf('.');
+  if (dot === -1 || (dot < authority.length - 1 && authority[dot + 1] !== ':')) return authority;
+  return authority.slice(0, dot) + authority.slice(dot + 1);
 }
 
 function isLoopback(ip: string): boolean {

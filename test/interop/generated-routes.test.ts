@@ -7,11 +7,11 @@ import { ScriptedUpstreams } from '../harness/scripted-upstreams.ts';
 import { startTables } from './generated-bootstrap.ts';
 import { LIVE_CLUSTERS } from './generated-routes.ts';
 import { drawRequest, drawTable } from './generated-tables.ts';
+import type { RouteCase } from './route-case.ts';
 import { ROUTE_DIFFERENCES } from './route-differences.ts';
 import { disagreement } from './route-disagreement.ts';
 import { outcomesOf } from './route-outcome.ts';
 import { shrink } from './route-shrink.ts';
-import type { RouteCase } from './route-shrink.ts';
 
 const envoy = findEnvoy(false);
 const skip = reasonToSkip(envoy);

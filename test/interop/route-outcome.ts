@@ -17,8 +17,13 @@ export interface Pair {
   readonly request: RawRequest;
 }
 
+/** In a request's host: the port that it is sent to. */
+export const OWN_PORT = 'own-port';
+
 /** How many requests are under way at each proxy. */
 const CONCURRENCY = 16;
+/** Lines of requests that ended before the last one may be written after its. */
+const LATE_LINES_MS = 700;
 const VOLATILE = new Set(['date', 'x-envoy-upstream-service-time', KEY_HEADER, ...VOLATILE_REQUEST_HEADERS]);
 /** How a message is carried is decided for each hop. */
 const CARRIAGE = new Set(['connection', 'keep-alive', 'transfer-encoding']);
@@ -58,26 +63,33 @@ async function askAll(pairs: readonly Pair[], proxy: RunningProxy, run: string):
 }
 
 async function ask({ table, request }: Pair, proxy: RunningProxy, key: string): Promise<RawAnswer | string> {
-  const { headers = [], method } = request;
-  const text = requestText({ ...request, headers: [[KEY_HEADER, key], ...headers] });
+  const { headers = [], method, host = 'localhost' } = request;
+  const port = proxy.portOf(listenerOf(table));
+  const text = requestText({ ...request, host: host.replace(OWN_PORT, String(port)),
+    headers: [[KEY_HEADER, key], ...headers] });
   try {
-    return await exchange(proxy.portOf(listenerOf(table)), text, method === 'HEAD');
+    return await exchange(port, text, method === 'HEAD');
   } catch (cause) {
     return String(cause).includes('closed without') ? 'closed without an answer' : String(cause);
   }
 }
 
-/** Log lines by key, once there is one for every request. */
+/** Log lines by key, once there is one for every request, or for one that came after all of them. */
 async function logsOf(
   proxies: SideBySide, proxy: RunningProxy, count: number, run: string,
 ): Promise<ReadonlyMap<string, string>> {
   const logs = new Map<string, string>();
+  const last = keyOf(run, proxy, count);
+  await ask({ table: 0, request: { path: '/' } }, proxy, last);
+  let lastMs = 0;
   await proxy.process.until(async () => {
     for (const line of (await proxies.logOf(proxy)).split('\n')) {
       const [key = '', ...rest] = line.split('\t');
       if (key.startsWith(`${run}-`)) logs.set(key, comparable(rest.join(' | ')));
     }
-    return logs.size >= count;
+    if (lastMs === 0 && logs.has(last)) lastMs = performance.now();
+    // A request that was refused before its key was read has no line that can be found.
+    return logs.size > count || (lastMs > 0 && performance.now() - lastMs > LATE_LINES_MS);
   }, 8000).catch(() => undefined);
   return logs;
 }

@@ -1,14 +1,7 @@
 // Makes a disagreement small: one virtual host, one route, and only the fields and headers without which the two agree.
 import { decode } from '../../proxy/config/decode.ts';
 import { RouteConfiguration } from '../../proxy/config/route.ts';
-import type { RawRequest } from '../harness/raw-client.ts';
-import type { GeneratedTable } from './generated-tables.ts';
-
-/** A table and a request to it. */
-export interface RouteCase {
-  readonly table: GeneratedTable;
-  readonly request: RawRequest;
-}
+import type { RouteCase } from './route-case.ts';
 
 /** Which of the cases still disagree; one start of both proxies for all of them. */
 export type Judge = (cases: readonly RouteCase[]) => Promise<readonly boolean[]>;
