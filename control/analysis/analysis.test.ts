@@ -131,8 +131,27 @@ test('a host that no server of the gateway has, and a server without a listener,
   });
   assert.equal(lines.length, 2, lines.join('\n'));
   assert.match(lines[0] ?? '', /^error b\.yaml:.*no server of Gateway default\/g has host c\.test; it has a\.test, b/);
-  assert.match(lines[1] ?? '', /^error c\.yaml:\d: .*has no listener: port 80 is plaintext in b\.yaml:\d/);
+  assert.match(lines[1] ?? '', /^error c\.yaml:\d: .*has no effect: port 80 is plaintext HTTP in b\.yaml:\d/);
 });
+
+test('rules that no server of a gateway goes by, and servers that share a port against its rules, are errors',
+  async (t) => {
+    const server = (name: string, number: number, protocol: string, host: string, mode: string): string =>
+      `    - { port: { number: ${number}, name: ${name}, protocol: ${protocol} }, hosts: ['${host}']${
+        mode === '' ? '' : `, tls: { mode: ${mode} }`} }`;
+    const edge = object('Gateway', 'g', `selector: { istio: i }\n  servers:\n${[
+      server('tls-a', 443, 'TLS', 'a.test', 'PASSTHROUGH'), server('tls-b', 443, 'HTTPS', 'a.test', 'PASSTHROUGH'),
+      server('tcp-a', 99, 'TCP', '*', ''), server('tcp-b', 99, 'TCP', '*', '')].join('\n')}`);
+    const rules = bound('v', 'a.test', '')
+      + `  tcp: [{ ${TO_A} }]\n  tls: [{ match: [{ sniHosts: [a.test] }], ${TO_A} }]\n`;
+    const lines = await linesOf(t, { 'a.yaml': MESH, 'b.yaml': edge + rules });
+    assert.deepEqual(lines.map((line) => line.replace(/default\/|spec\./g, '')), [
+      'error b.yaml:9: Gateway g servers[1].port: has no effect: port 443 has its host in b.yaml:8',
+      "error b.yaml:11: Gateway g servers[3].port: has no effect: port 99 carries one server's TCP in b.yaml:10",
+      'error b.yaml:19: VirtualService v http: no server of Gateway g goes by http rules: one of HTTP, or of HTTPS '
+        + 'that does not pass TLS through, has them',
+    ]);
+  });
 
 test('a fault in one object brings no others with it, and the same name in two files is named', async (t) => {
   const lines = await linesOf(t, {

@@ -1,6 +1,7 @@
 // Gateways and the VirtualServices bound to them: who claims which host, who claims it twice, who claims nothing.
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { hostIntersection } from '../registry/hostname.ts';
+import { gatewayServers, serverKind, type ServerKind } from '../translate/gateway-server.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 import { gatewayName } from '../translate/rule-scope.ts';
 import { gatewaysOf, hostsOf } from '../translate/virtual-service.ts';
@@ -12,7 +13,7 @@ type VirtualServiceObject = MeshObject<'VirtualService'>;
 export function gatewayFindings(view: MeshView): Finding[] {
   return [
     ...view.inventory.list('Gateway').flatMap((gateway) => boundFindings(view, gateway)),
-    ...mixedPorts(view),
+    ...portConflicts(view),
   ];
 }
 
@@ -20,15 +21,53 @@ export function gatewayFindings(view: MeshView): Finding[] {
 function boundFindings(view: MeshView, gateway: Gateway): Finding[] {
   const name = gatewayName(gateway.name, gateway.namespace);
   const bound = view.inventory.list('VirtualService').filter((object) => gatewaysOf(object).includes(name));
-  const isRedirect = gateway.body.spec.servers.every(({ tls }) => tls?.httpsRedirect === true);
-  if (bound.length === 0 && !isRedirect) {
-    return [findingAt(gateway, [], 'no VirtualService is bound to it: every request gets 404')];
-  }
-  return bound.flatMap((object, at) => [
-    ...unserved(view, gateway, object),
-    ...behindOthers(view, object, bound.slice(0, at)),
-  ]);
+  return [
+    ...idleServers(gateway, bound),
+    ...bound.flatMap((object, at) => [
+      ...unserved(view, gateway, object),
+      ...withoutServer(gateway, object),
+      ...behindOthers(view, object, bound.slice(0, at)),
+    ]),
+  ];
 }
+
+type RuleKind = 'http' | 'tcp' | 'tls';
+
+/** Which rules of a VirtualService a server goes by; the mesh's own TLS goes by none. */
+const RULES: Readonly<Record<ServerKind, RuleKind | undefined>> = {
+  http: 'http', https: 'http', tcp: 'tcp', tls: 'tcp', passthrough: 'tls', mesh: undefined,
+};
+
+/** Servers for which nobody has a rule. */
+function idleServers(gateway: Gateway, bound: readonly VirtualServiceObject[]): Finding[] {
+  const idle = gateway.body.spec.servers.flatMap((server, index) => {
+    const kind = RULES[serverKind(server)];
+    if (kind === undefined || server.tls?.httpsRedirect === true) return [];
+    if (bound.some((object) => (object.body.spec[kind] ?? []).length > 0)) return [];
+    const what = kind === 'http' ? 'every request gets 404' : 'there is no listener for it';
+    const path = bound.length === 0 ? [] : ['spec', 'servers', index];
+    const reason = `no VirtualService ${path.length > 0 ? `with ${kind} rules ` : ''}is bound to it: ${what}`;
+    return [findingAt(gateway, path, reason)];
+  });
+  return bound.length === 0 ? idle.slice(0, 1) : idle;
+}
+
+/** Rules of a kind that no server of the gateway goes by. */
+function withoutServer(gateway: Gateway, object: VirtualServiceObject): Finding[] {
+  const { servers } = gateway.body.spec;
+  return (['http', 'tcp', 'tls'] as const).flatMap((kind) => {
+    if ((object.body.spec[kind] ?? []).length === 0) return [];
+    if (servers.some((server) => RULES[serverKind(server)] === kind)) return [];
+    const reason = `no server of ${titleOf(gateway)} goes by ${kind} rules: ${SERVES[kind]} has them`;
+    return [{ ...findingAt(object, ['spec', kind], reason), level: 'error' as const }];
+  });
+}
+
+const SERVES: Readonly<Record<RuleKind, string>> = {
+  http: 'one of HTTP, or of HTTPS that does not pass TLS through,',
+  tcp: 'one of TCP, or of TLS that does not pass it through,',
+  tls: 'one whose tls.mode is PASSTHROUGH',
+};
 
 function unserved(view: MeshView, gateway: Gateway, object: VirtualServiceObject): Finding[] {
   const served = gateway.body.spec.servers.flatMap(({ hosts }) => hosts.map((host) => host.split('/').at(-1) ?? ''));
@@ -47,19 +86,14 @@ function behindOthers(
   return hiddenBehind(object, sharing);
 }
 
-/** One port speaks one protocol; the first server decides, and the others are left out. */
-function mixedPorts(view: MeshView): Finding[] {
-  const first = new Map<string, { readonly isTls: boolean; readonly where: string }>();
-  return view.inventory.list('Gateway').flatMap((gateway) => gateway.body.spec.servers.flatMap(({ port }, at) => {
-    const path = ['spec', 'servers', at, 'port'];
-    const labels = Object.entries(gateway.body.spec.selector ?? {}).map(String);
-    const selector = labels.sort((a, b) => (a < b ? -1 : 1)).join();
-    const key = `${selector} ${port.number}`;
-    const isTls = port.protocol === 'HTTPS';
-    const other = first.get(key);
-    if (other === undefined) first.set(key, { isTls, where: placeOf(gateway.locate(path)) });
-    if (other === undefined || other.isTls === isTls) return [];
-    const reason = `has no listener: port ${port.number} is ${isTls ? 'plaintext' : 'HTTPS'} in ${other.where}`;
-    return [{ ...findingAt(gateway, path, reason), level: 'error' as const }];
-  }));
+/** Servers without effect because of others; proxies are told apart by what Gateways select. */
+function portConflicts({ inventory }: MeshView): Finding[] {
+  const selectors = inventory.list('Gateway').map(({ body }) => new Map(Object.entries(body.spec.selector ?? {})));
+  const conflicts = selectors.flatMap((labels) => [...gatewayServers(inventory, labels).values()])
+    .flatMap((port) => port.conflicts);
+  return conflicts.map(({ loser, winner, reason }) => {
+    const where = placeOf(winner.gateway.locate(['spec', 'servers', winner.index, 'port']));
+    const text = `has no effect: ${reason} in ${where}`;
+    return { ...findingAt(loser.gateway, ['spec', 'servers', loser.index, 'port'], text), level: 'error' };
+  });
 }

@@ -2,7 +2,7 @@
 import { bool, enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
 import { list, map, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
-import { matching } from './scalar.ts';
+import { cipherSuite, matching } from './scalar.ts';
 
 const TLS_VERSIONS = enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3'], {
   refused: { TLSV1_0: 'it is broken; TLSV1_2 is the least', TLSV1_1: 'it is broken; TLSV1_2 is the least' },
@@ -16,15 +16,20 @@ export const GatewayTls = message('istio.networking.v1.ServerTLSSettings', {
   serverCertificate: optional(string({ minLength: 1 }), 'File of the certificate chain, at the gateway.'),
   privateKey: optional(string({ minLength: 1 }), 'File of its key, at the gateway.'),
   caCertificates: optional(string({ minLength: 1 }), 'File of the roots for client certificates, at the gateway.'),
+  caCrl: optional(string({ minLength: 1 }), 'File of the revocation lists, at the gateway.'),
+  subjectAltNames: optional(list(string({ minLength: 1 })), 'Names of which a client certificate carries one.'),
+  verifyCertificateSpki: optional(list(matching(/^[A-Za-z0-9+/]{43}=$/, 'a SHA-256 hash in base64')),
+    'Hashes of public keys, of which a client certificate has one.'),
+  verifyCertificateHash: optional(list(matching(/^([0-9A-Fa-f]{64}|([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2})$/,
+    'a SHA-256 hash in hexadecimal')), 'Hashes, of which a client certificate has one.'),
+  cipherSuites: optional(list(cipherSuite()), "OpenSSL's names, for TLS 1.2; the runtime's when absent."),
   minProtocolVersion: optional(TLS_VERSIONS, 'Least version; TLSV1_2 when absent.'),
   maxProtocolVersion: optional(TLS_VERSIONS, 'Greatest version; TLSV1_3 when absent.'),
 }, {
   refused: {
     'certificates come from files of the gateway: serverCertificate and privateKey':
       ['credential_name', 'credential_names', 'ca_cert_credential_name', 'tls_certificates'],
-    'client certificates are checked against caCertificates alone':
-      ['subject_alt_names', 'verify_certificate_hash', 'verify_certificate_spki', 'ca_crl', 'insecure_skip_verify'],
-    "the runtime's cipher suites hold": ['cipher_suites'],
+    'Istio does not implement it at gateways': ['insecure_skip_verify'],
   },
 });
 export interface GatewayTls extends Static<typeof GatewayTls> {}
@@ -32,13 +37,9 @@ export interface GatewayTls extends Static<typeof GatewayTls> {}
 export const GatewayPort = message('istio.networking.v1.Port', {
   number: required(uint32({ minimum: 1, maximum: 65_535 }), 'Port.'),
   name: required(string({ minLength: 1 }), 'Name.'),
-  protocol: required(enumeration(['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB'], {
-    refused: {
-      TCP: 'gateways carry HTTP only so far',
-      TLS: 'gateways carry HTTP only so far',
-      MONGO: 'gateways carry HTTP only so far',
-    },
-  }), 'What is spoken: all but HTTPS is plaintext, HTTP/1.1 or HTTP/2 as the client likes.'),
+  protocol: required(enumeration(['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB', 'TCP', 'TLS', 'MONGO']),
+    'What is spoken. HTTPS and TLS need tls; TCP and MONGO are carried as bytes; the rest is plaintext, HTTP/1.1 or '
+    + 'HTTP/2 as the client likes.'),
 }, {
   refused: { 'it has no meaning on a gateway; the proxy says where it listens': ['target_port'] },
 });
@@ -54,7 +55,7 @@ export const GatewayServer = message('istio.networking.v1.Server', {
     "the proxy's own metadata says where it listens": ['bind'],
     'Istio does not implement it': ['default_endpoint'],
   },
-  check: (server) => (server.port.protocol === 'HTTPS' ? badHttps(server.tls) : badHttp(server.tls)),
+  check: ({ port: { protocol }, tls }) => (isTlsProtocol(protocol) ? badTls(protocol, tls) : badPlain(protocol, tls)),
 });
 export interface GatewayServer extends Static<typeof GatewayServer> {}
 
@@ -62,20 +63,38 @@ function gatewayHost(): ReturnType<typeof matching> {
   return matching(/^((\*|\.|[a-z0-9][-a-z0-9]*)\/)?(\*|(\*\.)?[a-z0-9][-a-z0-9.]*)$/, "'[namespace/]host', lower case");
 }
 
-function badHttps(tls: GatewayTls | undefined): Refusal | undefined {
-  if (tls?.mode !== 'SIMPLE' && tls?.mode !== 'MUTUAL') {
-    return new Refusal('must be SIMPLE or MUTUAL for HTTPS; other modes are not supported yet', ['tls', 'mode']);
-  }
-  for (const key of ['serverCertificate', 'privateKey'] as const) {
-    if (tls[key] === undefined) return new Refusal(`needs ${key}: mode is ${tls.mode}`, ['tls']);
-  }
-  const lacksRoots = tls.mode === 'MUTUAL' && tls.caCertificates === undefined;
-  return lacksRoots ? new Refusal('needs caCertificates: mode is MUTUAL', ['tls']) : undefined;
+function isTlsProtocol(protocol: string): boolean {
+  return protocol === 'HTTPS' || protocol === 'TLS';
 }
 
-function badHttp(tls: GatewayTls | undefined): Refusal | undefined {
-  const other = Object.keys(tls ?? {}).find((key) => key !== 'httpsRedirect');
-  return other === undefined ? undefined : new Refusal('only httpsRedirect has a meaning for HTTP', ['tls', other]);
+const CLIENT_CHECKS = [
+  'caCertificates', 'caCrl', 'subjectAltNames', 'verifyCertificateSpki', 'verifyCertificateHash',
+] as const;
+
+function badTls(protocol: string, tls: GatewayTls | undefined): Refusal | undefined {
+  if (tls === undefined) return new Refusal(`needs tls: the protocol is ${protocol}`);
+  const { mode = 'PASSTHROUGH' } = tls;
+  const verifies = mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';
+  if (!verifies && mode !== 'SIMPLE') {
+    const set = Object.keys(tls).find((key) => key !== 'mode' && !key.endsWith('ProtocolVersion'));
+    return set === undefined ? undefined : new Refusal(`has no meaning: mode is ${mode}`, ['tls', set]);
+  }
+  for (const key of ['serverCertificate', 'privateKey'] as const) {
+    if (tls[key] === undefined) return new Refusal(`needs ${key}: mode is ${mode}`, ['tls']);
+  }
+  if (verifies) {
+    return tls.caCertificates === undefined ? new Refusal(`needs caCertificates: mode is ${mode}`, ['tls']) : undefined;
+  }
+  const unused = CLIENT_CHECKS.find((key) => tls[key] !== undefined);
+  return unused === undefined ? undefined : new Refusal('is for MUTUAL: mode is SIMPLE', ['tls', unused]);
+}
+
+function badPlain(protocol: string, tls: GatewayTls | undefined): Refusal | undefined {
+  const isHttp = protocol !== 'TCP' && protocol !== 'MONGO';
+  const other = Object.keys(tls ?? {}).find((key) => key !== 'httpsRedirect' || !isHttp);
+  if (other === undefined) return undefined;
+  return new Refusal(isHttp ? 'only httpsRedirect has a meaning for HTTP' : `has no meaning for ${protocol}`,
+    ['tls', other]);
 }
 
 export const GatewaySpec = message('istio.networking.v1.Gateway', {

@@ -1,4 +1,5 @@
 // Leaves that Kubernetes and Istio objects have beside protobuf's: Go durations, int-or-string, names, opaque parts.
+import { getCiphers } from 'node:tls';
 import { compileRegex } from '../../proxy/base/regex.ts';
 import { ConfigError } from '../../proxy/base/error.ts';
 import { formatDuration } from '../../proxy/config/duration.ts';
@@ -82,6 +83,15 @@ function regexFault(source: string): Refusal | undefined {
     if (cause instanceof ConfigError) return new Refusal(cause.reason);
     throw cause;
   }
+}
+
+/** OpenSSL's name of a cipher suite that the runtime has. */
+export function cipherSuite(): Schema<string> {
+  const known = new Set(getCiphers());
+  return leaf({ type: 'string' }, (input) => {
+    if (typeof input === 'string' && known.has(input.toLowerCase())) return input;
+    return new Refusal(`must be a cipher suite of OpenSSL, such as ECDHE-RSA-AES256-GCM-SHA384, is ${show(input)}`);
+  });
 }
 
 /** Any text that fits `form`; V8's engine, since the forms are this file's and linear. */

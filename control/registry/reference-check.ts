@@ -50,16 +50,13 @@ class ReferenceChecker {
     for (const [at, host] of hosts.entries()) this.#opaqueHost(object, ['spec', 'hosts', at], host);
   }
 
-  /** Rules of tcp and tls: their destinations, and gateways, which carry HTTP only. */
+  /** Destinations of tcp and tls rules. */
   #connections(object: MeshObject<'VirtualService'>): void {
-    const { gateways = ['mesh'] } = object.body.spec;
     for (const kind of ['tcp', 'tls'] as const) {
       for (const [rule, { route }] of (object.body.spec[kind] ?? []).entries()) {
         for (const [at, { destination }] of route.entries()) {
           this.#destination(object, ['spec', kind, rule, 'route', at, 'destination'], destination);
         }
-        if (gateways.every((name) => name === 'mesh')) continue;
-        this.#add(object, ['spec', kind, rule], 'has no effect at a gateway: gateways carry HTTP only so far');
       }
     }
   }

@@ -4,7 +4,7 @@ import type { RouteAction } from '../../proxy/config/route-action.ts';
 import type { Destination } from '../model/destination.ts';
 import type { Inventory } from '../model/inventory.ts';
 import type { ConsistentHash, TrafficPolicy } from '../model/traffic-policy.ts';
-import { destinationPolicy } from './destination-policy.ts';
+import { policyTowards } from './destination-policy.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 
 /** Istio's; Envoy's own is the same. */
@@ -24,12 +24,7 @@ export function hashPolicies(
 ): object[] {
   if (!view.inventory.derived(usesHash)) return [];
   return destinations.flatMap((destination) => {
-    const service = view.registry.byHost(view.registry.resolve(destination.host, namespace));
-    if (service === undefined) return [];
-    const only = service.ports.length === 1 ? service.ports[0]?.number : undefined;
-    const policies = destinationPolicy(view, service, scope);
-    const subset = policies.subsets.get(destination.subset ?? '')?.subset;
-    const hash = policies.forPort(destination.port?.number ?? only ?? port, subset).loadBalancer?.consistentHash;
+    const hash = policyTowards(view, scope, namespace, port, destination).loadBalancer?.consistentHash;
     return hash === undefined ? [] : [hashPolicy(hash)];
   });
 }

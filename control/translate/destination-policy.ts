@@ -1,4 +1,5 @@
 // Which DestinationRules hold for a service as a caller sees it, and what they come to for one port and subset.
+import type { Destination } from '../model/destination.ts';
 import type { Subset } from '../model/destination-rule.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 import type { TrafficPolicy } from '../model/traffic-policy.ts';
@@ -69,6 +70,18 @@ export function destinationPolicy(view: MeshView, service: MeshService, scope: S
     return new DestinationPolicy(preferSelected(fitting));
   }
   return NONE;
+}
+
+/** What holds for a destination of a rule in `namespace`, where the port that was called is `port`. */
+export function policyTowards(
+  view: MeshView, scope: Scope, namespace: string, port: number, destination: Destination,
+): PortPolicy {
+  const service = view.registry.byHost(view.registry.resolve(destination.host, namespace));
+  if (service === undefined) return {};
+  const only = service.ports.length === 1 ? service.ports[0]?.number : undefined;
+  const policies = destinationPolicy(view, service, scope);
+  const subset = policies.subsets.get(destination.subset ?? '')?.subset;
+  return policies.forPort(destination.port?.number ?? only ?? port, subset);
 }
 
 export function ruleHost(view: MeshView, rule: Rule): string {

@@ -1,11 +1,12 @@
 // The listeners that take a workload's traffic: mutual TLS by PeerAuthentication, authorization, then the application.
-import type { FilterChain, Listener, ListenerFilter, NetworkFilter } from '../../proxy/config/listener.ts';
+import type { FilterChain, Listener, NetworkFilter } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
 import { httpAuthorization, networkAuthorization } from './authorization.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
 import { timeouts } from './http-route.ts';
+import { TLS_INSPECTOR } from './listener-filter.ts';
 import type { MeshView } from './mesh-view.ts';
 import { peerMode, type PeerMode } from './peer-authentication.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -15,11 +16,6 @@ import { INBOUND_RETRY } from './route-retry.ts';
 import { telemetry } from './telemetry.ts';
 import { meshServerTls } from './tls-context.ts';
 import { carriesHttp, type WorkloadPort } from './workload-port.ts';
-
-const TLS_INSPECTOR: ListenerFilter = {
-  name: 'envoy.filters.listener.tls_inspector',
-  typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector' },
-};
 
 export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadPort): Listener {
   const name = listenerName(port.address, port.port);

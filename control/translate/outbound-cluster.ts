@@ -33,12 +33,18 @@ interface Parts {
   readonly port: ServicePort;
   readonly policies: DestinationPolicy;
   readonly declared: DeclaredSubset | undefined;
+  readonly naming: Naming;
 }
 
-export function serviceClusters(view: MeshView, scope: Scope, service: MeshService): OutboundCluster[] {
+/** `sni`: the name in the form that SNI can carry, for connections that are encrypted already. */
+export type Naming = 'pipe' | 'sni';
+
+export function serviceClusters(
+  view: MeshView, scope: Scope, service: MeshService, naming: Naming = 'pipe',
+): OutboundCluster[] {
   const policies = destinationPolicy(view, service, scope);
   return service.ports.flatMap((port) => {
-    const parts = { view, scope, service, port, policies };
+    const parts = { view, scope, service, port, policies, naming };
     const subsets = [...policies.subsets.values()].map((declared) => buildCluster({ ...parts, declared }));
     return [buildCluster({ ...parts, declared: undefined }), ...subsets];
   });
@@ -46,7 +52,9 @@ export function serviceClusters(view: MeshView, scope: Scope, service: MeshServi
 
 function buildCluster(parts: Parts): OutboundCluster {
   const { view, scope, service, port, declared } = parts;
-  const name = outboundCluster(port.number, declared?.subset.name ?? '', service.hostname);
+  const isPlain = parts.naming === 'pipe';
+  const named = isPlain ? outboundCluster : clusterSni;
+  const name = named(port.number, declared?.subset.name ?? '', service.hostname);
   const policy = parts.policies.forPort(port.number, declared?.subset);
   const groups = localityGroups(subsetEndpoints(parts), policy, scope);
   const assignment = loadAssignment(view, name, groups);
@@ -54,10 +62,10 @@ function buildCluster(parts: Parts): OutboundCluster {
     name,
     ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
     ...clusterPolicy(policy),
-    ...(isHttp(port.protocol) && {
+    ...(isPlain && isHttp(port.protocol) && {
       typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
     }),
-    ...transport(parts, policy),
+    ...(isPlain && transport(parts, policy)),
     ...balancing(policy, scope.isWeft),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };

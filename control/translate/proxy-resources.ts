@@ -3,6 +3,7 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import { meshPassthroughClusters } from './gateway-connection.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
@@ -32,7 +33,8 @@ export class Translator {
   }
 
   resourcesFor(node: ProxyNode): ProxyResources {
-    const outbound = this.#outboundClusters(node);
+    const passed = node.kind === 'router' ? meshPassthroughClusters(this.#view, node) : [];
+    const outbound = [...this.#outboundClusters(node), ...passed];
     const zipkin = node.zipkin ?? this.#view.settings.zipkin;
     const collector = zipkin === undefined ? [] : [zipkinCluster(zipkin)];
     const shared = [...outbound.map(({ cluster }) => cluster), ...collector];

@@ -1,5 +1,5 @@
 // Where a VirtualService's tcp and tls rules send the connections to a port that is not HTTP.
-import type { RouteAction } from '../../proxy/config/route-action.ts';
+import type { TcpProxy } from '../../proxy/config/tcp-proxy.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 import type { WeightedDestination } from '../model/tcp-route.ts';
 import { hostMatches } from '../registry/hostname.ts';
@@ -7,7 +7,7 @@ import { destinationCluster, type RuleContext } from './http-route.ts';
 import type { MeshView } from './mesh-view.ts';
 import { holds, type TableScope } from './rule-scope.ts';
 
-export type ConnectionTarget = Pick<RouteAction, 'cluster' | 'weightedClusters'>;
+export type ConnectionTarget = Pick<TcpProxy, 'cluster' | 'weightedClusters'>;
 
 /**
  * The first rule that holds, undefined without one. Rules for TLS are tried on ports that carry TLS, where the name
@@ -24,7 +24,8 @@ export function connectionTarget(
   return found && target(found.route, { view, scope: table.scope, object, ruleIndex: 0, port: table.port });
 }
 
-function target(route: readonly WeightedDestination[], context: RuleContext): ConnectionTarget {
+/** One cluster, or several by weight. */
+export function target(route: readonly WeightedDestination[], context: RuleContext): ConnectionTarget {
   const [only] = route;
   if (route.length === 1 && only !== undefined) return { cluster: destinationCluster(only.destination, context) };
   const clusters = route.filter(({ weight = 0 }) => weight > 0)

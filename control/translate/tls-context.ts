@@ -3,7 +3,7 @@ import type { ConfigSource } from '../../proxy/config/config-source.ts';
 import type { DownstreamTransportSocket } from '../../proxy/config/listener.ts';
 import type { UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
 import type {
-  DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher, UpstreamTlsContext,
+  CertificateValidationContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher, UpstreamTlsContext,
 } from '../../proxy/config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
 import type { GatewayTls } from '../model/gateway.ts';
@@ -107,26 +107,46 @@ function nameMatch(name: string): SubjectAltNameMatcher {
   return { sanType: name.includes('://') ? 'URI' : 'DNS', matcher: { exact: name } };
 }
 
-/** TLS of a gateway's HTTPS server, from files of the gateway. */
-export function gatewayTls(tls: GatewayTls): DownstreamTransportSocket {
-  const version = (named: string | undefined, otherwise: 'TLSv1_2' | 'TLSv1_3') =>
-    (named === 'TLSV1_2' ? 'TLSv1_2' : named === 'TLSV1_3' ? 'TLSv1_3' : otherwise);
+/** TLS of a gateway's server: of the mesh for ISTIO_MUTUAL, else from files of the gateway. */
+export function gatewayTls(tls: GatewayTls, trustDomain: string, isHttp: boolean): DownstreamTransportSocket {
+  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(trustDomain);
+  const { cipherSuites } = tls;
+  const validation = clientValidation(tls);
   const context: DownstreamTlsContext = {
     commonTlsContext: {
       tlsParams: {
         tlsMinimumProtocolVersion: version(tls.minProtocolVersion, 'TLSv1_2'),
         tlsMaximumProtocolVersion: version(tls.maxProtocolVersion, 'TLSv1_3'),
+        ...(cipherSuites !== undefined && { cipherSuites: [...cipherSuites] }),
       },
       tlsCertificates: [{
         certificateChain: { filename: tls.serverCertificate ?? '' },
         privateKey: { filename: tls.privateKey ?? '' },
       }],
-      ...(tls.mode === 'MUTUAL' && { validationContext: { trustedCa: { filename: tls.caCertificates ?? '' } } }),
-      alpnProtocols: ['h2', 'http/1.1'],
+      ...(validation !== undefined && { validationContext: validation }),
+      // What a client of bytes speaks is between it and the server.
+      ...(isHttp && { alpnProtocols: ['h2', 'http/1.1'] }),
     },
     ...(tls.mode === 'MUTUAL' && { requireClientCertificate: true }),
     disableStatelessSessionResumption: true,
     disableStatefulSessionResumption: true,
   };
   return { name: TLS_SOCKET, typedConfig: { '@type': DOWNSTREAM_TLS_TYPE, ...context } };
+}
+
+function version(named: string | undefined, otherwise: 'TLSv1_2' | 'TLSv1_3'): 'TLSv1_2' | 'TLSv1_3' {
+  return named === 'TLSV1_2' ? 'TLSv1_2' : named === 'TLSV1_3' ? 'TLSv1_3' : otherwise;
+}
+
+/** OPTIONAL_MUTUAL verifies a certificate that is shown, and asks for none. */
+function clientValidation(tls: GatewayTls): CertificateValidationContext | undefined {
+  if (tls.mode !== 'MUTUAL' && tls.mode !== 'OPTIONAL_MUTUAL') return undefined;
+  const { caCertificates, caCrl, subjectAltNames, verifyCertificateSpki, verifyCertificateHash } = tls;
+  return {
+    trustedCa: { filename: caCertificates ?? '' },
+    ...(caCrl !== undefined && { crl: { filename: caCrl } }),
+    ...(subjectAltNames !== undefined && { matchTypedSubjectAltNames: subjectAltNames.map(nameMatch) }),
+    ...(verifyCertificateSpki !== undefined && { verifyCertificateSpki: [...verifyCertificateSpki] }),
+    ...(verifyCertificateHash !== undefined && { verifyCertificateHash: [...verifyCertificateHash] }),
+  };
 }

@@ -1,0 +1,97 @@
+// Our control plane tells weft and a real Envoy alike to be a gateway of bytes: node:net and node:tls reach servers
+// behind it by port and by server name, with TLS that passes through or ends there.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { freePorts } from '../../examples/demo/free-ports.ts';
+import { testLeaf, testRoot } from '../harness/certificates.ts';
+import { WITHOUT_MTLS, startControlled } from '../harness/controlled-proxy.ts';
+import { hear, startNamed } from '../harness/named-server.ts';
+import { temporaryFolder } from '../harness/openssl.ts';
+import { candidates } from '../harness/proxy-process.ts';
+import { until } from '../harness/until.ts';
+
+const ROOT = testRoot();
+const OURS = testLeaf(ROOT, { names: [{ dns: 'a.test' }, { dns: 'b.test' }] });
+const EDGE = testLeaf(ROOT, { names: [{ dns: 'edge.test' }] });
+const CLIENT = testLeaf(ROOT, { names: [{ dns: 'client.test' }] });
+
+const object = (kind: string, name: string, spec: string): string => `---
+apiVersion: networking.istio.io/v1
+kind: ${kind}
+metadata: { name: ${name}, namespace: default }
+spec: ${spec}
+`;
+
+const entry = (name: string, port: number): string => object('ServiceEntry', name, `{ hosts: [${name}.bytes],
+  resolution: STATIC, ports: [{ number: 9000, name: tcp, targetPort: ${port} }],
+  endpoints: [{ address: 127.0.0.1 }] }`);
+const to = (name: string): string => `route: [{ destination: { host: ${name}.bytes } }]`;
+
+interface Ports {
+  readonly plain: number;
+  readonly inner: number;
+  readonly a: number;
+  readonly b: number;
+}
+
+const mesh = (folder: string, { plain, inner, a, b }: Ports): string => WITHOUT_MTLS
+  + entry('plain', plain) + entry('inner', inner) + entry('a', a) + entry('b', b)
+  + object('Gateway', 'edge', `
+  selector: { istio: edge }
+  servers:
+    - { port: { number: 9000, name: tcp, protocol: TCP }, hosts: ['*'] }
+    - { port: { number: 443, name: pass, protocol: TLS }, hosts: ['*.test'], tls: { mode: PASSTHROUGH } }
+    - port: { number: 443, name: ends, protocol: TLS }
+      hosts: [edge.test]
+      tls:
+        mode: MUTUAL
+        serverCertificate: ${folder}/cert.pem
+        privateKey: ${folder}/key.pem
+        caCertificates: ${folder}/ca.pem
+        subjectAltNames: [client.test]
+`) + object('VirtualService', 'bytes', `
+  hosts: ['*']
+  gateways: [edge]
+  tcp:
+    - { match: [{ port: 443 }], ${to('inner')} }
+    - { ${to('plain')} }
+  tls:
+    - { match: [{ sniHosts: [a.test] }], ${to('a')} }
+    - { match: [{ sniHosts: ['*.test'] }], ${to('b')} }
+`);
+
+for (const { kind, skip } of candidates()) {
+  void test(`${kind} is a gateway of TCP and TLS (node:net, node:tls)`, { skip }, async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, 'cert.pem'), EDGE.chain);
+    writeFileSync(join(folder, 'key.pem'), EDGE.key);
+    writeFileSync(join(folder, 'ca.pem'), ROOT.cert);
+    const ports: Ports = {
+      plain: await startNamed(t, 'plain'), inner: await startNamed(t, 'inner'),
+      a: await startNamed(t, 'a', OURS), b: await startNamed(t, 'b', OURS),
+    };
+    const [tcp, tls] = await freePorts(2) as [number, number];
+    await startControlled(t, kind, mesh(folder, ports), {
+      role: 'router', address: '127.0.0.8',
+      metadata: {
+        LABELS: { istio: 'edge' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 9000: tcp, 443: tls },
+      },
+    });
+    await until('the listener', async () => (await hear(tcp)) === 'plain|hello');
+    const named = (servername: string, client = {}) => hear(tls, { servername, ca: ROOT.cert, ...client });
+    await t.test('passes TLS through by its name', async () => {
+      assert.deepEqual([await named('a.test'), await named('b.test')], ['a|hello', 'b|hello']);
+    });
+    await t.test('closes what no server has', async () => {
+      assert.equal(await named('a.other'), '');
+    });
+    await t.test('ends TLS, of clients that it knows', async () => {
+      const client = { cert: CLIENT.chain, key: CLIENT.key };
+      const stranger = { cert: OURS.chain, key: OURS.key };
+      assert.equal(await named('edge.test', client), 'inner|hello');
+      assert.equal(await named('edge.test', stranger), '');
+    });
+  });
+}
