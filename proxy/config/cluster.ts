@@ -23,9 +23,8 @@ export const RetryBudget = message('envoy.config.cluster.v3.CircuitBreakers.Thre
 export interface RetryBudget extends Static<typeof RetryBudget> {}
 
 export const Thresholds = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
-  priority: optional(enumeration(['DEFAULT', 'HIGH']), 'Requests are of priority DEFAULT; HIGH has no effect. '
-    + 'Default DEFAULT.'),
-  maxConnections: optional(uint32(), 'Connections to all endpoints together; default 1024.'),
+  priority: optional(enumeration(['DEFAULT', 'HIGH']), 'Requests whose limits these are; default DEFAULT.'),
+  maxConnections: optional(uint32(), 'Connections of this priority to all endpoints; default 1024.'),
   maxPendingRequests: optional(uint32(), 'Requests that wait for a connection; default 1024.'),
   maxRequests: optional(uint32(), 'Requests at one time; default 1024.'),
   maxRetries: optional(uint32(), 'Retries at one time; default 3.'),

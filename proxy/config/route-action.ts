@@ -102,9 +102,8 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   idleTimeout: optional(duration(), 'Silence that ends the request; default the connection manager\'s '
     + 'stream_idle_timeout.'),
   retryPolicy: optional(RetryPolicy, 'Default the virtual host\'s; none there: no retries.'),
-  priority: optional(
-    enumeration(['DEFAULT'], { refused: { HIGH: 'there is one priority of requests' } }), 'Default DEFAULT.',
-  ),
+  priority: optional(enumeration(['DEFAULT', 'HIGH']), 'Whose circuit breakers and connections it uses; default '
+    + 'DEFAULT.'),
   requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'Copies to other clusters, whose answers nobody hears; '
     + 'default the virtual host\'s.'),
   hashPolicy: optional(list(HashPolicy), 'What clusters of RING_HASH and MAGLEV choose by; all entries together.'),

@@ -67,7 +67,8 @@ export class RouterFilter implements HttpFilter {
 
   #forward(stream: RoutedStream, route: RouteEntry, action: ForwardAction, endStream: boolean): void {
     const choice = stream.clusterChoice;
-    const cluster = choice === undefined ? undefined : this.#clusters.get(choice.cluster);
+    const named = choice === undefined ? undefined : this.#clusters.get(choice.cluster);
+    const cluster = action.highPriority ? named?.highPriority : named;
     if (choice === undefined || cluster === undefined) {
       const flags = flagBit('NC');
       stream.info.clusterName = '';

@@ -62,6 +62,7 @@ export function compileForward(
     mirrors: compileMirrors(mirrors, outer?.mirrors ?? [], clusters, `${path}.requestMirrorPolicies`),
     ...compileUpgrades(config),
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
+    highPriority: config.priority === 'HIGH',
     hashRequest: compileHashPolicy(config.hashPolicy, `${path}.hashPolicy`),
     rateLimits: routeRateLimits(config, outer, `${path}.rateLimits`),
   };

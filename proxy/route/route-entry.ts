@@ -64,6 +64,8 @@ export interface ForwardAction {
   /** CONNECT ends here: the body is carried as raw TCP to the cluster (`connect_config`). */
   readonly connectTerminates: boolean;
   readonly clusterNotFoundStatus: number;
+  /** Limits and connections are those of priority HIGH. */
+  readonly highPriority: boolean;
   /** For clusters that balance by hash; undefined: at random there. */
   readonly hashRequest: HashRequest | undefined;
   /** `rate_limits` of the route and its virtual host; undefined where neither has any. */

@@ -76,6 +76,18 @@ test('S83 a retry budget is a share of what is active and pending, and a minimum
   assert.deepEqual([breaker.tryRetry(), breaker.tryRetry()], [true, false]);
 });
 
+test('priorities share a slot and nothing else', () => {
+  const shared = counts(1);
+  const stats = new Stats({ chunk: () => {}, register: () => {} });
+  const place = { counts: shared, slot: 1, thread: 0 };
+  const ours = new ClusterBreaker(LIMITS, place, stats, clusterScope('a'));
+  const high = new ClusterBreaker({ ...LIMITS, retries: 0 }, place, stats, clusterScope('a'), 'high');
+  assert.deepEqual([ours.tryPending(), ours.tryPending(), high.tryPending()], [true, false, true]);
+  assert.deepEqual([ours.tryRetry(), high.tryRetry()], [true, false]);
+  ours.pendingDone();
+  assert.deepEqual([high.tryPending(), ours.tryPending()], [false, true]);
+});
+
 test("Istio's 2^32 - 1 is no limit", () => {
   const { breaker } = worker(counts(1), 0, { ...LIMITS, requests: 2 ** 32 - 1 });
   for (let i = 0; i < 5000; i++) assert.equal(breaker.tryRequest(), true);

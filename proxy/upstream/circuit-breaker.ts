@@ -6,7 +6,7 @@ import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Gauge, Stats } from '../telemetry/stats.ts';
 import type { CircuitBreaker } from './upstream.ts';
 
-/** Thresholds of the DEFAULT priority, compiled. */
+/** Thresholds of one priority, compiled. */
 export interface BreakerLimits {
   readonly connections: number;
   readonly pending: number;
@@ -25,11 +25,15 @@ export interface BreakerPlace {
   readonly thread: number;
 }
 
-/** Fields of a row in the shared counts. */
+/** A request's priority for its limits (`route.priority`), by its name in stats. */
+export type RequestPriority = 'default' | 'high';
+
+/** What is counted: fields of a row in the shared counts, from where the priority's own begin. */
 const CONNECTIONS = 0;
 const PENDING = 1;
 const REQUESTS = 2;
 const RETRIES = 3;
+const FIRST_FIELD: Readonly<Record<RequestPriority, number>> = { default: 0, high: 4 };
 
 /** From here on a limit is meant to be none (Istio sends 2^32 - 1) and its sum over the workers isn't looked at. */
 const UNLIMITED = 2 ** 31;
@@ -40,13 +44,17 @@ const UNLIMITED = 2 ** 31;
  */
 export class ClusterBreaker implements CircuitBreaker {
   readonly place: BreakerPlace;
+  readonly #first: number;
   readonly #gauges: BreakerGauges;
   #limits: BreakerLimits;
 
-  constructor(limits: BreakerLimits, place: BreakerPlace, stats: Stats, scope: StatScope) {
+  constructor(
+    limits: BreakerLimits, place: BreakerPlace, stats: Stats, scope: StatScope, priority: RequestPriority = 'default',
+  ) {
     this.place = place;
+    this.#first = FIRST_FIELD[priority];
     this.#limits = limits;
-    this.#gauges = new BreakerGauges(stats, scope, limits.trackRemaining);
+    this.#gauges = new BreakerGauges(stats, scope, priority, limits.trackRemaining);
     this.#showAll();
   }
 
@@ -102,7 +110,7 @@ export class ClusterBreaker implements CircuitBreaker {
     const { retries, retryBudget } = this.#limits;
     if (retryBudget === undefined) return retries ?? 0;
     const { counts, slot } = this.place;
-    const busy = counts.sum(slot, REQUESTS) + counts.sum(slot, PENDING);
+    const busy = counts.sum(slot, this.#first + REQUESTS) + counts.sum(slot, this.#first + PENDING);
     return Math.max(retryBudget.min, Math.floor(busy * retryBudget.share));
   }
 
@@ -112,7 +120,7 @@ export class ClusterBreaker implements CircuitBreaker {
       return true;
     }
     const { counts, slot, thread } = this.place;
-    const sum = counts.tryAdd(slot, thread, field, limit);
+    const sum = counts.tryAdd(slot, thread, this.#first + field, limit);
     if (sum >= limit || this.#gauges.tracksRemaining) this.#show(field, limit);
     return sum > 0;
   }
@@ -124,7 +132,7 @@ export class ClusterBreaker implements CircuitBreaker {
 
   #add(field: number, amount: number): void {
     const { counts, slot, thread } = this.place;
-    counts.add(slot, thread, field, amount);
+    counts.add(slot, thread, this.#first + field, amount);
   }
 
   #showAll(): void {
@@ -141,18 +149,21 @@ const GAUGES = [['cx', CONNECTIONS], ['rq_pending', PENDING], ['rq', REQUESTS], 
 const REMAINING = [['cx', CONNECTIONS], ['pending', PENDING], ['rq', REQUESTS], ['retries', RETRIES]] as const;
 
 /**
- * `circuit_breakers.default.*`, made so that the workers' values add up: what remains is the limit, told by worker 0,
- * less what each holds. An `…_open` gauge over 0 means open, as the workers that hold something saw it last.
+ * `circuit_breakers.default.*` or `.high.*`, made so that the workers' values add up: what remains is the limit, told
+ * by worker 0, less what each holds. An `…_open` gauge over 0 means open, as the workers that hold something saw it
+ * last.
  */
 class BreakerGauges {
   readonly #stats: Stats;
   readonly #scope: StatScope;
+  readonly #priority: RequestPriority;
   readonly #open: Gauge[] = [];
   #remaining: Gauge[] | undefined = undefined;
 
-  constructor(stats: Stats, scope: StatScope, trackRemaining: boolean) {
+  constructor(stats: Stats, scope: StatScope, priority: RequestPriority, trackRemaining: boolean) {
     this.#stats = stats;
     this.#scope = scope;
+    this.#priority = priority;
     for (const [name, field] of GAUGES) this.#open[field] = this.#gauge(`${name}_open`);
     this.trackRemaining(trackRemaining);
   }
@@ -173,13 +184,14 @@ class BreakerGauges {
   }
 
   show(field: number, limit: number, { counts, slot, thread }: BreakerPlace): void {
-    const own = counts.own(slot, thread, field);
-    const open = limit === 0 || (own > 0 && counts.sum(slot, field) >= limit);
+    const counted = FIRST_FIELD[this.#priority] + field;
+    const own = counts.own(slot, thread, counted);
+    const open = limit === 0 || (own > 0 && counts.sum(slot, counted) >= limit);
     this.#open[field]!.set(open ? 1 : 0);
     this.#remaining?.[field]!.set((thread === 0 ? limit : 0) - own);
   }
 
   #gauge(name: string): Gauge {
-    return this.#stats.gauge(statName(this.#scope, `circuit_breakers.default.${name}`));
+    return this.#stats.gauge(statName(this.#scope, `circuit_breakers.${this.#priority}.${name}`));
   }
 }

@@ -8,7 +8,7 @@ import type { ClusterStats, EndpointStats } from '../telemetry/cluster-stats.ts'
 import { http2Stats } from '../telemetry/http2-stats.ts';
 import type { Http2Stats } from '../telemetry/http2-stats.ts';
 import type { Stats } from '../telemetry/stats.ts';
-import type { ClusterBreaker } from './circuit-breaker.ts';
+import type { ClusterBreaker, RequestPriority } from './circuit-breaker.ts';
 import { ALPN, AlpnPool } from './alpn-pool.ts';
 import { http1Opener, http2Opener } from './codec-opener.ts';
 import type { OpenCodec } from './codec-opener.ts';
@@ -34,27 +34,29 @@ export interface ClusterPoolMaker extends PoolMaker {
 
 /** The pools of one protocol. */
 class ProtocolPools implements ClusterPoolMaker {
-  readonly protocol: HttpProtocol;
+  readonly key: string;
   readonly context: PoolContext;
 
-  constructor(context: PoolContext) {
-    this.protocol = context.protocol;
+  constructor(priority: RequestPriority, context: PoolContext) {
+    this.key = `${context.protocol} ${priority}`;
     this.context = context;
   }
 
   make(route: Route, stats: EndpointStats): Pool {
-    const Kind = this.protocol === 'http2' ? Http2Pool : Http1Pool;
-    return new Kind({ ...route, alpn: [ALPN[this.protocol]] }, this.context, stats);
+    const { protocol } = this.context;
+    const Kind = protocol === 'http2' ? Http2Pool : Http1Pool;
+    return new Kind({ ...route, alpn: [ALPN[protocol]] }, this.context, stats);
   }
 }
 
 /** The pools of both, for servers that choose. */
 class AlpnPools implements ClusterPoolMaker {
-  readonly protocol = 'alpn';
+  readonly key: string;
   readonly context: PoolContext;
   readonly #http1: PoolContext;
 
-  constructor(http1: PoolContext, http2: PoolContext) {
+  constructor(priority: RequestPriority, http1: PoolContext, http2: PoolContext) {
+    this.key = `alpn ${priority}`;
     this.context = http2;
     this.#http1 = http1;
   }
@@ -64,19 +66,24 @@ class AlpnPools implements ClusterPoolMaker {
   }
 }
 
-/** One object for each version of a cluster's connection settings. */
+/** One object for each priority, with a breaker of its own, and each version of a cluster's connection settings. */
 export class ClusterPools {
+  readonly priority: RequestPriority;
+  readonly breaker: ClusterBreaker;
   readonly #settings: ConnectionSettings;
-  readonly #breaker: ClusterBreaker;
   readonly #stats: ClusterStats;
   readonly #deps: PoolDeps;
   #http1: ProtocolPools | undefined = undefined;
   #http2: ProtocolPools | undefined = undefined;
   #alpn: AlpnPools | undefined = undefined;
 
-  constructor(settings: ConnectionSettings, breaker: ClusterBreaker, stats: ClusterStats, deps: PoolDeps) {
+  constructor(
+    settings: ConnectionSettings, priority: RequestPriority, breaker: ClusterBreaker, stats: ClusterStats,
+    deps: PoolDeps,
+  ) {
+    this.priority = priority;
+    this.breaker = breaker;
     this.#settings = settings;
-    this.#breaker = breaker;
     this.#stats = stats;
     this.#deps = deps;
   }
@@ -85,11 +92,11 @@ export class ClusterPools {
   for(protocol: Protocol): ClusterPoolMaker {
     const { protocol: configured } = this.#settings;
     if (configured === 'alpn') {
-      return (this.#alpn ??= new AlpnPools(this.#contextOf('http1'), this.#contextOf('http2')));
+      return (this.#alpn ??= new AlpnPools(this.priority, this.#contextOf('http1'), this.#contextOf('http2')));
     }
     const http2 = configured === 'http2' || (configured === 'downstream' && protocol === 'HTTP/2');
-    return http2 ? (this.#http2 ??= new ProtocolPools(this.#contextOf('http2')))
-      : (this.#http1 ??= new ProtocolPools(this.#contextOf('http1')));
+    return http2 ? (this.#http2 ??= new ProtocolPools(this.priority, this.#contextOf('http2')))
+      : (this.#http1 ??= new ProtocolPools(this.priority, this.#contextOf('http1')));
   }
 
   /** For connections beside the pools. */
@@ -102,7 +109,7 @@ export class ClusterPools {
     const { clock, random, timers, writes } = this.#deps;
     const openCodec = protocol === 'http2'
       ? http2Opener(settings, this.#counters(), { clock, random, timers, writes }) : http1Opener(settings, writes);
-    return { settings, protocol, breaker: this.#breaker, stats: this.#stats, clock, timers, openCodec };
+    return { settings, protocol, breaker: this.breaker, stats: this.#stats, clock, timers, openCodec };
   }
 
   #counters(): Http2Stats {

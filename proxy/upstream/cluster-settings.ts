@@ -1,5 +1,5 @@
 // A cluster's configuration with its defaults filled in: durations in milliseconds, policy as a factory. Immutable.
-import type { Cluster as ClusterConfig } from '../config/cluster.ts';
+import type { Cluster as ClusterConfig, Thresholds } from '../config/cluster.ts';
 import type { UpstreamProtocolOptions } from '../config/http-protocol-options.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { Percent } from '../config/percent.ts';
@@ -30,6 +30,10 @@ export interface ClusterSettings {
   readonly byLocality: boolean;
   readonly panicPercent: number;
   readonly breaker: BreakerLimits;
+  /** For requests of priority HIGH. */
+  readonly highBreaker: BreakerLimits;
+  /** Its figures are shown from the start. */
+  readonly limitsHigh: boolean;
   readonly connection: ConnectionSettings;
   readonly outliers: OutlierSettings | undefined;
   readonly healthCheck: HealthCheckSettings | undefined;
@@ -46,7 +50,9 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     byHash: config.lbPolicy === 'RING_HASH' || config.lbPolicy === 'MAGLEV',
     byLocality: config.commonLbConfig?.localityWeightedLbConfig !== undefined,
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
-    breaker: breakerLimits(config),
+    breaker: breakerLimits(thresholdsOf(config, 'DEFAULT')),
+    highBreaker: breakerLimits(thresholdsOf(config, 'HIGH')),
+    limitsHigh: thresholdsOf(config, 'HIGH') !== undefined,
     connection: connectionSettings(config, protocolOptions(config)),
     outliers: outlierSettings(config.outlierDetection),
     healthCheck: healthCheckSettings(config.healthChecks, config.name),
@@ -65,8 +71,11 @@ function percentOr(percent: Percent | undefined, fallback: number): number {
   return percent === undefined ? fallback : (percent.value ?? 0);
 }
 
-function breakerLimits({ circuitBreakers }: ClusterConfig): BreakerLimits {
-  const thresholds = circuitBreakers?.thresholds?.find(({ priority = 'DEFAULT' }) => priority === 'DEFAULT');
+function thresholdsOf({ circuitBreakers }: ClusterConfig, wanted: 'DEFAULT' | 'HIGH'): Thresholds | undefined {
+  return circuitBreakers?.thresholds?.find(({ priority = 'DEFAULT' }) => priority === wanted);
+}
+
+function breakerLimits(thresholds: Thresholds | undefined): BreakerLimits {
   const budget = thresholds?.retryBudget;
   return {
     connections: thresholds?.maxConnections ?? LIMITS.clusterConnectionsMax,

@@ -12,15 +12,16 @@ import type { Stats } from '../telemetry/stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { ClusterBreaker } from './circuit-breaker.ts';
-import type { BreakerPlace } from './circuit-breaker.ts';
+import type { BreakerPlace, RequestPriority } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
-import type { ConnectionSettings } from './connection-settings.ts';
 import { connectRefusal } from './connector.ts';
 import { NO_NAMES, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointOwner } from './endpoint.ts';
 import { ClusterPools } from './cluster-pools.ts';
 import { HealthChecker } from './health-check.ts';
 import type { CheckedEndpoint, HealthOwner } from './health-check.ts';
+import { HighPriority } from './high-priority.ts';
+import type { PrioritisedCluster } from './high-priority.ts';
 import { hostSets } from './host-sets.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
@@ -30,7 +31,7 @@ import type { OutlierOwner } from './outlier-detection.ts';
 import type { OutlierState } from './outlier-state.ts';
 import type { TransportSockets } from './transport-sockets.ts';
 import { UpstreamTunnel } from './tunnel.ts';
-import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
+import type { Attempt, AttemptSink, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
 
 export interface ClusterDeps {
   readonly clock: Clock;
@@ -45,7 +46,7 @@ export interface ClusterDeps {
 }
 
 /** The same object as long as the cluster has its name: endpoints, counts and figures outlive configuration. */
-export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, HealthOwner {
+export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOwner, HealthOwner {
   readonly name: string;
   readonly breaker: ClusterBreaker;
   readonly stats: ClusterStats;
@@ -57,6 +58,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
   #assignment: Assignment | undefined = undefined;
   #picker: Picker = warmingPicker;
   #pools: ClusterPools;
+  #high: HighPriority | undefined = undefined;
   #health: HealthChecker | undefined;
 
   constructor(
@@ -70,7 +72,8 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
     this.#deps = deps;
     this.#settings = settings;
     this.#transports = transports;
-    this.#pools = this.#poolsOf(settings.connection);
+    this.#pools = this.poolsOf('default', this.breaker);
+    this.#high = settings.limitsHigh ? this.highPriority : undefined;
     this.#health = this.#healthChecker();
   }
 
@@ -95,6 +98,11 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
     return this.#endpoints.values();
   }
 
+  get highPriority(): HighPriority {
+    const { highBreaker: limits } = this.#settings;
+    return (this.#high ??= new HighPriority(this, limits, this.breaker.place, this.#deps.stats));
+  }
+
   get clock(): Clock {
     return this.#deps.clock;
   }
@@ -117,6 +125,7 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
   /** New settings, complete and checked. Connections are kept unless they would be made otherwise now. */
   update(settings: ClusterSettings, transports: TransportSockets): void {
     this.breaker.setLimits(settings.breaker);
+    this.#high?.setLimits(settings.highBreaker);
     this.#outliers.setSettings(settings.outliers);
     const recheck = settings.healthCheck?.key !== this.#settings.healthCheck?.key;
     const reconnect = settings.connection.key !== this.#settings.connection.key;
@@ -124,7 +133,8 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
     if (transports !== this.#transports) this.#transports.close();
     this.#transports = transports;
     if (reconnect) {
-      this.#pools = this.#poolsOf(settings.connection);
+      this.#pools = this.poolsOf('default', this.breaker);
+      this.#high?.reconnect();
       for (const endpoint of this.#endpoints.values()) endpoint.drainPools();
     }
     if (reconnect || recheck) this.#restartChecks();
@@ -208,24 +218,26 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
     return picked;
   }
 
-  startAttempt(endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean): Attempt | ProxyError {
+  startAttempt(
+    endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean, pools = this.#pools,
+  ): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
-    const maker = this.#pools.for(head.protocol);
+    const maker = pools.for(head.protocol);
     const pool = ours.pool(this.#namesFor(ours, head.authority), maker);
     const attempt = new UpstreamAttempt(ours, pool, maker.context, sink, head, endStream);
     return attempt.start() ?? attempt;
   }
 
-  startTunnel(endpoint: Endpoint, sink: AttemptSink): Attempt | ProxyError {
+  startTunnel(endpoint: Endpoint, sink: AttemptSink, pools = this.#pools): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
     const route = ours.routeFor(this.#namesFor(ours, undefined));
     const refusal = connectRefusal(route);
     if (refusal !== undefined) return refusal;
-    if (!this.breaker.tryConnection()) {
+    if (!pools.breaker.tryConnection()) {
       this.stats.counters.cxOverflow.inc();
       return new ProxyError('overflow', 'upstream', 'overflow', 'safe', 'too_many_connections');
     }
-    return new UpstreamTunnel(ours, route, this.#pools.for('HTTP/1.1').context, sink);
+    return new UpstreamTunnel(ours, route, pools.for('HTTP/1.1').context, sink);
   }
 
   countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void {
@@ -280,8 +292,8 @@ export class ClusterImpl implements Cluster, EndpointOwner, OutlierOwner, Health
   }
 
   /** Bound to today's settings, so that a pool never outlives them. */
-  #poolsOf(settings: ConnectionSettings): ClusterPools {
-    return new ClusterPools(settings, this.breaker, this.stats, this.#deps);
+  poolsOf(priority: RequestPriority, breaker: ClusterBreaker): ClusterPools {
+    return new ClusterPools(this.#settings.connection, priority, breaker, this.stats, this.#deps);
   }
 
   #buildPicker(): Picker {

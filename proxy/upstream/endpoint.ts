@@ -2,7 +2,6 @@
 import type { Clock } from '../base/clock.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
-import type { HttpProtocol } from './connection-settings.ts';
 import type { EndpointMemory, Route } from './connector.ts';
 import type { CheckedEndpoint } from './health-check.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
@@ -27,7 +26,8 @@ export interface EndpointOwner {
 
 /** Makes pools of one protocol, or of those that servers choose from. */
 export interface PoolMaker {
-  readonly protocol: HttpProtocol | 'alpn';
+  /** What sets its pools apart from those of other makers. */
+  readonly key: string;
   make(route: Route, stats: EndpointStats): Pool;
 }
 
@@ -136,7 +136,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   pool(names: ServerNames, maker: PoolMaker): Pool {
     if (names === this.#lastNames && maker === this.#lastMaker && this.#lastPool !== undefined) return this.#lastPool;
     const named = names.sni !== undefined || names.required !== undefined;
-    const key = named ? `${maker.protocol}|${names.sni}|${names.required}` : maker.protocol;
+    const key = named ? `${maker.key}|${names.sni}|${names.required}` : maker.key;
     const pool = this.#pools.get(key) ?? this.#addPool(key, maker.make(this.routeFor(names), this.stats));
     this.#lastNames = names;
     this.#lastMaker = maker;

@@ -72,7 +72,7 @@ export interface Attempt {
   cancel(): void;
 }
 
-/** Limits of one cluster, shared by all workers (cluster.circuit_breakers, default priority). */
+/** Limits of one cluster and priority, shared by all workers (cluster.circuit_breakers). */
 export interface CircuitBreaker {
   /** Takes one of max_retries; false when none is left (whoever asked counts it: countRetry('overflow')). */
   tryRetry(): boolean;
@@ -84,6 +84,8 @@ export interface Cluster {
   /** Where its stats are: by its alt_stat_name, or its name. */
   readonly statScope: StatScope;
   readonly breaker: CircuitBreaker;
+  /** The same cluster for requests of priority HIGH: with limits and connections of their own. */
+  readonly highPriority: Cluster;
   /** It balances by the hash of its requests. */
   readonly usesHash: boolean;
   pick(context: PickContext | undefined): PickResult;
