@@ -13,6 +13,7 @@ import { OutlierDetection } from './outlier-detection.ts';
 import { Percent } from './percent.ts';
 import { bool, duration, enumeration, string, struct, uint32 } from './scalar.ts';
 import { any, atMostOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
+import { LbSubsetConfig } from './subset.ts';
 import { RawBuffer, UpstreamTlsContext } from './tls.ts';
 import { HTTP_PROTOCOL_OPTIONS, UPSTREAM_TLS_TYPE } from './type-url.ts';
 
@@ -111,6 +112,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   ringHashLbConfig: optional(RingHashLbConfig, 'For RING_HASH.'),
   maglevLbConfig: optional(MaglevLbConfig, 'For MAGLEV.'),
   commonLbConfig: optional(CommonLbConfig, 'For every policy.'),
+  lbSubsetConfig: optional(LbSubsetConfig, 'Routes choose among the endpoints by metadata_match.'),
   transportSocket: optional(UpstreamTransportSocket, 'TLS; default plaintext.'),
   transportSocketMatches: optional(list(TransportSocketMatch), 'By endpoint; the first that matches is taken before '
     + 'transport_socket.'),
@@ -144,7 +146,6 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     'this kind of cluster is not supported': ['cluster_type', 'original_dst_lb_config'],
     'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',
       'typed_dns_resolver_config'],
-    'there are no subsets; make a cluster of each': ['lb_subset_config'],
     'name the policy with lb_policy': ['load_balancing_policy'],
     'this is not supported': ['filters', 'upstream_config', 'connection_pool_per_downstream_connection',
       'queuing_policies', 'close_connections_on_host_health_failure'],

@@ -29,8 +29,8 @@ export const LbEndpoint = message('envoy.config.endpoint.v3.LbEndpoint', {
     'UNHEALTHY, DRAINING and TIMEOUT get no requests, DEGRADED only where there is no other; default UNKNOWN is '
       + 'healthy.',
   ),
-  metadata: optional(Metadata, 'filter_metadata.istio.workload names the workload, envoy.lb.hash_key stands for the '
-    + 'address in consistent hashing.'),
+  metadata: optional(Metadata, 'filter_metadata.istio.workload names the workload, envoy.lb holds what subsets go by; '
+    + 'its hash_key stands for the address in consistent hashing.'),
   loadBalancingWeight: optional(uint32({ minimum: 1 }), 'Its share; default 1.'),
 }, {
   refused: { 'endpoints are given in place': ['endpoint_name'] },

@@ -3,6 +3,7 @@ import { DataSource } from './data-source.ts';
 import { HashPolicy } from './hash-policy.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
+import { Metadata } from './node.ts';
 import { RateLimit } from './rate-limit.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
@@ -23,10 +24,8 @@ export const ClusterWeight = message('envoy.config.route.v3.WeightedCluster.Clus
   responseHeadersToRemove: optional(list(headerName()), 'Removed from responses of this cluster.'),
   hostRewriteLiteral: optional(headerValue(), 'The authority of its requests, unless the route rewrites it.'),
   typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name; over the route\'s.'),
+  metadataMatch: optional(Metadata, 'As the route\'s; its values count before the route\'s.'),
 }, {
-  refused: {
-    'there are no subsets; make a cluster of each': ['metadata_match'],
-  },
   oneOf: [exactlyOne('name', 'cluster_header')],
 });
 export interface ClusterWeight extends Static<typeof ClusterWeight> {}
@@ -115,11 +114,11 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   rateLimits: optional(list(RateLimit), 'What rate limit filters count.'),
   includeVhRateLimits: optional(bool(), 'The virtual host\'s rate limits hold beside these. Default false: where there '
     + 'are none.'),
+  metadataMatch: optional(Metadata, 'filter_metadata.envoy.lb is what endpoints must have, in clusters with subsets.'),
   grpcTimeoutOffset: optional(duration(), 'Taken off grpc-timeout where it is longer.'),
 }, {
   refused: {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
-    'there are no subsets; make a cluster of each': ['metadata_match'],
     'this rewrite is not supported': ['path_rewrite', 'host_rewrite'],
     'redirects go to the client': ['internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects'],
     'requests are not hedged': ['hedge_policy'],

@@ -1,5 +1,6 @@
 // The TCP proxy (envoy.extensions.filters.network.tcp_proxy.v3).
 import { AccessLog } from './access-log.ts';
+import { Metadata } from './node.ts';
 import { duration, enumeration, string, uint32 } from './scalar.ts';
 import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
 
@@ -8,7 +9,8 @@ const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 export const TcpClusterWeight = message(`${TCP_PROXY}.WeightedCluster.ClusterWeight`, {
   name: required(string({ minLength: 1 }), 'Name of the cluster.'),
   weight: required(uint32({ minimum: 1 }), 'Its share of the sum of all weights.'),
-}, { refused: { 'there are no subsets; make a cluster of each': ['metadata_match'] } });
+  metadataMatch: optional(Metadata, 'As the proxy\'s; its values count before the proxy\'s.'),
+});
 export interface TcpClusterWeight extends Static<typeof TcpClusterWeight> {}
 
 export const TcpWeightedCluster = message(`${TCP_PROXY}.WeightedCluster`, {
@@ -31,6 +33,7 @@ export const TcpProxy = message(TCP_PROXY, {
   cluster: optional(string({ minLength: 1 }), 'Name of the cluster.'),
   weightedClusters: optional(TcpWeightedCluster, 'Clusters with shares; one is drawn per connection.'),
   idleTimeout: optional(duration(), 'Silence on both sides that ends a connection; default 1h, 0s is never.'),
+  metadataMatch: optional(Metadata, 'filter_metadata.envoy.lb is what endpoints must have, in clusters with subsets.'),
   maxConnectAttempts: optional(uint32({ minimum: 1 }), 'Tries to connect; default 1.'),
   maxDownstreamConnectionDuration: optional(duration({ atLeast: 0.001 }), 'A connection is ended after this; default '
     + 'none.'),
@@ -45,7 +48,6 @@ export const TcpProxy = message(TCP_PROXY, {
   }), 'Default IMMEDIATE.'),
 }, {
   refused: {
-    'there are no subsets; make a cluster of each': ['metadata_match'],
     'clusters are not fetched on demand': ['on_demand'],
     'idle_timeout is for both sides': ['downstream_idle_timeout', 'upstream_idle_timeout'],
     'TCP is not carried in HTTP': ['tunneling_config'],

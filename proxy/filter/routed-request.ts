@@ -66,7 +66,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#cluster = routing.cluster;
     const { retry } = routing.plan;
     this.#retries = retry === undefined ? undefined : new RetryState(retry, stream, routing.cluster, this);
-    if (routing.hashed?.hash !== undefined) this.#hosts = this.#newHosts();
+    if ((routing.hashed?.hash ?? routing.choice.metadataMatch) !== undefined) this.#hosts = this.#newHosts();
     this.#replay = retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
   }
 
@@ -258,7 +258,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   #newHosts(): RetryHosts {
     const { avoidPreviousHosts = false, hostSelectionMaxAttempts = 0 } = this.#retries?.policy.settings ?? {};
-    return new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts, this.#routing.hashed?.hash);
+    const { hashed, choice } = this.#routing;
+    return new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts, hashed?.hash, choice.metadataMatch);
   }
 
   /** Too large to keep: this request cannot be tried again. */

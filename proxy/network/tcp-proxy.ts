@@ -16,6 +16,7 @@ import type { TcpStats } from '../telemetry/tcp-stats.ts';
 import { RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, ClusterSet } from '../upstream/upstream.ts';
 import type { NetworkConnection, NetworkFilter } from './network-filter.ts';
+import type { TcpClusterChoice } from './tcp-cluster-pick.ts';
 
 /** A TcpProxy filter, compiled. */
 export interface TcpProxySettings {
@@ -25,8 +26,8 @@ export interface TcpProxySettings {
   readonly random: Random;
   readonly timers: TimerWheel;
   readonly stats: TcpStats;
-  /** Draws one of the weighted clusters. */
-  pickCluster(random: number): string;
+  /** Draws one of the weighted clusters, once a connection. */
+  pickCluster(random: number): TcpClusterChoice;
   /** Default 1 h; 0 is off. */
   readonly idleTimeoutMs: number;
   readonly maxDurationMs: number;
@@ -66,6 +67,7 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
   readonly #info: StreamInfo;
   readonly #idleTimer: Timer;
   readonly #durationTimer: Timer;
+  readonly #cluster: string;
   readonly #hosts: RetryHosts;
   #attempt: Attempt | undefined = undefined;
   #tries = 0;
@@ -84,8 +86,10 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#transport = transport;
     this.#onClose = onClose;
     this.#info = new StreamInfo(info, settings.clock.nowMs(), settings.clock.wallMs());
+    const { cluster, metadataMatch } = settings.pickCluster(settings.random.float());
+    this.#cluster = cluster;
     this.#hosts = new RetryHosts(true, settings.maxConnectAttempts,
-      settings.hashesSourceIp ? xxHash64(info.remoteIp) : undefined);
+      settings.hashesSourceIp ? xxHash64(info.remoteIp) : undefined, metadataMatch);
     this.#idleTimer = new Timer(settings.timers, this, IDLE_TIMER);
     this.#durationTimer = new Timer(settings.timers, this, DURATION_TIMER);
     settings.stats.connectionsTotal.inc();
@@ -96,9 +100,8 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
   }
 
   connect(): void {
-    const name = this.#settings.pickCluster(this.#settings.random.float());
-    this.#info.clusterName = name;
-    const cluster = this.#settings.clusters.get(name);
+    this.#info.clusterName = this.#cluster;
+    const cluster = this.#settings.clusters.get(this.#cluster);
     if (cluster === undefined) {
       this.#fail('NC', 'cluster_not_found');
       return;

@@ -1,4 +1,5 @@
 // A compiled route: immutable, everything resolved and parsed, shared by all requests that match it.
+import type { MetadataMatch } from '../base/metadata-match.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
@@ -79,6 +80,8 @@ export interface ClusterChoice {
   readonly responseHeaders: HeaderOperations | undefined;
   /** The authority for this cluster; undefined leaves the request's. */
   readonly authority?: string | undefined;
+  /** What endpoints must have in clusters with subsets: the route's metadata_match with its own over it. */
+  readonly metadataMatch?: MetadataMatch | undefined;
   /** typed_per_filter_config of its own level over the route's; undefined where it has none. */
   readonly perFilterConfig?: FilterConfigs | undefined;
 }

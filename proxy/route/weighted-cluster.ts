@@ -1,5 +1,7 @@
 // Which cluster a forwarded request goes to: the one named, one of several by weight, or the one that a header names.
 import { ConfigError } from '../base/error.ts';
+import type { MetadataMatch } from '../base/metadata-match.ts';
+import { metadataMatchOf } from '../config/metadata-match.ts';
 import type { ClusterWeight, RouteAction, WeightedCluster } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
 import { compileFilterConfigs, NO_FILTER_CONFIGS } from './filter-config.ts';
@@ -22,20 +24,29 @@ export interface OuterFilters {
   readonly compileFilterConfig: FilterConfigCompiler;
 }
 
+/** What a route's weighted clusters have around them. */
+interface Outer extends Partial<OuterFilters> {
+  readonly match: MetadataMatch | undefined;
+}
+
 /** Compiles the choice and collects the names that configuration itself mentions. Throws ConfigError below `path`. */
 export function compileClusterPick(
   action: RouteAction, path: string, names: Set<string>, filters?: Partial<OuterFilters>,
 ): ClusterPick {
   const { cluster, weightedClusters, clusterHeader } = action;
-  if (cluster !== undefined) return single(cluster, names);
-  if (weightedClusters !== undefined) return weighted(weightedClusters, `${path}.weightedClusters`, names, filters);
-  if (clusterHeader !== undefined) return fromHeader(clusterHeader.toLowerCase(), NO_CHANGES);
+  const match = metadataMatchOf(action.metadataMatch);
+  const only = { ...NO_CHANGES, metadataMatch: match };
+  if (cluster !== undefined) return single(cluster, only, names);
+  if (weightedClusters !== undefined) {
+    return weighted(weightedClusters, `${path}.weightedClusters`, names, { ...filters, match });
+  }
+  if (clusterHeader !== undefined) return fromHeader(clusterHeader.toLowerCase(), only);
   throw new ConfigError(path, 'needs one of cluster, weightedClusters and clusterHeader');
 }
 
-function single(cluster: string, names: Set<string>): ClusterPick {
+function single(cluster: string, rest: Omit<ClusterChoice, 'cluster'>, names: Set<string>): ClusterPick {
   names.add(cluster);
-  const choice = { cluster, ...NO_CHANGES };
+  const choice = { cluster, ...rest };
   return () => choice;
 }
 
@@ -48,7 +59,7 @@ function fromHeader(name: string, rest: Omit<ClusterChoice, 'cluster'>): Cluster
 }
 
 function weighted(
-  { clusters, headerName }: WeightedCluster, path: string, names: Set<string>, filters?: Partial<OuterFilters>,
+  { clusters, headerName }: WeightedCluster, path: string, names: Set<string>, outer: Outer,
 ): ClusterPick {
   const picks: ClusterPick[] = [];
   const ends: number[] = [];
@@ -56,7 +67,7 @@ function weighted(
   clusters.forEach((cluster, i) => {
     if (cluster.name !== undefined) names.add(cluster.name);
     const weight = cluster.weight ?? 0;
-    const pick = compileWeight(cluster, `${path}.clusters[${i}]`, filters);
+    const pick = compileWeight(cluster, `${path}.clusters[${i}]`, outer);
     if (weight === 0) return;
     sum += weight;
     picks.push(pick);
@@ -93,12 +104,13 @@ function remainder(text: string | undefined, sum: number): number | undefined {
   return rest;
 }
 
-function compileWeight(cluster: ClusterWeight, path: string, filters: Partial<OuterFilters> = {}): ClusterPick {
+function compileWeight(cluster: ClusterWeight, path: string, outer: Outer): ClusterPick {
   const rest = {
     requestHeaders: compileRequestHeaders(cluster, path),
     responseHeaders: compileResponseHeaders(cluster, path),
     authority: compileAuthority(cluster.hostRewriteLiteral, path),
-    perFilterConfig: compileOwnFilters(cluster, filters, path),
+    metadataMatch: metadataMatchOf(cluster.metadataMatch, outer.match),
+    perFilterConfig: compileOwnFilters(cluster, outer, path),
   };
   if (cluster.name === undefined) return fromHeader((cluster.clusterHeader ?? '').toLowerCase(), rest);
   const choice = { cluster: cluster.name, ...rest };
@@ -110,7 +122,7 @@ function compileAuthority(literal: string | undefined, path: string): string | u
 }
 
 function compileOwnFilters(
-  { typedPerFilterConfig: own }: ClusterWeight, filters: Partial<OuterFilters>, path: string,
+  { typedPerFilterConfig: own }: ClusterWeight, filters: Outer, path: string,
 ): FilterConfigs | undefined {
   const { filterConfigs = NO_FILTER_CONFIGS, compileFilterConfig } = filters;
   if (own === undefined || compileFilterConfig === undefined) return undefined;

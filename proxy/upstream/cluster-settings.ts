@@ -11,6 +11,8 @@ import { healthCheckSettings } from './health-check-settings.ts';
 import type { HealthCheckSettings } from './health-check-settings.ts';
 import type { HostPickerFactory } from './load-balancer/host-picker.ts';
 import { policyOf } from './load-balancer/policy.ts';
+import { subsetSettings } from './load-balancer/subset-settings.ts';
+import type { SubsetSettings } from './load-balancer/subset-settings.ts';
 import { outlierSettings } from './outlier-settings.ts';
 import type { OutlierSettings } from './outlier-settings.ts';
 
@@ -28,6 +30,8 @@ export interface ClusterSettings {
   readonly byHash: boolean;
   /** Localities count by their weights. */
   readonly byLocality: boolean;
+  /** Undefined: requests are not told apart by metadata. */
+  readonly subsets: SubsetSettings | undefined;
   readonly panicPercent: number;
   readonly breaker: BreakerLimits;
   /** For requests of priority HIGH. */
@@ -49,6 +53,7 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     policy: policyOf(config),
     byHash: config.lbPolicy === 'RING_HASH' || config.lbPolicy === 'MAGLEV',
     byLocality: config.commonLbConfig?.localityWeightedLbConfig !== undefined,
+    subsets: subsetSettings(config.lbSubsetConfig),
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
     breaker: breakerLimits(thresholdsOf(config, 'DEFAULT')),
     highBreaker: breakerLimits(thresholdsOf(config, 'HIGH')),

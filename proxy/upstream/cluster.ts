@@ -17,6 +17,7 @@ import type { ClusterSettings } from './cluster-settings.ts';
 import { connectRefusal } from './connector.ts';
 import { NO_NAMES, UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointOwner } from './endpoint.ts';
+import { ClusterSubsets } from './cluster-subsets.ts';
 import { ClusterPools } from './cluster-pools.ts';
 import { HealthChecker } from './health-check.ts';
 import type { CheckedEndpoint, HealthOwner } from './health-check.ts';
@@ -24,7 +25,7 @@ import { HighPriority } from './high-priority.ts';
 import type { PrioritisedCluster } from './high-priority.ts';
 import { hostSets } from './host-sets.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
-import type { Picker, PriorityEndpoints } from './load-balancer/picker.ts';
+import type { Picker, PickerOptions, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner } from './outlier-detection.ts';
@@ -60,6 +61,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   #pools: ClusterPools;
   #high: HighPriority | undefined = undefined;
   #health: HealthChecker | undefined;
+  #subsets: ClusterSubsets | undefined = undefined;
 
   constructor(
     settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace,
@@ -170,6 +172,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       endpoint.remove();
     }
     this.#outliers.recount();
+    this.#updateSubsets();
     if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
     this.refresh();
   }
@@ -186,6 +189,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.#health?.close();
     for (const endpoint of this.#endpoints.values()) endpoint.remove();
     this.#endpoints.clear();
+    this.#subsets?.close();
     this.#picker = emptyPicker;
     this.#tellMembership([]);
   }
@@ -299,7 +303,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   #buildPicker(): Picker {
     const levels = hostSets(this.#endpoints.values());
     this.#tellMembership(levels);
-    return buildPicker(levels, {
+    const options: PickerOptions = {
       policy: this.#settings.policy,
       byHash: this.#settings.byHash,
       byLocality: this.#settings.byLocality,
@@ -309,7 +313,20 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       overprovisioningPercent: this.#assignment!.overprovisioningPercent,
       failOnPanic: false,
       panicked: this.stats.counters.healthyPanic,
-    });
+    };
+    return this.#subsets?.picker(levels, (some) => buildPicker(some, options)) ?? buildPicker(levels, options);
+  }
+
+  #updateSubsets(): void {
+    const { subsets: settings } = this.#settings;
+    if (settings === undefined) {
+      this.#subsets?.close();
+      this.#subsets = undefined;
+      return;
+    }
+    const { stats, tellsMembership } = this.#deps;
+    this.#subsets ??= new ClusterSubsets(settings, stats, this.stats.scope, tellsMembership);
+    this.#subsets.update(settings, this.#endpoints.values());
   }
 
   #tellMembership(levels: readonly PriorityEndpoints[]): void {

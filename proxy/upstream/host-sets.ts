@@ -31,8 +31,11 @@ class Priority implements PriorityEndpoints, HealthLists {
   }
 }
 
+/** Those of a cluster, or of a subset of it. */
+export type HostSets = readonly Priority[];
+
 /** Priorities from 0; those without an endpoint are empty. */
-export function hostSets(endpoints: Iterable<UpstreamEndpoint>): readonly PriorityEndpoints[] {
+export function hostSets(endpoints: Iterable<UpstreamEndpoint>): HostSets {
   const priorities: Priority[] = [];
   for (const endpoint of endpoints) {
     const { priority, locality, localityWeight } = endpoint.facts;
@@ -44,6 +47,24 @@ export function hostSets(endpoints: Iterable<UpstreamEndpoint>): readonly Priori
     add(endpoint, place);
   }
   return priorities;
+}
+
+/** The same lists of some of the endpoints. Where localities have no weight in a subset they don't count. */
+export function subsetLevels(
+  endpoints: readonly UpstreamEndpoint[], whole: HostSets, weights: 'none' | 'whole' | 'scaled',
+): readonly PriorityEndpoints[] {
+  const levels = hostSets(endpoints);
+  return levels.map(({ all, healthy, degraded, byName }, i) => ({
+    all, healthy, degraded,
+    localities: weights === 'none' ? [] : [...byName].map(([name, part]) => (
+      weights === 'whole' ? part : scaled(part, whole[i]!.byName.get(name)!))),
+  }));
+}
+
+/** Envoy's: in whole numbers, so that a locality of which little is in a subset may have no weight left. */
+function scaled(part: Locality, whole: Locality): LocalityEndpoints {
+  const { weight, all, healthy, degraded } = part;
+  return { weight: Math.round((weight * all.length) / whole.all.length), all, healthy, degraded };
 }
 
 function add(endpoint: UpstreamEndpoint, lists: HealthLists): void {

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { ConfigError } from '../base/error.ts';
 import { joinHostPort } from '../base/host-port.ts';
+import type { LbMetadata } from '../base/metadata-match.ts';
 import type { Address } from '../config/address.ts';
 import type { ClusterLoadAssignment, HealthCheckConfig, LbEndpoint } from '../config/endpoint.ts';
 import type { Metadata } from '../config/node.ts';
@@ -24,7 +25,9 @@ export interface EndpointFacts {
   readonly locality: string;
   /** Its locality's load_balancing_weight; 0 where none is given. */
   readonly localityWeight: number;
-  /** `envoy.lb.hash_key` of its metadata. */
+  /** `envoy.lb` of its metadata, which subsets go by. */
+  readonly lbMetadata: LbMetadata | undefined;
+  /** `hash_key` of that. */
   readonly hashKey: string | undefined;
   /** `istio.workload` of its metadata. */
   readonly workload: string | undefined;
@@ -82,7 +85,8 @@ function factsOf(config: LbEndpoint, place: Place, path: string): EndpointFacts 
   const { endpoint, metadata, loadBalancingWeight = 1 } = config;
   const target = targetOf(endpoint.address, `${path}.endpoint.address`);
   const workload = metadataOf(metadata, 'istio')?.['workload'];
-  const hashKey = metadataOf(metadata, 'envoy.lb')?.['hash_key'];
+  const lbMetadata = metadataOf(metadata, 'envoy.lb');
+  const hashKey = lbMetadata?.['hash_key'];
   return {
     ...place,
     address: addressText(target),
@@ -90,6 +94,7 @@ function factsOf(config: LbEndpoint, place: Place, path: string): EndpointFacts 
     hostname: endpoint.hostname === '' ? undefined : endpoint.hostname,
     weight: loadBalancingWeight,
     health: healthOf(config),
+    lbMetadata,
     hashKey: typeof hashKey === 'string' && hashKey !== '' ? hashKey : undefined,
     check: endpoint.healthCheckConfig === undefined ? undefined : checkOf(endpoint.healthCheckConfig, path),
     workload: typeof workload === 'string' ? workload : undefined,

@@ -1,5 +1,6 @@
 // The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's
 // policy.
+import type { MetadataMatch } from '../base/metadata-match.ts';
 import type { Random } from '../base/random.ts';
 import type { Hash64 } from '../base/xx-hash.ts';
 import type { Endpoint, PickContext } from './upstream.ts';
@@ -24,14 +25,16 @@ export function limitedBackoffMs(leastMs: number, random: Random): number {
 /** The endpoints that a request has tried. As a pick's context it asks for others when `avoidPrevious` is set. */
 export class RetryHosts implements PickContext {
   readonly hash: Hash64 | undefined;
+  readonly metadataMatch: MetadataMatch | undefined;
   readonly maxAttempts: number;
   readonly #avoidPrevious: boolean;
   readonly #tried: Endpoint[] = [];
 
-  constructor(avoidPrevious: boolean, maxAttempts: number, hash?: Hash64) {
+  constructor(avoidPrevious: boolean, maxAttempts: number, hash?: Hash64, metadataMatch?: MetadataMatch) {
     this.#avoidPrevious = avoidPrevious;
     this.maxAttempts = maxAttempts;
     this.hash = hash;
+    this.metadataMatch = metadataMatch;
   }
 
   /** Endpoints tried so far, oldest first. */

@@ -1,5 +1,6 @@
 // What the router asks of a cluster: pick an endpoint, start a try on it, hear how it went.
 import type { ProxyError } from '../base/error.ts';
+import type { MetadataMatch } from '../base/metadata-match.ts';
 import type { Hash64 } from '../base/xx-hash.ts';
 import type { ResponseSink } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
@@ -40,6 +41,8 @@ export interface Endpoint {
 export interface PickContext {
   /** Hash of the route's hash policy; undefined without one. */
   readonly hash: Hash64 | undefined;
+  /** What the route asks of endpoints, in clusters with subsets. */
+  readonly metadataMatch: MetadataMatch | undefined;
   /** True for endpoints that retries should avoid (previous_hosts). */
   avoid(endpoint: Endpoint): boolean;
   /** How many picks to try before taking an avoided endpoint (Envoy's host_selection_retry_max_attempts). */

@@ -50,7 +50,18 @@ export function buildPicker(priorities: readonly PriorityEndpoints[], options: P
   ));
   const shares: Share[] = [];
   priorityLoads(health, options).forEach((load, i) => addShares(shares, priorities[i]!, load, options));
-  return shares.length === 0 ? emptyPicker : new PriorityPicker(shares, options);
+  if (shares.length > 0) return new PriorityPicker(shares, options);
+  return options.panicPercent === 0 ? emptyPicker : panickedPicker(options.panicked);
+}
+
+/** Without an endpoint there is panic too, as in Envoy. */
+function panickedPicker(panicked: Counter): Picker {
+  return {
+    pick: () => {
+      panicked.inc();
+      return 'unavailable';
+    },
+  };
 }
 
 /** A list that takes picks whose draw is below `limit`; undefined where configuration refuses to use it. */
