@@ -130,10 +130,11 @@ export const Retries = message('istio.networking.v1.HTTPRetry', {
   attempts: optional(uint32({ maximum: 1000 }), 'Retries after the first try; 0 (default) turns them off.'),
   perTryTimeout: optional(goDuration({ atLeastMs: 1 }), "Time of each try; the route's timeout when absent."),
   retryOn: optional(string(), `Words by commas: ${RETRY_WORDS.join(', ')}, or status codes.`),
+  retryRemoteLocalities: optional(bool(), 'Every second retry goes on to localities of the next priority. Default '
+    + 'false.'),
   retryIgnorePreviousHosts: optional(bool(), 'Prefer endpoints that were not tried. Default true.'),
   backoff: optional(goDuration({ atLeastMs: 1 }), 'Base of the back-off. Default 25ms.'),
 }, {
-  warned: { 'endpoints have no locality priority yet': ['retry_remote_localities'] },
   check: ({ attempts = 0, retryOn = '', perTryTimeout, backoff }) => {
     // As Istio's own validation: nobody writes conditions for retries that are off.
     if (attempts === 0 && (retryOn !== '' || perTryTimeout !== undefined || backoff !== undefined)) {

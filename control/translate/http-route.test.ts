@@ -132,10 +132,16 @@ test('statuses among the words of retryOn become retriable status codes', () => 
   assert.deepEqual([policy.numRetries, policy.perTryTimeout, policy.retryBackOff?.baseInterval], [3, '2s', '0.01s']);
 });
 
+test('retryRemoteLocalities sends every second retry on to the next priority', () => {
+  const policy = routeOf(`retries: { attempts: 3, retryRemoteLocalities: true }, ${TO_REVIEWS}`).route?.retryPolicy;
+  assert.equal(policy?.retryPriority?.typedConfig.updateFrequency, 2);
+});
+
 test('attempts 0 turns retries off, retryIgnorePreviousHosts false lets a host be tried again', () => {
   assert.equal(routeOf(`retries: { attempts: 0 }, ${TO_REVIEWS}`).route?.retryPolicy, undefined);
   const again = routeOf(`retries: { attempts: 1, retryIgnorePreviousHosts: false }, ${TO_REVIEWS}`).route?.retryPolicy;
   assert.equal(again?.retryHostPredicate, undefined);
+  assert.equal(again?.retryPriority, undefined);
 });
 
 test('faults are for the route, in millionths', () => {

@@ -17,6 +17,17 @@ const PREVIOUS_HOSTS: Pick<RetryPolicy, 'retryHostPredicate' | 'hostSelectionRet
   hostSelectionRetryMaxAttempts: 5,
 };
 
+/** After two tries in one priority, localities of the next; as Istio has it. */
+const REMOTE_LOCALITIES: Pick<RetryPolicy, 'retryPriority'> = {
+  retryPriority: {
+    name: 'envoy.retry_priorities.previous_priorities',
+    typedConfig: {
+      '@type': 'type.googleapis.com/envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig',
+      updateFrequency: 2,
+    },
+  },
+};
+
 /** Of a proxy to its own application: a connection that ended before the request was sent is the keep-alive race. */
 export const INBOUND_RETRY: RetryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
 
@@ -25,7 +36,7 @@ export function retryPolicy(retries: Retries | undefined, isHashed: boolean): Re
   const elsewhere = retries?.retryIgnorePreviousHosts ?? !isHashed;
   const hosts = elsewhere ? PREVIOUS_HOSTS : {};
   if (retries === undefined) return { retryOn: DEFAULT_RETRY_ON, numRetries: DEFAULT_ATTEMPTS, ...hosts };
-  const { attempts = 0, retryOn, perTryTimeout, backoff } = retries;
+  const { attempts = 0, retryOn, perTryTimeout, backoff, retryRemoteLocalities } = retries;
   if (attempts === 0) return undefined;
   return {
     ...conditions(retryOn),
@@ -33,6 +44,7 @@ export function retryPolicy(retries: Retries | undefined, isHashed: boolean): Re
     ...(perTryTimeout !== undefined && { perTryTimeout }),
     ...(backoff !== undefined && { retryBackOff: { baseInterval: backoff } }),
     ...hosts,
+    ...(retryRemoteLocalities === true && REMOTE_LOCALITIES),
   };
 }
 

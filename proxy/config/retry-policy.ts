@@ -1,7 +1,8 @@
 // When and how a request is tried again (envoy.config.route.v3.RetryPolicy).
 import { HeaderMatcher } from './header-matcher.ts';
 import { nearestName } from './nearest-name.ts';
-import { duration, enumeration, headerName, int64, string, uint32 } from './scalar.ts';
+import { Metadata } from './node.ts';
+import { duration, enumeration, headerName, int32, int64, string, uint32 } from './scalar.ts';
 import { any, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
 /** The words of retry_on. */
@@ -18,9 +19,36 @@ export const PreviousHostsPredicate = message(
 );
 export interface PreviousHostsPredicate extends Static<typeof PreviousHostsPredicate> {}
 
+export const OmitCanaryHostsPredicate = message(
+  'envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate', {},
+);
+export interface OmitCanaryHostsPredicate extends Static<typeof OmitCanaryHostsPredicate> {}
+
+export const OmitHostMetadataConfig = message(
+  'envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig', {
+    metadataMatch: optional(Metadata, 'Endpoints that have all of filter_metadata.envoy.lb in theirs; empty: none.'),
+  },
+);
+export interface OmitHostMetadataConfig extends Static<typeof OmitHostMetadataConfig> {}
+
+export const PreviousPrioritiesConfig = message(
+  'envoy.extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig', {
+    updateFrequency: required(int32({ minimum: 1 }), 'After every so many tries their priorities are left out, until '
+      + 'none is left.'),
+  },
+);
+export interface PreviousPrioritiesConfig extends Static<typeof PreviousPrioritiesConfig> {}
+
+export const RetryPriority = message('envoy.config.route.v3.RetryPolicy.RetryPriority', {
+  name: required(string({ minLength: 1 }), 'Free name, usually envoy.retry_priorities.previous_priorities.'),
+  typedConfig: required(any('retry priority', [PreviousPrioritiesConfig]), 'Priorities that a retry goes to.'),
+});
+export interface RetryPriority extends Static<typeof RetryPriority> {}
+
 export const RetryHostPredicate = message('envoy.config.route.v3.RetryPolicy.RetryHostPredicate', {
   name: required(string({ minLength: 1 }), 'Free name, usually envoy.retry_host_predicates.previous_hosts.'),
-  typedConfig: required(any('retry host predicate', [PreviousHostsPredicate]), 'Endpoints that a retry avoids.'),
+  typedConfig: required(any('retry host predicate', [PreviousHostsPredicate, OmitCanaryHostsPredicate,
+    OmitHostMetadataConfig]), 'Endpoints that a retry avoids.'),
 });
 export interface RetryHostPredicate extends Static<typeof RetryHostPredicate> {}
 
@@ -48,6 +76,8 @@ export const RetryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   numRetries: optional(uint32(), 'Tries after the first; default 1.'),
   perTryTimeout: optional(duration(), 'Time for each try; default the route\'s timeout for all of them.'),
   perTryIdleTimeout: optional(duration(), 'Silence of the upstream that ends a try; default none.'),
+  retryPriority: optional(RetryPriority, 'Priorities that a retry goes to; default as all requests. Without effect on '
+    + 'policies by hash.'),
   retryHostPredicate: optional(list(RetryHostPredicate), 'Endpoints that a retry avoids while there are others.'),
   hostSelectionRetryMaxAttempts: optional(int64(), 'Picks before an avoided endpoint is taken; default 1.'),
   retriableStatusCodes: optional(list(uint32()), 'For retry_on: retriable-status-codes.'),
@@ -57,7 +87,6 @@ export const RetryPolicy = message('envoy.config.route.v3.RetryPolicy', {
   rateLimitedRetryBackOff: optional(RateLimitedRetryBackOff, 'Retries of a response wait as long as it says.'),
 }, {
   refused: {
-    'retries do not choose by priority': ['retry_priority'],
     'retry option predicates are not supported': ['retry_options_predicates', 'refresh_cluster_on_retry'],
   },
   check: ({ retryOn = '', retryBackOff: backOff }) => {

@@ -29,6 +29,13 @@ export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stat
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;
 
+/** Which endpoints a retry leaves out. */
+export const PREVIOUS_HOSTS_TYPE = `${PREFIX}envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate`;
+export const OMIT_CANARY_HOSTS_TYPE =
+  `${PREFIX}envoy.extensions.retry.host.omit_canary_hosts.v3.OmitCanaryHostsPredicate`;
+export const OMIT_HOST_METADATA_TYPE =
+  `${PREFIX}envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig`;
+
 /** Transport sockets. */
 export const DOWNSTREAM_TLS_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`;
 export const UPSTREAM_TLS_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`;

@@ -10,7 +10,7 @@ import { setGrpcTimeout } from '../route/grpc-timeout.ts';
 import { expectedTimeoutMs } from '../route/request-plan.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
-import { RetryHosts } from '../upstream/retry.ts';
+import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
@@ -204,6 +204,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     if (attempt === undefined) return;
     this.#attempt = undefined;
     attempt.cancel();
+    if (outcome === 'timeout') this.#rememberHost(attempt.endpoint);
     if (!this.#responded) attempt.endpoint.done(outcome);
   }
 
@@ -257,9 +258,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   #newHosts(): RetryHosts {
-    const { avoidPreviousHosts = false, hostSelectionMaxAttempts = 0 } = this.#retries?.policy.settings ?? {};
     const { hashed, choice } = this.#routing;
-    return new RetryHosts(avoidPreviousHosts, hostSelectionMaxAttempts, hashed?.hash, choice.metadataMatch);
+    return new RetryHosts(this.#retries?.policy.settings ?? ANY_HOST, hashed?.hash, choice.metadataMatch);
   }
 
   /** Too large to keep: this request cannot be tried again. */

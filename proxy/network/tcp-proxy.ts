@@ -13,7 +13,7 @@ import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { TcpStats } from '../telemetry/tcp-stats.ts';
-import { RetryHosts } from '../upstream/retry.ts';
+import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, ClusterSet } from '../upstream/upstream.ts';
 import type { NetworkConnection, NetworkFilter } from './network-filter.ts';
 import type { TcpClusterChoice } from './tcp-cluster-pick.ts';
@@ -88,8 +88,9 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#info = new StreamInfo(info, settings.clock.nowMs(), settings.clock.wallMs());
     const { cluster, metadataMatch } = settings.pickCluster(settings.random.float());
     this.#cluster = cluster;
-    this.#hosts = new RetryHosts(true, settings.maxConnectAttempts,
-      settings.hashesSourceIp ? xxHash64(info.remoteIp) : undefined, metadataMatch);
+    const rules = { ...ANY_HOST, avoidPreviousHosts: true, hostSelectionMaxAttempts: settings.maxConnectAttempts };
+    const hash = settings.hashesSourceIp ? xxHash64(info.remoteIp) : undefined;
+    this.#hosts = new RetryHosts(rules, hash, metadataMatch);
     this.#idleTimer = new Timer(settings.timers, this, IDLE_TIMER);
     this.#durationTimer = new Timer(settings.timers, this, DURATION_TIMER);
     settings.stats.connectionsTotal.inc();

@@ -123,3 +123,13 @@ test('previous hosts are avoided when asked', () => {
     hostSelectionRetryMaxAttempts: 5 }).settings;
   assert.deepEqual([policy.avoidPreviousHosts, policy.hostSelectionMaxAttempts], [true, 5]);
 });
+
+test('labels of endpoints to leave out are those of envoy.lb alone, and none without them', () => {
+  const type = 'type.googleapis.com/envoy.extensions.retry.host.omit_host_metadata.v3.OmitHostMetadataConfig';
+  const omit = (filterMetadata: Record<string, Record<string, unknown>>) =>
+    ({ name: 'o', typedConfig: { '@type': type, metadataMatch: { filterMetadata } } } as const);
+  const { settings } = compile({ retryOn: '5xx', retryHostPredicate: [
+    omit({}), omit({ istio: { a: 'b' } }), omit({ 'envoy.lb': { a: 'b', c: 1 }, istio: {} }),
+  ] });
+  assert.deepEqual(settings.omitMetadata, [[['a', 'b'], ['c', 1]]]);
+});

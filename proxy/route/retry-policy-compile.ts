@@ -2,7 +2,9 @@
 import { ConfigError } from '../base/error.ts';
 import type { ErrorKind, ProxyError } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
-import type { RetryPolicy as RetryPolicyConfig } from '../config/retry-policy.ts';
+import type { OmitHostMetadataConfig, RetryHostPredicate, RetryPolicy as RetryPolicyConfig } from
+  '../config/retry-policy.ts';
+import { OMIT_CANARY_HOSTS_TYPE, OMIT_HOST_METADATA_TYPE, PREVIOUS_HOSTS_TYPE } from '../config/type-url.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { compileHeaderMatches } from './header-match.ts';
 import { RateLimitedBackOff } from './rate-limited-back-off.ts';
@@ -13,7 +15,6 @@ import type { RetryPolicy, RetrySettings } from './retry-policy.ts';
 const DEFAULT_RETRIES = 1;
 const DEFAULT_BACKOFF_MS = 25;
 const BACKOFF_GROWTH_MAX = 10;
-const PREVIOUS_HOSTS = 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate';
 
 const ANY_GRPC = RetryOn.grpcCancelled | RetryOn.grpcDeadlineExceeded | RetryOn.grpcInternal
   | RetryOn.grpcResourceExhausted | RetryOn.grpcUnavailable;
@@ -45,7 +46,10 @@ export const NO_RETRIES: RetrySettings = {
   requestHeaders: [],
   rateLimited: undefined,
   avoidPreviousHosts: false,
+  omitCanaryHosts: false,
+  omitMetadata: [],
   hostSelectionMaxAttempts: 1,
+  priorityFrequency: 0,
 };
 
 export class CompiledRetryPolicy implements RetryPolicy {
@@ -129,8 +133,9 @@ export function compileRetryPolicy(
     retriableNames: [],
     requestHeaders: compileHeaderMatches(config.retriableRequestHeaders, `${path}.retriableRequestHeaders`),
     rateLimited: rateLimited === undefined ? undefined : new RateLimitedBackOff(rateLimited),
-    avoidPreviousHosts: compilePredicates(config.retryHostPredicate, `${path}.retryHostPredicate`),
-    hostSelectionMaxAttempts: Math.max(1, config.hostSelectionRetryMaxAttempts ?? 1),
+    ...compilePredicates(config.retryHostPredicate ?? []),
+    hostSelectionMaxAttempts: Math.max(1, Number(config.hostSelectionRetryMaxAttempts ?? 1)),
+    priorityFrequency: config.retryPriority?.typedConfig.updateFrequency ?? 0,
   });
 }
 
@@ -147,10 +152,21 @@ function compileBackOff(config: RetryPolicyConfig['retryBackOff'], path: string)
   return { baseMs, maxMs };
 }
 
-function compilePredicates(predicates: RetryPolicyConfig['retryHostPredicate'], path: string): boolean {
-  (predicates ?? []).forEach((predicate, i) => {
-    const type: string = predicate.typedConfig['@type'];
-    if (type !== PREVIOUS_HOSTS) throw new ConfigError(`${path}[${i}].typedConfig`, `${type} is not supported`);
-  });
-  return (predicates ?? []).length > 0;
+function compilePredicates(
+  predicates: readonly RetryHostPredicate[],
+): Pick<RetrySettings, 'avoidPreviousHosts' | 'omitCanaryHosts' | 'omitMetadata'> {
+  const configs = predicates.map(({ typedConfig }) => typedConfig);
+  const has = (type: string): boolean => configs.some((config) => config['@type'] === type);
+  const labels = configs.map((config) => (config['@type'] === OMIT_HOST_METADATA_TYPE ? labelsOf(config) : []));
+  return {
+    avoidPreviousHosts: has(PREVIOUS_HOSTS_TYPE),
+    omitCanaryHosts: has(OMIT_CANARY_HOSTS_TYPE),
+    omitMetadata: labels.filter(({ length }) => length > 0),
+  };
+}
+
+/** The map has foreign keys: an own key is asked for. */
+function labelsOf({ metadataMatch }: OmitHostMetadataConfig): readonly (readonly [string, unknown])[] {
+  const all = metadataMatch?.filterMetadata ?? {};
+  return Object.hasOwn(all, 'envoy.lb') ? Object.entries(all['envoy.lb'] ?? {}) : [];
 }

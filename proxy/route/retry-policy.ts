@@ -42,8 +42,12 @@ export interface RetrySettings {
   readonly requestHeaders: readonly HeaderMatch[];
   /** Waits as long as the response says, instead of the back-off. */
   readonly rateLimited: RateLimitedBackOff | undefined;
+  /** Where retries go: upstream's RetryHostRules. */
   readonly avoidPreviousHosts: boolean;
+  readonly omitCanaryHosts: boolean;
+  readonly omitMetadata: readonly (readonly (readonly [string, unknown])[])[];
   readonly hostSelectionMaxAttempts: number;
+  readonly priorityFrequency: number;
 }
 
 export interface RetryPolicy {

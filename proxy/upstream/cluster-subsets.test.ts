@@ -7,7 +7,7 @@ import { MetadataMatch } from '../base/metadata-match.ts';
 import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
 import type { LbSubsetConfig } from '../config/subset.ts';
 import type { UpstreamEndpoint } from './endpoint.ts';
-import { RetryHosts } from './retry.ts';
+import { ANY_HOST, RetryHosts } from './retry.ts';
 
 type Lb = Record<string, unknown>;
 
@@ -27,7 +27,7 @@ class Fixture {
 
   pick(wanted?: Lb): UpstreamEndpoint | string {
     const match = wanted === undefined ? undefined : new MetadataMatch(wanted);
-    const picked = this.worker.cluster.pick(new RetryHosts(false, 0, undefined, match));
+    const picked = this.worker.cluster.pick(new RetryHosts(ANY_HOST, undefined, match));
     return typeof picked === 'string' ? picked : picked as UpstreamEndpoint;
   }
 

@@ -81,6 +81,14 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     return Math.max(this.#enteredMs, this.outlier.returnedMs);
   }
 
+  get priority(): number {
+    return this.#facts.priority;
+  }
+
+  get lbMetadata(): Readonly<Record<string, unknown>> | undefined {
+    return this.#facts.lbMetadata;
+  }
+
   get workload(): string | undefined {
     return this.#facts.workload;
   }

@@ -25,9 +25,9 @@ export interface EndpointFacts {
   readonly locality: string;
   /** Its locality's load_balancing_weight; 0 where none is given. */
   readonly localityWeight: number;
-  /** `envoy.lb` of its metadata, which subsets go by. */
+  /** `envoy.lb` of its metadata, which subsets and retries go by. */
   readonly lbMetadata: LbMetadata | undefined;
-  /** `hash_key` of that. */
+  /** `hash_key` in it. */
   readonly hashKey: string | undefined;
   /** `istio.workload` of its metadata. */
   readonly workload: string | undefined;

@@ -5,7 +5,7 @@ import { TestClusters } from '../../test/harness/upstreams.ts';
 import { ManualClock } from '../base/clock.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import type { UpstreamEndpoint } from './endpoint.ts';
-import { RetryHosts } from './retry.ts';
+import { ANY_HOST, RetryHosts } from './retry.ts';
 
 const TICK_MS = 10;
 
@@ -43,7 +43,7 @@ class Traffic {
   }
 
   #succeeds(): boolean {
-    const hosts = new RetryHosts(true, 5);
+    const hosts = new RetryHosts({ ...ANY_HOST, avoidPreviousHosts: true, hostSelectionMaxAttempts: 5 });
     for (let attempt = 0; attempt < 3; attempt++) {
       const endpoint = this.clusters.cluster.pick(hosts) as UpstreamEndpoint;
       const port = Number(endpoint.address.split(':')[1]);

@@ -1,8 +1,10 @@
 // The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's
 // policy.
-import type { MetadataMatch } from '../base/metadata-match.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { LbMetadata, MetadataMatch } from '../base/metadata-match.ts';
 import type { Random } from '../base/random.ts';
 import type { Hash64 } from '../base/xx-hash.ts';
+import { PreviousPriorities } from './load-balancer/retry-priority.ts';
 import type { Endpoint, PickContext } from './upstream.ts';
 
 /** Past this exponent every base is over any sensible maximum, and 2^n must stay a number. */
@@ -22,19 +24,42 @@ export function limitedBackoffMs(leastMs: number, random: Random): number {
   return leastMs + random.float() * (leastMs / 2);
 }
 
-/** The endpoints that a request has tried. As a pick's context it asks for others when `avoidPrevious` is set. */
+/** Where retries go, of a route's retry policy. */
+export interface RetryHostRules {
+  /** Not to endpoints that were tried. */
+  readonly avoidPreviousHosts: boolean;
+  /** Not to endpoints whose metadata say `canary`. */
+  readonly omitCanaryHosts: boolean;
+  /** Not to endpoints that have all of one of these labels in their metadata. */
+  readonly omitMetadata: readonly (readonly (readonly [string, unknown])[])[];
+  /** Picks before an endpoint that should be avoided is taken. */
+  readonly hostSelectionMaxAttempts: number;
+  /** After so many tries, other priorities; 0 is never. */
+  readonly priorityFrequency: number;
+}
+
+export const ANY_HOST: RetryHostRules = {
+  avoidPreviousHosts: false, omitCanaryHosts: false, omitMetadata: [], hostSelectionMaxAttempts: 0,
+  priorityFrequency: 0,
+};
+
+/** The endpoints that a request has tried. As a pick's context it asks for others as the rules say. */
 export class RetryHosts implements PickContext {
   readonly hash: Hash64 | undefined;
   readonly metadataMatch: MetadataMatch | undefined;
-  readonly maxAttempts: number;
-  readonly #avoidPrevious: boolean;
+  readonly retryPriority: PreviousPriorities | undefined;
+  readonly #rules: RetryHostRules;
   readonly #tried: Endpoint[] = [];
 
-  constructor(avoidPrevious: boolean, maxAttempts: number, hash?: Hash64, metadataMatch?: MetadataMatch) {
-    this.#avoidPrevious = avoidPrevious;
-    this.maxAttempts = maxAttempts;
+  constructor(rules: RetryHostRules, hash?: Hash64, metadataMatch?: MetadataMatch) {
+    this.#rules = rules;
     this.hash = hash;
     this.metadataMatch = metadataMatch;
+    this.retryPriority = rules.priorityFrequency > 0 ? new PreviousPriorities(rules.priorityFrequency) : undefined;
+  }
+
+  get maxAttempts(): number {
+    return this.#rules.hostSelectionMaxAttempts;
   }
 
   /** Endpoints tried so far, oldest first. */
@@ -43,10 +68,28 @@ export class RetryHosts implements PickContext {
   }
 
   add(endpoint: Endpoint): void {
+    this.retryPriority?.onAttempt(endpoint.priority);
     if (!this.#tried.includes(endpoint)) this.#tried.push(endpoint);
   }
 
+  /** Nothing before the first try is over: rules are for retries. */
   avoid(endpoint: Endpoint): boolean {
-    return this.#avoidPrevious && this.#tried.includes(endpoint);
+    if (this.#tried.length === 0) return false;
+    const { avoidPreviousHosts, omitCanaryHosts, omitMetadata } = this.#rules;
+    if (avoidPreviousHosts && this.#tried.includes(endpoint)) return true;
+    const { lbMetadata } = endpoint;
+    if (lbMetadata === undefined) return false;
+    if (omitCanaryHosts && Object.hasOwn(lbMetadata, 'canary') && lbMetadata['canary'] === true) return true;
+    return omitMetadata.some((labels) => hasLabels(lbMetadata, labels));
   }
+}
+
+/** A list in the metadata has the label when one of its values is it, as in Envoy. */
+function hasLabels(metadata: LbMetadata, labels: readonly (readonly [string, unknown])[]): boolean {
+  return labels.every(([name, wanted]) => {
+    if (!Object.hasOwn(metadata, name)) return false;
+    const value = metadata[name];
+    return Array.isArray(value) ? value.some((each) => isDeepStrictEqual(each, wanted))
+      : isDeepStrictEqual(value, wanted);
+  });
 }

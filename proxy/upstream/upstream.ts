@@ -1,12 +1,13 @@
 // What the router asks of a cluster: pick an endpoint, start a try on it, hear how it went.
 import type { ProxyError } from '../base/error.ts';
-import type { MetadataMatch } from '../base/metadata-match.ts';
+import type { LbMetadata, MetadataMatch } from '../base/metadata-match.ts';
 import type { Hash64 } from '../base/xx-hash.ts';
 import type { ResponseSink } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { PreviousPriorities } from './load-balancer/retry-priority.ts';
 
 /**
  * How one try ended, for outlier detection and endpoint figures: a status, or a local failure (connect, reset,
@@ -28,6 +29,10 @@ export interface Endpoint {
   readonly hashKey: string | undefined;
   /** `clock.nowMs()` since when it may be used: slow start counts from then. */
   readonly healthySinceMs: number;
+  /** The priority of its locality, 0 first. */
+  readonly priority: number;
+  /** `filter_metadata.envoy.lb`. */
+  readonly lbMetadata: LbMetadata | undefined;
   /**
    * `filter_metadata.istio.workload`, as istiod writes it: name;namespace;canonical-name;canonical-revision;cluster.
    */
@@ -43,10 +48,12 @@ export interface PickContext {
   readonly hash: Hash64 | undefined;
   /** What the route asks of endpoints, in clusters with subsets. */
   readonly metadataMatch: MetadataMatch | undefined;
-  /** True for endpoints that retries should avoid (previous_hosts). */
+  /** True for endpoints that this try should avoid (retry_host_predicate). */
   avoid(endpoint: Endpoint): boolean;
   /** How many picks to try before taking an avoided endpoint (Envoy's host_selection_retry_max_attempts). */
   readonly maxAttempts: number;
+  /** Retries may go to other priorities than the cluster's shares say (retry_priority). */
+  readonly retryPriority: PreviousPriorities | undefined;
 }
 
 /** `unavailable`: no healthy endpoint. `queue`: none known yet (warming). `drop`: by configuration. */

@@ -25,7 +25,7 @@ interface FakeEndpoint extends Endpoint {
 function endpoint(address: string, weight = 1, activeRequests = 0): FakeEndpoint {
   return {
     address, hostname: undefined, weight, hashKey: undefined, healthySinceMs: -Infinity, workload: undefined,
-    activeRequests, done: () => {},
+    activeRequests, priority: 0, lbMetadata: undefined, done: () => {},
   };
 }
 

@@ -5,7 +5,7 @@ import { ManualClock } from '../../base/clock.ts';
 import { assertFits } from '../../../test/harness/chi-squared.ts';
 import { SeededRandom } from '../../base/random.ts';
 import { Counter } from '../../telemetry/stats.ts';
-import { RetryHosts } from '../retry.ts';
+import { ANY_HOST, RetryHosts } from '../retry.ts';
 import type { Endpoint } from '../upstream.ts';
 import { randomChoice } from './random.ts';
 import { maglev } from './maglev.ts';
@@ -62,7 +62,7 @@ test('degraded endpoints take what the healthy ones of all priorities leave', ()
 
 function endpoint(address: string): Endpoint {
   return { address, hostname: undefined, weight: 1, hashKey: undefined, healthySinceMs: 0, workload: undefined,
-    activeRequests: 0, done: () => {} };
+    activeRequests: 0, priority: 0, lbMetadata: undefined, done: () => {} };
 }
 
 function level(healthy: readonly Endpoint[], unhealthy: readonly Endpoint[] = []): PriorityEndpoints {
@@ -109,12 +109,12 @@ test('a share of the picks spills to the next priority', () => {
 
 test('a retry gets another endpoint while the attempts last, then the avoided one', () => {
   const picker = buildPicker([level([a, b])], options());
-  const hosts = new RetryHosts(true, 5);
+  const hosts = new RetryHosts({ ...ANY_HOST, avoidPreviousHosts: true, hostSelectionMaxAttempts: 5 });
   hosts.add(a);
   for (let i = 0; i < 10; i++) assert.equal(picker.pick(hosts), b);
   hosts.add(b);
   assert.notEqual(picker.pick(hosts), 'unavailable');
-  const careless = new RetryHosts(false, 5);
+  const careless = new RetryHosts({ ...ANY_HOST, hostSelectionMaxAttempts: 5 });
   careless.add(a);
   assert.deepEqual(new Set([picker.pick(careless), picker.pick(careless)]), new Set([a, b]));
 });

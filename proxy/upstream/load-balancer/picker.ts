@@ -8,8 +8,8 @@ import { randomHash, randomIndex } from './host-picker.ts';
 import type { HostPicker, HostPickerFactory, PolicyDeps } from './host-picker.ts';
 import { localityPicker } from './locality.ts';
 import type { LocalityEndpoints } from './locality.ts';
-import { priorityLoads } from './priority-load.ts';
-import type { PriorityLoad, PriorityOptions } from './priority-load.ts';
+import { availabilityOf, priorityLoads } from './priority-load.ts';
+import type { Availability, PriorityLoad, PriorityOptions } from './priority-load.ts';
 
 /** Answers at once, from what is known. */
 export interface Picker {
@@ -48,10 +48,12 @@ export function buildPicker(priorities: readonly PriorityEndpoints[], options: P
   const health = priorities.map(({ all, healthy, degraded }) => (
     { total: all.length, healthy: healthy.length, degraded: degraded.length }
   ));
-  const shares: Share[] = [];
-  priorityLoads(health, options).forEach((load, i) => addShares(shares, priorities[i]!, load, options));
-  if (shares.length > 0) return new PriorityPicker(shares, options);
-  return options.panicPercent === 0 ? emptyPicker : panickedPicker(options.panicked);
+  const loads = priorityLoads(health, options);
+  const pickers = new PickersOfPriorities(priorities, options);
+  const shares = sharesOf(loads, pickers, options);
+  if (shares.length === 0) return options.panicPercent === 0 ? emptyPicker : panickedPicker(options.panicked);
+  const offered = availabilityOf(health, options.overprovisioningPercent);
+  return new PriorityPicker({ shares, loads, offered, pickers }, options);
 }
 
 /** Without an endpoint there is panic too, as in Envoy. */
@@ -71,55 +73,104 @@ interface Share {
   readonly panicked: Counter | undefined;
 }
 
-function addShares(shares: Share[], endpoints: PriorityEndpoints, load: PriorityLoad, options: PickerOptions): void {
-  const add = (percent: number, kind: 'healthy' | 'degraded'): void => {
+function sharesOf(loads: readonly PriorityLoad[], pickers: PickersOfPriorities, options: PickerOptions): Share[] {
+  const shares: Share[] = [];
+  const add = (priority: number, percent: number, kind: Kind): void => {
     if (percent === 0) return;
-    const panicked = load.panic ? options.panicked : undefined;
+    const { panic } = loads[priority]!;
     const limit = (shares.at(-1)?.limit ?? 0) + percent;
-    shares.push({ limit, picker: pickerOf(endpoints, load.panic ? 'all' : kind, options), panicked });
+    const picker = pickers.of(priority, panic ? 'all' : kind);
+    shares.push({ limit, picker, panicked: panic ? options.panicked : undefined });
   };
-  add(load.healthyPercent, 'healthy');
-  add(load.degradedPercent, 'degraded');
+  for (const [priority, load] of loads.entries()) {
+    add(priority, load.healthyPercent, 'healthy');
+    add(priority, load.degradedPercent, 'degraded');
+  }
+  return shares;
 }
 
-function pickerOf(
-  endpoints: PriorityEndpoints, kind: 'all' | 'healthy' | 'degraded', options: PickerOptions,
-): HostPicker | undefined {
-  if (kind === 'all' && options.failOnPanic) return undefined;
-  const weighted = options.byLocality ? localityPicker(endpoints.localities, kind, options) : undefined;
-  return weighted ?? options.policy(endpoints[kind], options);
+type Kind = 'all' | 'healthy' | 'degraded';
+
+/** One for each list that has been asked for. */
+class PickersOfPriorities {
+  readonly #priorities: readonly PriorityEndpoints[];
+  readonly #options: PickerOptions;
+  readonly #made = new Map<string, HostPicker | undefined>();
+
+  constructor(priorities: readonly PriorityEndpoints[], options: PickerOptions) {
+    this.#priorities = priorities;
+    this.#options = options;
+  }
+
+  of(priority: number, kind: Kind): HostPicker | undefined {
+    if (kind === 'all' && this.#options.failOnPanic) return undefined;
+    const key = `${priority} ${kind}`;
+    let picker = this.#made.get(key);
+    if (picker === undefined) this.#made.set(key, picker = this.#make(this.#priorities[priority]!, kind));
+    return picker;
+  }
+
+  #make(endpoints: PriorityEndpoints, kind: Kind): HostPicker {
+    const options = this.#options;
+    const weighted = options.byLocality ? localityPicker(endpoints.localities, kind, options) : undefined;
+    return weighted ?? options.policy(endpoints[kind], options);
+  }
+}
+
+interface Levels {
+  readonly shares: readonly Share[];
+  readonly loads: readonly PriorityLoad[];
+  readonly offered: Availability;
+  readonly pickers: PickersOfPriorities;
 }
 
 class PriorityPicker implements Picker {
-  readonly #shares: readonly Share[];
+  readonly #levels: Levels;
+  readonly #options: PickerOptions;
   readonly #random: Random;
   readonly #byHash: boolean;
 
-  constructor(shares: readonly Share[], { random, byHash }: PickerOptions) {
-    this.#shares = shares;
-    this.#random = random;
-    this.#byHash = byHash;
+  constructor(levels: Levels, options: PickerOptions) {
+    this.#levels = levels;
+    this.#options = options;
+    this.#random = options.random;
+    this.#byHash = options.byHash;
   }
 
   pick(context: PickContext | undefined): PickResult {
     const hash = this.#byHash ? (context?.hash ?? randomHash(this.#random)) : undefined;
-    const share = this.#shares.length === 1 ? this.#shares[0]! : this.#draw(hash);
-    share.panicked?.inc();
-    const picker = share.picker;
-    if (picker === undefined) return 'unavailable';
-    let endpoint = picker.choose(hash, 0);
-    if (context === undefined) return endpoint;
-    for (let again = 1; again <= context.maxAttempts && context.avoid(endpoint); again++) {
-      endpoint = picker.choose(hash, again);
+    let picked = this.#choose(hash, 0, context);
+    if (context === undefined) return picked;
+    for (let again = 1; again <= context.maxAttempts && isAvoided(picked, context); again++) {
+      picked = this.#choose(hash, again, context);
     }
-    return endpoint;
+    return picked;
   }
 
-  #draw(hash: Hash64 | undefined): Share {
-    const shares = this.#shares;
+  /** A pick that is made again draws its priority again. */
+  #choose(hash: Hash64 | undefined, attempt: number, context: PickContext | undefined): PickResult {
+    const shares = this.#sharesFor(context);
+    const share = shares.length === 1 ? shares[0]! : this.#draw(shares, hash);
+    share.panicked?.inc();
+    return share.picker === undefined ? 'unavailable' : share.picker.choose(hash, attempt);
+  }
+
+  /** Envoy's policies by hash know nothing of retries' priorities. */
+  #sharesFor(context: PickContext | undefined): readonly Share[] {
+    const { shares, loads, offered, pickers } = this.#levels;
+    if (context?.retryPriority === undefined || this.#byHash) return shares;
+    const changed = context.retryPriority.loadsOf(offered, loads);
+    return changed === loads ? shares : sharesOf(changed, pickers, this.#options);
+  }
+
+  #draw(shares: readonly Share[], hash: Hash64 | undefined): Share {
     const draw = hash === undefined ? randomIndex(this.#random, 100) : remainder(hash, 100);
     let i = 0;
     while (draw >= shares[i]!.limit) i++;
     return shares[i]!;
   }
+}
+
+function isAvoided(picked: PickResult, context: PickContext): boolean {
+  return typeof picked !== 'string' && context.avoid(picked);
 }

@@ -26,16 +26,38 @@ export interface PriorityOptions {
   readonly panicPercent: number;
 }
 
+/** How much of the traffic each priority could carry, in percent. */
+export interface Availability {
+  readonly healthy: readonly number[];
+  readonly degraded: readonly number[];
+}
+
+export function availabilityOf(levels: readonly PriorityHealth[], factor: number): Availability {
+  return {
+    healthy: levels.map((level) => share(level.healthy * factor, level.total)),
+    degraded: levels.map((level) => share(level.degraded * factor, level.total)),
+  };
+}
+
+export function totalOf({ healthy, degraded }: Availability): number {
+  return Math.min(100, sum(healthy) + sum(degraded));
+}
+
 /** The loads add up to 100, or to 0 when nothing can be used. Envoy's rules, in whole percents as there. */
 export function priorityLoads(levels: readonly PriorityHealth[], options: PriorityOptions): PriorityLoad[] {
-  const factor = options.overprovisioningPercent;
-  const healthy = levels.map((level) => share(level.healthy * factor, level.total));
-  const degraded = levels.map((level) => share(level.degraded * factor, level.total));
-  const available = Math.min(100, sum(healthy) + sum(degraded));
+  const offered = availabilityOf(levels, options.overprovisioningPercent);
+  const available = totalOf(offered);
   const panic = levels.map((level) => available < 100 && inPanic(level, options.panicPercent));
   if (available === 0 && options.panicPercent === 0) return spread(levels.map(() => 0), panic);
   if (panic.every(Boolean)) return spread(panicLoads(levels), panic);
-  const loads = spread(levels.map(() => 0), panic);
+  return distribute(offered, panic);
+}
+
+/** Gives the traffic to the first priorities that can carry it. */
+export function distribute(offered: Availability, panic: readonly boolean[]): PriorityLoad[] {
+  const { healthy, degraded } = offered;
+  const available = totalOf(offered);
+  const loads = spread(panic.map(() => 0), panic);
   let left = 100;
   healthy.forEach((percent, i) => (left -= loads[i]!.healthyPercent = Math.min(left, normal(percent, available))));
   degraded.forEach((percent, i) => (left -= loads[i]!.degradedPercent = Math.min(left, normal(percent, available))));
