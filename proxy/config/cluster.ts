@@ -6,7 +6,8 @@ import { ClusterLoadAssignment } from './endpoint.ts';
 import { HealthCheck } from './health-check.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, UpstreamHttpProtocolOptions,
   UpstreamProtocolOptions } from './http-protocol-options.ts';
-import { CommonLbConfig, LeastRequestLbConfig, MaglevLbConfig, RingHashLbConfig, RoundRobinLbConfig } from
+import { CommonLbConfig, LeastRequestLbConfig, MaglevLbConfig, OriginalDstLbConfig, RingHashLbConfig,
+  RoundRobinLbConfig } from
   './load-balancing.ts';
 import { Metadata } from './node.ts';
 import { OutlierDetection } from './outlier-detection.ts';
@@ -76,25 +77,23 @@ export interface TransportSocketMatch extends Static<typeof TransportSocketMatch
 export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   name: required(string({ minLength: 1 }), 'Name by which routes know it; stats are cluster.<this>.*.'),
   altStatName: optional(string(), 'Name in stats; default the name.'),
-  type: optional(enumeration(['STATIC', 'STRICT_DNS', 'EDS'], {
-    refused: {
-      LOGICAL_DNS: 'use STRICT_DNS',
-      ORIGINAL_DST: 'connections are not redirected',
-    },
+  type: optional(enumeration(['STATIC', 'STRICT_DNS', 'EDS', 'ORIGINAL_DST'], {
+    refused: { LOGICAL_DNS: 'use STRICT_DNS' },
     numbers: { STATIC: 0, STRICT_DNS: 1, LOGICAL_DNS: 2, EDS: 3, ORIGINAL_DST: 4 },
-  }), 'How endpoints are found; default STATIC.'),
+  }), 'How endpoints are found; default STATIC. ORIGINAL_DST: requests name them.'),
   edsClusterConfig: optional(EdsClusterConfig, 'For EDS.'),
   connectTimeout: optional(duration({ above: 0 }), 'Time to make a connection, TLS handshake included; default 5s.'),
   perConnectionBufferLimitBytes: optional(uint32(), 'Bytes held per connection and direction; default weft\'s 256 KiB '
     + '(Envoy: 1 MiB).'),
-  lbPolicy: optional(enumeration(['ROUND_ROBIN', 'LEAST_REQUEST', 'RING_HASH', 'RANDOM', 'MAGLEV'], {
+  lbPolicy: optional(enumeration(['ROUND_ROBIN', 'LEAST_REQUEST', 'RING_HASH', 'RANDOM', 'MAGLEV',
+    'CLUSTER_PROVIDED'], {
     refused: {
-      CLUSTER_PROVIDED: 'it belongs to ORIGINAL_DST',
       LOAD_BALANCING_POLICY_CONFIG: 'name the policy here',
     },
     numbers: { ROUND_ROBIN: 0, LEAST_REQUEST: 1, RING_HASH: 2, RANDOM: 3, MAGLEV: 5, CLUSTER_PROVIDED: 6,
       LOAD_BALANCING_POLICY_CONFIG: 7 },
-  }), 'Default ROUND_ROBIN. RING_HASH and MAGLEV go by the hash_policy of routes, or at random.'),
+  }), 'Default ROUND_ROBIN. RING_HASH and MAGLEV go by the hash_policy of routes, or at random; CLUSTER_PROVIDED is '
+    + 'ORIGINAL_DST\'s.'),
   loadAssignment: optional(ClusterLoadAssignment, 'Endpoints, for STATIC and STRICT_DNS.'),
   circuitBreakers: optional(CircuitBreakers, 'Limits; what exceeds them is answered 503 UO.'),
   typedExtensionProtocolOptions: optional(map(any('protocol options', [UpstreamProtocolOptions])), 'HTTP options, '
@@ -105,12 +104,16 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   dnsLookupFamily: optional(
     enumeration(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']), 'AUTO (default) prefers IPv6.',
   ),
-  outlierDetection: optional(OutlierDetection, 'Endpoints that fail are left out for a while.'),
+  outlierDetection: optional(OutlierDetection, 'Endpoints that fail are left out for a while; not those of '
+    + 'ORIGINAL_DST.'),
   upstreamBindConfig: optional(BindConfig, 'Local address of connections.'),
   leastRequestLbConfig: optional(LeastRequestLbConfig, 'For LEAST_REQUEST.'),
   roundRobinLbConfig: optional(RoundRobinLbConfig, 'For ROUND_ROBIN.'),
   ringHashLbConfig: optional(RingHashLbConfig, 'For RING_HASH.'),
   maglevLbConfig: optional(MaglevLbConfig, 'For MAGLEV.'),
+  originalDstLbConfig: optional(OriginalDstLbConfig, 'For ORIGINAL_DST.'),
+  cleanupInterval: optional(duration({ above: 0 }), 'Endpoints of ORIGINAL_DST that nobody asked for so long are '
+    + 'forgotten; default 5s.'),
   commonLbConfig: optional(CommonLbConfig, 'For every policy.'),
   lbSubsetConfig: optional(LbSubsetConfig, 'Routes choose among the endpoints by metadata_match.'),
   transportSocket: optional(UpstreamTransportSocket, 'TLS; default plaintext.'),
@@ -143,7 +146,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   },
   refused: {
     'TLS is chosen by transport_socket_matches': ['transport_socket_matcher'],
-    'this kind of cluster is not supported': ['cluster_type', 'original_dst_lb_config'],
+    'this kind of cluster is not supported': ['cluster_type'],
     'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',
       'typed_dns_resolver_config'],
     'name the policy with lb_policy': ['load_balancing_policy'],
@@ -156,7 +159,6 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     'all stats are kept': ['stats_matcher', 'track_timeout_budgets', 'track_cluster_stats'],
     'a stalled connection ends by its idle timeout': ['per_connection_buffer_high_watermark_timeout'],
     'start-up waits for the first answer': ['wait_for_warm_on_init'],
-    'it belongs to ORIGINAL_DST': ['cleanup_interval'],
     'an endpoint that is no longer named is left at once': ['ignore_health_on_host_removal'],
     'load is not reported': ['lrs_server', 'lrs_report_endpoint_metrics'],
     'connections are made when they are needed': ['preconnect_policy'],
@@ -205,12 +207,28 @@ function checkCluster(cluster: ClusterParts): Refusal | undefined {
   if (isEds && eds === undefined) return new Refusal('is needed for type EDS', ['edsClusterConfig']);
   if (!isEds && eds !== undefined) return new Refusal('needs type EDS', ['edsClusterConfig']);
   if (isEds && loadAssignment !== undefined) return new Refusal('must not be set for type EDS', ['loadAssignment']);
-  if (!isEds && loadAssignment === undefined) return new Refusal(`is needed for type ${type}`, ['loadAssignment']);
+  const refusal = checkOriginalDst(cluster);
+  if (refusal !== undefined) return refusal;
+  if (!isEds && type !== 'ORIGINAL_DST' && loadAssignment === undefined) {
+    return new Refusal(`is needed for type ${type}`, ['loadAssignment']);
+  }
   const key = Object.keys(cluster.typedExtensionProtocolOptions ?? {}).find((other) => other !== HTTP_PROTOCOL_OPTIONS);
   if (key !== undefined) {
     return new Refusal(`is unknown; the one key is ${HTTP_PROTOCOL_OPTIONS}`, ['typedExtensionProtocolOptions', key]);
   }
   return checkAlpn(cluster) ?? (type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined);
+}
+
+/** Its endpoints are named by requests, so that nothing else may name, choose or check them. */
+function checkOriginalDst({ type, lbPolicy, loadAssignment, healthChecks }: ClusterParts): Refusal | undefined {
+  const isOriginal = type === 'ORIGINAL_DST';
+  if (isOriginal !== (lbPolicy === 'CLUSTER_PROVIDED')) {
+    return new Refusal('CLUSTER_PROVIDED and type ORIGINAL_DST need each other', ['lbPolicy']);
+  }
+  if (!isOriginal) return undefined;
+  if (loadAssignment !== undefined) return new Refusal('must not be set for ORIGINAL_DST', ['loadAssignment']);
+  return healthChecks === undefined ? undefined
+    : new Refusal('endpoints of ORIGINAL_DST come and go with requests and are not checked', ['healthChecks']);
 }
 
 /** Without TLS there is no ALPN that could choose the protocol; Envoy refuses it too. */
@@ -228,7 +246,9 @@ function isTls(socket: UpstreamTransportSocket | undefined): boolean {
 
 interface ClusterParts {
   readonly name: string;
-  readonly type?: 'STATIC' | 'STRICT_DNS' | 'EDS';
+  readonly type?: 'STATIC' | 'STRICT_DNS' | 'EDS' | 'ORIGINAL_DST';
+  readonly lbPolicy?: string;
+  readonly healthChecks?: readonly unknown[];
   readonly edsClusterConfig?: EdsClusterConfig;
   readonly loadAssignment?: ClusterLoadAssignment;
   readonly typedExtensionProtocolOptions?: Readonly<Record<string, UpstreamProtocolOptions>>;

@@ -84,6 +84,11 @@ export const LIMITS = {
   clusterRequestsMax: 1024,
   clusterRetriesMax: 3,
 
+  // Endpoints that requests name by themselves (ORIGINAL_DST), of a cluster and worker: some 2 KiB for each, and its
+  // connections (S81, S88). How long one is kept that nobody asks for is Envoy's default.
+  originalDstHostsMax: 1024,
+  originalDstCleanupMs: 5 * SECOND,
+
   // Regular expressions have theirs in base/regex.ts, which knows nothing of configuration (S46).
 
   // Configuration (S91, S92): a file of 4 MiB holds some 10,000 routes.

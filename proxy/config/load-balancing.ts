@@ -1,6 +1,6 @@
 // How a cluster's policy is tuned (envoy.config.cluster.v3.Cluster's *LbConfig).
 import { Percent, RuntimeDouble } from './percent.ts';
-import { bool, duration, enumeration, uint32, uint64 } from './scalar.ts';
+import { bool, duration, enumeration, string, uint32, uint64 } from './scalar.ts';
 import { atMostOne, message, optional, Refusal, type Static } from './schema.ts';
 
 export const SlowStartConfig = message('envoy.config.cluster.v3.Cluster.SlowStartConfig', {
@@ -55,6 +55,18 @@ function isPrime(number: number): boolean {
   for (let factor = 2; factor * factor <= number; factor++) if (number % factor === 0) return false;
   return true;
 }
+
+export const OriginalDstLbConfig = message('envoy.config.cluster.v3.Cluster.OriginalDstLbConfig', {
+  useHttpHeader: optional(bool(), 'Requests name the address (ip:port) in a header. Whoever may send it reaches every '
+    + 'address that this proxy reaches. Default false.'),
+  httpHeaderName: optional(string(), 'That header; default x-envoy-original-dst-host.'),
+  upstreamPortOverride: optional(uint32({ maximum: 65_535 }), 'The port, whatever port was named.'),
+}, {
+  refused: { 'there is no dynamic metadata': ['metadata_key'] },
+  check: ({ useHttpHeader = false, httpHeaderName = '' }) => (useHttpHeader || httpHeaderName === '' ? undefined
+    : new Refusal('needs use_http_header', ['httpHeaderName'])),
+});
+export interface OriginalDstLbConfig extends Static<typeof OriginalDstLbConfig> {}
 
 const LocalityWeightedLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig', {});
 

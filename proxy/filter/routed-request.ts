@@ -4,14 +4,13 @@ import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
-import type { RequestHash } from '../route/hash-policy.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { setGrpcTimeout } from '../route/grpc-timeout.ts';
 import { expectedTimeoutMs } from '../route/request-plan.ts';
 import type { RequestPlan } from '../route/request-plan.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
-import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
+import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickWishes } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
 import { startMirrors } from './mirrored-request.ts';
@@ -33,8 +32,9 @@ export interface Routing {
   readonly choice: ClusterChoice;
   /** The action's timeout and retries, or what the request's x-envoy headers ask for instead. */
   readonly plan: RequestPlan;
-  /** What a cluster by hash chooses by. */
-  readonly hashed: RequestHash | undefined;
+  /** What it asks of its endpoint, and a set-cookie value for what it is hashed by from now on. */
+  readonly wishes: PickWishes | undefined;
+  readonly hashCookie: string | undefined;
   /** No x-envoy headers of our own. */
   readonly quiet: boolean;
   /** Who gets copies. */
@@ -66,7 +66,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#cluster = routing.cluster;
     const { retry } = routing.plan;
     this.#retries = retry === undefined ? undefined : new RetryState(retry, stream, routing.cluster, this);
-    if ((routing.hashed?.hash ?? routing.choice.metadataMatch) !== undefined) this.#hosts = this.#newHosts();
+    if (routing.wishes !== undefined) this.#hosts = this.#newHosts();
     this.#replay = retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
   }
 
@@ -258,8 +258,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   #newHosts(): RetryHosts {
-    const { hashed, choice } = this.#routing;
-    return new RetryHosts(this.#retries?.policy.settings ?? ANY_HOST, hashed?.hash, choice.metadataMatch);
+    return new RetryHosts(this.#retries?.policy.settings ?? ANY_HOST, this.#routing.wishes);
   }
 
   /** Too large to keep: this request cannot be tried again. */
@@ -321,9 +320,9 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   #finishHead(head: ResponseHead): void {
     const { headers } = head;
     const { info } = this.#stream;
-    const { route, choice, quiet, hashed } = this.#routing;
+    const { route, choice, quiet, hashCookie } = this.#routing;
     info.status = head.status;
-    if (hashed?.setCookie !== undefined) headers.append('set-cookie', hashed.setCookie);
+    if (hashCookie !== undefined) headers.append('set-cookie', hashCookie);
     if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
     noteResponse(route, head, info);
     applyLevels(route.responseHeaders, choice.responseHeaders, route.mostSpecificWins, headers, info);

@@ -1,12 +1,15 @@
 // The last filter: turns the matched route into a redirect, a direct answer, or a request to an upstream cluster.
 import { ProxyError } from '../base/error.ts';
+import type { MetadataMatch } from '../base/metadata-match.ts';
+import type { Hash64 } from '../base/xx-hash.ts';
 import type { Headers } from '../http/headers.ts';
+import type { RequestHead } from '../http/message.ts';
 import { planOfRoute, planRequest } from '../route/request-plan.ts';
 import type {
   ClusterChoice, DirectResponseAction, ForwardAction, RedirectAction, RouteEntry,
 } from '../route/route-entry.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
-import type { Cluster, ClusterSet } from '../upstream/upstream.ts';
+import type { Cluster, ClusterSet, PickWishes } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
 import { applyLevels } from './header-levels.ts';
 import type { MirrorTarget } from './mirrored-request.ts';
@@ -88,9 +91,11 @@ export class RouterFilter implements HttpFilter {
     const hashed = cluster.usesHash ? action.hashRequest?.(request, info) : undefined;
     applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
     if (choice.authority !== undefined) request.authority = choice.authority;
+    const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch);
     const plan = this.#options.suppressEnvoyHeaders ? planOfRoute(action, request) : planRequest(action, request);
     return new RoutedRequest(stream, {
-      cluster, route, action, choice, plan, hashed, quiet: this.#options.suppressEnvoyHeaders,
+      cluster, route, action, choice, plan, wishes, hashCookie: hashed?.setCookie,
+      quiet: this.#options.suppressEnvoyHeaders,
       mirrors: action.mirrors.length === 0 ? NO_MIRRORS : this.#mirrorsOf(stream, action),
     });
   }
@@ -106,6 +111,15 @@ export class RouterFilter implements HttpFilter {
     }
     return targets;
   }
+}
+
+/** Undefined where there is nothing to ask. Envoy reads the address after the route's changes, hashes come before. */
+function wishesOf(
+  { destinationHeader }: Cluster, { headers }: RequestHead, hash: Hash64 | undefined,
+  metadataMatch: MetadataMatch | undefined,
+): PickWishes | undefined {
+  const namedAddress = destinationHeader === undefined ? undefined : headers.get(destinationHeader);
+  return (hash ?? metadataMatch ?? namedAddress) === undefined ? undefined : { hash, metadataMatch, namedAddress };
 }
 
 /** Redirects and direct responses never leave the proxy. */

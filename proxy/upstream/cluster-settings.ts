@@ -13,6 +13,8 @@ import type { HostPickerFactory } from './load-balancer/host-picker.ts';
 import { policyOf } from './load-balancer/policy.ts';
 import { subsetSettings } from './load-balancer/subset-settings.ts';
 import type { SubsetSettings } from './load-balancer/subset-settings.ts';
+import { originalDstSettings } from './original-dst-settings.ts';
+import type { OriginalDstSettings } from './original-dst-settings.ts';
 import { outlierSettings } from './outlier-settings.ts';
 import type { OutlierSettings } from './outlier-settings.ts';
 
@@ -26,6 +28,8 @@ export interface ClusterSettings {
   /** The name under which its endpoints come. */
   readonly assignmentName: string;
   readonly policy: HostPickerFactory;
+  /** Endpoints are named by requests and connections (type ORIGINAL_DST). */
+  readonly originalDst: OriginalDstSettings | undefined;
   /** The policy goes by a request's hash. */
   readonly byHash: boolean;
   /** Localities count by their weights. */
@@ -51,6 +55,7 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     discovery: discoveryOf(config),
     assignmentName: config.edsClusterConfig?.serviceName || config.name,
     policy: policyOf(config),
+    originalDst: originalDstSettings(config),
     byHash: config.lbPolicy === 'RING_HASH' || config.lbPolicy === 'MAGLEV',
     byLocality: config.commonLbConfig?.localityWeightedLbConfig !== undefined,
     subsets: subsetSettings(config.lbSubsetConfig),
@@ -59,7 +64,8 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     highBreaker: breakerLimits(thresholdsOf(config, 'HIGH')),
     limitsHigh: thresholdsOf(config, 'HIGH') !== undefined,
     connection: connectionSettings(config, protocolOptions(config)),
-    outliers: outlierSettings(config.outlierDetection),
+    // Where clients name the endpoints nobody chooses by health, in Envoy neither.
+    outliers: config.type === 'ORIGINAL_DST' ? undefined : outlierSettings(config.outlierDetection),
     healthCheck: healthCheckSettings(config.healthChecks, config.name),
   };
 }
@@ -69,7 +75,7 @@ const PANIC_PERCENT = 50;
 
 function discoveryOf({ type = 'STATIC' }: ClusterConfig): Discovery {
   if (type === 'EDS') return 'eds';
-  return type === 'STATIC' ? 'static' : 'dns';
+  return type === 'STRICT_DNS' ? 'dns' : 'static';
 }
 
 function percentOr(percent: Percent | undefined, fallback: number): number {

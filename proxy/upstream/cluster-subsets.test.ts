@@ -27,7 +27,7 @@ class Fixture {
 
   pick(wanted?: Lb): UpstreamEndpoint | string {
     const match = wanted === undefined ? undefined : new MetadataMatch(wanted);
-    const picked = this.worker.cluster.pick(new RetryHosts(ANY_HOST, undefined, match));
+    const picked = this.worker.cluster.pick(new RetryHosts(ANY_HOST, { metadataMatch: match }));
     return typeof picked === 'string' ? picked : picked as UpstreamEndpoint;
   }
 

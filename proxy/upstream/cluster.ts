@@ -27,6 +27,7 @@ import { hostSets } from './host-sets.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PickerOptions, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
+import { OriginalDestinations } from './original-destinations.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner } from './outlier-detection.ts';
 import type { OutlierState } from './outlier-state.ts';
@@ -60,6 +61,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   #picker: Picker = warmingPicker;
   #pools: ClusterPools;
   #high: HighPriority | undefined = undefined;
+  #destinations: OriginalDestinations | undefined = undefined;
   #health: HealthChecker | undefined;
   #subsets: ClusterSubsets | undefined = undefined;
 
@@ -89,6 +91,10 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
 
   get usesHash(): boolean {
     return this.#settings.byHash;
+  }
+
+  get destinationHeader(): string | undefined {
+    return this.#settings.originalDst?.header;
   }
 
   get statScope(): StatScope {
@@ -132,6 +138,9 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     const recheck = settings.healthCheck?.key !== this.#settings.healthCheck?.key;
     const reconnect = settings.connection.key !== this.#settings.connection.key;
     this.#settings = settings;
+    if (reconnect || transports !== this.#transports || settings.originalDst === undefined) {
+      this.#destinations?.forget();
+    }
     if (transports !== this.#transports) this.#transports.close();
     this.#transports = transports;
     if (reconnect) {
@@ -190,6 +199,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     for (const endpoint of this.#endpoints.values()) endpoint.remove();
     this.#endpoints.clear();
     this.#subsets?.close();
+    this.#destinations?.close();
     this.#picker = emptyPicker;
     this.#tellMembership([]);
   }
@@ -301,6 +311,12 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   }
 
   #buildPicker(): Picker {
+    const { originalDst } = this.#settings;
+    if (originalDst !== undefined) {
+      this.#destinations ??= new OriginalDestinations(this, this.#deps, this.#settings.statName);
+      this.#destinations.set(originalDst, this.#transports.for(undefined));
+      return this.#destinations;
+    }
     const levels = hostSets(this.#endpoints.values());
     this.#tellMembership(levels);
     const options: PickerOptions = {

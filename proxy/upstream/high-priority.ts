@@ -51,6 +51,10 @@ export class HighPriority implements Cluster {
     return this.#cluster.usesHash;
   }
 
+  get destinationHeader(): string | undefined {
+    return this.#cluster.destinationHeader;
+  }
+
   get highPriority(): Cluster {
     return this;
   }

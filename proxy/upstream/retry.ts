@@ -1,11 +1,10 @@
 // The mechanics of trying again: how long to wait, and which endpoints have had their turn. Whether to is the route's
 // policy.
 import { isDeepStrictEqual } from 'node:util';
-import type { LbMetadata, MetadataMatch } from '../base/metadata-match.ts';
+import type { LbMetadata } from '../base/metadata-match.ts';
 import type { Random } from '../base/random.ts';
-import type { Hash64 } from '../base/xx-hash.ts';
 import { PreviousPriorities } from './load-balancer/retry-priority.ts';
-import type { Endpoint, PickContext } from './upstream.ts';
+import type { Endpoint, PickContext, PickWishes } from './upstream.ts';
 
 /** Past this exponent every base is over any sensible maximum, and 2^n must stay a number. */
 const EXPONENT_MAX = 30;
@@ -43,18 +42,18 @@ export const ANY_HOST: RetryHostRules = {
   priorityFrequency: 0,
 };
 
+const NO_WISHES: PickWishes = {};
+
 /** The endpoints that a request has tried. As a pick's context it asks for others as the rules say. */
 export class RetryHosts implements PickContext {
-  readonly hash: Hash64 | undefined;
-  readonly metadataMatch: MetadataMatch | undefined;
+  readonly wishes: PickWishes;
   readonly retryPriority: PreviousPriorities | undefined;
   readonly #rules: RetryHostRules;
   readonly #tried: Endpoint[] = [];
 
-  constructor(rules: RetryHostRules, hash?: Hash64, metadataMatch?: MetadataMatch) {
+  constructor(rules: RetryHostRules, wishes: PickWishes = NO_WISHES) {
     this.#rules = rules;
-    this.hash = hash;
-    this.metadataMatch = metadataMatch;
+    this.wishes = wishes;
     this.retryPriority = rules.priorityFrequency > 0 ? new PreviousPriorities(rules.priorityFrequency) : undefined;
   }
 

@@ -42,12 +42,19 @@ export interface Endpoint {
   done(outcome: Outcome): void;
 }
 
+/** What a request asks of its endpoint. */
+export interface PickWishes {
+  /** Hash of the route's hash policy; undefined without one. */
+  readonly hash?: Hash64 | undefined;
+  /** What its route asks of endpoints, in clusters with subsets. */
+  readonly metadataMatch?: MetadataMatch | undefined;
+  /** The address that the request names, for clusters whose `destinationHeader` it has. */
+  readonly namedAddress?: string | undefined;
+}
+
 /** What a pick may depend on. */
 export interface PickContext {
-  /** Hash of the route's hash policy; undefined without one. */
-  readonly hash: Hash64 | undefined;
-  /** What the route asks of endpoints, in clusters with subsets. */
-  readonly metadataMatch: MetadataMatch | undefined;
+  readonly wishes: PickWishes;
   /** True for endpoints that this try should avoid (retry_host_predicate). */
   avoid(endpoint: Endpoint): boolean;
   /** How many picks to try before taking an avoided endpoint (Envoy's host_selection_retry_max_attempts). */
@@ -98,6 +105,8 @@ export interface Cluster {
   readonly highPriority: Cluster;
   /** It balances by the hash of its requests. */
   readonly usesHash: boolean;
+  /** Its requests name their address in this header (original_dst_lb_config); undefined: they do not. */
+  readonly destinationHeader: string | undefined;
   pick(context: PickContext | undefined): PickResult;
   /**
    * Starts a try: a pooled connection, a new one within the limits, or a place in the pending queue. A ProxyError

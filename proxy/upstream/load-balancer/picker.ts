@@ -138,7 +138,7 @@ class PriorityPicker implements Picker {
   }
 
   pick(context: PickContext | undefined): PickResult {
-    const hash = this.#byHash ? (context?.hash ?? randomHash(this.#random)) : undefined;
+    const hash = this.#byHash ? (context?.wishes.hash ?? randomHash(this.#random)) : undefined;
     let picked = this.#choose(hash, 0, context);
     if (context === undefined) return picked;
     for (let again = 1; again <= context.maxAttempts && isAvoided(picked, context); again++) {

@@ -24,6 +24,8 @@ export function policyOf(config: Cluster): HostPickerFactory {
   switch (config.lbPolicy ?? 'ROUND_ROBIN') {
     case 'ROUND_ROBIN': return roundRobin(slowStartOf(rotation?.slowStartConfig, 'roundRobinLbConfig'));
     case 'RANDOM': return randomChoice;
+    // Requests name their endpoints: there is no list to choose from.
+    case 'CLUSTER_PROVIDED': return randomChoice;
     case 'LEAST_REQUEST': return leastRequest({
       choiceCount: least?.choiceCount ?? 2,
       activeRequestBias: biasOf(least?.activeRequestBias),

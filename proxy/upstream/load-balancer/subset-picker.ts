@@ -33,7 +33,7 @@ export class SubsetPicker<E extends Endpoint & SubsetMember> implements Picker {
   }
 
   pick(context: PickContext | undefined): PickResult {
-    const match = context?.metadataMatch;
+    const match = context?.wishes.metadataMatch;
     if (match === undefined || !this.#settings.fallbackList) return this.#pickBy(match, context);
     const alternatives = match.alternatives();
     let picked: PickResult = 'unavailable';
