@@ -2,31 +2,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { sampleStream } from '../../test/harness/stream-sample.ts';
-import { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
 import { compileRequestHeaders } from '../route/header-operations.ts';
 import { compileRouteTable } from '../route/route-table.ts';
-import { applyLevels } from './header-levels.ts';
+import { changeRequest } from './header-levels.ts';
 
-const setsTo = (value: string) => ({
-  requestHeadersToAdd: [{ header: { key: 'x', value }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' as const }],
-});
+const adds = (level: string) => (
+  { requestHeadersToAdd: [{ header: { key: 'x', value: `${level} %REQ(:authority)%` } }] });
 
-/** What x is when all levels set it, without and with the chosen cluster's own. */
-function winners(mostSpecific: boolean): (string | undefined)[] {
-  const routes = [{ match: { prefix: '/' }, directResponse: { status: 200 }, ...setsTo('route') }];
+/** The values of x, level by level, each with the host that it saw. */
+function order(mostSpecific: boolean): string | undefined {
+  const routes = [{ match: { prefix: '/' }, directResponse: { status: 200 }, ...adds('route') }];
   const table = compileRouteTable({
-    mostSpecificHeaderMutationsWins: mostSpecific, ...setsTo('table'),
-    virtualHosts: [{ name: 'h', domains: ['*'], ...setsTo('host'), routes }],
+    mostSpecificHeaderMutationsWins: mostSpecific, ...adds('table'),
+    virtualHosts: [{ name: 'h', domains: ['*'], ...adds('host'), routes }],
   }, () => undefined);
-  const { requestHeaders, mostSpecificWins } = table.match(new RequestHead('GET', 'h', '/'), undefined, 0)!;
-  return [undefined, compileRequestHeaders(setsTo('cluster'), '')].map((cluster) => {
-    const headers = new Headers();
-    applyLevels(requestHeaders, cluster, mostSpecificWins, headers, sampleStream());
-    return headers.get('x');
-  });
+  const request = new RequestHead('GET', 'h', '/');
+  const route = table.match(request, undefined, 0)!;
+  const info = sampleStream();
+  info.request = request;
+  const requestHeaders = compileRequestHeaders(adds('cluster'), '');
+  changeRequest(route, { cluster: 'c', requestHeaders, responseHeaders: undefined, authority: 'own' }, request, info);
+  return request.headers.joined('x');
 }
 
-test('the table wins over all, or the most specific does', () => {
-  assert.deepEqual([winners(false), winners(true)], [['table', 'table'], ['route', 'cluster']]);
+test('the cluster\'s own changes come first and its host next; then the table is last, or the most specific', () => {
+  assert.deepEqual([order(false), order(true)],
+    ['cluster h,route own,host own,table own', 'cluster h,table own,host own,route own']);
 });

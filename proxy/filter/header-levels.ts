@@ -1,21 +1,20 @@
-// Header changes of a request's levels (chosen cluster, route, virtual host, table)
-// in the order that the table asks for.
+// Header changes of a request's levels (chosen cluster, route, virtual host, table), in their order.
 import type { Headers } from '../http/headers.ts';
-import type { HeaderOperations } from '../route/route-entry.ts';
+import type { RequestHead } from '../http/message.ts';
+import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 
-/**
- * By default the cluster's own come first and the table's last, so that the table wins; `mostSpecificWins` turns it
- * round (RouteConfiguration.most_specific_header_mutations_wins).
- */
-export function applyLevels(
-  levels: readonly HeaderOperations[],
-  cluster: HeaderOperations | undefined,
-  mostSpecificWins: boolean,
-  headers: Headers,
-  info: StreamInfo,
+/** The chosen cluster's own changes come first, then its host, which the route's levels see already. As in Envoy. */
+export function changeRequest(route: RouteEntry, choice: ClusterChoice, request: RequestHead, info: StreamInfo): void {
+  choice.requestHeaders?.apply(request.headers, info);
+  if (choice.authority !== undefined) request.authority = choice.authority;
+  for (const level of route.requestHeaders) level.apply(request.headers, info);
+}
+
+/** As changeRequest, of a response; without a choice where no cluster was chosen. */
+export function changeResponse(
+  route: RouteEntry, choice: ClusterChoice | undefined, headers: Headers, info: StreamInfo,
 ): void {
-  if (!mostSpecificWins) cluster?.apply(headers, info);
-  for (const level of levels) level.apply(headers, info);
-  if (mostSpecificWins) cluster?.apply(headers, info);
+  choice?.responseHeaders?.apply(headers, info);
+  for (const level of route.responseHeaders) level.apply(headers, info);
 }

@@ -126,7 +126,10 @@ export function startMirrors(
   if (targets.length === 0) return undefined;
   return new MirroredRequests(targets.map(({ cluster, mirror }) => {
     const copy = new MirroredRequest(cluster, stream, timeoutMs);
-    copy.start(mirror.copy(stream.request), endStream);
+    const head = mirror.copy(stream.request);
+    // A copy has no tries: all of the time is its own.
+    if (timeoutMs > 0) head.headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(timeoutMs)));
+    copy.start(head, endStream);
     return copy;
   }));
 }

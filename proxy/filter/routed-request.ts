@@ -12,7 +12,7 @@ import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickWishes } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
-import { applyLevels } from './header-levels.ts';
+import { changeResponse } from './header-levels.ts';
 import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
@@ -112,13 +112,11 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const picked = this.#cluster.pick(this.#hosts);
     this.#stream.info.attempts++;
     if (typeof picked === 'string') {
-      this.#rewrite(undefined);
       this.#fail(new ProxyError('no-healthy-upstream', 'upstream', 'no_healthy_upstream', 'never'));
       return;
     }
-    this.#prepareHead(picked);
+    this.#prepareHead(picked, endStream);
     this.#attemptReady = false;
-    if (this.#stream.info.attempts === 1) this.#startMirrors(endStream);
     const started = this.#routing.action.connectTerminates
       ? this.#cluster.startTunnel(picked, this)
       : this.#cluster.startAttempt(picked, this, this.#stream.request, endStream);
@@ -134,21 +132,13 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   /** The head is the same object for all tries: what an earlier one was told is told anew. */
-  #prepareHead(endpoint: Endpoint): void {
+  #prepareHead(endpoint: Endpoint, endStream: boolean): void {
     const { request, info } = this.#stream;
+    const { action, mirrors, plan, quiet, route } = this.#routing;
     this.#tellTimeout(request.headers);
-    this.#rewrite(endpoint.hostname);
-    if (this.#routing.route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
-  }
-
-  #startMirrors(endStream: boolean): void {
-    const { mirrors, plan } = this.#routing;
-    this.#mirrors = startMirrors(mirrors, this.#stream, plan.timeoutMs, endStream);
-  }
-
-  #rewrite(hostname: string | undefined): void {
-    const { info, request } = this.#stream;
-    if (info.attempts === 1) this.#routing.action.rewrite?.(request, hostname, this.#routing.quiet);
+    if (route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
+    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, plan.timeoutMs, endStream);
+    action.rewriteToEndpoint?.(request, endpoint.hostname, quiet);
   }
 
   #tellTimeout(headers: Headers): void {
@@ -325,7 +315,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     if (hashCookie !== undefined) headers.append('set-cookie', hashCookie);
     if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
     noteResponse(route, head, info);
-    applyLevels(route.responseHeaders, choice.responseHeaders, route.mostSpecificWins, headers, info);
+    changeResponse(route, choice, headers, info);
   }
 
   onResponseData(chunk: Buffer, endStream: boolean): void {

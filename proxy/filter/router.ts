@@ -11,7 +11,7 @@ import type {
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { Cluster, ClusterSet, PickWishes } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
-import { applyLevels } from './header-levels.ts';
+import { changeRequest } from './header-levels.ts';
 import type { MirrorTarget } from './mirrored-request.ts';
 import { RoutedRequest } from './routed-request.ts';
 
@@ -89,13 +89,13 @@ export class RouterFilter implements HttpFilter {
     const { request, info } = stream;
     // Envoy hashes a request as it came, before headers are changed.
     const hashed = cluster.usesHash ? action.hashRequest?.(request, info) : undefined;
-    applyLevels(route.requestHeaders, choice.requestHeaders, route.mostSpecificWins, request.headers, info);
-    if (choice.authority !== undefined) request.authority = choice.authority;
+    changeRequest(route, choice, request, info);
     const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch);
-    const plan = this.#options.suppressEnvoyHeaders ? planOfRoute(action, request) : planRequest(action, request);
+    const quiet = this.#options.suppressEnvoyHeaders;
+    const plan = quiet ? planOfRoute(action, request) : planRequest(action, request);
+    action.rewrite?.(request, quiet);
     return new RoutedRequest(stream, {
-      cluster, route, action, choice, plan, wishes, hashCookie: hashed?.setCookie,
-      quiet: this.#options.suppressEnvoyHeaders,
+      cluster, route, action, choice, plan, wishes, hashCookie: hashed?.setCookie, quiet,
       mirrors: action.mirrors.length === 0 ? NO_MIRRORS : this.#mirrorsOf(stream, action),
     });
   }

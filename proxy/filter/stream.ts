@@ -15,7 +15,7 @@ import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
-import { applyLevels } from './header-levels.ts';
+import { changeResponse } from './header-levels.ts';
 import { errorReply, completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { noteResponse, noteRoute } from './route-note.ts';
@@ -235,8 +235,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     const route = this.#routeKnown ? this.#route : undefined;
     if (route === undefined || (!ofRoute && route.action.kind !== 'forward')) return;
     noteResponse(route, head, this.info);
-    const { responseHeaders, mostSpecificWins } = route;
-    applyLevels(responseHeaders, this.clusterChoice?.responseHeaders, mostSpecificWins, head.headers, this.info);
+    changeResponse(route, this.clusterChoice, head.headers, this.info);
   }
 
   failStream(error: ProxyError): void {

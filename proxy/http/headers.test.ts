@@ -10,6 +10,8 @@ test('get gives the first, joined gives all, absent is undefined', () => {
   assert.equal(headers.get('a'), '1');
   assert.equal(headers.joined('a'), '1,3,5');
   assert.equal(headers.joined('b'), '2');
+  assert.equal(new Headers(['a', '', 'a', '1', 'a', '', 'a', '2']).joined('a'), '1,2');
+  assert.equal(new Headers(['a', '', 'a', '']).joined('a'), '');
   assert.equal(headers.get('x'), undefined);
   assert.equal(headers.joined('x'), undefined);
   assert.equal(headers.has('__proto__'), false);

@@ -42,12 +42,18 @@ export class Headers {
     return this.get(name) !== undefined;
   }
 
-  /** All values of a name joined by a comma, as policy and regex matches see them; undefined when absent. */
+  /**
+   * All values of a name joined by a comma, as policy and regex matches see them; undefined when absent. Empty elements
+   * of a list say nothing (RFC 9110 section 5.6.1).
+   */
   joined(name: string): string | undefined {
     const fields = this.fields;
     let value: string | undefined;
     for (let i = 0; i < fields.length; i += 2) {
-      if (fields[i] === name) value = value === undefined ? fields[i + 1]! : `${value},${fields[i + 1]!}`;
+      if (fields[i] !== name) continue;
+      const more = fields[i + 1]!;
+      if (value === undefined || value === '') value = more;
+      else if (more !== '') value = `${value},${more}`;
     }
     return value;
   }

@@ -19,9 +19,9 @@ function head(path: string, ...fields: string[]): RequestHead {
 }
 
 /** Authority, path and headers after the rewrite. */
-function rewritten(config: RouteAction, request: RequestHead, match?: RouteMatch, hostname?: string,
+function rewritten(config: RouteAction, request: RequestHead, match?: RouteMatch,
   quiet?: boolean): (string | string[])[] {
-  compile({ cluster: 'c', ...config }, match).rewrite?.(request, hostname, quiet);
+  compile({ cluster: 'c', ...config }, match).rewrite?.(request, quiet);
   return [request.authority, request.path, request.headers.fields];
 }
 
@@ -62,33 +62,39 @@ test('a header names the cluster, or none', () => {
 test('the matched prefix or path is swapped, and where it came from is told', () => {
   assert.deepEqual(rewritten({ prefixRewrite: '/' }, head('/pre/x?y=/pre/'), { prefix: '/pre/' }),
     ['a.com', '/x?y=/pre/', ['x-envoy-original-path', '/pre/x?y=/pre/']]);
-  assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/p?q'), { path: '/p' }, undefined, true),
+  assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/p?q'), { path: '/p' }, true),
     ['a.com', '/n?q', []]);
-  assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/p/1?q'), { safeRegex: { regex: '/p/.*' } }, undefined,
-    true), ['a.com', '/n?q', []]);
-  assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/P/1'), { prefix: '/p', caseSensitive: false }, undefined,
-    true), ['a.com', '/n/1', []]);
+  assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/p/1?q'), { safeRegex: { regex: '/p/.*' } }, true),
+    ['a.com', '/n?q', []]);
+  assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/P/1'), { prefix: '/p', caseSensitive: false }, true),
+    ['a.com', '/n/1', []]);
   assert.equal(compile({ cluster: 'c', prefixRewrite: '' }).rewrite, undefined);
 });
 
 test('a pattern rewrites the path and never the query', () => {
   const regexRewrite = { pattern: { regex: '^/service/([^/]+)(/.*)$' }, substitution: '\\2/instance/\\1' };
-  assert.deepEqual(rewritten({ regexRewrite }, head('/service/foo/v1?x=/service/a/b'), undefined, undefined, true)[1],
+  assert.deepEqual(rewritten({ regexRewrite }, head('/service/foo/v1?x=/service/a/b'), undefined, true)[1],
     '/v1/instance/foo?x=/service/a/b');
   assert.throws(() => compile({ cluster: 'c', regexRewrite: { pattern: { regex: '(' } } }),
     /^ConfigError: route\.regexRewrite\.pattern\.regex/);
 });
 
-test('the authority becomes a literal, a header, a part of the path, or the endpoint\'s name', () => {
+test('the authority becomes a literal, a header or a part of the path', () => {
   assert.deepEqual(rewritten({ hostRewriteLiteral: 'b.org' }, head('/')),
     ['b.org', '/', ['x-envoy-original-host', 'a.com']]);
-  assert.deepEqual(rewritten({ hostRewriteHeader: 'x-h' }, head('/', 'x-h', 'b:1'), undefined, undefined, true)[0],
+  assert.deepEqual(rewritten({ hostRewriteHeader: 'x-h' }, head('/', 'x-h', 'b:1'), undefined, true)[0],
     'b:1');
   assert.deepEqual(rewritten({ hostRewriteHeader: 'x-h' }, head('/')), ['a.com', '/', []]);
   const hostRewritePathRegex = { pattern: { regex: '^/(.+)/.+$' }, substitution: '\\1' };
   assert.equal(rewritten({ hostRewritePathRegex }, head('/envoyproxy.io/some?x'))[0], 'envoyproxy.io');
-  assert.equal(rewritten({ autoHostRewrite: true }, head('/'), undefined, 'ep.local')[0], 'ep.local');
-  assert.equal(rewritten({ autoHostRewrite: true }, head('/'))[0], 'a.com');
+});
+
+test('each try goes to the name of its endpoint, where that has one', () => {
+  const { rewrite, rewriteToEndpoint } = compile({ cluster: 'c', autoHostRewrite: true });
+  const request = head('/');
+  for (const name of ['one.local', undefined, 'two.local']) rewriteToEndpoint?.(request, name, false);
+  assert.deepEqual([rewrite, request.authority, request.headers.fields],
+    [undefined, 'two.local', ['x-envoy-original-host', 'one.local']]);
 });
 
 test('S49 a header or path that is no authority leaves the authority alone', () => {

@@ -4,7 +4,7 @@ import type { Metadata } from '../config/node.ts';
 import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
 import { compileHashPolicy } from './hash-policy.ts';
-import { compileHostRewrite } from './host-rewrite.ts';
+import { compileEndpointHost, compileHostRewrite } from './host-rewrite.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import { compileMaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
@@ -52,7 +52,7 @@ export function compileForward(
     pickCluster: compileClusterPick(config, path, clusters, outer),
     choiceConfiguresFilters: (config.weightedClusters?.clusters ?? []).some(configuresFilters),
     rewrite: compileRewrite(config, match, path),
-    autoHostRewrite: config.autoHostRewrite === true,
+    rewriteToEndpoint: compileEndpointHost(config),
     timeoutMs,
     maxGrpcTimeout: compileMaxGrpcTimeout(config),
     idleTimeoutMs: config.idleTimeout === undefined ? undefined : msOr(config.idleTimeout, 0),
@@ -94,8 +94,8 @@ function compileRewrite(config: RouteAction, match: PathMatch, path: string): Fo
   const hostRewrite = compileHostRewrite(config, path);
   const pathRewrite = compilePathRewrite(config, match, path);
   if (pathRewrite === undefined) return hostRewrite;
-  return (request: RequestHead, upstreamHostname: string | undefined, quiet = false) => {
-    hostRewrite?.(request, upstreamHostname, quiet);
+  return (request: RequestHead, quiet = false) => {
+    hostRewrite?.(request, quiet);
     // A CONNECT has no path to rewrite.
     if (request.path === '') return;
     if (!quiet) request.headers.set('x-envoy-original-path', request.path);

@@ -44,6 +44,13 @@ test('headers are removed first, then overwritten, then added', () => {
     ['X-A']), ['x-b', '2', 'x-a', '1']);
 });
 
+test('whether a header is there is decided before the first change', () => {
+  const twice = [option('x-a', '1', 'ADD_IF_ABSENT'), option('x-a', '2', 'OVERWRITE_IF_EXISTS_OR_ADD')];
+  assert.deepEqual(applied([], twice), ['x-a', '2', 'x-a', '1']);
+  const both = [option('x-a', '1'), option('x-a', '2', 'OVERWRITE_IF_EXISTS')];
+  assert.deepEqual([applied([], both), applied(['x-a', '0'], both)], [['x-a', '1'], ['x-a', '2', 'x-a', '1']]);
+});
+
 test('values with operators see the headers as they came', () => {
   const add = [option('x-a', 'new', 'OVERWRITE_IF_EXISTS_OR_ADD'), option('x-was', 'was %REQ(x-a)%'),
     option('x-per', '100%%')];

@@ -101,9 +101,13 @@ class CompiledOperations implements HeaderOperations {
   readonly dynamic: boolean;
   readonly #additions: readonly Addition[];
   readonly #removals: readonly string[];
+  /** One addition asks for a header that another one changes. */
+  readonly #foresees: boolean;
 
   constructor(additions: readonly Addition[], removals: readonly string[]) {
     this.#additions = additions;
+    this.#foresees = additions.some((one) => isConditional(one)
+      && additions.some((other) => other !== one && other.name === one.name));
     this.#removals = removals;
     this.dynamic = additions.some(({ value }) => value.dynamic);
   }
@@ -113,35 +117,39 @@ class CompiledOperations implements HeaderOperations {
     for (const name of this.#removals) headers.remove(name);
     // Values that read headers are all made before one is changed: they are about the message as it came.
     const values = this.dynamic ? this.#additions.map(({ value }) => value.format(info)) : undefined;
-    this.#pass(headers, info, values, true);
-    this.#pass(headers, info, values, false);
+    // So is what is there or not.
+    const wanted = this.#foresees ? this.#additions.map((addition) => isWanted(headers, addition)) : undefined;
+    this.#pass(headers, info, values, wanted, true);
+    this.#pass(headers, info, values, wanted, false);
   }
 
-  #pass(headers: Headers, info: StreamInfo, values: readonly string[] | undefined, overwriting: boolean): void {
+  #pass(
+    headers: Headers, info: StreamInfo, values: readonly string[] | undefined, wanted: readonly boolean[] | undefined,
+    overwriting: boolean,
+  ): void {
     for (let i = 0; i < this.#additions.length; i++) {
       const addition = this.#additions[i]!;
       if (addition.action >= Action.overwrite !== overwriting) continue;
+      if (!(wanted === undefined ? isWanted(headers, addition) : wanted[i])) continue;
       const value = values === undefined ? addition.value.format(info) : values[i]!;
       if (value !== '' || addition.keepEmpty) change(headers, addition, value);
     }
   }
 }
 
+function isConditional({ action }: Addition): boolean {
+  return action === Action.addIfAbsent || action === Action.overwriteIfExists;
+}
+
+function isWanted(headers: Headers, { name, action }: Addition): boolean {
+  if (action === Action.addIfAbsent) return !headers.has(name);
+  return action !== Action.overwriteIfExists || headers.has(name);
+}
+
 function change(headers: Headers, { name, action, joins }: Addition, value: string): void {
-  switch (action) {
-    case Action.overwrite:
-      headers.set(name, value);
-      return;
-    case Action.overwriteIfExists:
-      if (headers.has(name)) headers.set(name, value);
-      return;
-    case Action.addIfAbsent:
-      if (!headers.has(name)) headers.append(name, value);
-      return;
-    case Action.append:
-      if (joins) join(headers, name, value);
-      else headers.append(name, value);
-  }
+  if (action >= Action.overwrite) headers.set(name, value);
+  else if (joins) join(headers, name, value);
+  else headers.append(name, value);
 }
 
 function join(headers: Headers, name: string, value: string): void {

@@ -9,20 +9,28 @@ import { pathEnd } from './path-match.ts';
 import type { ForwardAction } from './route-entry.ts';
 
 /** The new authority; '' or undefined leaves the request's. */
-type NewAuthority = (request: RequestHead, upstreamHostname: string | undefined) => string | undefined;
+type NewAuthority = (request: RequestHead) => string | undefined;
 
-/** Undefined when the authority stays. Throws ConfigError below `path`. */
+/** Undefined when the authority stays, or is the endpoint's name. Throws ConfigError below `path`. */
 export function compileHostRewrite(config: RouteAction, path: string): ForwardAction['rewrite'] {
   const authority = compileAuthority(config, path);
   if (authority === undefined) return undefined;
   const append = config.appendXForwardedHost === true;
-  return (request, upstreamHostname, quiet = false) => {
-    const next = authority(request, upstreamHostname);
-    if (next === undefined || next === '' || !isAuthority(next)) return;
-    if (append) appendForwardedHost(request);
-    if (!quiet) request.headers.set('x-envoy-original-host', request.authority);
-    request.authority = next;
-  };
+  return (request, quiet = false) => replaceAuthority(request, authority(request), append, quiet);
+}
+
+/** `auto_host_rewrite`; undefined where the route has another authority. */
+export function compileEndpointHost(config: RouteAction): ForwardAction['rewriteToEndpoint'] {
+  if (config.autoHostRewrite !== true) return undefined;
+  const append = config.appendXForwardedHost === true;
+  return (request, hostname, quiet) => replaceAuthority(request, hostname, append, quiet);
+}
+
+function replaceAuthority(request: RequestHead, next: string | undefined, append: boolean, quiet: boolean): void {
+  if (next === undefined || next === '' || !isAuthority(next)) return;
+  if (append) appendForwardedHost(request);
+  if (!quiet) request.headers.set('x-envoy-original-host', request.authority);
+  request.authority = next;
 }
 
 function compileAuthority(config: RouteAction, path: string): NewAuthority | undefined {
@@ -40,7 +48,7 @@ function compileAuthority(config: RouteAction, path: string): NewAuthority | und
     const rule = compileSubstitution(pattern.regex, wireText(substitution ?? ''), `${path}.hostRewritePathRegex`);
     return (request) => rule.replaceAll(request.path.slice(0, pathEnd(request.path)));
   }
-  return config.autoHostRewrite === true ? (_request, upstreamHostname) => upstreamHostname : undefined;
+  return undefined;
 }
 
 /** Throws ConfigError at `path` for what is no authority. */

@@ -2,6 +2,7 @@
 import { wireText } from '../base/ascii.ts';
 import { parseIp } from '../base/cidr.ts';
 import { ConfigError } from '../base/error.ts';
+import { percentDecoded } from '../base/percent-decoding.ts';
 import type { Metadata } from '../config/node.ts';
 import type { RateLimitAction } from '../config/rate-limit.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -9,7 +10,7 @@ import type { StreamInfo } from '../telemetry/stream-info.ts';
 import { compileHeaderMatches, matchesAll } from './header-match.ts';
 import { readHeader } from './header-reader.ts';
 import { maskedAddress } from './masked-address.ts';
-import { QueryMatch, percentDecoded, queryValue } from './query-match.ts';
+import { QueryMatch, queryValue } from './query-match.ts';
 
 /** What descriptors are made of. */
 export interface DescriptorFacts {

@@ -89,7 +89,6 @@ export function compileRoute(route: Route, host: HostLevel, settings: TableSetti
     action: compileAction(route, match.path, { ...host, filterConfigs }, settings, path),
     operation: route.decorator?.operation,
     propagateOperation: route.decorator?.propagate ?? true,
-    mostSpecificWins: settings.mostSpecificWins,
     requestHeaders,
     responseHeaders,
     perFilterConfig: filterConfigs,

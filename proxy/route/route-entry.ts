@@ -43,9 +43,10 @@ export interface ForwardAction {
    * Rewrites path and authority, once a request; undefined when the route has no rewrite. The path before goes to
    * x-envoy-original-path unless `quiet` (the router's suppress_envoy_headers).
    */
-  readonly rewrite: ((request: RequestHead, upstreamHostname: string | undefined, quiet?: boolean) => void) | undefined;
-  /** `auto_host_rewrite`: a later try on another endpoint sets the authority to its name again. */
-  readonly autoHostRewrite: boolean;
+  readonly rewrite: ((request: RequestHead, quiet?: boolean) => void) | undefined;
+  /** `auto_host_rewrite`: each try sets the authority to the name of its endpoint, where that has one. */
+  readonly rewriteToEndpoint: ((request: RequestHead, hostname: string | undefined, quiet: boolean) => void)
+    | undefined;
   /** Whole request with retries; 0 is none. Envoy's default 15 s, from end of request. */
   readonly timeoutMs: number;
   /** What gRPC requests have in place of `timeoutMs`. */
@@ -97,10 +98,9 @@ export interface RouteEntry {
   /** Whether the upstream is told in x-envoy-decorator-operation (`decorator.propagate`, default true). */
   readonly propagateOperation: boolean;
   /**
-   * The levels stand in the order in which they are applied: route, virtual host, table, after the chosen cluster's own
-   * (Envoy's default order); table, virtual host, route, before the chosen cluster's own, when `mostSpecificWins`.
+   * The levels stand in the order in which they are applied, after the chosen cluster's own: route, virtual host, table
+   * (Envoy's default), or the other way round (RouteConfiguration.most_specific_header_mutations_wins).
    */
-  readonly mostSpecificWins: boolean;
   readonly requestHeaders: readonly HeaderOperations[];
   readonly responseHeaders: readonly HeaderOperations[];
   /** typed_per_filter_config by filter name (route over virtual host over table), as FilterConfigCompiler made it. */

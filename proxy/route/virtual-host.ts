@@ -80,7 +80,6 @@ const TLS_REDIRECT: RouteEntry = {
   },
   operation: undefined,
   propagateOperation: true,
-  mostSpecificWins: false,
   requestHeaders: [],
   responseHeaders: [],
   perFilterConfig: NO_FILTER_CONFIGS,

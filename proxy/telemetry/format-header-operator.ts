@@ -1,5 +1,6 @@
 // Operators that read header fields: %REQ(X?Y):Z%, %RESP(X)%, %TRAILER(X)%, %PATH(…)%, %QUERY_PARAM(X)%.
 import { ConfigError } from '../base/error.ts';
+import { percentDecoded } from '../base/percent-decoding.ts';
 import type { Operator, OperatorSpec } from './format-spec.ts';
 import { grpcOperators } from './grpc-format-operator.ts';
 import type { RequestView, ResponseView, StreamInfo } from './stream-info.ts';
@@ -76,7 +77,7 @@ function pathOperator(args: string, path: string): Operator {
   return { read: query === 'NQ' ? (info) => withoutQuery(read(info)) : read, origin: 'traffic' };
 }
 
-/** The first parameter of this name, undecoded; undefined when absent. */
+/** The first parameter of this name, both without percent-encoding; undefined when absent. */
 function queryParam(path: string | undefined, name: string): string | undefined {
   if (path === undefined) return undefined;
   let start = path.indexOf('?') + 1;
@@ -86,7 +87,9 @@ function queryParam(path: string | undefined, name: string): string | undefined 
     const end = next === -1 ? path.length : next;
     const equals = path.indexOf('=', start);
     const nameEnd = equals === -1 || equals > end ? end : equals;
-    if (path.slice(start, nameEnd) === name) return path.slice(Math.min(nameEnd + 1, end), end);
+    if (percentDecoded(path.slice(start, nameEnd)) === name) {
+      return percentDecoded(path.slice(Math.min(nameEnd + 1, end), end));
+    }
     start = end + 1;
   }
   return undefined;

@@ -60,6 +60,12 @@ test('header operators: case, alternatives, pseudo-headers, cut', () => {
   );
 });
 
+test('a parameter of the query is told without its percent-encoding', () => {
+  const info = sampleStream();
+  info.request = { ...info.request!, path: '/?%78=a%20b%zz&x=2' };
+  assert.equal(compileFormat('%QUERY_PARAM(x)% %QUERY_PARAM(X)%').format(info), 'a b%zz -');
+});
+
 test('START_TIME patterns', () => {
   assert.equal(format('%START_TIME(%Y/%m/%dT%H:%M:%S.%3f%z %s)%'), '2023/11/14T22:13:20.123+0000 1700000000');
   assert.equal(format('%START_TIME(%a %b %e %j %I%p %y %6f %f %%)%'), 'Tue Nov 14 318 10PM 23 123000 123000000 %');

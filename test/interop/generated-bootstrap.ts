@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ScriptedUpstreams } from '../harness/scripted-upstreams.ts';
 import { KEY_HEADER } from '../harness/scripted-upstreams.ts';
 import { SideBySide } from '../harness/side-by-side.ts';
-import { LIVE_CLUSTERS } from './generated-routes.ts';
+import { LIVE_CLUSTERS, UPSTREAMS } from './generated-clusters.ts';
 import type { GeneratedTable } from './generated-tables.ts';
 
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
@@ -45,7 +45,7 @@ function bootstrapOf(tables: readonly GeneratedTable[], upstreams: ScriptedUpstr
           filters: [manager(table)] }],
       })),
       clusters: [
-        ...LIVE_CLUSTERS.map((name) => cluster(name, upstreams.portOf(name))), cluster('refusing', 1), cluster('empty'),
+        ...UPSTREAMS.map((name) => cluster(name, upstreams.portOf(name))), cluster('refusing', 1), cluster('empty'),
       ],
     },
   };

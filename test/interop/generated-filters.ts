@@ -1,6 +1,6 @@
 // The generator's faults and CORS policies, as routes and virtual hosts carry them.
 import type { CorsPolicy } from '../../proxy/config/cors.ts';
-import type { HTTPFault } from '../../proxy/config/fault.ts';
+import type { FaultAbort, HTTPFault } from '../../proxy/config/fault.ts';
 import type { StringMatcher } from '../../proxy/config/matcher.ts';
 import type { Route } from '../../proxy/config/route.ts';
 import type { Draw } from '../harness/draw.ts';
@@ -13,15 +13,31 @@ const ORIGINS: readonly StringMatcher[] = [
   { prefix: 'HTTPS://', ignoreCase: true },
 ];
 
+/** What a request's own headers ask of faults, and how often they want it. */
+export const FAULT_FIELDS: readonly (readonly [string, string])[] = [
+  ['x-envoy-fault-abort-request', '418'], ['x-envoy-fault-abort-request', '200'],
+  ['x-envoy-fault-abort-request', '99'], ['x-envoy-fault-abort-grpc-request', '7'],
+  ['x-envoy-fault-abort-request-percentage', '0'], ['x-envoy-fault-abort-request-percentage', '100'],
+  ['x-envoy-fault-delay-request', '2'], ['x-envoy-fault-delay-request', 'x'],
+  ['x-envoy-fault-delay-request-percentage', '0'], ['x-envoy-fault-delay-request-percentage', '100'],
+];
+
+function drawAbort(draw: Draw): Omit<FaultAbort, 'percentage'> {
+  switch (draw.below(4)) {
+    case 0: return { grpcStatus: draw.pick([5, 14]) };
+    case 1: return { headerAbort: {} };
+    default: return { httpStatus: draw.pick([200, 404, 503]) };
+  }
+}
+
 /** Shares are all or nothing: others are for the test of shares. */
 function drawFault(draw: Draw): HTTPFault {
   const share = () => ({ percentage: { numerator: draw.pick([0, 100, 100]) } });
   return {
-    ...draw.maybe(0.3, () => ({ delay: { fixedDelay: '0.002s', ...share() } })),
-    ...draw.maybe(0.8, () => ({
-      abort: { ...(draw.chance(0.7) ? { httpStatus: draw.pick([200, 404, 503]) } : { grpcStatus: draw.pick([5, 14]) }),
-        ...share() },
+    ...draw.maybe(0.3, () => ({
+      delay: { ...(draw.chance(0.7) ? { fixedDelay: '0.002s' } : { headerDelay: {} }), ...share() },
     })),
+    ...draw.maybe(0.8, () => ({ abort: { ...drawAbort(draw), ...share() } })),
     ...draw.maybe(0.5, () => ({ headers: [{ name: 'x-a', stringMatch: { prefix: 'a' } }] })),
     ...draw.maybe(0.1, () => ({ upstreamCluster: draw.pick(['c1', 'c2']) })),
   };

@@ -5,7 +5,7 @@ import { Draw } from '../harness/draw.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { ScriptedUpstreams } from '../harness/scripted-upstreams.ts';
 import { startTables } from './generated-bootstrap.ts';
-import { LIVE_CLUSTERS } from './generated-routes.ts';
+import { LIVE_CLUSTERS, SHADOW_CLUSTERS } from './generated-clusters.ts';
 import { drawRequest, drawTable } from './generated-tables.ts';
 import type { RouteCase } from './route-case.ts';
 import { ROUTE_DIFFERENCES } from './route-differences.ts';
@@ -60,7 +60,7 @@ async function describe(found: RouteCase, problem: string, upstreams: ScriptedUp
 const title = `${PAIRS} generated routes and requests end as under Envoy (WEFT_SEED=${SEED})`;
 
 test(title, { skip, todo: OPEN }, async () => {
-  await using upstreams = await ScriptedUpstreams.start(LIVE_CLUSTERS);
+  await using upstreams = await ScriptedUpstreams.start(LIVE_CLUSTERS, SHADOW_CLUSTERS);
   const found: (readonly [RouteCase, string])[] = [];
   for (let done = 0; done < PAIRS; done += PAIRS_PER_START) {
     const cases = generate(SEED + done, Math.min(PAIRS_PER_START, PAIRS - done));
@@ -76,7 +76,7 @@ test(title, { skip, todo: OPEN }, async () => {
 });
 
 test('where weft decides otherwise, it does so on purpose, and still does', { skip }, async () => {
-  await using upstreams = await ScriptedUpstreams.start(LIVE_CLUSTERS);
+  await using upstreams = await ScriptedUpstreams.start(LIVE_CLUSTERS, SHADOW_CLUSTERS);
   const cases = ROUTE_DIFFERENCES.map(({ example }) => example);
   await using proxies = await startTables(envoy, cases.map(({ table }) => table), upstreams);
   const outcomes = await outcomesOf(cases.map(({ request }, table) => ({ table, request })), proxies, upstreams);

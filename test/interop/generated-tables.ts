@@ -4,11 +4,14 @@ import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/
 import type { Draw } from '../harness/draw.ts';
 import type { RawRequest } from '../harness/raw-client.ts';
 import { SCRIPT_HEADER } from '../harness/scripted-upstreams.ts';
-import { drawFilterConfig } from './generated-filters.ts';
-import { NAMES, VALUES, headersFor, pathFor, queryFor } from './generated-matches.ts';
 import {
-  CLUSTER_HEADER, DELAY_MS, HOST_HEADER, LIVE_CLUSTERS, drawHeaderChanges, drawRetryPolicy, drawRoute,
-} from './generated-routes.ts';
+  CLUSTER_HEADER, DELAY_MS, HOST_HEADER, LIVE_CLUSTERS, MIRROR_HEADER, SHADOW_CLUSTERS,
+} from './generated-clusters.ts';
+import { FAULT_FIELDS, drawFilterConfig } from './generated-filters.ts';
+import { drawHeaderChanges } from './generated-headers.ts';
+import { NAMES, VALUES, headersFor, pathFor, queryFor } from './generated-matches.ts';
+import { drawRetryPolicy } from './generated-retries.ts';
+import { drawMirrors, drawRoute } from './generated-routes.ts';
 
 /** A table and what of its connection manager bears on routing. */
 export interface GeneratedTable {
@@ -16,7 +19,10 @@ export interface GeneratedTable {
   readonly routes: RouteConfiguration;
 }
 
-const ESCAPED = ['KEEP_UNCHANGED', 'REJECT_REQUEST', 'UNESCAPE_AND_FORWARD'] as const;
+const ESCAPED = ['KEEP_UNCHANGED', 'REJECT_REQUEST', 'UNESCAPE_AND_FORWARD', 'UNESCAPE_AND_REDIRECT'] as const;
+/** The test's own requests are internal ones then, which may say how they are tried again. */
+const INTERNAL = { cidrRanges: [{ addressPrefix: '127.0.0.0', prefixLen: 8 }, { addressPrefix: '1.2.3.4',
+  prefixLen: 32 }] };
 
 export function drawTable(draw: Draw, virtualHosts: number): GeneratedTable {
   const taken = new Set<string>();
@@ -24,7 +30,9 @@ export function drawTable(draw: Draw, virtualHosts: number): GeneratedTable {
     manager: {
       ...draw.maybe(0.5, () => ({ normalizePath: true })), ...draw.maybe(0.3, () => ({ mergeSlashes: true })),
       ...draw.maybe(0.4, () => ({ pathWithEscapedSlashesAction: draw.pick(ESCAPED) })),
-      ...draw.maybe(0.5, () => ({ useRemoteAddress: true })), ...draw.maybe(0.2, () => ({ stripAnyHostPort: true })),
+      ...draw.maybe(0.5, () => ({ useRemoteAddress: true })),
+      ...draw.maybe(0.5, () => ({ internalAddressConfig: INTERNAL })),
+      ...draw.maybe(0.2, () => ({ stripAnyHostPort: true })),
       ...draw.maybe(0.2, () => ({ stripTrailingHostDot: true })), ...draw.maybe(0.1, () => ({ via: 'here' })),
       ...draw.maybe(0.1, () => ({ alwaysSetRequestIdInResponse: true })),
       ...draw.maybe(0.3, () => ({ serverHeaderTransformation: draw.pick(['APPEND_IF_ABSENT',
@@ -35,6 +43,7 @@ export function drawTable(draw: Draw, virtualHosts: number): GeneratedTable {
       virtualHosts: Array.from({ length: virtualHosts }, (_, i) => drawVirtualHost(draw, i, taken)),
       ...draw.maybe(0.3, () => ({ mostSpecificHeaderMutationsWins: true })),
       ...draw.maybe(0.3, () => ({ ignorePortInHostMatching: true })), ...drawHeaderChanges(draw, 0.3),
+      ...drawMirrors(draw, 0.1),
     },
   };
 }
@@ -47,7 +56,7 @@ function drawVirtualHost(draw: Draw, index: number, taken: Set<string>): Virtual
     ...draw.maybe(0.2, () => ({ includeRequestAttemptCount: true })),
     ...draw.maybe(0.2, () => ({ includeAttemptCountInResponse: true })),
     ...draw.maybe(0.2, () => ({ retryPolicy: drawRetryPolicy(draw) })),
-    ...drawHeaderChanges(draw, 0.2), ...drawFilterConfig(draw, 0.1),
+    ...drawHeaderChanges(draw, 0.2), ...drawFilterConfig(draw, 0.1), ...drawMirrors(draw, 0.1),
   };
 }
 
@@ -80,9 +89,13 @@ function hostFor(draw: Draw, domain: string): string {
 
 const SCRIPTS = ['200', '200', '503', '500', '503 200', '503 503 200', '503 503 503 503 503 200', 'reset', 'reset 200',
   '404', '404 200', '409 200', '429', 'limited 200', 'limited', 'grpc14', 'grpc14 200', '502 reset 504 200', 'cut',
-  '204', '304', '200 500', `200+${DELAY_MS} 200`];
+  '204', '304', '200 500', 'after0 200', 'after2 200', 'afterx 200', 'until3 200', 'until-3 200',
+  `200+${DELAY_MS} 200`];
 const FIELDS: readonly (readonly [string, string])[] = [
-  ['x-envoy-retry-on', '5xx,retriable-4xx'], ['x-envoy-retry-on', 'gateway-error'], ['x-envoy-max-retries', '2'],
+  ['x-envoy-retry-on', '5xx,retriable-4xx'], ['x-envoy-retry-on', 'retriable-status-codes'],
+  ['x-envoy-retry-on', 'retriable-headers'], ['x-envoy-retriable-header-names', 'X-Up,x-none'],
+  ['x-envoy-upstream-rq-per-try-timeout-ms', '1000'], ['x-envoy-max-retries', '0'], ['x-envoy-max-retries', 'x'],
+  ['x-envoy-hedge-on-per-try-timeout', 'false'], ['x-envoy-retry-on', 'gateway-error'], ['x-envoy-max-retries', '2'],
   ['x-envoy-upstream-rq-timeout-ms', '30000'], ['x-envoy-retriable-status-codes', '404,409'],
   ['x-envoy-retry-grpc-on', 'unavailable'], ['x-forwarded-for', '1.2.3.4'], ['x-forwarded-proto', 'https'],
   ['x-forwarded-host', 'before.test'], ['grpc-timeout', '20S'], ['x-request-id', 'mine'], ['x-envoy-internal', 'true'],
@@ -104,19 +117,23 @@ export function drawRequest(draw: Draw, { routes }: GeneratedTable): RawRequest 
     method: chosen,
     host: hostFor(draw, draw.pick(host.domains)),
     path: wirePath(pathFor(draw, match)) + queryFor(draw, match.queryParameters ?? []),
-    headers: withoutEmptyTwins([
+    headers: [
       ...headersFor(draw, match.headers ?? []), ...corsFields(draw, origin, preflight),
       ...(match.grpc === undefined ? [] : [['content-type', draw.pick(['application/grpc', 'application/grpc+x',
         'text'])]
       ] as const),
       ...(policy(route, host, 'fault') && draw.chance(0.7) ? [['x-a', 'abc']] as const : []),
       ...draw.some(3, () => [draw.pick(NAMES.filter((name) => name !== 'origin')), draw.pick(VALUES)] as const),
-      ...(draw.chance(0.25) ? [draw.pick(FIELDS), draw.pick(FIELDS)] : []),
+      ...(draw.chance(0.35) ? [draw.pick(FIELDS), draw.pick(FIELDS), draw.pick(FIELDS)] : []),
+      ...(policy(route, host, 'fault') ? draw.some(3, () => draw.pick(FAULT_FIELDS)) : []),
+      ...draw.some(1, () => ['x-twice', draw.pick(VALUES)] as const),
+      ...draw.some(2, () => ['X-Twice', draw.pick(VALUES)] as const),
+      ...(draw.chance(0.1) ? [[MIRROR_HEADER, draw.pick([...SHADOW_CLUSTERS, 'unknown'])] as const] : []),
       ...clusterField(draw, route),
       ...(route.route?.hostRewriteHeader === undefined ? [] : [[HOST_HEADER, draw.pick(['x.test', 'X.Test:81',
         ''])]] as const),
       [SCRIPT_HEADER, draw.chance(route.route === undefined ? 0 : 0.7) ? draw.pick(SCRIPTS) : '200'],
-    ]),
+    ],
     ...(chosen === 'POST' && { body: draw.pick(['', 'body', 'b'.repeat(3000)]) }),
   };
 }
@@ -143,11 +160,4 @@ function corsFields(draw: Draw, origin: string | undefined, preflight: boolean):
 /** A request-target has no blanks. */
 function wirePath(path: string): string {
   return path.replaceAll(' ', '%20');
-}
-
-/** Of fields of one name none is empty: what an empty element of a list means, the two do not say alike. */
-function withoutEmptyTwins(fields: readonly (readonly [string, string])[]): (readonly [string, string])[] {
-  const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
-  return fields.filter(([name, value], i) => value !== '' || !fields.some(([other], j) => i !== j && same(name,
-    other)));
 }

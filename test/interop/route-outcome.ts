@@ -38,7 +38,7 @@ export async function outcomesOf(
     const logs = await logsOf(proxies, proxy, pairs.length, run);
     return pairs.map((_, i) => {
       const key = keyOf(run, proxy, i);
-      return [...answerLines(answers[i]!), ...tryLines(upstreams.received(key)),
+      return [...answerLines(answers[i]!), ...tryLines(upstreams.received(key)), ...copyLines(upstreams.copied(key)),
         `log ${logs.get(key) ?? 'has no line'}`];
     });
   }));
@@ -99,8 +99,8 @@ function comparable(line: string): string {
   const [status, flags = '', ...rest] = line.split(' | ');
   const sorted = [status, flags.split(',').toSorted().join(), ...rest].join(' | ');
   // How far Envoy had read when a body was cut decides what it calls it.
-  return sorted.replace(/ U(PE|C) \| upstream_reset_after.*?\} \|/,
-    ' cut |').replace(/upstream_reset_(before|after)_response_started\{(\w+?)(\||\})[^ ]*/, 'reset $1 response: $2');
+  return sorted.replace(/\bU(PE|C)((?:,[A-Z]+)*) \| upstream_reset_after.*?\} \|/,
+    'cut$2 |').replace(/upstream_reset_(before|after)_response_started\{(\w+?)(\||\})[^ ]*/, 'reset $1 response: $2');
 }
 
 function answerLines(answer: RawAnswer | string): string[] {
@@ -114,6 +114,14 @@ function tryLines(tries: readonly Received[]): string[] {
   ]);
 }
 
+/** Copies in one order. */
+function copyLines(copies: readonly Received[]): string[] {
+  const lines = copies.map(({ server, method, url, headers, body }) => [
+    `copy at ${server}: ${method} ${url} ${body}`, ...fieldLines(`copy at ${server}`, headers),
+  ]);
+  return lines.toSorted((a, b) => (a.join() < b.join() ? -1 : 1)).flat();
+}
+
 /** By name; fields of one name are one list (RFC 9110 section 5.3), in which empty elements say nothing (5.6.1). */
 function fieldLines(of: string, fields: readonly (readonly [string, string])[]): string[] {
   const lists = new Map<string, string[]>();
@@ -125,5 +133,7 @@ function fieldLines(of: string, fields: readonly (readonly [string, string])[]):
 /** Without what chance and the moment decide; times that are left count to the nearest five seconds. */
 function steady(name: string, value: string): string {
   if (VOLATILE.has(name)) return '...';
-  return name === 'x-envoy-expected-rq-timeout-ms' ? `about ${Math.round(Number(value) / 5000) * 5} s` : value;
+  if (name === 'x-reset') return 'a time';
+  return name === 'x-envoy-expected-rq-timeout-ms' ? `about ${Math.round(Number(value) / 5000) * 5} s`
+    : value.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'the time');
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { ScriptedUpstreams } from '../harness/scripted-upstreams.ts';
 import { startTables } from './generated-bootstrap.ts';
-import { LIVE_CLUSTERS } from './generated-routes.ts';
+import { LIVE_CLUSTERS, SHADOW_CLUSTERS } from './generated-clusters.ts';
 import { ROUTE_CASES } from './route-cases.ts';
 import { disagreement } from './route-disagreement.ts';
 import { outcomesOf } from './route-outcome.ts';
@@ -13,7 +13,7 @@ const envoy = findEnvoy(false);
 const skip = reasonToSkip(envoy);
 
 test('routes and requests that once ended otherwise end as under Envoy', { skip }, async (t) => {
-  await using upstreams = await ScriptedUpstreams.start(LIVE_CLUSTERS);
+  await using upstreams = await ScriptedUpstreams.start(LIVE_CLUSTERS, SHADOW_CLUSTERS);
   const cases = Object.values(ROUTE_CASES);
   await using proxies = await startTables(envoy, cases.map(({ table }) => table), upstreams);
   const outcomes = await outcomesOf(cases.map(({ request }, table) => ({ table, request })), proxies, upstreams);
