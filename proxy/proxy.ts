@@ -133,7 +133,7 @@ export class WorkerProxy {
         this.#log.component('tls').debug(`${listener}: handshake with ${peer} failed: ${reason}`);
       },
     };
-    return new ListenerSet((config, name) => compiler.compile(config, name), host, {
+    return new ListenerSet(compiler, host, {
       onListening: (listener, port) => this.#send({ kind: 'listening', listener, port }),
       onListenFailed: (listener, reason) => this.#send({ kind: 'listen-failed', listener, reason }),
     });

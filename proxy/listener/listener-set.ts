@@ -12,8 +12,13 @@ export interface PreparedListener {
   missing(): readonly string[];
 }
 
-/** Compiles; rejects with a ConfigError. `previous` offers chains to keep, so that their connections live on. */
-export type CompileListener = (config: ListenerConfig, name: string) => Promise<PreparedListener>;
+/** Keeps chains that did not change, so that their connections live on. */
+export interface ChainKeeper {
+  /** Rejects with a ConfigError. */
+  compile(config: ListenerConfig, name: string): Promise<PreparedListener>;
+  /** The listener is gone. One that has its name later must not get its chains: their routes and secrets went too. */
+  forget(name: string): void;
+}
 
 export interface ListenerEvents {
   onListening(name: string, port: number): void;
@@ -22,7 +27,7 @@ export interface ListenerEvents {
 
 /** Running and warming listeners by name. A failed bind keeps the old listener serving. */
 export class ListenerSet {
-  readonly #compile: CompileListener;
+  readonly #chains: ChainKeeper;
   readonly #host: ListenerHost;
   readonly #events: ListenerEvents;
   readonly #running = new Map<string, Listener>();
@@ -30,8 +35,8 @@ export class ListenerSet {
   readonly #leaving = new Set<Listener>();
   #draining = false;
 
-  constructor(compile: CompileListener, host: ListenerHost, events: ListenerEvents) {
-    this.#compile = compile;
+  constructor(chains: ChainKeeper, host: ListenerHost, events: ListenerEvents) {
+    this.#chains = chains;
     this.#host = host;
     this.#events = events;
   }
@@ -46,12 +51,13 @@ export class ListenerSet {
 
   /** Rejects with a ConfigError and keeps what was there. */
   async apply(name: string, config: ListenerConfig): Promise<void> {
-    this.#warming.set(name, await this.#compile(config, name));
+    this.#warming.set(name, await this.#chains.compile(config, name));
     await this.activate();
   }
 
   remove(name: string): void {
     this.#warming.delete(name);
+    this.#chains.forget(name);
     const listener = this.#running.get(name);
     if (listener === undefined) return;
     this.#running.delete(name);

@@ -56,6 +56,9 @@ export function testXdsPeer(peer: XdsPeer): void {
   void test(`F03 what ${name} refuses is in its receipt by name, and the rest is in force`, { skip }, (t) => {
     return refusesByName(t, peer);
   });
+  void test(`${name} serves a listener that went away and came back by its routes of today`, { skip }, (t) => {
+    return returns(t, peer);
+  });
   void test(`F02 ${name} serves while the control plane is away, and is sent nothing that it has`, { skip }, (t) => {
     return servesAlone(t, peer);
   });
@@ -100,6 +103,18 @@ async function refusesByName(t: TestContext, peer: XdsPeer): Promise<void> {
   control.set(mesh);
   await control.synced();
   assert.equal(receipt.refuses(CLUSTER_TYPE), false);
+}
+
+async function returns(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort } = await start(t, peer);
+  await control.synced();
+  control.set({ clusters: [], endpoints: [], listeners: [], routes: [] });
+  await until('nothing is served', async () => !(await answers(url)));
+  await control.synced();
+  control.set(meshTo('two', port, upstreamPort));
+  await control.synced();
+  await until('it is served again', () => answers(url));
+  assert.equal(await clusterAt(url), 'two');
 }
 
 async function servesAlone(t: TestContext, peer: XdsPeer): Promise<void> {
