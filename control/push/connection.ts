@@ -123,7 +123,9 @@ export class Connection implements TimerTarget {
       const subscription = this.#subscriptions.get(type)!;
       if (!this.#isWritable || subscription.outstanding !== undefined) continue;
       const waits = !isReady && (type === LISTENER_TYPE || type === ROUTE_TYPE);
-      if (!waits) this.#send(subscription, differences.get(type)!, this.#mayRemove(type, differences));
+      // Made anew: the clusters before have asked for more.
+      const difference = subscription.difference(resourcesOf(this.#snapshot, type));
+      if (!waits) this.#send(subscription, difference, this.#mayRemove(type, differences));
     }
   }
 
@@ -179,6 +181,15 @@ export class Connection implements TimerTarget {
     ));
   }
 
+  /** To Envoy a changed cluster is a new one, out of force until its endpoints come after it. */
+  #resendEndpoints({ updated }: Difference): void {
+    const endpoints = this.#subscriptions.get(ENDPOINT_TYPE);
+    for (const { name, resource } of updated) {
+      const { edsClusterConfig: eds } = resource as Cluster;
+      if (eds !== undefined) endpoints?.resend(eds.serviceName ?? name);
+    }
+  }
+
   #send(subscription: Subscription, difference: Difference, mayRemove: boolean): void {
     const { type, mustAnswer } = subscription;
     const removed = mayRemove ? [...difference.absent, ...difference.gone] : difference.absent;
@@ -189,6 +200,7 @@ export class Connection implements TimerTarget {
       { type, nonce, resources, updated: difference.updated, removed, sentMs: this.#deps.clock.nowMs() },
     );
     subscription.sent(outstanding);
+    if (type === CLUSTER_TYPE) this.#resendEndpoints(difference);
     this.#deps.record.sent(type, outstanding.version);
     this.#isWritable = this.#sink.send(response);
   }

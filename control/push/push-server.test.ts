@@ -150,6 +150,21 @@ test('after a change only what changed is sent, with versions that are of the co
   assert.equal(client.responses.size, 0);
 });
 
+test('a changed cluster is followed by its endpoints, for which Envoys wait (peer: grpc-js)', async (t) => {
+  const control = await start(t, mesh);
+  const client = await settled(t, control);
+  await handled(control, 4);
+  control.set({ ...mesh, clusters: [{ ...eds('a'), connectTimeout: '3s' }, eds('b')] });
+  const cluster = await client.responses.next();
+  assert.deepEqual([cluster.type_url, names(cluster)], [CLUSTER_TYPE, ['a']]);
+  client.ack(cluster);
+  const again = await client.responses.next();
+  assert.deepEqual([again.type_url, names(again)], [ENDPOINT_TYPE, ['a']]);
+  client.ack(again);
+  await handled(control, 6);
+  assert.equal(client.responses.size, 0);
+});
+
 test('F04 make before break: a new cluster, its endpoints, the route to it, and removals at last', async (t) => {
   const control = await start(t, mesh);
   const client = await settled(t, control);

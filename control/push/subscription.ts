@@ -83,6 +83,11 @@ export class Subscription {
     return { updated, absent, gone: [...this.#known.keys()].filter((name) => !resources.has(name)) };
   }
 
+  /** Has a resource sent again, if the proxy asks for it and has it. */
+  resend(name: string): void {
+    if (this.#names.has(name) && this.#known.delete(name)) this.#difference = undefined;
+  }
+
   /** Takes note of a response that is being sent. */
   sent(outstanding: Outstanding): void {
     this.outstanding = outstanding;
