@@ -65,6 +65,12 @@ export class ClusterBreaker implements CircuitBreaker {
     this.#showAll();
   }
 
+  /** More connections than there may be: the limit was lowered, or they were forced. */
+  get tooManyConnections(): boolean {
+    const { counts, slot } = this.place;
+    return counts.sum(slot, CONNECTIONS) > this.#limits.connections;
+  }
+
   tryConnection(): boolean {
     return this.#take(CONNECTIONS, this.#limits.connections);
   }

@@ -130,13 +130,18 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     return this.#health?.ready === false ? [...secrets, 'health checks'] : secrets;
   }
 
-  /** New settings, complete and checked. Connections are kept unless they would be made otherwise now. */
+  /**
+   * New settings, complete and checked. Connections are kept unless they would be made otherwise now, or there are more
+   * than there may be: those finish what they carry, and a limit that was lowered holds.
+   */
   update(settings: ClusterSettings, transports: TransportSockets): void {
+    const lowered = settings.breaker.connections < this.#settings.breaker.connections;
     this.breaker.setLimits(settings.breaker);
     this.#high?.setLimits(settings.highBreaker);
     this.#outliers.setSettings(settings.outliers);
     const recheck = settings.healthCheck?.key !== this.#settings.healthCheck?.key;
-    const reconnect = settings.connection.key !== this.#settings.connection.key;
+    const remade = settings.connection.key !== this.#settings.connection.key;
+    const reconnect = remade || (lowered && this.breaker.tooManyConnections);
     this.#settings = settings;
     if (reconnect || transports !== this.#transports || settings.originalDst === undefined) {
       this.#destinations?.forget();

@@ -59,6 +59,7 @@ export function testXdsPeer(peer: XdsPeer): void {
   void test(`${name} serves a listener that went away and came back by its routes of today`, { skip }, (t) => {
     return returns(t, peer);
   });
+  void test(`${name} holds a limit of connections that comes while it has more`, { skip }, (t) => limits(t, peer));
   void test(`F02 ${name} serves while the control plane is away, and is sent nothing that it has`, { skip }, (t) => {
     return servesAlone(t, peer);
   });
@@ -115,6 +116,25 @@ async function returns(t: TestContext, peer: XdsPeer): Promise<void> {
   await control.synced();
   await until('it is served again', () => answers(url));
   assert.equal(await clusterAt(url), 'two');
+}
+
+async function limits(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort } = await start(t, peer);
+  const statuses = async (): Promise<number[]> => {
+    const slow = Array.from({ length: 6 }, () => fetch(url, { headers: { 'x-delay-ms': '400' } }));
+    return Promise.all(slow.map(async (response) => (await response).status));
+  };
+  assert.deepEqual(await statuses(), [200, 200, 200, 200, 200, 200]);
+  const mesh = meshTo('one', port, upstreamPort);
+  const thresholds = [{ maxConnections: 1, maxPendingRequests: 1 }];
+  control.set({ ...mesh, clusters: [{ ...edsCluster('one'), circuitBreakers: { thresholds } }] });
+  // Envoy first waits for the endpoints of the changed cluster.
+  let served = 6;
+  await until('one is served, and one may wait', async () => {
+    served = (await statuses()).filter((status) => status === 200).length;
+    return served <= 2;
+  }, 10_000);
+  assert.notEqual(served, 0);
 }
 
 async function servesAlone(t: TestContext, peer: XdsPeer): Promise<void> {
