@@ -1,7 +1,8 @@
 // What the supervisor and its worker threads say to each other: plain values that structured clone carries.
+import type { VirtualHost } from '../config/route.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { SpanRecord } from '../telemetry/span-record.ts';
-import type { StatRegistration } from '../telemetry/stats.ts';
+import type { ShapeNames, StatName, StatRegistration } from '../telemetry/stats.ts';
 
 /** The kinds of configuration that workers hold, in the order in which a whole configuration is applied. */
 export const RESOURCE_KINDS = ['secret', 'cluster', 'endpoints', 'route', 'listener'] as const;
@@ -58,8 +59,24 @@ export interface NodeIdentity {
   readonly metadata: Record<string, unknown>;
 }
 
+/** A block of stats; `names` come with the first block of a shape that a worker tells of. */
+export interface BlockMessage {
+  readonly shape: string;
+  readonly names?: ShapeNames;
+  readonly scope: StatName;
+  readonly chunk: number;
+  readonly slot: number;
+}
+
 export type ToWorker =
   | { readonly kind: 'config'; readonly id: number; readonly batch: ConfigBatch }
+  /** The first of a route table that is too large to come at once; the rest follows as `config`. */
+  | {
+    readonly kind: 'virtual-hosts';
+    readonly id: number;
+    readonly route: string;
+    readonly hosts: readonly VirtualHost[];
+  }
   /** Every response from now on is its connection's last; of inbound listeners only, if so asked. */
   | { readonly kind: 'drain'; readonly inboundOnly: boolean }
   | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
@@ -73,7 +90,11 @@ export type FromWorker =
   | { readonly kind: 'listening'; readonly listener: string; readonly port: number }
   | { readonly kind: 'listen-failed'; readonly listener: string; readonly reason: string }
   | { readonly kind: 'chunk'; readonly index: number; readonly memory: SharedArrayBuffer }
-  | { readonly kind: 'stats'; readonly registrations: readonly StatRegistration[] }
+  | {
+    readonly kind: 'stats';
+    readonly registrations: readonly StatRegistration[];
+    readonly blocks: readonly BlockMessage[];
+  }
   | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
   /** Open downstream connections; sent while draining whenever it changes. */
   | { readonly kind: 'connections'; readonly count: number };

@@ -6,7 +6,9 @@ import { Worker } from 'node:worker_threads';
 import { httpScope, statName } from '../telemetry/stat-name.ts';
 import { quantile } from '../telemetry/stat-snapshot.ts';
 import type { HistogramSnapshot } from '../telemetry/stat-snapshot.ts';
-import { CHUNK_SLOTS, Stats } from '../telemetry/stats.ts';
+import { CHUNK_SLOTS, StatShape, Stats } from '../telemetry/stats.ts';
+import type { FromWorker } from './messages.ts';
+import { StatPort } from './stat-port.ts';
 import { StatsMerger } from './stats-merger.ts';
 
 const scope = httpScope('in');
@@ -46,6 +48,44 @@ test('F19 an ended thread keeps its counts and loses its gauges, and its success
   next.counter(total).inc();
   next.histogram(time).record(3);
   assert.deepEqual([merger.read(total.flat), histogramOf(merger).count], [6, 2]);
+});
+
+const SHAPE = new StatShape('sample', { counter: ['total'], gauge: ['active'], histogram: ['time'] });
+
+test('F19 blocks of threads are summed, and keep the counts of those that have ended', () => {
+  const merger = new StatsMerger();
+  const first = merger.source();
+  for (const source of [first, merger.source()]) {
+    const block = new Stats(source).block(SHAPE, scope);
+    block.counter('total').add(5);
+    block.gauge('active').set(2);
+    block.histogram('time').record(3);
+  }
+  const read = (name: string): number => merger.read(`http.in.${name}`);
+  const seen = (): unknown[] => [read('total'), read('active'), histogramOf(merger).count];
+  assert.deepEqual(seen(), [10, 4, 2]);
+  first.end();
+  assert.deepEqual(seen(), [10, 2, 2]);
+  assert.deepEqual(merger.snapshot().map(({ name }) => [name.flat, name.family, name.labels]), [
+    ['http.in.total', 'envoy_http_total', scope.labels], ['http.in.active', 'envoy_http_active', scope.labels],
+    ['http.in.time', 'envoy_http_time', scope.labels],
+  ]);
+});
+
+test('a worker tells the names of a shape once', async () => {
+  const merger = new StatsMerger();
+  const source = merger.source();
+  const sent: FromWorker[] = [];
+  const stats = new Stats(new StatPort((message) => sent.push(structuredClone(message))));
+  for (const prefix of ['in', 'out']) stats.block(SHAPE, httpScope(prefix)).counter('total').inc();
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const message of sent) {
+    if (message.kind === 'chunk') source.chunk(message.index, message.memory);
+    if (message.kind === 'stats') for (const block of message.blocks) source.blockOfThread(block);
+  }
+  assert.deepEqual(sent.flatMap((m) => (m.kind === 'stats' ? m.blocks.map(({ names }) => names !== undefined) : [])),
+    [true, false]);
+  assert.deepEqual(['in', 'out', 'none'].map((prefix) => merger.read(`http.${prefix}.total`)), [1, 1, 0]);
 });
 
 test('more stats than a chunk holds go into the next one', () => {

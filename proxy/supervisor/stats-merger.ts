@@ -1,7 +1,11 @@
 // Sums the stats of all threads at scrape, those of threads that have ended included, so that counts stay exact.
 import type { StatSnapshot } from '../telemetry/stat-snapshot.ts';
-import { BUCKETS, HISTOGRAM_SLOTS, statKey } from '../telemetry/stats.ts';
-import type { StatKind, StatName, StatRegistration, StatSink } from '../telemetry/stats.ts';
+import { statName } from '../telemetry/stat-name.ts';
+import { BUCKETS, StatShape, blockOf, slotsOf, statKey } from '../telemetry/stats.ts';
+import type {
+  BlockRegistration, ShapeNames, StatKind, StatName, StatRegistration, StatSink,
+} from '../telemetry/stats.ts';
+import type { BlockMessage } from './messages.ts';
 
 /** One thread's share of a stat. */
 interface Cell {
@@ -10,20 +14,28 @@ interface Cell {
   readonly slot: number;
 }
 
-interface MergedStat {
-  readonly kind: StatKind;
-  readonly name: StatName;
-  /** What ended threads have counted; not used for gauges. */
-  readonly ended: Float64Array;
+/** What threads have counted of one stat, or of a block of them. */
+interface Merged {
+  /** What ended threads have counted; undefined as long as none has. Not used for gauges. */
+  ended: Float64Array | undefined;
   cells: Cell[];
 }
 
-const slotsOf = (kind: StatKind): number => (kind === 'histogram' ? HISTOGRAM_SLOTS : 1);
+interface MergedStat extends Merged {
+  readonly kind: StatKind;
+  readonly name: StatName;
+}
+
+interface MergedBlock extends Merged {
+  readonly shape: StatShape;
+  readonly scope: StatName;
+}
 
 /** Registrations and memory of one thread: the sink of the supervisor's own Stats, or fed by a worker's messages. */
 export class StatSource implements StatSink {
   readonly #merger: StatsMerger;
   readonly #chunks: Float64Array[] = [];
+  readonly #shapes = new Map<string, StatShape>();
   #ended = false;
 
   constructor(merger: StatsMerger) {
@@ -40,6 +52,19 @@ export class StatSource implements StatSink {
     this.#merger.add(kind, name, { source: this, values, slot });
   }
 
+  block({ shape, scope, chunk, slot }: BlockRegistration): void {
+    const values = this.#chunks[chunk];
+    if (values === undefined || this.#ended) return;
+    this.#merger.addBlock(shape, scope, { source: this, values, slot });
+  }
+
+  /** A block of another thread, which tells the names of a shape once. */
+  blockOfThread({ shape: id, names, ...place }: BlockMessage): void {
+    if (names !== undefined) this.#shapes.set(id, this.#merger.shapeOf(id, names));
+    const shape = this.#shapes.get(id);
+    if (shape !== undefined) this.block({ shape, ...place });
+  }
+
   /** The thread has ended and writes no more: its counts are kept, its gauges count no longer, its memory is let go. */
   end(): void {
     if (this.#ended) return;
@@ -51,6 +76,16 @@ export class StatSource implements StatSink {
 
 export class StatsMerger {
   readonly #stats = new Map<string, MergedStat>();
+  /** By the flat name of their scope. */
+  readonly #blocks = new Map<string, MergedBlock>();
+  readonly #shapes = new Map<string, StatShape>();
+
+  /** For StatSource only: the same object for all threads. */
+  shapeOf(id: string, names: ShapeNames): StatShape {
+    let shape = this.#shapes.get(id);
+    if (shape === undefined) this.#shapes.set(id, shape = new StatShape(id, names));
+    return shape;
+  }
 
   /** A new thread. */
   source(): StatSource {
@@ -61,47 +96,74 @@ export class StatsMerger {
   add(kind: StatKind, name: StatName, cell: Cell): void {
     const key = statKey(name);
     const stat = this.#stats.get(key);
-    if (stat === undefined) this.#stats.set(key, { kind, name, ended: new Float64Array(slotsOf(kind)), cells: [cell] });
+    if (stat === undefined) this.#stats.set(key, { kind, name, ended: undefined, cells: [cell] });
     else if (stat.kind === kind) stat.cells.push(cell);
   }
 
   /** For StatSource only. */
+  addBlock(shape: StatShape, scope: StatName, cell: Cell): void {
+    const block = this.#blocks.get(scope.flat);
+    if (block === undefined) this.#blocks.set(scope.flat, { shape, scope, ended: undefined, cells: [cell] });
+    else if (block.shape.id === shape.id) block.cells.push(cell);
+  }
+
+  /** For StatSource only. */
   fold(source: StatSource): void {
-    for (const stat of this.#stats.values()) {
-      if (!stat.cells.some((cell) => cell.source === source)) continue;
-      for (const cell of stat.cells) if (cell.source === source && stat.kind !== 'gauge') addTo(stat.ended, cell);
-      stat.cells = stat.cells.filter((cell) => cell.source !== source);
-    }
+    for (const stat of this.#stats.values()) foldInto(stat, source, [{ kind: stat.kind, offset: 0 }]);
+    for (const block of this.#blocks.values()) foldInto(block, source, block.shape.stats);
   }
 
   /** The sum of a counter or gauge by its flat name; 0 for one that does not exist. */
   read(flat: string): number {
     const stat = this.#stats.get(flat);
-    return stat === undefined || stat.kind === 'histogram' ? 0 : total(stat)[0]!;
+    if (stat !== undefined) return stat.kind === 'histogram' ? 0 : total(stat, 0, 1)[0]!;
+    const found = blockOf(this.#blocks, flat);
+    const shaped = found?.at.shape.find(found.name);
+    return found === undefined || shaped === undefined || shaped.kind === 'histogram'
+      ? 0 : total(found.at, shaped.offset, 1)[0]!;
   }
 
   /** Every stat, summed now. */
   snapshot(): StatSnapshot[] {
     const all: StatSnapshot[] = [];
-    for (const stat of this.#stats.values()) all.push(snapshotOf(stat));
+    for (const stat of this.#stats.values()) all.push(snapshotOf(stat, stat.kind, stat.name, 0));
+    for (const block of this.#blocks.values()) {
+      for (const { kind, name, offset } of block.shape.stats) {
+        all.push(snapshotOf(block, kind, statName(block.scope, name), offset));
+      }
+    }
     return all;
   }
 }
 
-function snapshotOf(stat: MergedStat): StatSnapshot {
-  const { kind, name } = stat;
-  const values = total(stat);
+/** What a thread has counted stays; its cells go. */
+function foldInto(
+  merged: Merged, source: StatSource, stats: readonly { readonly kind: StatKind; readonly offset: number }[],
+): void {
+  const gone = merged.cells.filter((cell) => cell.source === source);
+  if (gone.length === 0) return;
+  const last = stats.at(-1)!;
+  const ended = merged.ended ??= new Float64Array(last.offset + slotsOf(last.kind));
+  for (const { kind, offset } of stats) {
+    if (kind === 'gauge') continue;
+    const end = offset + slotsOf(kind);
+    for (const { values, slot } of gone) for (let i = offset; i < end; i++) ended[i]! += values[slot + i]!;
+  }
+  merged.cells = merged.cells.filter((cell) => cell.source !== source);
+}
+
+function snapshotOf(merged: Merged, kind: StatKind, name: StatName, offset: number): StatSnapshot {
+  const values = total(merged, offset, slotsOf(kind));
   if (kind !== 'histogram') return { kind, name, value: values[0]! };
   const buckets = [...values.subarray(0, BUCKETS.length + 1)];
   return { kind, name, buckets, count: values[BUCKETS.length + 1]!, sum: values[BUCKETS.length + 2]! };
 }
 
-function total({ ended, cells }: MergedStat): Float64Array {
-  const sum = ended.slice();
-  for (const cell of cells) addTo(sum, cell);
+function total({ ended, cells }: Merged, offset: number, slots: number): Float64Array {
+  const sum = new Float64Array(slots);
+  for (let i = 0; i < slots; i++) {
+    sum[i] = ended?.[offset + i] ?? 0;
+    for (const { values, slot } of cells) sum[i]! += values[slot + offset + i]!;
+  }
   return sum;
-}
-
-function addTo(sum: Float64Array, { values, slot }: Cell): void {
-  for (let i = 0; i < sum.length; i++) sum[i]! += values[slot + i]!;
 }

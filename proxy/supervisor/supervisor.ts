@@ -179,6 +179,7 @@ export class Supervisor implements PoolListener {
         break;
       case 'stats':
         for (const registration of message.registrations) this.#statsOf(thread).register(registration);
+        for (const block of message.blocks) this.#statsOf(thread).blockOfThread(block);
         break;
       case 'spans':
         this.#services.spans(message.spans);

@@ -1,7 +1,8 @@
 // The stats of one cluster, with Envoy's names under `cluster.<name>.`, and the figures of its endpoints.
 import { clusterScope, endpointScope, statName } from './stat-name.ts';
 import type { StatScope } from './stat-name.ts';
-import type { Counter, Gauge, Histogram, Stats } from './stats.ts';
+import { StatShape } from './stats.ts';
+import type { Counter, Gauge, Histogram, StatBlock, Stats } from './stats.ts';
 
 /** Status codes that have a counter of their own. */
 const STATUS_MIN = 100;
@@ -52,33 +53,63 @@ const GAUGES = {
   membershipDegraded: 'membership_degraded',
 } as const;
 
+const CLASSES = [1, 2, 3, 4, 5].map((digit) => `upstream_rq_${digit}xx`);
+
+/** Of circuit breakers (upstream/circuit-breaker.ts), which every cluster has as well. */
+const BREAKERS = ['cx_open', 'rq_pending_open', 'rq_open', 'rq_retry_open'].map(
+  (name) => `circuit_breakers.default.${name}`,
+);
+
+const CLUSTER_SHAPE = new StatShape('cluster', {
+  counter: [...Object.values(COUNTERS), ...CLASSES],
+  gauge: [...Object.values(GAUGES), ...BREAKERS],
+  histogram: ['upstream_cx_connect_ms', 'upstream_cx_length_ms', 'upstream_rq_time'],
+});
+
 type Counters = Readonly<Record<keyof typeof COUNTERS, Counter>>;
 type Gauges = Readonly<Record<keyof typeof GAUGES, Gauge>>;
 
-/** One object per cluster and thread. */
+/** One object per cluster and thread. Most clusters of a mesh see no request: what counts is made by the first one. */
 export class ClusterStats {
   readonly scope: StatScope;
-  readonly counters: Counters;
-  readonly gauges: Gauges;
-  /** Milliseconds from the start of a connection until it is usable, and until its end. */
-  readonly connectMs: Histogram;
-  readonly connectionMs: Histogram;
-  /** Milliseconds of a request, from its end to the response's. */
-  readonly requestMs: Histogram;
   readonly #stats: Stats;
-  readonly #byStatus: (Counter | undefined)[] = [];
-  readonly #byClass: readonly Counter[];
+  readonly #block: StatBlock;
+  #counters: Counters | undefined = undefined;
+  #gauges: Gauges | undefined = undefined;
+  #connectMs: Histogram | undefined = undefined;
+  #connectionMs: Histogram | undefined = undefined;
+  #requestMs: Histogram | undefined = undefined;
+  #byStatus: (Counter | undefined)[] | undefined = undefined;
+  #byClass: readonly Counter[] | undefined = undefined;
 
   /** `name` is the cluster's alt_stat_name or name. */
   constructor(stats: Stats, name: string) {
     this.#stats = stats;
     this.scope = clusterScope(name);
-    this.counters = fill(COUNTERS, (stat) => stats.counter(statName(this.scope, stat)));
-    this.gauges = fill(GAUGES, (stat) => stats.gauge(statName(this.scope, stat)));
-    this.connectMs = stats.histogram(statName(this.scope, 'upstream_cx_connect_ms'));
-    this.connectionMs = stats.histogram(statName(this.scope, 'upstream_cx_length_ms'));
-    this.requestMs = stats.histogram(statName(this.scope, 'upstream_rq_time'));
-    this.#byClass = [1, 2, 3, 4, 5].map((digit) => stats.counter(statName(this.scope, `upstream_rq_${digit}xx`)));
+    this.#block = stats.block(CLUSTER_SHAPE, this.scope);
+  }
+
+  get counters(): Counters {
+    return (this.#counters ??= fill(COUNTERS, (stat) => this.#block.counter(stat)));
+  }
+
+  get gauges(): Gauges {
+    return (this.#gauges ??= fill(GAUGES, (stat) => this.#block.gauge(stat)));
+  }
+
+  /** Milliseconds from the start of a connection until it is usable. */
+  get connectMs(): Histogram {
+    return (this.#connectMs ??= this.#block.histogram('upstream_cx_connect_ms'));
+  }
+
+  /** Milliseconds from the start of a connection until its end. */
+  get connectionMs(): Histogram {
+    return (this.#connectionMs ??= this.#block.histogram('upstream_cx_length_ms'));
+  }
+
+  /** Milliseconds of a request, from its end to the response's. */
+  get requestMs(): Histogram {
+    return (this.#requestMs ??= this.#block.histogram('upstream_rq_time'));
   }
 
   /** A request has its final response: upstream_rq_completed, _<class>xx, _<code>, _time. */
@@ -86,7 +117,9 @@ export class ClusterStats {
     this.counters.rqCompleted.inc();
     this.requestMs.record(durationMs);
     if (status < STATUS_MIN || status > STATUS_MAX) return;
+    this.#byClass ??= CLASSES.map((stat) => this.#block.counter(stat));
     this.#byClass[Math.floor(status / 100) - 1]!.inc();
+    this.#byStatus ??= [];
     (this.#byStatus[status] ??= this.#stats.counter(statName(this.scope, `upstream_rq_${status}`))).inc();
   }
 }
@@ -100,25 +133,72 @@ const ENDPOINT_COUNTERS = {
   rqTimeout: 'rq_timeout',
 } as const;
 
-/** Figures of one endpoint for /clusters. */
-export class EndpointStats {
+const ENDPOINT_GAUGES = {
+  cxActive: 'cx_active',
+  rqActive: 'rq_active',
+  failedCheck: 'failed_active_hc',
+  degradedCheck: 'degraded_active_hc',
+  ejected: 'ejected',
+} as const;
+
+const ENDPOINT_SHAPE = new StatShape('endpoint', {
+  counter: Object.values(ENDPOINT_COUNTERS), gauge: Object.values(ENDPOINT_GAUGES), histogram: [],
+});
+
+interface EndpointFigures {
   readonly counters: Readonly<Record<keyof typeof ENDPOINT_COUNTERS, Counter>>;
-  readonly cxActive: Gauge;
-  readonly rqActive: Gauge;
-  /** 1 where health checks say so. */
-  readonly failedCheck: Gauge;
-  readonly degradedCheck: Gauge;
-  /** 1 while it is ejected as an outlier. */
-  readonly ejected: Gauge;
+  readonly gauges: Readonly<Record<keyof typeof ENDPOINT_GAUGES, Gauge>>;
+}
+
+/** Figures of one endpoint for /clusters, which takes those that were never asked for as 0. */
+export class EndpointStats {
+  readonly #stats: Stats;
+  readonly #cluster: string;
+  readonly #address: string;
+  #made: EndpointFigures | undefined = undefined;
 
   constructor(stats: Stats, cluster: string, address: string) {
-    const scope = endpointScope(cluster, address);
-    this.counters = fill(ENDPOINT_COUNTERS, (stat) => stats.counter(statName(scope, stat)));
-    this.cxActive = stats.gauge(statName(scope, 'cx_active'));
-    this.rqActive = stats.gauge(statName(scope, 'rq_active'));
-    this.failedCheck = stats.gauge(statName(scope, 'failed_active_hc'));
-    this.degradedCheck = stats.gauge(statName(scope, 'degraded_active_hc'));
-    this.ejected = stats.gauge(statName(scope, 'ejected'));
+    this.#stats = stats;
+    this.#cluster = cluster;
+    this.#address = address;
+  }
+
+  get counters(): EndpointFigures['counters'] {
+    return this.#figures.counters;
+  }
+
+  get cxActive(): Gauge {
+    return this.#figures.gauges.cxActive;
+  }
+
+  get rqActive(): Gauge {
+    return this.#figures.gauges.rqActive;
+  }
+
+  /** 1 where health checks say so. */
+  get failedCheck(): Gauge {
+    return this.#figures.gauges.failedCheck;
+  }
+
+  get degradedCheck(): Gauge {
+    return this.#figures.gauges.degradedCheck;
+  }
+
+  /** 1 while it is ejected as an outlier. */
+  get ejected(): Gauge {
+    return this.#figures.gauges.ejected;
+  }
+
+  get #figures(): EndpointFigures {
+    return (this.#made ??= this.#make());
+  }
+
+  #make(): EndpointFigures {
+    const block = this.#stats.block(ENDPOINT_SHAPE, endpointScope(this.#cluster, this.#address));
+    return {
+      counters: fill(ENDPOINT_COUNTERS, (stat) => block.counter(stat)),
+      gauges: fill(ENDPOINT_GAUGES, (stat) => block.gauge(stat)),
+    };
   }
 }
 

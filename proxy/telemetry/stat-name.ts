@@ -56,6 +56,11 @@ export function statName(scope: StatScope, name: string): StatName {
   return { flat: scope.flat + name, family: scope.family + name.replaceAll('.', '_'), labels: scope.labels };
 }
 
+/** A scope inside a scope: `cluster.reviews.outlier_detection.`. */
+export function innerScope({ flat, family, labels }: StatScope, name: string): StatScope {
+  return { flat: `${flat}${name}.`, family: `${family}${name.replaceAll('.', '_')}_`, labels };
+}
+
 /** A family that exists only with labels (Istio's standard metrics); it has no flat name. */
 export function labelledName(family: string, labels: readonly (readonly [string, string])[]): StatName {
   return { flat: '', family, labels };

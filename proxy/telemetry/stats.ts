@@ -18,10 +18,20 @@ export interface StatRegistration {
   readonly slot: number;
 }
 
+/** Told once for each block of stats. */
+export interface BlockRegistration {
+  readonly shape: StatShape;
+  readonly scope: StatName;
+  readonly chunk: number;
+  readonly slot: number;
+}
+
 /** Where registrations and new chunks go: the supervisor's port in a worker, the merger itself in the supervisor. */
 export interface StatSink {
   chunk(index: number, memory: SharedArrayBuffer): void;
   register(registration: StatRegistration): void;
+  /** Without it each stat of a block is registered. */
+  block?(registration: BlockRegistration): void;
 }
 
 /** Values per chunk; a histogram takes HISTOGRAM_SLOTS of them. */
@@ -111,12 +121,97 @@ export class Histogram {
   }
 }
 
+/** What a shape holds: names relative to a scope. */
+export type ShapeNames = Readonly<Record<StatKind, readonly string[]>>;
+
+/** One stat of a shape, and where it is in a block. */
+interface ShapedStat {
+  readonly kind: StatKind;
+  readonly name: string;
+  readonly offset: number;
+}
+
+/**
+ * Stats that many things have alike: the names are kept once for all of them, and each has its values in one block.
+ * A mesh of ten thousand clusters has a million stats, most of which never count anything.
+ */
+export class StatShape {
+  readonly id: string;
+  readonly names: ShapeNames;
+  readonly stats: readonly ShapedStat[];
+  readonly slots: number;
+  readonly #byName: ReadonlyMap<string, ShapedStat>;
+
+  constructor(id: string, names: ShapeNames) {
+    this.id = id;
+    this.names = names;
+    let offset = 0;
+    const place = (kind: StatKind, name: string): ShapedStat => {
+      const stat = { kind, name, offset };
+      offset += slotsOf(kind);
+      return stat;
+    };
+    this.stats = (['counter', 'gauge', 'histogram'] as const).flatMap(
+      (kind) => names[kind].map((name) => place(kind, name)),
+    );
+    this.slots = offset;
+    this.#byName = new Map(this.stats.map((stat) => [stat.name, stat]));
+  }
+
+  find(name: string): ShapedStat | undefined {
+    return this.#byName.get(name);
+  }
+}
+
+/** Values that a stat of this kind takes. */
+export function slotsOf(kind: StatKind): number {
+  return kind === 'histogram' ? HISTOGRAM_SLOTS : 1;
+}
+
+/** Where the values of a stat are. */
+interface Cell {
+  readonly values: Float64Array;
+  readonly slot: number;
+}
+
+/** The stats of one thing; what counts is made when it is asked for. */
+export class StatBlock {
+  readonly shape: StatShape;
+  readonly #values: Float64Array;
+  readonly #slot: number;
+
+  constructor(shape: StatShape, values: Float64Array, slot: number) {
+    this.shape = shape;
+    this.#values = values;
+    this.#slot = slot;
+  }
+
+  counter(name: string): Counter {
+    return new Counter(this.#values, this.cell(name).slot);
+  }
+
+  gauge(name: string): Gauge {
+    return new Gauge(this.#values, this.cell(name).slot);
+  }
+
+  histogram(name: string): Histogram {
+    return new Histogram(this.#values, this.cell(name).slot);
+  }
+
+  /** Of a name that the shape has. */
+  cell(name: string): Cell {
+    return { values: this.#values, slot: this.#slot + this.shape.find(name)!.offset };
+  }
+}
+
 /** The stats of one thread. Asking twice for one name gives the same stat. */
 export class Stats {
   readonly #sink: StatSink;
   readonly #counters = new Map<string, Counter>();
   readonly #gauges = new Map<string, Gauge>();
   readonly #histograms = new Map<string, Histogram>();
+  /** By the flat name of their scope. */
+  readonly #blocks = new Map<string, StatBlock>();
   /** Where stats go that found no place. */
   readonly #unread = new Float64Array(HISTOGRAM_SLOTS);
   #count = 0;
@@ -132,50 +227,87 @@ export class Stats {
   counter(name: StatName): Counter {
     const key = statKey(name);
     let counter = this.#counters.get(key);
-    if (counter === undefined) {
-      if (this.#full()) return new Counter(this.#unread, 0);
-      const slot = this.#allocate('counter', name, 1);
-      counter = new Counter(this.#chunk, slot);
-      this.#counters.set(key, counter);
-    }
+    if (counter !== undefined) return counter;
+    const cell = this.#cell('counter', name);
+    if (cell === undefined) return new Counter(this.#unread, 0);
+    counter = new Counter(cell.values, cell.slot);
+    this.#counters.set(key, counter);
     return counter;
   }
 
   gauge(name: StatName): Gauge {
     const key = statKey(name);
     let gauge = this.#gauges.get(key);
-    if (gauge === undefined) {
-      if (this.#full()) return new Gauge(this.#unread, 0);
-      const slot = this.#allocate('gauge', name, 1);
-      gauge = new Gauge(this.#chunk, slot);
-      this.#gauges.set(key, gauge);
-    }
+    if (gauge !== undefined) return gauge;
+    const cell = this.#cell('gauge', name);
+    if (cell === undefined) return new Gauge(this.#unread, 0);
+    gauge = new Gauge(cell.values, cell.slot);
+    this.#gauges.set(key, gauge);
     return gauge;
   }
 
   histogram(name: StatName): Histogram {
     const key = statKey(name);
     let histogram = this.#histograms.get(key);
-    if (histogram === undefined) {
-      if (this.#full()) return new Histogram(this.#unread, 0);
-      const slot = this.#allocate('histogram', name, HISTOGRAM_SLOTS);
-      histogram = new Histogram(this.#chunk, slot);
-      this.#histograms.set(key, histogram);
-    }
+    if (histogram !== undefined) return histogram;
+    const cell = this.#cell('histogram', name);
+    if (cell === undefined) return new Histogram(this.#unread, 0);
+    histogram = new Histogram(cell.values, cell.slot);
+    this.#histograms.set(key, histogram);
     return histogram;
+  }
+
+  /** All stats of a shape at once; scopes of two shapes must differ. They count as one name. */
+  block(shape: StatShape, scope: StatName): StatBlock {
+    let block = this.#blocks.get(scope.flat);
+    if (block !== undefined) return block;
+    if (this.#full()) return new StatBlock(shape, new Float64Array(shape.slots), 0);
+    const slot = this.#reserve(shape.slots);
+    this.#registerBlock({ shape, scope, chunk: this.#chunkIndex, slot });
+    block = new StatBlock(shape, this.#chunk, slot);
+    this.#blocks.set(scope.flat, block);
+    return block;
+  }
+
+  #registerBlock(registration: BlockRegistration): void {
+    if (this.#sink.block !== undefined) {
+      this.#sink.block(registration);
+      return;
+    }
+    const { shape, scope, chunk, slot } = registration;
+    for (const { kind, name, offset } of shape.stats) {
+      const names = { flat: scope.flat + name, family: scope.family + name.replaceAll('.', '_'), labels: scope.labels };
+      this.#sink.register({ kind, name: names, chunk, slot: slot + offset });
+    }
   }
 
   #full(): boolean {
     if (this.#count < STATS_MAX) return false;
     if (this.#overflow === undefined) {
-      const slot = this.#allocate('counter', OVERFLOW, 1);
+      const slot = this.#allocate('counter', OVERFLOW);
       this.#overflow = new Counter(this.#chunk, slot);
     }
     this.#overflow.inc();
     return true;
   }
 
-  #allocate(kind: StatKind, name: StatName, slots: number): number {
+  /** Where the values of a new name are: in a block that has it, or in room of their own; undefined without room. */
+  #cell(kind: StatKind, name: StatName): Cell | undefined {
+    const block = blockOf(this.#blocks, name.flat, kind);
+    if (block !== undefined) return block.at.cell(block.name);
+    if (this.#full()) return undefined;
+    const slot = this.#allocate(kind, name);
+    return { values: this.#chunk, slot };
+  }
+
+  #allocate(kind: StatKind, name: StatName): number {
+    const slot = this.#reserve(slotsOf(kind));
+    this.#sink.register({ kind, name, chunk: this.#chunkIndex, slot });
+    return slot;
+  }
+
+  /** Room in a chunk, which #chunk is afterwards. */
+  #reserve(slots: number): number {
     this.#count++;
     if (this.#used + slots > CHUNK_SLOTS) {
       const memory = new SharedArrayBuffer(CHUNK_SLOTS * Float64Array.BYTES_PER_ELEMENT);
@@ -186,9 +318,22 @@ export class Stats {
     }
     const slot = this.#used;
     this.#used += slots;
-    this.#sink.register({ kind, name, chunk: this.#chunkIndex, slot });
     return slot;
   }
+}
+
+/** The block that has a stat of this name, by the longest scope of which there is one. */
+export function blockOf<B extends { readonly shape: StatShape }>(
+  blocks: ReadonlyMap<string, B>, flat: string, kind?: StatKind,
+): { readonly at: B; readonly name: string } | undefined {
+  if (blocks.size === 0) return undefined;
+  for (let dot = flat.lastIndexOf('.'); dot > 0; dot = flat.lastIndexOf('.', dot - 1)) {
+    const at = blocks.get(flat.slice(0, dot + 1));
+    const name = flat.slice(dot + 1);
+    const found = at?.shape.find(name);
+    if (at !== undefined && found !== undefined && (kind ?? found.kind) === found.kind) return { at, name };
+  }
+  return undefined;
 }
 
 /** What makes two names the same stat. */

@@ -1,34 +1,47 @@
 // Counters of the TLS side of a listener or cluster, with Envoy's names under `ssl.`.
-import { statName } from '../telemetry/stat-name.ts';
+import { innerScope } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import type { Counter, Stats } from '../telemetry/stats.ts';
+import { StatShape } from '../telemetry/stats.ts';
+import type { Counter, StatBlock, Stats } from '../telemetry/stats.ts';
 import type { VerifyFailure } from './peer-verification.ts';
 
+const SHAPE = new StatShape('ssl', {
+  counter: [
+    'handshake', 'connection_error', 'session_reused', 'no_certificate', 'fail_verify_no_cert', 'fail_verify_error',
+    'fail_verify_san', 'fail_verify_cert_hash',
+  ],
+  gauge: [],
+  histogram: [],
+});
+
+/** Handshakes are rare beside requests, and clusters many: what counts is made each time. */
 export class TlsStats {
-  readonly handshake: Counter;
-  readonly connectionError: Counter;
-  readonly sessionReused: Counter;
-  /** Handshakes in which the peer showed no certificate and needed none. */
-  readonly noCertificate: Counter;
-  readonly #failVerify: Readonly<Record<VerifyFailure, Counter>>;
+  readonly #block: StatBlock;
 
   constructor(stats: Stats, scope: StatScope) {
-    const counter = (name: string): Counter => stats.counter(statName(scope, `ssl.${name}`));
-    this.handshake = counter('handshake');
-    this.connectionError = counter('connection_error');
-    this.sessionReused = counter('session_reused');
-    this.noCertificate = counter('no_certificate');
-    this.#failVerify = {
-      no_cert: counter('fail_verify_no_cert'),
-      error: counter('fail_verify_error'),
-      san: counter('fail_verify_san'),
-      cert_hash: counter('fail_verify_cert_hash'),
-    };
+    this.#block = stats.block(SHAPE, innerScope(scope, 'ssl'));
+  }
+
+  get handshake(): Counter {
+    return this.#block.counter('handshake');
+  }
+
+  get connectionError(): Counter {
+    return this.#block.counter('connection_error');
+  }
+
+  get sessionReused(): Counter {
+    return this.#block.counter('session_reused');
+  }
+
+  /** Handshakes in which the peer showed no certificate and needed none. */
+  get noCertificate(): Counter {
+    return this.#block.counter('no_certificate');
   }
 
   /** A peer was refused; that is a connection error as well, as in Envoy. */
   refused(failure: VerifyFailure): void {
-    this.#failVerify[failure].inc();
+    this.#block.counter(`fail_verify_${failure}`).inc();
     this.connectionError.inc();
   }
 }

@@ -1,8 +1,9 @@
 // The limits of one cluster over all workers: connections, pending requests, requests, retries (Envoy's circuit
 // breakers).
 import type { SharedCounts } from '../base/shared-counts.ts';
-import { statName } from '../telemetry/stat-name.ts';
+import { innerScope, statName } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
+import { StatShape } from '../telemetry/stats.ts';
 import type { Gauge, Stats } from '../telemetry/stats.ts';
 import type { CircuitBreaker } from './upstream.ts';
 
@@ -153,6 +154,9 @@ export class ClusterBreaker implements CircuitBreaker {
 
 const GAUGES = [['cx', CONNECTIONS], ['rq_pending', PENDING], ['rq', REQUESTS], ['rq_retry', RETRIES]] as const;
 const REMAINING = [['cx', CONNECTIONS], ['pending', PENDING], ['rq', REQUESTS], ['retries', RETRIES]] as const;
+const REMAINING_SHAPE = new StatShape('circuit-breakers-remaining', {
+  counter: [], gauge: REMAINING.map(([name]) => `remaining_${name}`), histogram: [],
+});
 
 /**
  * `circuit_breakers.default.*` or `.high.*`, made so that the workers' values add up: what remains is the limit, told
@@ -163,14 +167,14 @@ class BreakerGauges {
   readonly #stats: Stats;
   readonly #scope: StatScope;
   readonly #priority: RequestPriority;
-  readonly #open: Gauge[] = [];
+  /** What has never been open has no gauge yet. */
+  #open: Gauge[] | undefined = undefined;
   #remaining: Gauge[] | undefined = undefined;
 
   constructor(stats: Stats, scope: StatScope, priority: RequestPriority, trackRemaining: boolean) {
     this.#stats = stats;
     this.#scope = scope;
     this.#priority = priority;
-    for (const [name, field] of GAUGES) this.#open[field] = this.#gauge(`${name}_open`);
     this.trackRemaining(trackRemaining);
   }
 
@@ -180,24 +184,29 @@ class BreakerGauges {
   }
 
   isOpen(field: number): boolean {
-    return this.#open[field]!.value > 0;
+    return this.#open !== undefined && this.#open[field]!.value > 0;
   }
 
   trackRemaining(on: boolean): void {
     if (!on || this.#remaining !== undefined) return;
+    const block = this.#stats.block(REMAINING_SHAPE, innerScope(this.#scope, `circuit_breakers.${this.#priority}`));
     this.#remaining = [];
-    for (const [name, field] of REMAINING) this.#remaining[field] = this.#gauge(`remaining_${name}`);
+    for (const [name, field] of REMAINING) this.#remaining[field] = block.gauge(`remaining_${name}`);
   }
 
   show(field: number, limit: number, { counts, slot, thread }: BreakerPlace): void {
     const counted = FIRST_FIELD[this.#priority] + field;
     const own = counts.own(slot, thread, counted);
     const open = limit === 0 || (own > 0 && counts.sum(slot, counted) >= limit);
-    this.#open[field]!.set(open ? 1 : 0);
+    if (open || this.#open !== undefined) (this.#open ??= this.#makeOpen())[field]!.set(open ? 1 : 0);
     this.#remaining?.[field]!.set((thread === 0 ? limit : 0) - own);
   }
 
-  #gauge(name: string): Gauge {
-    return this.#stats.gauge(statName(this.#scope, `circuit_breakers.${this.#priority}.${name}`));
+  #makeOpen(): Gauge[] {
+    const gauges: Gauge[] = [];
+    for (const [name, field] of GAUGES) {
+      gauges[field] = this.#stats.gauge(statName(this.#scope, `circuit_breakers.${this.#priority}.${name}_open`));
+    }
+    return gauges;
   }
 }

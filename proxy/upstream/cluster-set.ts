@@ -4,6 +4,7 @@ import { SharedCounts } from '../base/shared-counts.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 import { ClusterStats } from '../telemetry/cluster-stats.ts';
+import type { ClientTlsDeps } from '../tls/client-context.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import { TlsStats } from '../tls/tls-stats.ts';
 import type { BreakerPlace } from './circuit-breaker.ts';
@@ -16,7 +17,7 @@ import type { Assignment } from './load-assignment.ts';
 import { TransportSockets, transportKey } from './transport-sockets.ts';
 import type { ClusterSet } from './upstream.ts';
 
-/** Endpoints that are kept for clusters that haven't come yet; past this the oldest are forgotten. */
+/** Endpoints that are kept for clusters that haven't come yet, or were; past this the oldest are forgotten. */
 const EARLY_ASSIGNMENTS_MAX = 1024;
 
 export interface ClusterUpdate {
@@ -36,6 +37,10 @@ export class ClusterSetImpl implements ClusterSet {
   readonly #clusters = new Map<string, ClusterImpl>();
   /** Endpoints by the name under which they came, also before and after their cluster. */
   readonly #assignments = new Map<string, Assignment>();
+  /** Clusters by the name under which their endpoints come. */
+  readonly #users = new Map<string, Set<ClusterImpl>>();
+  /** Names of endpoints that no cluster uses, oldest first. */
+  readonly #unused = new Set<string>();
 
   constructor(deps: ClusterSetDeps) {
     this.#deps = deps;
@@ -76,9 +81,10 @@ export class ClusterSetImpl implements ClusterSet {
    */
   applyAssignment(config: ClusterLoadAssignment): void {
     const assignment = within(config.clusterName, () => compileAssignment(config));
-    this.#remember(config.clusterName, assignment);
-    for (const cluster of this.#clusters.values()) {
-      if (cluster.settings.discovery === 'static' || cluster.settings.assignmentName !== config.clusterName) continue;
+    this.#assignments.set(config.clusterName, assignment);
+    const users = this.#users.get(config.clusterName);
+    if (users === undefined) this.#setUnused(config.clusterName);
+    for (const cluster of users ?? []) {
       cluster.assign(assignment);
       this.#deps.onChange?.(cluster.name);
     }
@@ -89,6 +95,7 @@ export class ClusterSetImpl implements ClusterSet {
     const cluster = this.#clusters.get(name);
     if (cluster === undefined) return;
     this.#clusters.delete(name);
+    this.#dropUser(cluster);
     cluster.close();
   }
 
@@ -102,19 +109,22 @@ export class ClusterSetImpl implements ClusterSet {
     breakerSlot: number | undefined, stats: ClusterStats,
   ): ClusterImpl {
     if (known !== undefined) {
+      this.#dropUser(known);
       known.update(settings, transports);
+      this.#addUser(known);
       return known;
     }
     const cluster = new ClusterImpl(settings, transports, this.#placeOf(breakerSlot), stats, this.#deps);
     this.#clusters.set(settings.name, cluster);
+    this.#addUser(cluster);
     return cluster;
   }
 
   #transportsFor(config: ClusterConfig, known: ClusterImpl | undefined, stats: ClusterStats): TransportSockets {
     if (known !== undefined && known.transports.key === transportKey(config)) return known.transports;
     const { secrets, clock } = this.#deps;
-    const deps = { secrets, clock, stats: new TlsStats(this.#deps.stats, stats.scope) };
-    return new TransportSockets(config, deps, () => this.#onSecrets(config.name));
+    const tlsDeps = (): ClientTlsDeps => ({ secrets, clock, stats: new TlsStats(this.#deps.stats, stats.scope) });
+    return new TransportSockets(config, tlsDeps, () => this.#onSecrets(config.name));
   }
 
   /** Called from within the constructor of the transports as well, when there is nothing to refresh yet. */
@@ -141,15 +151,30 @@ export class ClusterSetImpl implements ClusterSet {
     return this.#assignments.get(settings.assignmentName);
   }
 
-  #remember(name: string, assignment: Assignment): void {
-    this.#assignments.delete(name);
-    this.#assignments.set(name, assignment);
-    if (this.#assignments.size <= EARLY_ASSIGNMENTS_MAX) return;
-    const used = new Set([...this.#clusters.values()].map(({ settings }) => settings.assignmentName));
-    for (const early of this.#assignments.keys()) {
-      if (this.#assignments.size <= EARLY_ASSIGNMENTS_MAX) return;
-      if (!used.has(early)) this.#assignments.delete(early);
-    }
+  #addUser(cluster: ClusterImpl): void {
+    const { discovery, assignmentName } = cluster.settings;
+    if (discovery === 'static') return;
+    const users = this.#users.get(assignmentName);
+    if (users === undefined) this.#users.set(assignmentName, new Set([cluster]));
+    else users.add(cluster);
+    this.#unused.delete(assignmentName);
+  }
+
+  #dropUser(cluster: ClusterImpl): void {
+    const { assignmentName } = cluster.settings;
+    const users = this.#users.get(assignmentName);
+    if (users?.delete(cluster) !== true || users.size > 0) return;
+    this.#users.delete(assignmentName);
+    if (this.#assignments.has(assignmentName)) this.#setUnused(assignmentName);
+  }
+
+  #setUnused(name: string): void {
+    this.#unused.delete(name);
+    this.#unused.add(name);
+    if (this.#unused.size <= EARLY_ASSIGNMENTS_MAX) return;
+    const [oldest] = this.#unused;
+    this.#unused.delete(oldest!);
+    this.#assignments.delete(oldest!);
   }
 }
 

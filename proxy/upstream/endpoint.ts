@@ -54,7 +54,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
     this.address = facts.address;
     this.stats = stats;
-    this.outlier = new OutlierState(stats.ejected);
+    this.outlier = new OutlierState(stats);
     this.#owner = owner;
     this.#enteredMs = owner.clock.nowMs();
     this.#facts = facts;
@@ -105,6 +105,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   }
 
   set checked(found: CheckedEndpoint['checked']) {
+    if (found === this.#checked) return;
     if (this.#checked === 'failed' && found !== 'failed') this.#enteredMs = this.#owner.clock.nowMs();
     this.#checked = found;
     this.stats.failedCheck.set(found === 'failed' ? 1 : 0);

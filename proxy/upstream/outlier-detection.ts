@@ -26,7 +26,9 @@ export class OutlierDetector implements TimerTarget {
   readonly #random: Random;
   /** Runs while there is anything to look at, which for most clusters of a mesh is never. */
   readonly #interval: Timer;
-  readonly #stats: OutlierStats;
+  readonly #makeStats: () => OutlierStats;
+  /** From when there are settings. */
+  #stats: OutlierStats | undefined = undefined;
   #settings: OutlierSettings | undefined;
 
   constructor(
@@ -34,28 +36,30 @@ export class OutlierDetector implements TimerTarget {
     deps: { readonly clock: Clock; readonly timers: TimerWheel; readonly random: Random; readonly stats: Stats },
     scope: StatScope,
   ) {
-    this.#settings = settings;
     this.#owner = owner;
     this.#clock = deps.clock;
     this.#random = deps.random;
     this.#interval = new Timer(deps.timers, this);
-    this.#stats = new OutlierStats(deps.stats, scope);
+    this.#makeStats = () => new OutlierStats(deps.stats, scope);
+    this.#settings = settings;
+    if (settings !== undefined) this.#stats = this.#makeStats();
   }
 
   /** Without settings nobody is ejected any more, and those that are out return. */
   setSettings(settings: OutlierSettings | undefined): void {
     this.#settings = settings;
     if (settings === undefined) this.#returnAll();
+    else this.#stats ??= this.#makeStats();
   }
 
   close(): void {
     this.#interval.cancel();
-    this.#stats.active.set(0);
+    this.#stats?.active.set(0);
   }
 
   /** Endpoints came or left. */
   recount(): void {
-    this.#stats.active.set(this.#ejectedCount());
+    this.#stats?.active.set(this.#ejectedCount());
   }
 
   report(state: OutlierState, outcome: Outcome): void {
@@ -129,9 +133,9 @@ export class OutlierDetector implements TimerTarget {
   }
 
   #detect(state: OutlierState, settings: OutlierSettings, kind: EjectionKind): void {
-    this.#stats.detected[kind].inc();
+    this.#stats?.detected(kind).inc();
     if (state.ejected) return;
-    if (!this.#mayEject(settings)) this.#stats.overflow.inc();
+    if (!this.#mayEject(settings)) this.#stats?.overflow.inc();
     else if (this.#random.float() * 100 < settings.enforcingPercent[kind]) this.#eject(state, settings, kind);
   }
 
@@ -147,8 +151,8 @@ export class OutlierDetector implements TimerTarget {
     if (state.backoff * baseEjectionMs < maxEjectionMs + baseEjectionMs) state.backoff++;
     const ms = Math.min(baseEjectionMs * state.backoff, maxEjectionMs) + jitterMs * this.#random.float();
     state.eject(this.#clock.nowMs() + ms);
-    this.#stats.enforced[kind].inc();
-    this.#stats.enforcedTotal.inc();
+    this.#stats?.enforced(kind).inc();
+    this.#stats?.enforcedTotal.inc();
     if (!this.#interval.armed) this.#interval.arm(settings.intervalMs);
     this.#changed();
   }

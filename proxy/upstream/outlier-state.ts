@@ -1,9 +1,9 @@
 // What outlier detection knows about one endpoint; kept with it, so that it outlives configuration.
 import type { FailureKind } from './outlier-settings.ts';
 
-/** What a state shows of itself. */
+/** What a state shows of itself; made when it is first shown. */
 interface Shown {
-  set(value: number): void;
+  readonly ejected: { set(value: number): void };
 }
 
 /** Requests of an interval, and how many of them went well. */
@@ -37,7 +37,7 @@ export class OutlierState {
   readonly #shown: Shown;
   #ejectedUntilMs = 0;
 
-  /** `shown` is 1 while it is ejected. */
+  /** `shown.ejected` is 1 while it is ejected. */
   constructor(shown: Shown) {
     this.#shown = shown;
   }
@@ -52,7 +52,7 @@ export class OutlierState {
 
   eject(untilMs: number): void {
     this.#ejectedUntilMs = untilMs;
-    this.#shown.set(1);
+    this.#shown.ejected.set(1);
   }
 
   /** Its count begins anew, so that few new failures don't eject it again. */
@@ -63,11 +63,11 @@ export class OutlierState {
     inARow.consecutive_local_origin_failure = 0;
     this.#ejectedUntilMs = 0;
     this.returnedMs = nowMs;
-    this.#shown.set(0);
+    this.#shown.ejected.set(0);
   }
 
   /** Its endpoint has left the cluster. */
   close(): void {
-    this.#shown.set(0);
+    if (this.ejected) this.#shown.ejected.set(0);
   }
 }

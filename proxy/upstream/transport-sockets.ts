@@ -23,10 +23,12 @@ export class TransportSockets {
   readonly #fallback: TransportSocket;
 
   /**
-   * Throws a ConfigError with the field's path. `onReady` is called when secrets have arrived for one of the
-   * contexts.
+   * Throws a ConfigError with the field's path. `depsOf` is called if there is TLS, `onReady` when secrets have arrived
+   * for one of the contexts.
    */
-  constructor(config: ClusterConfig, deps: ClientTlsDeps, onReady: () => void) {
+  constructor(config: ClusterConfig, depsOf: () => ClientTlsDeps, onReady: () => void) {
+    let made: ClientTlsDeps | undefined;
+    const deps = (): ClientTlsDeps => (made ??= depsOf());
     this.key = transportKey(config);
     try {
       this.#fallback = this.#make(config.transportSocket, 'transportSocket', deps, onReady);
@@ -59,11 +61,11 @@ export class TransportSockets {
   }
 
   #make(
-    config: UpstreamTransportSocket | undefined, path: string, deps: ClientTlsDeps, onReady: () => void,
+    config: UpstreamTransportSocket | undefined, path: string, deps: () => ClientTlsDeps, onReady: () => void,
   ): TransportSocket {
     if (config?.typedConfig['@type'] !== UPSTREAM_TLS_TYPE) return undefined;
     try {
-      const context = new ClientTlsContext(config.typedConfig, deps, onReady);
+      const context = new ClientTlsContext(config.typedConfig, deps(), onReady);
       this.#contexts.push(context);
       return context;
     } catch (cause) {
