@@ -15,6 +15,8 @@ export class Warming implements TimerTarget {
   readonly #timer: Timer;
   readonly #listener: WarmingListener;
   readonly #dueMs = new Map<string, number>();
+  /** When the timer fires; Infinity when it does not. */
+  #armedMs = Infinity;
 
   constructor(clock: Clock, wheel: TimerWheel, listener: WarmingListener) {
     this.#clock = clock;
@@ -29,8 +31,9 @@ export class Warming implements TimerTarget {
   /** Waits for `what`; 0 ms waits for ever, as Envoy's initial_fetch_timeout does. */
   expect(what: string, timeoutMs: number): void {
     if (this.#dueMs.has(what)) return;
-    this.#dueMs.set(what, timeoutMs === 0 ? Infinity : this.#clock.nowMs() + timeoutMs);
-    this.#arm();
+    const dueMs = timeoutMs === 0 ? Infinity : this.#clock.nowMs() + timeoutMs;
+    this.#dueMs.set(what, dueMs);
+    this.#arm(dueMs);
   }
 
   /** It has come, or is wanted no more. */
@@ -44,22 +47,30 @@ export class Warming implements TimerTarget {
 
   onTimer(): void {
     const now = this.#clock.nowMs();
+    this.#armedMs = Infinity;
+    let next = Infinity;
     for (const [what, due] of [...this.#dueMs]) {
-      if (due > now) continue;
+      if (due > now) {
+        next = Math.min(next, due);
+        continue;
+      }
       this.#dueMs.delete(what);
       this.#listener.onGivenUp(what);
     }
-    if (this.cold) this.#arm();
+    if (this.cold) this.#arm(next);
     else this.#warm();
   }
 
   #warm(): void {
     this.#timer.cancel();
+    this.#armedMs = Infinity;
     this.#listener.onWarm();
   }
 
-  #arm(): void {
-    const next = Math.min(...this.#dueMs.values());
-    if (Number.isFinite(next)) this.#timer.arm(next - this.#clock.nowMs());
+  /** Not later than `dueMs`; what is done before that leaves the timer as it is. */
+  #arm(dueMs: number): void {
+    if (dueMs >= this.#armedMs) return;
+    this.#armedMs = dueMs;
+    this.#timer.arm(dueMs - this.#clock.nowMs());
   }
 }
