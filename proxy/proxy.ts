@@ -7,6 +7,7 @@ import { SharedCounts } from './base/shared-counts.ts';
 import { TimerWheel } from './base/timers.ts';
 import { WriteBatch } from './base/write-batch.ts';
 import type { FilterChain as ChainConfig } from './config/listener.ts';
+import type { VirtualHost } from './config/route.ts';
 import type { DownstreamTlsContext } from './config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE } from './config/type-url.ts';
 import { HttpFilters } from './filter/registry.ts';
@@ -75,6 +76,11 @@ export class WorkerProxy {
 
   apply(batch: ConfigBatch): Promise<Applied> {
     return this.#config.apply(batch);
+  }
+
+  /** Virtual hosts of a route table of which the rest comes with apply(). */
+  addVirtualHosts(route: string, hosts: readonly VirtualHost[]): void {
+    this.#config.addVirtualHosts(route, hosts);
   }
 
   /** Every response is its connection's last from now on; the number of open connections is told until it is 0. */

@@ -4,7 +4,7 @@ import { messageOf } from './base/error.ts';
 import type { Cluster } from './config/cluster.ts';
 import type { ClusterLoadAssignment } from './config/endpoint.ts';
 import type { Listener } from './config/listener.ts';
-import type { RouteConfiguration } from './config/route.ts';
+import type { RouteConfiguration, VirtualHost } from './config/route.ts';
 import type { Secret } from './config/tls.ts';
 import type { ListenerSet } from './listener/listener-set.ts';
 import type { FilterConfigCompiler } from './route/filter-config.ts';
@@ -28,6 +28,8 @@ const ROUTES_PER_SLICE = 200;
 
 export class WorkerConfig {
   readonly #deps: WorkerConfigDeps;
+  /** Virtual hosts by the table that follows them. */
+  readonly #hosts = new Map<string, VirtualHost[]>();
 
   constructor(deps: WorkerConfigDeps) {
     this.#deps = deps;
@@ -46,6 +48,12 @@ export class WorkerConfig {
     for (const name of batch.removed) this.#remove(batch.kind, name);
     await this.#deps.listeners.activate();
     return { refused };
+  }
+
+  addVirtualHosts(route: string, hosts: readonly VirtualHost[]): void {
+    const known = this.#hosts.get(route);
+    if (known === undefined) this.#hosts.set(route, [...hosts]);
+    else for (const host of hosts) known.push(host);
   }
 
   /** Compiles a table in slices. `owner` names it among all. Rejects with a ConfigError. */
@@ -71,12 +79,20 @@ export class WorkerConfig {
         clusters.applyAssignment(resource as ClusterLoadAssignment);
         break;
       case 'route':
-        routes.put(name, await this.compileRoutes(resource as RouteConfiguration, `rds/${name}`));
+        routes.put(name, await this.compileRoutes(this.#complete(name, resource), `rds/${name}`));
         break;
       case 'listener':
         await listeners.apply(name, resource as Listener);
         break;
     }
+  }
+
+  /** With the virtual hosts that came before it. */
+  #complete(name: string, resource: unknown): RouteConfiguration {
+    const table = resource as RouteConfiguration;
+    const hosts = this.#hosts.get(name);
+    this.#hosts.delete(name);
+    return hosts === undefined ? table : { ...table, virtualHosts: [...hosts, ...(table.virtualHosts ?? [])] };
   }
 
   #remove(kind: ResourceKind, name: string): void {

@@ -20,6 +20,12 @@ port.on('message', (message: ToWorker) => {
         async () => send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) }),
       );
       break;
+    case 'virtual-hosts':
+      queue = queue.then(() => {
+        proxy.addVirtualHosts(message.route, message.hosts);
+        send({ kind: 'applied', id: message.id, applied: { refused: [] } });
+      });
+      break;
     case 'drain':
       proxy.drain(message.inboundOnly);
       break;

@@ -125,7 +125,7 @@ export class WorkerPool implements WorkerListener {
   async #respawn(index: number): Promise<void> {
     if (this.#stopping) return;
     const thread = this.#spawn(index);
-    await Promise.all(this.#store.batches().map((batch) => thread.apply(batch)));
+    for (const batch of this.#store.batches()) await thread.apply(batch);
     if (this.#draining !== undefined) thread.post(this.#draining);
     setTimeout(() => {
       if (this.#threads.get(index) === thread) this.#deaths.delete(index);

@@ -1,6 +1,8 @@
 // One worker thread as the supervisor sees it: its start, its answers to configuration, its end.
 import { Worker } from 'node:worker_threads';
-import type { Applied, ConfigBatch, FromWorker, ToWorker, WorkerStart } from './messages.ts';
+import { slicesOf } from './config-slices.ts';
+import type { ConfigSlice } from './config-slices.ts';
+import type { Applied, ConfigBatch, FromWorker, Refusal, ToWorker, WorkerStart } from './messages.ts';
 
 /** Told about everything that is not an answer to apply(). */
 export interface WorkerListener {
@@ -52,13 +54,24 @@ export class WorkerThread {
     return this.#worker.threadId;
   }
 
-  /** Resolves when the worker has applied or refused; a worker that ends meanwhile counts as having applied. */
-  apply(batch: ConfigBatch): Promise<Applied> {
-    if (this.#state === 'ended' || this.#state === 'stopping') return Promise.resolve({ refused: [] });
+  /**
+   * Resolves when the worker has applied or refused; a worker that ends meanwhile counts as having applied. It is sent
+   * one slice at a time: what waits in its port it would take at once.
+   */
+  async apply(batch: ConfigBatch): Promise<Applied> {
+    const refused: Refusal[] = [];
+    for (const slice of slicesOf(batch)) {
+      if (this.#state === 'ended' || this.#state === 'stopping') break;
+      refused.push(...(await this.#send(slice)).refused);
+    }
+    return { refused };
+  }
+
+  #send(slice: ConfigSlice): Promise<Applied> {
     const id = this.#nextId++;
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
-      this.post({ kind: 'config', id, batch });
+      this.post({ id, ...slice });
     });
   }
 

@@ -38,7 +38,8 @@ function routesTo(cluster: string): RouteConfiguration {
   return { name: 'r', virtualHosts: [{ name: 'all', domains: ['*'], routes }] };
 }
 
-function listenerOn(port: number): Listener {
+/** A listener whose routes come by RDS as `r`. */
+export function listenerOn(port: number): Listener {
   return {
     name: 'l',
     address: addressOf(port),
