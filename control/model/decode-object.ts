@@ -98,10 +98,17 @@ function decodeKind(kind: KindName, value: Record<string, unknown>, context: Con
     namespace: kind === 'Namespace' ? '' : meta.namespace ?? 'default',
     labels: new Map(Object.entries(meta.labels ?? {})),
     annotations: new Map(Object.entries(meta.annotations ?? {})),
+    createdMs: createdMs(meta),
     body: result.value,
     origin: originOf(locate([]), context.file),
     locate: (below) => originOf(locate(below), context.file),
   });
+}
+
+/** `kubectl` writes null where there is none. */
+function createdMs({ creationTimestamp }: ObjectMeta): number | undefined {
+  const ms = typeof creationTimestamp === 'string' ? Date.parse(creationTimestamp) : Number.NaN;
+  return Number.isNaN(ms) ? undefined : ms;
 }
 
 function finding({ where, path, reason }: ConfigError | ConfigWarning, object: string): Finding {

@@ -8,7 +8,10 @@ export class Inventory {
 
   readonly #derived = new Map<unknown, unknown>();
 
-  /** Objects keep the order in which they are given; the first of a name holds. */
+  /**
+   * The first of a name holds. Rules of a kind stand in Istio's order, in which the first wins where they conflict: by
+   * age, those of unknown age first, then by name and namespace. Names of files have no part in it.
+   */
   constructor(objects: Iterable<MeshObject>) {
     for (const kind of Object.keys(KINDS)) this.#byKind.set(kind as KindName, []);
     for (const object of objects) {
@@ -17,6 +20,7 @@ export class Inventory {
       this.#byTitle.set(title, object);
       this.#byKind.get(object.kind)?.push(object);
     }
+    for (const [kind, ofKind] of this.#byKind) if (isRule(kind)) ofKind.sort(byPrecedence);
   }
 
   list<K extends KindName>(kind: K): readonly MeshObject<K>[] {
@@ -36,4 +40,16 @@ export class Inventory {
   get size(): number {
     return this.#byTitle.size;
   }
+}
+
+/** Workloads don't conflict, and stay as they are given. */
+function isRule(kind: KindName): boolean {
+  return kind !== 'WorkloadEntry' && KINDS[kind].group.endsWith('.istio.io');
+}
+
+function byPrecedence(one: MeshObject, other: MeshObject): number {
+  const age = (one.createdMs ?? 0) - (other.createdMs ?? 0);
+  if (age !== 0) return age;
+  if (one.name !== other.name) return one.name < other.name ? -1 : 1;
+  return one.namespace < other.namespace ? -1 : 1;
 }

@@ -15,6 +15,8 @@ export interface MeshObject<K extends KindName = KindName> {
   readonly namespace: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
+  /** When the API server made it, in Unix milliseconds; undefined where nobody says, as in most files. */
+  readonly createdMs: number | undefined;
   readonly body: Documents[K];
   readonly origin: Origin;
   /** The place of one of its fields (`['spec', 'http', 0]`); the object's own where that is unknown. */

@@ -14,7 +14,7 @@ export const ObjectMeta = message('k8s.meta.v1.ObjectMeta', {
   uid: optional(opaque(), kept),
   resourceVersion: optional(opaque(), kept),
   generation: optional(opaque(), kept),
-  creationTimestamp: optional(opaque(), kept),
+  creationTimestamp: optional(opaque(), 'Age: where rules conflict the oldest holds.'),
   deletionTimestamp: optional(opaque(), kept),
   deletionGracePeriodSeconds: optional(opaque(), kept),
   selfLink: optional(opaque(), kept),
