@@ -1,6 +1,6 @@
 // Gateway: what a proxy at the edge listens for (networking.istio.io).
 import { bool, enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
-import { list, map, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
+import { list, map, message, optional, Refusal, required, type Schema, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
 import { cipherSuite, matching } from './scalar.ts';
 
@@ -34,10 +34,17 @@ export const GatewayTls = message('istio.networking.v1.ServerTLSSettings', {
 });
 export interface GatewayTls extends Static<typeof GatewayTls> {}
 
+const PROTOCOLS = ['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB', 'TCP', 'TLS', 'MONGO'] as const;
+
+/** What Gateways and Sidecars may say of a port. */
+export function portProtocols(): Schema<(typeof PROTOCOLS)[number]> {
+  return enumeration(PROTOCOLS);
+}
+
 export const GatewayPort = message('istio.networking.v1.Port', {
   number: required(uint32({ minimum: 1, maximum: 65_535 }), 'Port.'),
   name: required(string({ minLength: 1 }), 'Name.'),
-  protocol: required(enumeration(['HTTP', 'HTTPS', 'HTTP2', 'GRPC', 'GRPC-WEB', 'TCP', 'TLS', 'MONGO']),
+  protocol: required(portProtocols(),
     'What is spoken. HTTPS and TLS need tls; TCP and MONGO are carried as bytes; the rest is plaintext, HTTP/1.1 or '
     + 'HTTP/2 as the client likes.'),
 }, {
@@ -63,7 +70,7 @@ function gatewayHost(): ReturnType<typeof matching> {
   return matching(/^((\*|\.|[a-z0-9][-a-z0-9]*)\/)?(\*|(\*\.)?[a-z0-9][-a-z0-9.]*)$/, "'[namespace/]host', lower case");
 }
 
-function isTlsProtocol(protocol: string): boolean {
+export function isTlsProtocol(protocol: string): boolean {
   return protocol === 'HTTPS' || protocol === 'TLS';
 }
 
@@ -71,7 +78,8 @@ const CLIENT_CHECKS = [
   'caCertificates', 'caCrl', 'subjectAltNames', 'verifyCertificateSpki', 'verifyCertificateHash',
 ] as const;
 
-function badTls(protocol: string, tls: GatewayTls | undefined): Refusal | undefined {
+/** What a port whose protocol has TLS lacks. */
+export function badTls(protocol: string, tls: GatewayTls | undefined): Refusal | undefined {
   if (tls === undefined) return new Refusal(`needs tls: the protocol is ${protocol}`);
   const { mode = 'PASSTHROUGH' } = tls;
   const verifies = mode === 'MUTUAL' || mode === 'OPTIONAL_MUTUAL';

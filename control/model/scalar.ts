@@ -1,4 +1,5 @@
 // Leaves that Kubernetes and Istio objects have beside protobuf's: Go durations, int-or-string, names, opaque parts.
+import { isIP } from 'node:net';
 import { getCiphers } from 'node:tls';
 import { compileRegex } from '../../proxy/base/regex.ts';
 import { ConfigError } from '../../proxy/base/error.ts';
@@ -83,6 +84,12 @@ function regexFault(source: string): Refusal | undefined {
     if (cause instanceof ConfigError) return new Refusal(cause.reason);
     throw cause;
   }
+}
+
+/** An IP address, without a port. */
+export function ipAddress(): Schema<string> {
+  return leaf({ type: 'string' }, (input) => (typeof input === 'string' && isIP(input) !== 0 ? input
+    : new Refusal(`must be an IP address, is ${show(input)}`)));
 }
 
 /** OpenSSL's name of a cipher suite that the runtime has. */

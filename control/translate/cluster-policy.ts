@@ -6,24 +6,32 @@ import type { OutlierDetection as OutlierSettings, TcpSettings } from '../model/
 import type { PortPolicy } from './destination-policy.ts';
 import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
 
-type PolicyParts = Pick<Cluster,
-  'connectTimeout' | 'circuitBreakers' | 'commonLbConfig' | 'outlierDetection'
-  | 'upstreamConnectionOptions'>;
+type ConnectionParts = Pick<Cluster, 'connectTimeout' | 'circuitBreakers' | 'upstreamConnectionOptions'>;
+type PolicyParts = ConnectionParts & Pick<Cluster, 'commonLbConfig' | 'outlierDetection'>;
 
 export function clusterPolicy(policy: PortPolicy): PolicyParts {
   const { outlierDetection: outlier } = policy;
+  return {
+    ...connectionLimits(policy),
+    // Panic (requests to endpoints known to be bad) is off, as in Istio.
+    commonLbConfig: { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } },
+    ...(outlier !== undefined && { outlierDetection: outlierDetection(outlier) }),
+  };
+}
+
+/** What holds towards an application too. */
+export function connectionLimits(policy: Pick<PortPolicy, 'connectionPool' | 'retryBudget'>): ConnectionParts {
   const tcp = policy.connectionPool?.tcp;
   return {
     connectTimeout: tcp?.connectTimeout ?? CONNECT_TIMEOUT,
     circuitBreakers: circuitBreakers(policy),
-    // Panic (requests to endpoints known to be bad) is off, as in Istio.
-    commonLbConfig: { healthyPanicThreshold: { value: outlier?.minHealthPercent ?? 0 } },
-    ...(outlier !== undefined && { outlierDetection: outlierDetection(outlier) }),
     ...keepalive(tcp),
   };
 }
 
-function circuitBreakers({ connectionPool, retryBudget }: PortPolicy): CircuitBreakers {
+function circuitBreakers(
+  { connectionPool, retryBudget }: Pick<PortPolicy, 'connectionPool' | 'retryBudget'>,
+): CircuitBreakers {
   const { tcp, http } = connectionPool ?? {};
   const thresholds: Thresholds = {
     maxConnections: tcp?.maxConnections ?? UNLIMITED,

@@ -17,7 +17,7 @@ import { holds, type TableScope } from './rule-scope.ts';
 import { knownMesh } from './sidecar-scope.ts';
 import { tcpProxy } from './tcp-filter.ts';
 import { target } from './tcp-route.ts';
-import { telemetry } from './telemetry.ts';
+import { connectionLogs } from './telemetry.ts';
 import { gatewayTls } from './tls-context.ts';
 import { boundVirtualServices, hostsOf } from './virtual-service.ts';
 
@@ -85,16 +85,11 @@ function filtersTo(
   const policy = first === undefined ? {} : policyTowards(view, node, object.namespace, port, first.destination);
   const to = target(route, { view, scope: node, object, ruleIndex: 0, port });
   const statPrefix = to.cluster ?? `${object.name}.${object.namespace}`;
-  return connectionFilters(view, node, tcpProxy(statPrefix, { ...to, policy }, logsOf(view, node)));
+  return connectionFilters(view, node, tcpProxy(statPrefix, { ...to, policy }, connectionLogs(view, node, 'CLIENT')));
 }
 
 function connectionFilters(view: MeshView, node: ProxyNode, proxy: NetworkFilter): NetworkFilter[] {
   return [...networkAuthorization(view, node), proxy];
-}
-
-function logsOf(view: MeshView, node: ProxyNode): ReturnType<typeof telemetry> {
-  const { accessLog } = telemetry(view, node, 'CLIENT');
-  return accessLog === undefined ? {} : { accessLog };
 }
 
 /** Mesh TLS from elsewhere: the server name is that of a cluster, to whose endpoints the bytes go unopened. */
@@ -109,7 +104,7 @@ function meshChains(view: MeshView, node: ProxyNode, entry: Server): FilterChain
       return {
         name: cluster,
         filterChainMatch: { serverNames: [cluster], applicationProtocols: [...MESH_ALPN] },
-        filters: connectionFilters(view, node, tcpProxy(cluster, { cluster, policy }, logsOf(view, node))),
+        filters: connectionFilters(view, node, tcpProxy(cluster, { cluster, policy }, connectionLogs(view, node, 'CLIENT'))),
       };
     }));
   });

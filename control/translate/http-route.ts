@@ -7,6 +7,7 @@ import type { RouteMatch } from '../../proxy/config/route-match.ts';
 import type { Destination } from '../model/destination.ts';
 import type { DirectResponse, HttpMatch, HttpRule, Redirect, RouteDestination } from '../model/http-route.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
+import type { Registry } from '../registry/registry.ts';
 import { hashing, hashPolicies } from './consistent-hash.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { provenance } from './provenance.ts';
@@ -129,10 +130,13 @@ function weighted(destinations: readonly RouteDestination[], context: RuleContex
   }));
 }
 
+export function destinationCluster(destination: Destination, { view, object, port }: RuleContext): string {
+  return namedCluster(view.registry, destination, object.namespace, port);
+}
+
 /** The port that is named, else the service's only one, else the port that was called. */
-export function destinationCluster(destination: Destination, context: RuleContext): string {
-  const { view: { registry }, object, port } = context;
-  const host = registry.resolve(destination.host, object.namespace);
+export function namedCluster(registry: Registry, destination: Destination, namespace: string, port: number): string {
+  const host = registry.resolve(destination.host, namespace);
   const service = registry.byHost(host);
   const only = service?.ports.length === 1 ? service.ports[0]?.number : undefined;
   return outboundCluster(destination.port?.number ?? only ?? port, destination.subset ?? '', service?.hostname ?? host);

@@ -14,7 +14,7 @@ import { inboundCluster, listenerName } from './resource-name.ts';
 import { ANY_PATH } from './route-match.ts';
 import { INBOUND_RETRY } from './route-retry.ts';
 import { telemetry } from './telemetry.ts';
-import { meshServerTls } from './tls-context.ts';
+import { gatewayTls, meshServerTls } from './tls-context.ts';
 import { carriesHttp, type WorkloadPort } from './workload-port.ts';
 
 export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadPort): Listener {
@@ -26,17 +26,21 @@ export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadP
     address: { socketAddress: { address: port.address, portValue: port.port } },
     trafficDirection: 'INBOUND',
     ...(mode === 'PERMISSIVE' && { listenerFilters: [TLS_INSPECTOR] }),
-    filterChains: filterChains(mode, name, filters, view.settings.trustDomain, carriesHttp(port)),
+    filterChains: filterChains(mode, name, filters, view.settings.trustDomain, port),
   };
 }
 
 /** PERMISSIVE tells the two apart by the first bytes; opaque ports take TLS for the mesh's only where it says so. */
 function filterChains(
-  mode: PeerMode, name: string, filters: NetworkFilter[], trustDomain: string, isHttp: boolean,
+  mode: PeerMode, name: string, filters: NetworkFilter[], trustDomain: string, port: WorkloadPort,
 ): FilterChain[] {
+  const isHttp = carriesHttp(port);
   const transportSocket = meshServerTls(trustDomain);
   if (mode === 'STRICT') return [{ name, filters, transportSocket }];
-  if (mode === 'DISABLE') return [{ name, filters }];
+  if (mode === 'DISABLE') {
+    const { tls } = port;
+    return [{ name, filters, ...(tls !== undefined && { transportSocket: gatewayTls(tls, trustDomain, isHttp) }) }];
+  }
   const secured: FilterChain = {
     name,
     filterChainMatch: { transportProtocol: 'tls', ...(!isHttp && { applicationProtocols: ['istio'] }) },

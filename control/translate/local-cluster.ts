@@ -3,24 +3,18 @@ import { isIP } from 'node:net';
 import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
 import { isHttp2 } from '../registry/port-protocol.ts';
-import { CONNECT_TIMEOUT, UNLIMITED } from './mesh-settings.ts';
+import { connectionLimits } from './cluster-policy.ts';
 import { inboundCluster, ZIPKIN_CLUSTER } from './resource-name.ts';
-import { upstreamProtocol } from './upstream-protocol.ts';
+import { upstreamProtocol, type UpstreamVersion } from './upstream-protocol.ts';
 import { carriesHttp, type WorkloadPort } from './workload-port.ts';
 
 export function applicationCluster(port: WorkloadPort): Cluster {
-  const { service } = port;
+  const { service, connectionPool } = port;
   return {
     ...addressed(inboundCluster(port.port), port.app),
-    connectTimeout: CONNECT_TIMEOUT,
-    circuitBreakers: {
-      thresholds: [{
-        maxConnections: UNLIMITED, maxPendingRequests: UNLIMITED, maxRequests: UNLIMITED, maxRetries: UNLIMITED,
-        trackRemaining: true,
-      }],
-    },
+    ...connectionLimits({ ...(connectionPool !== undefined && { connectionPool }) }),
     ...(carriesHttp(port) && {
-      typedExtensionProtocolOptions: upstreamProtocol(isHttp2(port.protocol) ? 'http2' : 'http', undefined),
+      typedExtensionProtocolOptions: upstreamProtocol(applicationVersion(port), connectionPool),
     }),
     metadata: {
       filterMetadata: {
@@ -28,6 +22,11 @@ export function applicationCluster(port: WorkloadPort): Cluster {
       },
     },
   };
+}
+
+function applicationVersion({ protocol, connectionPool }: WorkloadPort): UpstreamVersion {
+  if (connectionPool?.http?.useClientProtocol === true) return 'client';
+  return isHttp2(protocol) ? 'http2' : 'http';
 }
 
 export function zipkinCluster(collector: HostPort): Cluster {

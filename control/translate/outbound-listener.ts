@@ -1,4 +1,4 @@
-// The listener by which an application calls out: an explicit HTTP proxy (Istio's proxyHttpPort).
+// Listeners by which an application calls out over HTTP: an explicit HTTP proxy (Istio's proxyHttpPort), or a port.
 import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import { httpFilters } from './http-filter.ts';
@@ -6,10 +6,17 @@ import { httpManager } from './http-manager.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { HTTP_PROXY_ROUTES, listenerName } from './resource-name.ts';
-import { knownMesh } from './sidecar-scope.ts';
+import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
 import { telemetry } from './telemetry.ts';
 
-export function outboundListener(view: MeshView, node: ProxyNode, { host, port }: HostPort): Listener {
+export function outboundListener(view: MeshView, node: ProxyNode, at: HostPort): Listener {
+  return httpListener(view, node, at, HTTP_PROXY_ROUTES, commonMesh(view, node));
+}
+
+/** `routes` is the name of a table. */
+export function httpListener(
+  view: MeshView, node: ProxyNode, { host, port }: HostPort, routes: string, mesh: KnownMesh,
+): Listener {
   const name = listenerName(host, port);
   return {
     name,
@@ -20,8 +27,8 @@ export function outboundListener(view: MeshView, node: ProxyNode, { host, port }
       filters: [httpManager({
         role: 'outbound',
         statPrefix: `outbound_${name}`,
-        filters: httpFilters({ authorization: [], isWeft: node.isWeft, grpcWeb: speaksGrpcWeb(view, node) }),
-        routes: HTTP_PROXY_ROUTES,
+        filters: httpFilters({ authorization: [], isWeft: node.isWeft, grpcWeb: speaksGrpcWeb(mesh) }),
+        routes,
         ...telemetry(view, node, 'CLIENT'),
       })],
     }],
@@ -29,6 +36,6 @@ export function outboundListener(view: MeshView, node: ProxyNode, { host, port }
 }
 
 /** One listener is for all services: with one of gRPC-Web among them it takes browsers' calls. */
-function speaksGrpcWeb(view: MeshView, node: ProxyNode): boolean {
-  return knownMesh(view, node).services.some(({ ports }) => ports.some(({ protocol }) => protocol === 'grpc-web'));
+function speaksGrpcWeb({ services }: KnownMesh): boolean {
+  return services.some(({ ports }) => ports.some(({ protocol }) => protocol === 'grpc-web'));
 }

@@ -1,14 +1,15 @@
-// The route table of a sidecar's explicit proxy listener: every service that the application may call, by host.
+// The route tables of a sidecar's outbound listeners: every service that the application may call, by host.
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
+import type { OutboundTrafficPolicy } from '../model/sidecar.ts';
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
-import { defaultRoute } from './http-route.ts';
+import { defaultRoute, namedCluster, timeouts } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
-import { knownMesh } from './sidecar-scope.ts';
+import { commonMesh, sidecarFor, type KnownMesh } from './sidecar-scope.ts';
 import { connectionTarget, type ConnectionTarget } from './tcp-route.ts';
 import { VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
 
@@ -18,23 +19,32 @@ const HTTP_PORT = 80;
 /** Longest direct response that a VirtualService may have (Istio's validation). */
 export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
 
+/** The table of the common listener. */
 export function outboundRoutes(view: MeshView, scope: Scope): RouteConfiguration {
-  const { services, virtualServices } = knownMesh(view, scope);
+  const policy = scope.isGateway === true ? undefined : sidecarFor(view, scope)?.body.spec?.outboundTrafficPolicy;
+  return outboundTable(view, scope, HTTP_PROXY_ROUTES, commonMesh(view, scope), unknownHost(view, scope, policy));
+}
+
+/** `port` is that of a host which only rules know. */
+export function outboundTable(
+  view: MeshView, scope: Scope, name: string, { services, virtualServices }: KnownMesh, unknown: VirtualHost,
+  port = HTTP_PORT,
+): RouteConfiguration {
   const rules = new VirtualServiceIndex(view, virtualServices);
   const hosts = [
     ...services.flatMap((service) => serviceHosts(view, scope, service, rules)),
-    ...ruleHosts(view, scope, services, rules),
+    ...ruleHosts(view, scope, services, rules, port),
   ];
   return {
-    name: HTTP_PROXY_ROUTES,
-    virtualHosts: [...distinctDomains(hosts), UNKNOWN_HOST],
+    name,
+    virtualHosts: [...distinctDomains(hosts), unknown],
     validateClusters: false,
     maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BYTES_MAX,
   };
 }
 
 /** Without redirection there is no original destination to go on to: Istio's answer for unknown hosts. */
-const UNKNOWN_HOST: VirtualHost = {
+export const BLOCK_ALL: VirtualHost = {
   name: 'block_all',
   domains: ['*'],
   routes: [
@@ -42,6 +52,23 @@ const UNKNOWN_HOST: VirtualHost = {
     { name: 'block_all', match: { prefix: '/' }, directResponse: { status: 502 } },
   ],
 };
+
+/** All that is not known goes to the egress proxy, where there is one. */
+function unknownHost(view: MeshView, scope: Scope, policy: OutboundTrafficPolicy | undefined): VirtualHost {
+  const { egressProxy } = policy ?? {};
+  if (egressProxy === undefined) return BLOCK_ALL;
+  const cluster = namedCluster(view.registry, egressProxy, scope.namespace, HTTP_PORT);
+  const connect = { timeout: '0s', upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }] };
+  return {
+    name: 'allow_any',
+    domains: ['*'],
+    routes: [
+      { name: 'allow_any', match: { connectMatcher: {} }, route: { cluster, ...connect } },
+      { name: 'allow_any', match: { prefix: '/' }, route: { cluster, ...timeouts(undefined) } },
+    ],
+    includeRequestAttemptCount: true,
+  };
+}
 
 function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules: VirtualServiceIndex): VirtualHost[] {
   const http = service.ports.filter((port) => isHttp(port.protocol));
@@ -117,20 +144,20 @@ function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): 
   return [hostname, short, short.slice(0, -'.svc'.length), ...(isOwn ? [service.name] : [])];
 }
 
-/** Hosts that only rules know: they exist on the usual HTTP port. */
+/** Hosts that only rules know: they exist on one port. */
 function ruleHosts(
-  view: MeshView, scope: Scope, services: readonly MeshService[], rules: VirtualServiceIndex,
+  view: MeshView, scope: Scope, services: readonly MeshService[], rules: VirtualServiceIndex, port: number,
 ): VirtualHost[] {
   return [...rules.hosts].flatMap((host) => {
     const object = rules.forHost(host);
     if (object === undefined || host === '*' || view.registry.byHost(host) !== undefined) return [];
     // A pattern that fits services has taken effect on them.
     if (services.some(({ hostname }) => hostMatches(host, hostname))) return [];
-    const routes = virtualServiceRoutes(view, object, { scope, gateway: MESH_GATEWAY, port: HTTP_PORT });
+    const routes = virtualServiceRoutes(view, object, { scope, gateway: MESH_GATEWAY, port });
     if (routes.length === 0) return [];
     return [{
-      name: `${host}:${HTTP_PORT}`,
-      domains: [host, `${host}:${HTTP_PORT}`],
+      name: `${host}:${port}`,
+      domains: [host, `${host}:${port}`],
       routes,
       includeRequestAttemptCount: true,
     }];

@@ -3,6 +3,7 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
@@ -42,14 +43,15 @@ export class Translator {
     if (node.kind === 'router') {
       return { ...gatewayResources(this.#view, node), clusters: shared, endpoints };
     }
-    const ports = workloadPorts(this.#view.registry, node);
+    const ports = workloadPorts(this.#view, node);
     const inbound = ports.map((port) => inboundListener(this.#view, node, port));
     const { outboundListen } = node;
     const out = outboundListen === undefined ? [] : [outboundListener(this.#view, node, outboundListen)];
+    const egress = egressResources(this.#view, node);
     return {
-      listeners: [...inbound, ...out],
+      listeners: [...inbound, ...out, ...egress.listeners],
       clusters: [...shared, ...ports.map(applicationCluster)],
-      routes: outboundListen === undefined ? [] : [this.#outboundRoutes(node)],
+      routes: [...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]), ...egress.routes],
       endpoints,
     };
   }

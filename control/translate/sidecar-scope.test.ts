@@ -68,10 +68,18 @@ spec: { hosts: [a], http: [{ route: [{ destination: { host: d.team.svc.cluster.l
 
 test('what a sidecar cannot do is refused by name', () => {
   const spec = (text: string): (() => unknown) => () => viewOf(sidecar('s', text));
-  assert.throws(spec('ingress: [{ port: { number: 1, name: a, protocol: HTTP } }]'), /ingress: is not supported/);
+  const ingress = (more: string): string => `ingress: [{ port: { number: 1, protocol: HTTPS }, ${more} }]`;
   assert.throws(spec('outboundTrafficPolicy: { mode: ALLOW_ANY }'), /mode: .*answered 502/);
+  assert.throws(spec('outboundTrafficPolicy: { egressProxy: { host: a } }'), /egressProxy: is for ALLOW_ANY/);
   assert.throws(spec("egress: [{ hosts: ['a'] }]"), /hosts\[0\]: must be 'namespace\/host'/);
-  assert.throws(spec("egress: [{ hosts: ['./*'], bind: 127.0.0.1 }]"), /bind: is not supported/);
+  assert.throws(spec("egress: [{ hosts: ['./*'], bind: 127.0.0.1 }]"), /bind: needs a port/);
+  assert.throws(spec(ingress('captureMode: IPTABLES')), /captureMode: .*not redirected/);
+  assert.throws(spec(ingress("bind: 'unix:///a'")), /bind: must be an IP address/);
+  assert.throws(spec(ingress("defaultEndpoint: '10.0.0.1:80'")), /defaultEndpoint: must be '127/);
+  assert.throws(spec(ingress('tls: { mode: PASSTHROUGH }')), /tls.mode: must be SIMPLE or MUTUAL/);
+  assert.throws(spec(ingress('tls: { mode: SIMPLE }')), /tls: needs serverCertificate/);
+  assert.throws(spec(`${ingress('')}`.replace(']', ', { port: { number: 1, protocol: TCP } }]')),
+    /ingress\[1\]\.port: is used twice/);
 });
 
 test('a second Sidecar of a namespace, and an import of nothing, are found', () => {

@@ -1,5 +1,6 @@
 // What of the mesh a caller knows: what is exported to its namespace, narrowed by the Sidecar object for it.
 import type { MeshObject } from '../model/mesh-object.ts';
+import type { SidecarEgress } from '../model/sidecar.ts';
 import { hostIntersection, hostMatches } from '../registry/hostname.ts';
 import type { MeshService } from '../registry/service.ts';
 import { hasLabels } from '../registry/workload.ts';
@@ -16,11 +17,27 @@ export interface KnownMesh {
   readonly virtualServices: readonly VirtualServiceObject[];
 }
 
+/** Through all listeners. */
 export function knownMesh(view: MeshView, scope: Scope): KnownMesh {
+  return importedMesh(view, scope, egressOf(view, scope));
+}
+
+/** Through the common listener: what has a listener of its own is left out. */
+export function commonMesh(view: MeshView, scope: Scope): KnownMesh {
+  return importedMesh(view, scope, egressOf(view, scope)?.filter(({ port }) => port === undefined));
+}
+
+/** The Sidecar's list; undefined where all is known. */
+export function egressOf(view: MeshView, scope: Scope): readonly SidecarEgress[] | undefined {
+  const egress = scope.isGateway === true ? undefined : sidecarFor(view, scope)?.body.spec?.egress;
+  return egress === undefined || egress.length === 0 ? undefined : egress;
+}
+
+/** What some of its entries bring in; all where there is no list. */
+export function importedMesh(view: MeshView, scope: Scope, egress: readonly SidecarEgress[] | undefined): KnownMesh {
   const services = view.registry.visibleFrom(scope.namespace);
   const virtualServices = boundVirtualServices(view, scope.namespace, MESH_GATEWAY);
-  const egress = scope.isGateway === true ? undefined : sidecarFor(view, scope)?.body.spec?.egress;
-  if (egress === undefined || egress.length === 0) return { services, virtualServices };
+  if (egress === undefined) return { services, virtualServices };
   const imports = egress.flatMap(({ hosts }) => hosts.map((host) => importOf(host, scope.namespace)));
   const rules = virtualServices.filter((object) => hostsOf(view, object).some((host) =>
     imports.some(({ admits, pattern }) => admits(object.namespace) && hostIntersection(pattern, host) !== undefined)));

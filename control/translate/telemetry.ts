@@ -28,6 +28,14 @@ export function telemetry(view: MeshView, node: ProxyNode, mode: TelemetryMode):
   };
 }
 
+/** The logs alone, for connections that are not HTTP. */
+export function connectionLogs(
+  view: MeshView, node: ProxyNode, mode: TelemetryMode,
+): Pick<HttpConnectionManager, 'accessLog'> {
+  const accessLog = accessLogOf(specsFor(view, node), mode);
+  return accessLog.length > 0 ? { accessLog } : {};
+}
+
 /** Mesh, namespace, workload: the later one overrides. Of several at one level the first holds. */
 function specsFor({ inventory, settings }: MeshView, node: ProxyNode): TelemetrySpec[] {
   const all = inventory.list('Telemetry');

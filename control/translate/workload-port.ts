@@ -1,9 +1,16 @@
-// The ports that a proxy's own workload serves, found among the endpoints of all services.
+// The ports that a proxy's own workload serves: those of its Sidecar, else found among the endpoints of all services.
 import type { HostPort } from '../../proxy/base/host-port.ts';
-import { isHttp, type PortProtocol } from '../registry/port-protocol.ts';
+import type { GatewayTls } from '../model/gateway.ts';
+import type { MeshObject } from '../model/mesh-object.ts';
+import type { SidecarIngress } from '../model/sidecar.ts';
+import type { ConnectionPoolSettings } from '../model/traffic-policy.ts';
+import { isHttp, wordProtocol, type PortProtocol } from '../registry/port-protocol.ts';
 import type { Registry } from '../registry/registry.ts';
 import { portOf, type MeshService, type ServiceEndpoint } from '../registry/service.ts';
+import { destinationPolicy } from './destination-policy.ts';
+import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { sidecarFor } from './sidecar-scope.ts';
 
 /** One port that the sidecar takes over. The first service that is served there names it. */
 export interface WorkloadPort {
@@ -14,6 +21,10 @@ export interface WorkloadPort {
   readonly protocol: PortProtocol;
   /** Where the application listens. */
   readonly app: HostPort;
+  /** In place of the mesh's, where that is off. */
+  readonly tls?: GatewayTls;
+  /** Limits towards the application. */
+  readonly connectionPool?: ConnectionPoolSettings;
 }
 
 interface Candidate {
@@ -21,12 +32,63 @@ interface Candidate {
   readonly endpoint: ServiceEndpoint;
 }
 
-export function workloadPorts(registry: Registry, node: ProxyNode): WorkloadPort[] {
+export function workloadPorts(view: MeshView, node: ProxyNode): WorkloadPort[] {
+  const sidecar = sidecarFor(view, node);
+  const { ingress = [], inboundConnectionPool } = sidecar?.body.spec ?? {};
+  const own = servicePorts(view.registry, node);
+  const ports = sidecar === undefined || ingress.length === 0 ? own
+    : ingress.flatMap((listener) => ingressPort(listener, sidecar, node, own) ?? []);
+  return ports.map((port) => {
+    const pool = port.connectionPool ?? inboundConnectionPool
+      ?? destinationPolicy(view, port.service, node).forPort(port.servicePort).connectionPool;
+    return pool === undefined ? port : { ...port, connectionPool: pool };
+  });
+}
+
+/** A listener that a Sidecar asks for; the service that is served there, if there is one, still names it. */
+function ingressPort(
+  { port, bind, defaultEndpoint, tls, connectionPool }: SidecarIngress, sidecar: MeshObject<'Sidecar'>, node: ProxyNode,
+  own: readonly WorkloadPort[],
+): WorkloadPort | undefined {
+  const [first = '0.0.0.0'] = node.addresses;
+  const address = bind ?? first;
+  const known = own.find((candidate) => candidate.port === port.number);
+  const app = defaultEndpoint === undefined ? node.appPorts.get(port.number) ?? { host: LOCAL, port: port.number }
+    : endpointOf(defaultEndpoint, first);
+  if (app.host === address && app.port === port.number) return undefined;
+  return {
+    address, port: port.number, app,
+    service: known?.service ?? namelessService(sidecar),
+    servicePort: known?.servicePort ?? port.number,
+    protocol: wordProtocol(port.protocol) ?? 'tcp',
+    ...(tls !== undefined && { tls }),
+    ...(connectionPool !== undefined && { connectionPool }),
+  };
+}
+
+const LOCAL = '127.0.0.1';
+
+/** Its form was checked. Every address is that of the workload. */
+function endpointOf(text: string, own: string): HostPort {
+  const at = text.lastIndexOf(':');
+  const host = text.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  return { host: host === '0.0.0.0' || host === '::' ? own : host, port: Number(text.slice(at + 1)) };
+}
+
+/** Stands where no service has the port: Istio names it after the Sidecar. */
+function namelessService({ name, namespace, origin }: MeshObject<'Sidecar'>): MeshService {
+  return {
+    hostname: `${name}.${namespace}`, name, namespace, origin, ports: [], resolution: 'static', external: false,
+    exportTo: undefined, subjectAltNames: [], endpoints: [],
+  };
+}
+
+function servicePorts(registry: Registry, node: ProxyNode): WorkloadPort[] {
   const ports = new Map<string, WorkloadPort>();
   for (const { service, endpoint } of ownEndpoints(registry, node)) {
     const { address, port, servicePort } = endpoint;
     const declared = portOf(service, servicePort);
-    const app = node.appPorts.get(port) ?? { host: '127.0.0.1', port };
+    const app = node.appPorts.get(port) ?? { host: LOCAL, port };
     const key = `${address} ${port}`;
     // The application cannot stand at the very address that the sidecar takes.
     if (declared === undefined || ports.has(key) || (app.host === address && app.port === port)) continue;
