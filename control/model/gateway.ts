@@ -1,6 +1,8 @@
 // Gateway: what a proxy at the edge listens for (networking.istio.io).
 import { bool, enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
-import { list, map, message, optional, Refusal, required, type Schema, type Static } from '../../proxy/config/schema.ts';
+import {
+  list, map, message, optional, Refusal, required, type Schema, type Static,
+} from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
 import { cipherSuite, matching } from './scalar.ts';
 

@@ -15,7 +15,7 @@ import type { ProxyNode } from './proxy-node.ts';
 import { clusterSni } from './resource-name.ts';
 import { holds, type TableScope } from './rule-scope.ts';
 import { knownMesh } from './sidecar-scope.ts';
-import { tcpProxy } from './tcp-filter.ts';
+import { tcpProxy, type TcpTarget } from './tcp-filter.ts';
 import { target } from './tcp-route.ts';
 import { connectionLogs } from './telemetry.ts';
 import { gatewayTls } from './tls-context.ts';
@@ -85,11 +85,11 @@ function filtersTo(
   const policy = first === undefined ? {} : policyTowards(view, node, object.namespace, port, first.destination);
   const to = target(route, { view, scope: node, object, ruleIndex: 0, port });
   const statPrefix = to.cluster ?? `${object.name}.${object.namespace}`;
-  return connectionFilters(view, node, tcpProxy(statPrefix, { ...to, policy }, connectionLogs(view, node, 'CLIENT')));
+  return filtersOf(view, node, statPrefix, { ...to, policy });
 }
 
-function connectionFilters(view: MeshView, node: ProxyNode, proxy: NetworkFilter): NetworkFilter[] {
-  return [...networkAuthorization(view, node), proxy];
+function filtersOf(view: MeshView, node: ProxyNode, statPrefix: string, to: TcpTarget): NetworkFilter[] {
+  return [...networkAuthorization(view, node), tcpProxy(statPrefix, to, connectionLogs(view, node, 'CLIENT'))];
 }
 
 /** Mesh TLS from elsewhere: the server name is that of a cluster, to whose endpoints the bytes go unopened. */
@@ -104,7 +104,7 @@ function meshChains(view: MeshView, node: ProxyNode, entry: Server): FilterChain
       return {
         name: cluster,
         filterChainMatch: { serverNames: [cluster], applicationProtocols: [...MESH_ALPN] },
-        filters: connectionFilters(view, node, tcpProxy(cluster, { cluster, policy }, connectionLogs(view, node, 'CLIENT'))),
+        filters: filtersOf(view, node, cluster, { cluster, policy }),
       };
     }));
   });

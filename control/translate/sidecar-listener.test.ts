@@ -106,7 +106,7 @@ test('an egress listener is for the services that have its port; the common one 
     ['127.0.0.5_9080', ['a.default.svc.cluster.local:9080', 'block_all']],
   ]);
   const leads = out.slice(2).map(({ filterChains }) => filterChains?.map(({ filterChainMatch, filters }) =>
-    [filterChainMatch?.serverNames, (filters?.[0]?.typedConfig as { cluster?: string }).cluster]));
+    [filterChainMatch?.serverNames, (filters?.[0]?.typedConfig as { cluster?: string } | undefined)?.cluster]));
   assert.deepEqual(leads, [
     [[undefined, 'outbound|3306||db.default.svc.cluster.local']],
     [[['db.default.svc.cluster.local'], 'outbound|443||db.default.svc.cluster.local'],
