@@ -33,6 +33,8 @@ const PROTO_FILES = [
   'envoy/extensions/filters/http/router/v3/router.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
   'envoy/extensions/filters/listener/original_dst/v3/original_dst.proto',
+  ...['least_request', 'maglev', 'random', 'ring_hash', 'round_robin', 'subset', 'wrr_locality']
+    .map((name) => `envoy/extensions/load_balancing_policies/${name}/v3/${name}.proto`),
   'envoy/extensions/path/match/uri_template/v3/uri_template_match.proto',
   'envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.proto',
   'envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto',
@@ -136,6 +138,19 @@ const ISTIO_STATS = {
   },
 } satisfies protobuf.INamespace;
 
+/** Configuration of Envoy's peak EWMA, which is newer than the .proto files, under both of its names. */
+const PEAK_EWMA = {
+  PeakEwma: {
+    fields: {
+      decayTime: { type: 'google.protobuf.Duration', id: 1 },
+      aggregationInterval: { type: 'google.protobuf.Duration', id: 2 },
+      maxSamplesPerHost: { type: 'google.protobuf.UInt32Value', id: 3 },
+      defaultRtt: { type: 'google.protobuf.Duration', id: 4 },
+      penaltyValue: { type: 'google.protobuf.DoubleValue', id: 5 },
+    },
+  },
+} satisfies NonNullable<protobuf.INamespace['nested']>;
+
 /** Writes the schema to `file` unless one is there that was made from the same inputs; says whether it wrote. */
 export function makeSchema(file: string): boolean {
   const packageFile = protoPackage();
@@ -185,6 +200,9 @@ function readProtos(folder: string): protobuf.INamespace {
   };
   root.loadSync(PROTO_FILES, { keepCase: false });
   root.addJSON({ stats: ISTIO_STATS });
+  for (const version of ['v3', 'v3alpha']) {
+    root.define(`envoy.extensions.load_balancing_policies.peak_ewma.${version}`, PEAK_EWMA);
+  }
   for (const [where, name, values] of NEWER_ENUMS) {
     (root.lookup(where) as protobuf.Namespace).add(new protobuf.Enum(name, values));
   }

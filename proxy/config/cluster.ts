@@ -1,14 +1,15 @@
 // Clusters: what requests are sent to (envoy.config.cluster.v3).
 import { isIP } from 'node:net';
 import { BindConfig, TcpKeepalive } from './address.ts';
+import { checkBalancing, type BalancingParts } from './balancing-check.ts';
 import { ConfigSource } from './config-source.ts';
 import { ClusterLoadAssignment } from './endpoint.ts';
 import { HealthCheck } from './health-check.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, UpstreamHttpProtocolOptions,
   UpstreamProtocolOptions } from './http-protocol-options.ts';
 import { CommonLbConfig, LeastRequestLbConfig, MaglevLbConfig, OriginalDstLbConfig, RingHashLbConfig,
-  RoundRobinLbConfig } from
-  './load-balancing.ts';
+  RoundRobinLbConfig } from './load-balancing.ts';
+import { LoadBalancingPolicy } from './load-balancing-policy.ts';
 import { Metadata } from './node.ts';
 import { OutlierDetection } from './outlier-detection.ts';
 import { Percent } from './percent.ts';
@@ -86,14 +87,12 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   perConnectionBufferLimitBytes: optional(uint32(), 'Bytes held per connection and direction; default weft\'s 256 KiB '
     + '(Envoy: 1 MiB).'),
   lbPolicy: optional(enumeration(['ROUND_ROBIN', 'LEAST_REQUEST', 'RING_HASH', 'RANDOM', 'MAGLEV',
-    'CLUSTER_PROVIDED'], {
-    refused: {
-      LOAD_BALANCING_POLICY_CONFIG: 'name the policy here',
-    },
+    'CLUSTER_PROVIDED', 'LOAD_BALANCING_POLICY_CONFIG'], {
     numbers: { ROUND_ROBIN: 0, LEAST_REQUEST: 1, RING_HASH: 2, RANDOM: 3, MAGLEV: 5, CLUSTER_PROVIDED: 6,
       LOAD_BALANCING_POLICY_CONFIG: 7 },
   }), 'Default ROUND_ROBIN. RING_HASH and MAGLEV go by the hash_policy of routes, or at random; CLUSTER_PROVIDED is '
     + 'ORIGINAL_DST\'s.'),
+  loadBalancingPolicy: optional(LoadBalancingPolicy, 'Takes the place of lb_policy and its settings.'),
   loadAssignment: optional(ClusterLoadAssignment, 'Endpoints, for STATIC and STRICT_DNS.'),
   circuitBreakers: optional(CircuitBreakers, 'Limits; what exceeds them is answered 503 UO.'),
   typedExtensionProtocolOptions: optional(map(any('protocol options', [UpstreamProtocolOptions])), 'HTTP options, '
@@ -149,7 +148,6 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     'this kind of cluster is not supported': ['cluster_type'],
     'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',
       'typed_dns_resolver_config'],
-    'name the policy with lb_policy': ['load_balancing_policy'],
     'this is not supported': ['filters', 'upstream_config', 'connection_pool_per_downstream_connection',
       'queuing_policies', 'close_connections_on_host_health_failure'],
   },
@@ -216,7 +214,8 @@ function checkCluster(cluster: ClusterParts): Refusal | undefined {
   if (key !== undefined) {
     return new Refusal(`is unknown; the one key is ${HTTP_PROTOCOL_OPTIONS}`, ['typedExtensionProtocolOptions', key]);
   }
-  return checkAlpn(cluster) ?? (type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined);
+  return checkAlpn(cluster) ?? checkBalancing(cluster)
+    ?? (type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined);
 }
 
 /** Its endpoints are named by requests, so that nothing else may name, choose or check them. */
@@ -244,7 +243,7 @@ function isTls(socket: UpstreamTransportSocket | undefined): boolean {
   return socket?.typedConfig['@type'] === UPSTREAM_TLS_TYPE;
 }
 
-interface ClusterParts {
+interface ClusterParts extends BalancingParts {
   readonly name: string;
   readonly type?: 'STATIC' | 'STRICT_DNS' | 'EDS' | 'ORIGINAL_DST';
   readonly lbPolicy?: string;

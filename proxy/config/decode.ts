@@ -96,7 +96,7 @@ class Decoder {
   }
 
   #unknownType(node: AnyNode, name: string): unknown {
-    const reason = node.ignored.get(name);
+    const reason = node.ignored.get(name) ?? node.ignored.get('*');
     if (reason !== undefined) {
       this.report.warn(`${node.place}/${name}`, `${name} is ignored: ${reason}`);
       return DROPPED;

@@ -23,6 +23,8 @@ const FOLDERS = [
   'extensions/filters/network/{rbac,http_connection_manager,tcp_proxy}/v3',
   'extensions/{transport_sockets/tls,transport_sockets/raw_buffer,upstreams/http,request_id/uuid}/v3',
   'extensions/path/{match,rewrite}/uri_template/v3',
+  'extensions/load_balancing_policies/{common,round_robin,least_request,random}/v3',
+  'extensions/load_balancing_policies/{ring_hash,maglev,subset,wrr_locality}/v3',
   'extensions/{retry/host/previous_hosts,http/header_formatters/preserve_case}/v3',
 ];
 
@@ -56,6 +58,7 @@ const NEWER_FIELDS = [
   ['OutlierDetection', 'detect_degraded_hosts'],
   ['Permission', 'sourced_metadata'],
   ['Policy', 'cel_config'],
+  ['ConsistentHashingLbConfig', 'hash_policy'],
   ['Principal', 'custom sourced_metadata'],
   ['RBAC', 'delay_deny'],
   ['RateLimit', 'enable_retry_after_header failure_mode_deny_percent filter_enabled filter_enforced'],

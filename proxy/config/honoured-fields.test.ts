@@ -15,6 +15,7 @@ const WITHOUT_READER: Readonly<Record<string, string>> = {
   'ConfigSource.resourceApiVersion': 'V3 is the only one that is admitted',
   'ApiConfigSource.transportApiVersion': 'V3 is the only one that is admitted',
   'RateLimitServiceConfig.transportApiVersion': 'V3 is the only one that is admitted',
+  'RingHash.hashFunction': 'XX_HASH is the only value that is admitted',
   'RingHashLbConfig.hashFunction': 'XX_HASH is the only value that is admitted',
   'HealthCheck.tcpHealthCheck': 'it has no settings, and is what is left where there is no other',
   'DownstreamTlsContext.ocspStaplePolicy': 'LENIENT_STAPLING is the only value that is admitted',

@@ -24,30 +24,36 @@ export const RoundRobinLbConfig = message('envoy.config.cluster.v3.Cluster.Round
 });
 export interface RoundRobinLbConfig extends Static<typeof RoundRobinLbConfig> {}
 
-const RING_MAX = 8_388_608;
+/** Envoy's largest ring and table. */
+export const PLACES_MAX = 8_388_608;
+export const TABLE_MAX = 5_000_011;
+
+interface RingSizes {
+  readonly minimumRingSize?: number;
+  readonly maximumRingSize?: number;
+}
+
+export function checkRingSizes(sizes: RingSizes): Refusal | undefined {
+  const { minimumRingSize: min = 1024, maximumRingSize: max = PLACES_MAX } = sizes;
+  return min > max ? new Refusal(`must not be over maximum_ring_size (${max})`, ['minimumRingSize']) : undefined;
+}
+
+export function checkTableSize({ tableSize = 65_537 }: { tableSize?: number }): Refusal | undefined {
+  return isPrime(tableSize) ? undefined : new Refusal(`${tableSize} is not a prime`, ['tableSize']);
+}
 
 export const RingHashLbConfig = message('envoy.config.cluster.v3.Cluster.RingHashLbConfig', {
-  minimumRingSize: optional(uint64({ maximum: RING_MAX }), 'Places on the ring at least; default 1024.'),
-  maximumRingSize: optional(uint64({ maximum: RING_MAX }), 'Places on the ring at most; default 8388608.'),
+  minimumRingSize: optional(uint64({ maximum: PLACES_MAX }), 'Places on the ring at least; default 1024.'),
+  maximumRingSize: optional(uint64({ maximum: PLACES_MAX }), 'Places on the ring at most; default 8388608.'),
   hashFunction: optional(enumeration(['XX_HASH'], {
     refused: { MURMUR_HASH_2: 'the one hash is XX_HASH' }, numbers: { XX_HASH: 0, MURMUR_HASH_2: 1 },
   }), 'XX_HASH (default).'),
-}, {
-  check: ({ minimumRingSize: min = 1024, maximumRingSize: max = RING_MAX }) => (
-    Number(min) > Number(max) ? new Refusal(`must not be over maximum_ring_size (${max})`, ['minimumRingSize'])
-      : undefined),
-});
+}, { check: checkRingSizes });
 export interface RingHashLbConfig extends Static<typeof RingHashLbConfig> {}
-
-/** Envoy's largest. */
-const TABLE_MAX = 5_000_011;
 
 export const MaglevLbConfig = message('envoy.config.cluster.v3.Cluster.MaglevLbConfig', {
   tableSize: optional(uint64({ maximum: TABLE_MAX }), 'Places of the table, a prime; default 65537.'),
-}, {
-  check: ({ tableSize = 65_537 }) => (isPrime(Number(tableSize)) ? undefined
-    : new Refusal(`${tableSize} is not a prime`, ['tableSize'])),
-});
+}, { check: checkTableSize });
 export interface MaglevLbConfig extends Static<typeof MaglevLbConfig> {}
 
 function isPrime(number: number): boolean {

@@ -187,7 +187,10 @@ export type AnyValue<M> = M extends MessageSchema<infer Name, infer T>
   ? { '@type': `type.googleapis.com/${Name}` } & T
   : never;
 
-/** `place` says what stands here; `ignored` lists full names that may stand here and are dropped, with the reason. */
+/**
+ * `place` says what stands here; `ignored` lists full names that may stand here and are dropped, with the reason; `*`
+ * is all that nobody knows.
+ */
 export function any<const M extends readonly MessageSchema[]>(
   place: string,
   messages: M,

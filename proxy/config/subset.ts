@@ -7,15 +7,11 @@ interface SelectorParts {
   readonly keys?: readonly string[];
   readonly fallbackPolicy?: string;
   readonly fallbackKeysSubset?: readonly string[];
-  readonly singleHostPerSubset?: boolean;
 }
 
 /** Envoy's rules. */
-function checkSelector(selector: SelectorParts): Refusal | undefined {
-  const { keys = [], fallbackPolicy, fallbackKeysSubset: fewer = [], singleHostPerSubset = false } = selector;
-  if (singleHostPerSubset && keys.length !== 1) {
-    return new Refusal('needs exactly one key', ['singleHostPerSubset']);
-  }
+export function checkSelector(selector: SelectorParts): Refusal | undefined {
+  const { keys = [], fallbackPolicy, fallbackKeysSubset: fewer = [] } = selector;
   if (fallbackPolicy !== 'KEYS_SUBSET') return undefined;
   const at = ['fallbackKeysSubset'];
   if (fewer.length === 0) return new Refusal('is needed for KEYS_SUBSET', at);
@@ -24,7 +20,7 @@ function checkSelector(selector: SelectorParts): Refusal | undefined {
   return new Set(fewer).size < new Set(keys).size ? undefined : new Refusal('must be fewer than the keys', at);
 }
 
-const SELECTOR_FIELDS = {
+export const SELECTOR_FIELDS = {
   keys: optional(list(string()), 'Endpoints with the same values of these keys are a subset.'),
   fallbackPolicy: optional(enumeration(['NOT_DEFINED', 'NO_FALLBACK', 'ANY_ENDPOINT', 'DEFAULT_SUBSET', 'KEYS_SUBSET']),
     'For requests that ask for these keys where no endpoint has the values; default the cluster\'s.'),

@@ -21,7 +21,7 @@ export const RBAC_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.v3.RBAC`;
 export const RBAC_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.v3.RBACPerRoute`;
 export const FAULT_TYPE = `${PREFIX}envoy.extensions.filters.http.fault.v3.HTTPFault`;
 export const CORS_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.Cors`;
-export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.CorsPolicy`;
+export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.CorsPolicy` as const;
 export const LOCAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`;
 export const GLOBAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.ratelimit.v3.RateLimit`;
 export const RATE_LIMIT_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute`;
@@ -46,6 +46,18 @@ export const FILE_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.fi
 export const STDOUT_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog`;
 export const STDERR_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StderrAccessLog`;
 export const ZIPKIN_TYPE = `${PREFIX}envoy.config.trace.v3.ZipkinConfig`;
+
+/** Load balancing policies. */
+const POLICY = `${PREFIX}envoy.extensions.load_balancing_policies` as const;
+export const ROUND_ROBIN_POLICY_TYPE = `${POLICY}.round_robin.v3.RoundRobin` as const;
+export const LEAST_REQUEST_POLICY_TYPE = `${POLICY}.least_request.v3.LeastRequest` as const;
+export const RANDOM_POLICY_TYPE = `${POLICY}.random.v3.Random` as const;
+export const RING_HASH_POLICY_TYPE = `${POLICY}.ring_hash.v3.RingHash` as const;
+export const MAGLEV_POLICY_TYPE = `${POLICY}.maglev.v3.Maglev` as const;
+export const PEAK_EWMA_ALPHA_POLICY_TYPE = `${POLICY}.peak_ewma.v3alpha.PeakEwma` as const;
+export const PEAK_EWMA_POLICY_TYPE = `${POLICY}.peak_ewma.v3.PeakEwma` as const;
+export const SUBSET_POLICY_TYPE = `${POLICY}.subset.v3.Subset` as const;
+export const WRR_LOCALITY_POLICY_TYPE = `${POLICY}.wrr_locality.v3.WrrLocality` as const;
 
 /** Key of the one entry in Cluster.typed_extension_protocol_options. */
 export const HTTP_PROTOCOL_OPTIONS = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';

@@ -37,6 +37,8 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   #requestEnded: boolean;
   #paused = false;
   #responded = false;
+  /** When it was sent; 0 where nobody asks. */
+  #sentMs = 0;
   #duration: Timer | undefined = undefined;
 
   constructor(
@@ -107,6 +109,7 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
     this.#connection = connection;
     this.#stream = connection.codec.newStream(this);
     this.endpoint.requestStarted();
+    this.#sentMs = this.endpoint.latency?.nowMs() ?? 0;
     this.#context.stats.counters.rqTotal.inc();
     this.#context.stats.gauges.rqActive.inc();
     this.#startClock();
@@ -138,6 +141,7 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
   onResponseHead(head: ResponseHead, endStream: boolean): void {
     if (!this.#hears()) return;
     this.#responded = true;
+    if (this.#sentMs > 0) this.endpoint.latency?.answered(this.#sentMs);
     if (endStream) this.#finish();
     this.#sink.onResponseHead(head, endStream);
     if (endStream) this.#dropRest();

@@ -9,10 +9,8 @@ import type { ConnectionSettings } from './connection-settings.ts';
 import { connectionSettings } from './connection-settings.ts';
 import { healthCheckSettings } from './health-check-settings.ts';
 import type { HealthCheckSettings } from './health-check-settings.ts';
-import type { HostPickerFactory } from './load-balancer/host-picker.ts';
-import { policyOf } from './load-balancer/policy.ts';
-import { subsetSettings } from './load-balancer/subset-settings.ts';
-import type { SubsetSettings } from './load-balancer/subset-settings.ts';
+import { balancingOf } from './load-balancer/balancing.ts';
+import type { Balancing } from './load-balancer/policy.ts';
 import { originalDstSettings } from './original-dst-settings.ts';
 import type { OriginalDstSettings } from './original-dst-settings.ts';
 import { outlierSettings } from './outlier-settings.ts';
@@ -21,21 +19,14 @@ import type { OutlierSettings } from './outlier-settings.ts';
 /** How a cluster learns its endpoints: from its own configuration, from the supervisor's resolver, or by EDS. */
 export type Discovery = 'static' | 'dns' | 'eds';
 
-export interface ClusterSettings {
+export interface ClusterSettings extends Balancing {
   readonly name: string;
   readonly statName: string;
   readonly discovery: Discovery;
   /** The name under which its endpoints come. */
   readonly assignmentName: string;
-  readonly policy: HostPickerFactory;
   /** Endpoints are named by requests and connections (type ORIGINAL_DST). */
   readonly originalDst: OriginalDstSettings | undefined;
-  /** The policy goes by a request's hash. */
-  readonly byHash: boolean;
-  /** Localities count by their weights. */
-  readonly byLocality: boolean;
-  /** Undefined: requests are not told apart by metadata. */
-  readonly subsets: SubsetSettings | undefined;
   readonly panicPercent: number;
   readonly breaker: BreakerLimits;
   /** For requests of priority HIGH. */
@@ -54,11 +45,8 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     statName: config.altStatName || config.name,
     discovery: discoveryOf(config),
     assignmentName: config.edsClusterConfig?.serviceName || config.name,
-    policy: policyOf(config),
+    ...balancingOf(config),
     originalDst: originalDstSettings(config),
-    byHash: config.lbPolicy === 'RING_HASH' || config.lbPolicy === 'MAGLEV',
-    byLocality: config.commonLbConfig?.localityWeightedLbConfig !== undefined,
-    subsets: subsetSettings(config.lbSubsetConfig),
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
     breaker: breakerLimits(thresholdsOf(config, 'DEFAULT')),
     highBreaker: breakerLimits(thresholdsOf(config, 'HIGH')),

@@ -24,6 +24,7 @@ import type { CheckedEndpoint, HealthOwner } from './health-check.ts';
 import { HighPriority } from './high-priority.ts';
 import type { PrioritisedCluster } from './high-priority.ts';
 import { hostSets } from './host-sets.ts';
+import { Latency } from './load-balancer/latency.ts';
 import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker, PickerOptions, PriorityEndpoints } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
@@ -186,6 +187,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       endpoint.remove();
     }
     this.#outliers.recount();
+    this.#measureLatencies();
     this.#updateSubsets();
     if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
     this.refresh();
@@ -336,6 +338,15 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       panicked: this.stats.counters.healthyPanic,
     };
     return this.#subsets?.picker(levels, (some) => buildPicker(some, options)) ?? buildPicker(levels, options);
+  }
+
+  /** What was measured stays as long as it is asked for. */
+  #measureLatencies(): void {
+    const { latencyDecayMs } = this.#settings;
+    for (const endpoint of this.#endpoints.values()) {
+      if (latencyDecayMs === undefined) endpoint.latency = undefined;
+      else (endpoint.latency ??= new Latency(this.clock, latencyDecayMs)).decayMs = latencyDecayMs;
+    }
   }
 
   #updateSubsets(): void {

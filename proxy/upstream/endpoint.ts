@@ -4,6 +4,7 @@ import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import type { EndpointMemory, Route } from './connector.ts';
 import type { CheckedEndpoint } from './health-check.ts';
+import type { Latency } from './load-balancer/latency.ts';
 import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
 import { OutlierState } from './outlier-state.ts';
 import type { Pool } from './pool.ts';
@@ -50,6 +51,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   /** When it came, or its checks began to pass. */
   #enteredMs: number;
   activeRequests = 0;
+  latency: Latency | undefined = undefined;
 
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
     this.address = facts.address;

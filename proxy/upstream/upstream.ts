@@ -38,6 +38,8 @@ export interface Endpoint {
    */
   readonly workload: string | undefined;
   readonly activeRequests: number;
+  /** How long it takes to answer, where its cluster balances by that. */
+  readonly latency?: { readonly meanMs: number } | undefined;
   /** Reports how a try ended; the router says it once for each try. */
   done(outcome: Outcome): void;
 }

@@ -84,3 +84,22 @@ test('TCP connections of one address go to one server of a hashed cluster (undic
   }
   assert.equal(answers.size, 1);
 });
+
+test('peak EWMA: a server that answers late gets next to nothing, though no request waits (undici)', async () => {
+  const counts = { late: 0, prompt: 0 };
+  await using late = await serve((_, outgoing) => {
+    counts.late++;
+    setTimeout(() => outgoing.end(), 100);
+  });
+  await using prompt = await serve((_, outgoing) => {
+    counts.prompt++;
+    outgoing.end();
+  });
+  const type = 'type.googleapis.com/envoy.extensions.load_balancing_policies.peak_ewma.v3alpha.PeakEwma';
+  const policies = [{ typed_extension_config: { name: 'peak', typed_config: { '@type': type } } }];
+  const cluster = staticCluster('app', [late.port, prompt.port], { load_balancing_policy: { policies } });
+  await using proxy = await TestProxy.start(bootstrapOf([httpListener([routeTo('app')])], [cluster]));
+  for (let i = 0; i < 60; i++) await (await request(`http://127.0.0.1:${proxy.port()}/`)).body.dump();
+  assert.ok(counts.late <= 3, JSON.stringify(counts));
+  assert.equal(counts.late + counts.prompt, 60);
+});

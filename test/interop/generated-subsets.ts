@@ -4,7 +4,7 @@ import { bootstrapOf, httpListener } from '../harness/weft.ts';
 
 type Json = Record<string, unknown>;
 
-const KEYS = ['stage', 'version', 'type'];
+const KEYS = ['stage', 'type', 'version'];
 /** Values of all kinds that JSON has; few, so that they meet. */
 const VALUES: readonly unknown[] = ['v1', 'v1', 'v2', 'v2', 1, true, { a: 1, b: [2] }];
 const ROUTES = 10;
@@ -57,7 +57,7 @@ function drawCluster(draw: Draw, name: string, ports: readonly number[]): unknow
   return {
     name, type: 'STATIC', connect_timeout: '1s',
     load_assignment: { cluster_name: name, endpoints },
-    lb_subset_config: drawSubsets(draw),
+    ...drawBalancing(draw),
     ...draw.maybe(0.3, () => ({ common_lb_config: { healthy_panic_threshold: { value: 0 } } })),
   };
 }
@@ -70,6 +70,26 @@ function drawEndpoint(draw: Draw, port: number, sick: number): Json {
   };
 }
 
+const POLICY = 'type.googleapis.com/envoy.extensions.load_balancing_policies';
+const CUSTOM = { '@type': 'type.googleapis.com/xds.type.v3.TypedStruct',
+  type_url: 'type.googleapis.com/example.Custom', value: { any: 1 } };
+
+function drawBalancing(draw: Draw): Json {
+  const subsets = drawSubsets(draw);
+  if (draw.chance(0.5)) return { lb_subset_config: subsets };
+  const within = policies(draw.maybe(0.5, () => CUSTOM), { '@type': `${POLICY}.round_robin.v3.RoundRobin` });
+  const redundant = draw.maybe(0.6, () => (
+    { allow_redundant_keys: true, subset_selectors: longestFirst(subsets['subset_selectors'] as Selector[]) }));
+  return { load_balancing_policy: policies(CUSTOM,
+    { '@type': `${POLICY}.subset.v3.Subset`, ...subsets, ...redundant, subset_lb_policy: within }) };
+}
+
+/** Policies in their order; of the empty ones nothing is written. */
+function policies(...configs: readonly object[]): Json {
+  const written = configs.filter((config) => '@type' in config);
+  return { policies: written.map((config) => ({ typed_extension_config: { name: 'policy', typed_config: config } })) };
+}
+
 function drawSubsets(draw: Draw): Json {
   return {
     subset_selectors: drawSelectors(draw),
@@ -79,6 +99,18 @@ function drawSubsets(draw: Draw): Json {
     ...draw.maybe(0.5, () => ({ panic_mode_any: true })),
     ...draw.maybe(0.5, () => ({ metadata_fallback_policy: 'FALLBACK_LIST' })),
   };
+}
+
+interface Selector {
+  readonly keys: readonly string[];
+}
+
+/** Envoy looks at them so; of one whose keys begin a longer one it then forgets the fallback, so that it has none. */
+function longestFirst(selectors: readonly Selector[]): readonly Selector[] {
+  const begins = ({ keys }: Selector): boolean => selectors.some((other) => (
+    other.keys.length > keys.length && other.keys.join().startsWith(keys.join())));
+  return selectors.toSorted((a, b) => b.keys.length - a.keys.length)
+    .map((selector) => (begins(selector) ? { keys: selector.keys } : selector));
 }
 
 /** Fewer keys first: Envoy forgets the fallback of a selector whose keys begin a longer one before it. */
@@ -98,6 +130,6 @@ function drawSelector(draw: Draw, keys: readonly string[]): Json {
   return {
     keys, fallback_policy: policy,
     ...(policy === 'KEYS_SUBSET' && { fallback_keys_subset: [draw.pick(keys)] }),
-    ...draw.maybe(keys.length === 1 ? 0.2 : 0, () => ({ single_host_per_subset: true })),
+    ...draw.maybe(0.2, () => ({ single_host_per_subset: true })),
   };
 }

@@ -36,6 +36,19 @@ const TLS_SOCKET = 'transport_socket: { name: tls, typed_config: { "@type": '
 const autoConfig = (socket: string): Edit => cluster(`typed_extension_protocol_options: { ${HTTP_OPTIONS}: `
   + `{ "@type": type.googleapis.com/${HTTP_OPTIONS}, auto_config: {} } }\n      ${socket}`);
 
+const POLICIES = 'type.googleapis.com/envoy.extensions.load_balancing_policies';
+const ROUND_ROBIN = `{ "@type": ${POLICIES}.round_robin.v3.RoundRobin }`;
+const CUSTOM = '{ "@type": type.googleapis.com/xds.type.v3.TypedStruct, type_url: type.googleapis.com/example.Custom }';
+const policies = (...configs: readonly string[]): string => `{ policies: [${configs.map((config) => (
+  `{ typed_extension_config: { name: policy, typed_config: ${config} } }`)).join(', ')}] }`;
+const balancing = (...configs: readonly string[]): string => `load_balancing_policy: ${policies(...configs)}`;
+const subset = (within: string, ...fields: readonly string[]): string => `{ "@type": ${POLICIES}.subset.v3.Subset, `
+  + `${fields.map((field) => `${field}, `).join('')}subset_lb_policy: ${within} }`;
+const SELECTOR = 'subset_selectors: [{ keys: [a] }]';
+const selectors = (yaml: string): Edit => cluster(`lb_subset_config: { subset_selectors: [${yaml}] }`);
+const also = (yaml: string, ...configs: readonly string[]): Edit => (
+  cluster(`${balancing(...configs)}\n      ${yaml}`));
+
 const ACCEPTED: readonly (readonly [string, Edit])[] = [
   ['as it is', (text) => text],
   ['camelCase', replaced('connect_timeout: 1s', 'connectTimeout: 1s')],
@@ -49,6 +62,19 @@ const ACCEPTED: readonly (readonly [string, Edit])[] = [
   ['a protocol chosen by ALPN over TLS', autoConfig(TLS_SOCKET)],
   ['a redirect', action('redirect: { https_redirect: true, response_code: FOUND }')],
   ['a direct response', action('direct_response: { status: 599 }')],
+  ['a policy after one that nobody knows', cluster(balancing(CUSTOM, ROUND_ROBIN))],
+  ['a policy over lb_policy and its settings', also('lb_policy: RANDOM\n      round_robin_lb_config: {}', ROUND_ROBIN)],
+  ['a policy and a panic threshold', also('common_lb_config: { healthy_panic_threshold: {} }', ROUND_ROBIN)],
+  ['a policy of subsets', cluster(balancing(subset(policies(ROUND_ROBIN), SELECTOR, 'allow_redundant_keys: true')))],
+  ['a policy of subsets without selectors', cluster(balancing(subset(policies(ROUND_ROBIN))))],
+  ['a policy that looks at all', cluster(balancing(
+    `{ "@type": ${POLICIES}.least_request.v3.LeastRequest, selection_method: FULL_SCAN }`))],
+  ['a policy of a ring', cluster(balancing(`{ "@type": ${POLICIES}.ring_hash.v3.RingHash, hash_function: DEFAULT_HASH, `
+    + 'use_hostname_for_hashing: true, locality_weighted_lb_config: {} }'))],
+  ['a policy of a table', cluster(balancing(`{ "@type": ${POLICIES}.maglev.v3.Maglev, table_size: 251 }`))],
+  ['subsets that fall back to fewer keys',
+    selectors('{ keys: [a, b], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [b] }')],
+  ['subsets of one by two keys', selectors('{ keys: [a, b], single_host_per_subset: true }')],
 ];
 
 const REFUSED: readonly (readonly [string, Edit])[] = [
@@ -83,6 +109,17 @@ const REFUSED: readonly (readonly [string, Edit])[] = [
   ['two domains that are the same', replaced('domains: ["*"]', 'domains: ["a", "A"]')],
   ['a back-off that shrinks', action('route: { cluster: service, retry_policy: { retry_on: 5xx, '
     + 'retry_back_off: { base_interval: 1s, max_interval: 0.5s } } }')],
+  ['policies that nobody knows', cluster(balancing(CUSTOM))],
+  ['no policy', cluster(balancing())],
+  ['a policy that is only announced', cluster('lb_policy: LOAD_BALANCING_POLICY_CONFIG')],
+  ['a policy and subsets beside it', also(`lb_subset_config: { ${SELECTOR} }`, ROUND_ROBIN)],
+  ['a policy and localities beside it', also('common_lb_config: { locality_weighted_lb_config: {} }', ROUND_ROBIN)],
+  ['a policy of subsets with none within', cluster(balancing(subset(policies(CUSTOM), SELECTOR)))],
+  ['a table whose size is no prime', cluster(balancing(`{ "@type": ${POLICIES}.maglev.v3.Maglev, table_size: 250 }`))],
+  ['one key only as a fallback of another', selectors('{ keys: [a, b], fallback_policy: KEYS_SUBSET, '
+    + 'fallback_keys_subset: [c] }')],
+  ['as many keys for a fallback', selectors('{ keys: [a], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [a] }')],
+  ['no keys for a fallback', selectors('{ keys: [a, b], fallback_policy: KEYS_SUBSET }')],
   ['fields outside of any message', (text) => `nonsense: 1\n${text}`],
 ];
 
@@ -97,6 +134,8 @@ const STRICTER: readonly (readonly [string, string, Edit])[] = [
     action('route: { cluster: service, retry_policy: { retry_on: 5x } }')],
   ['an empty range', 'nothing lies in it',
     match('{ prefix: /, headers: [{ name: a, range_match: { start: 2, end: 1 } }] }')],
+  ['subsets of subsets', 'they would be looked up twice', cluster(balancing(
+    subset(policies(subset(policies(ROUND_ROBIN), SELECTOR)), SELECTOR)))],
   ['a chain without the router', 'no request would be answered', (text) =>
     text.replace(/http_filters:[^]*?clusters:/, 'http_filters: []\n  clusters:')],
 ];

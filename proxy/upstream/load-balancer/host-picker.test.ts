@@ -9,6 +9,7 @@ import type { Endpoint } from '../upstream.ts';
 import type { HostPickerFactory } from './host-picker.ts';
 import { leastRequest } from './least-request.ts';
 import { maglev } from './maglev.ts';
+import { peakEwma } from './peak-ewma.ts';
 import { randomChoice } from './random.ts';
 import { ringHash } from './ring-hash.ts';
 import { roundRobin } from './round-robin.ts';
@@ -61,6 +62,9 @@ const MAGLEV = maglev({ tableSize: 65_537, byHostname: false });
 const POLICIES: readonly Row[] = [
   { name: 'ROUND_ROBIN', policy: roundRobin(), weighted: true, byHash: false },
   { name: 'LEAST_REQUEST', policy: leastRequest(LEAST_REQUEST), weighted: true, byHash: false },
+  { name: 'LEAST_REQUEST of all', policy: leastRequest({ ...LEAST_REQUEST, fullScan: true }), weighted: true,
+    byHash: false },
+  { name: 'peak EWMA', policy: peakEwma({ defaultMs: 10, penalty: 1e6 }), weighted: false, byHash: false },
   { name: 'RANDOM', policy: randomChoice, weighted: false, byHash: false },
   { name: 'RING_HASH', policy: RING, weighted: true, byHash: true },
   { name: 'MAGLEV', policy: MAGLEV, weighted: true, byHash: true },
@@ -207,6 +211,12 @@ test(`LEAST_REQUEST with more choices finds the idle one more often (seed ${SEED
   const policy = leastRequest({ choiceCount: 8, activeRequestBias: 1 });
   const busy = counts(policy, [endpoint('busy', 1, 10), endpoint('idle')], 4000).get('busy')!;
   assert.ok(busy < 40, String(busy));
+});
+
+test(`LEAST_REQUEST of all sends nothing to a busy one (seed ${SEED})`, () => {
+  const endpoints = [endpoint('busy', 1, 3), endpoint('idle'), endpoint('idle too'), endpoint('busier', 1, 4)];
+  const found = counts(leastRequest({ ...LEAST_REQUEST, fullScan: true }), endpoints, 2000);
+  assertFits([...found.values()], [0, 1, 1, 0], 'of all');
 });
 
 test(`LEAST_REQUEST weighs a busy endpoint down where weights differ (seed ${SEED})`, () => {

@@ -36,10 +36,15 @@ export interface SubsetSettings {
   readonly redundantKeys: boolean;
 }
 
-/** Undefined without a selector: then there are no subsets, as in Envoy. */
-export function subsetSettings(config: LbSubsetConfig | undefined): SubsetSettings | undefined {
-  if (config?.subsetSelectors === undefined || config.subsetSelectors.length === 0) return undefined;
-  const selectors = config.subsetSelectors.map(selectorOf);
+/** Undefined where there are no subsets. */
+export function subsetSettings(
+  config: LbSubsetConfig & { readonly allowRedundantKeys?: boolean } | undefined,
+): SubsetSettings | undefined {
+  if (config === undefined) return undefined;
+  const redundantKeys = config.allowRedundantKeys ?? false;
+  const selectors = (config.subsetSelectors ?? []).map(selectorOf);
+  // The longest that a request has all the keys of is found first.
+  if (redundantKeys) selectors.sort((a, b) => b.keys.length - a.keys.length);
   const scaled = config.scaleLocalityWeight === true ? 'scaled' : 'whole';
   return {
     selectors,
@@ -50,7 +55,7 @@ export function subsetSettings(config: LbSubsetConfig | undefined): SubsetSettin
     panicAny: config.panicModeAny ?? false,
     listAsAny: config.listAsAny ?? false,
     fallbackList: config.metadataFallbackPolicy === 'FALLBACK_LIST',
-    redundantKeys: false,
+    redundantKeys,
   };
 }
 
