@@ -16,9 +16,10 @@ export function noteRoute(
 
 /**
  * Before header changes, which may tell of the response as it came. Clients are told how many tries there were where
- * the virtual host says so, and there was one.
+ * the virtual host says so, and there was one; and that a circuit breaker turned the request away.
  */
 export function noteResponse({ attemptCountResponse }: RouteEntry, head: ResponseHead, info: StreamInfo): void {
   info.response = head;
   if (attemptCountResponse && info.attempts > 0) head.headers.set('x-envoy-attempt-count', String(info.attempts));
+  if (info.overloaded) head.headers.set('x-envoy-overloaded', 'true');
 }

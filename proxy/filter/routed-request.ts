@@ -209,9 +209,9 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   #finishWith(error: ProxyError): void {
-    if (error.source === 'upstream' && error.cause !== undefined) {
-      this.#stream.info.upstreamFailure = messageOf(error.cause);
-    }
+    const { info } = this.#stream;
+    if (error.source === 'upstream' && error.cause !== undefined) info.upstreamFailure = messageOf(error.cause);
+    info.overloaded = error.kind === 'overflow' && !this.#routing.quiet;
     if (this.#stream.responseStarted) {
       this.#stream.abortResponse(error);
       return;

@@ -103,6 +103,8 @@ export class StreamInfo {
   /** Endpoint metadata of the chosen host (`istio.workload`), for Istio's labels. */
   upstreamWorkload: string | undefined = undefined;
   attempts = 0;
+  /** Turned away by a circuit breaker, and the client is to be told (x-envoy-overloaded). */
+  overloaded = false;
   /** Set by the filter grpc_stats (emit_filter_state) with the first message. */
   grpcMessages: GrpcMessages | undefined = undefined;
   requestId = '';
