@@ -83,6 +83,19 @@ measure('1,000 separated prefixes of 40 lengths', routes((i) => ({ pathSeparated
 measure('1,000 exact routes, any matches', routes((i) => ({ path: `/api/v1/items/${i}` }), 1000), exactOf1000);
 measure('1,000 regex routes, any matches', routes((i) => ({ safeRegex: { regex: `/api/v1/items/${i}/.*` } }), 1000),
   anyOf1000);
+const tenants = Array.from({ length: 1024 }, () => (
+  new RequestHead('GET', 'a', '/x', new Headers([...HEADERS, 'tenant', `t${random.below(1000)}`]))));
+measure('1,000 header routes, any matches',
+  routes((i) => ({ prefix: '/', headers: [{ name: 'tenant', stringMatch: { exact: `t${i}` } }] }), 1000), tenants);
+const mixed = Array.from({ length: 1024 }, () => new RequestHead('GET', 'a',
+  `/${SHOPS[random.below(5)]!}/api/${random.below(200)}/x`,
+  new Headers([...HEADERS, 'tenant', `t${random.below(4)}`])));
+measure('1,000 mixed routes, any matches', routes((i) => {
+  const beginning = `/${SHOPS[i % 5]!}/api/${Math.floor(i / 5)}/`;
+  if (i % 4 === 0) return { safeRegex: { regex: `${beginning}[a-z]+` } };
+  if (i % 4 > 1) return { prefix: beginning };
+  return { prefix: beginning, headers: [{ name: 'tenant', stringMatch: { prefix: 't' } }] };
+}, 1000), mixed);
 measure('1 regex route that runs the engine',
   { virtualHosts: [{ name: 'v', domains: ['*'],
   routes: [{ match: { safeRegex: { regex: '/api/v1/[a-z]+/[0-9]+' } }, route: { cluster: 'c' } }] }] }, path);

@@ -1,4 +1,5 @@
 // One condition on a header of a request or response (envoy.config.route.v3.HeaderMatcher).
+import { wireText } from '../base/ascii.ts';
 import { ConfigError } from '../base/error.ts';
 import type { StringMatch } from '../base/string-match.ts';
 import { compileStringMatch } from '../base/string-match.ts';
@@ -21,6 +22,8 @@ export type ValueRule = 'field' | 'any' | 'every';
 
 export class HeaderMatch {
   readonly name: string;
+  /** Requests match that have a field of this value, and no others; undefined where it is not so simple. */
+  readonly fieldValue: string | undefined;
   readonly #read: HeaderReader | undefined;
   readonly #test: ValueTest;
   readonly #wantsPresence: boolean | undefined;
@@ -38,6 +41,8 @@ export class HeaderMatch {
     const { test, text, wantsPresence } = compileTest(matcher, isAuthority(this.name), path);
     this.#test = test;
     this.#wantsPresence = wantsPresence;
+    const isField = this.#read === undefined && !this.#singleInRequests;
+    this.fieldValue = isField && !this.#invert ? exactValue(matcher) : undefined;
     this.#text = `header ${this.name} ${this.#invert ? 'not ' : ''}${text}`;
   }
 
@@ -102,6 +107,12 @@ export class HeaderMatch {
     }
     return false;
   }
+}
+
+/** '' may stand for a missing header. */
+function exactValue({ stringMatch }: HeaderMatcher): string | undefined {
+  const exact = stringMatch?.ignoreCase === true ? undefined : stringMatch?.exact;
+  return exact === undefined || exact === '' ? undefined : wireText(exact);
 }
 
 /** Compiles conditions that must all hold. Throws ConfigError below `path`. */

@@ -27,6 +27,11 @@ export class RequestMatch {
     this.#fraction = match.runtimeFraction === undefined ? 1 : fractionOf(match.runtimeFraction.defaultValue);
   }
 
+  /** Names and values of fields without which a request cannot match. */
+  get fieldValues(): readonly (readonly [name: string, value: string])[] {
+    return this.#headers.flatMap(({ name, fieldValue }) => (fieldValue === undefined ? [] : [[name, fieldValue]]));
+  }
+
   /** `end` is where the path ends; `random` is the request's draw in [0, 1). */
   matches(head: RequestHead, end: number, random: number): boolean {
     if (!this.path.matches(head.method, head.path, end)) return false;

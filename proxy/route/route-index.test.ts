@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SeededRandom } from '../base/random.ts';
+import type { HeaderMatcher } from '../config/header-matcher.ts';
 import type { RouteMatch } from '../config/route-match.ts';
 import { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
@@ -18,10 +19,22 @@ function pathOf(random: SeededRandom): string {
   return path;
 }
 
+function headerOf(random: SeededRandom): HeaderMatcher {
+  const name = ['a', 'A', 'b', 'accept', ':method'][random.below(5)]!;
+  const exact = String(random.below(3));
+  switch (random.below(8)) {
+    case 0: return { name, stringMatch: { exact, ignoreCase: true } };
+    case 1: return { name, stringMatch: { exact }, invertMatch: true };
+    case 2: return { name, stringMatch: { exact: '' }, treatMissingHeaderAsEmpty: true };
+    case 3: return { name, presentMatch: random.below(2) === 0 };
+    default: return { name, stringMatch: { exact } };
+  }
+}
+
 function matchOf(random: SeededRandom): RouteMatch {
   const path = pathOf(random);
   const caseSensitive = random.below(4) > 0;
-  const headers = random.below(3) === 0 ? [{ name: 'a', stringMatch: { exact: String(random.below(2)) } }] : [];
+  const headers = random.below(2) === 0 ? [headerOf(random)] : [];
   switch (random.below(6)) {
     case 0: return { path, caseSensitive, headers };
     case 1: return { path, headers };
@@ -35,7 +48,9 @@ function matchOf(random: SeededRandom): RouteMatch {
 function headOf(random: SeededRandom): RequestHead {
   const connect = random.below(20) === 0;
   const query = random.below(2) === 0 ? '?q=/a' : '';
-  const headers = new Headers(['a', String(random.below(2))]);
+  const fields = Array.from({ length: random.below(4) }, () => (
+    [['a', 'b', 'accept'][random.below(3)]!, String(random.below(3))]));
+  const headers = new Headers(fields.flat());
   return new RequestHead(connect ? 'CONNECT' : 'GET', 'h', connect ? '' : pathOf(random) + query, headers);
 }
 
@@ -56,7 +71,7 @@ test('S46 generated routes and requests: the index and the walk take the same ro
   }
 });
 
-test('beginnings of very many lengths share buckets', () => {
+test('S46 beginnings of very many lengths', () => {
   const routes = Array.from({ length: 200 }, (_, i) =>
     ({ match: new RequestMatch({ prefix: `/${'p'.repeat(200 - i)}` }, '') }));
   const index = new RouteIndex(routes);
@@ -64,4 +79,26 @@ test('beginnings of very many lengths share buckets', () => {
     const head = new RequestHead('GET', 'h', `/${'p'.repeat(length)}`, new Headers([]));
     assert.equal(index.find(head, head.path.length, 0), Math.max(0, 200 - length));
   }
+});
+
+test('S46 of routes that differ in the value of a header only those with the value are looked at', () => {
+  let looks = 0;
+  const counted = (match: RequestMatch): RequestMatch => {
+    const matches = match.matches.bind(match);
+    match.matches = (...args) => {
+      looks++;
+      return matches(...args);
+    };
+    return match;
+  };
+  const routes = Array.from({ length: 1000 }, (_, i) => {
+    const headers = [{ name: 'tenant', stringMatch: { exact: `t${i}` } }];
+    return { match: counted(new RequestMatch({ prefix: '/', headers }, '')) };
+  });
+  const index = new RouteIndex([...routes, { match: counted(new RequestMatch({ prefix: '/' }, '')) }]);
+  const find = (...fields: string[]): number =>
+    index.find(new RequestHead('GET', 'h', '/x', new Headers(fields)), 2, 0);
+  assert.deepEqual([find('tenant', 't999'), find('tenant', 't5'), find('tenant', 'no'), find()], [999, 5, 1000, 1000]);
+  assert.equal(find('tenant', 't9', 'tenant', 't7'), 7);
+  assert.ok(looks <= 3 * 5, `${looks} looks`);
 });

@@ -1,89 +1,80 @@
-// Which routes of a large virtual host a path can be for: by hash of its literal beginning, one look a length.
+// Which routes of a large virtual host a request can be for: by the literal beginning of its path, found by binary
+// search, and by the value of a header where many routes with the same beginning differ in that.
 import type { RequestHead } from '../http/message.ts';
-import type { PathMatch } from './path-match.ts';
 import type { RequestMatch } from './request-match.ts';
+import { Candidates } from './route-candidates.ts';
+import type { Matched } from './route-candidates.ts';
 
 /** Below so many routes the walk over all of them is as fast. */
 const INDEXED_MIN = 24;
-/** Beginnings of more lengths than this are kept by one of these lengths that they have room for. */
-const LENGTHS_MAX = 24;
-
-const NONE: readonly number[] = [];
-
-interface Matched {
-  readonly match: RequestMatch;
-}
-
-/** Places of the routes whose paths begin so; they rise, so that a walk ends where a better route is known. */
-interface Bucket {
-  readonly length: number;
-  readonly places: Map<string, number[]>;
-}
 
 /** Immutable: the first route that matches, found among those that the path's beginning leaves. */
 export class RouteIndex {
-  readonly #routes: readonly Matched[];
-  readonly #exact = new Map<string, number[]>();
-  readonly #buckets: readonly Bucket[];
-  /** Routes of which no beginning is known. */
-  readonly #others: number[] = [];
+  readonly #count: number;
+  readonly #exact = new Map<string, Candidates>();
+  /** All beginnings, sorted; '' is the first if there are routes of which no beginning is known. */
+  readonly #beginnings: readonly string[];
+  /** For each beginning the place of the longest other one that it begins with; -1 without. */
+  readonly #outer: Int32Array;
+  readonly #candidates: readonly Candidates[];
 
   constructor(routes: readonly Matched[]) {
-    this.#routes = routes;
-    this.#buckets = keptLengths(routes).map((length) => ({ length, places: new Map<string, number[]>() }));
-    routes.forEach(({ match }, place) => this.#add(match.path, place));
-  }
-
-  #add(path: PathMatch, place: number): void {
-    const { literal } = path;
-    if (path.kind === 'exact' && literal !== '') {
-      append(this.#exact, literal, place);
-      return;
-    }
-    const bucket = this.#buckets.findLast(({ length }) => length <= literal.length);
-    if (bucket === undefined) this.#others.push(place);
-    else append(bucket.places, literal.slice(0, bucket.length), place);
+    this.#count = routes.length;
+    const exact = new Map<string, number[]>();
+    const begins = new Map<string, number[]>();
+    routes.forEach(({ match: { path } }, place) => {
+      const { literal } = path;
+      append(path.kind === 'exact' && literal !== '' ? exact : begins, literal, place);
+    });
+    for (const [path, places] of exact) this.#exact.set(path, new Candidates(routes, places));
+    this.#beginnings = [...begins.keys()].toSorted((a, b) => (a < b ? -1 : 1));
+    this.#outer = outerOf(this.#beginnings);
+    this.#candidates = this.#beginnings.map((beginning) => new Candidates(routes, begins.get(beginning)!));
   }
 
   /** Place of the first route that matches, -1 without one. `end` is pathEnd; `random` the request's draw. */
   find(head: RequestHead, end: number, random: number): number {
     const { path } = head;
-    let best = this.#lowest(this.#others, this.#routes.length, head, end, random);
+    let best = this.#count;
     if (this.#exact.size > 0) {
-      const whole = end === path.length ? path : path.slice(0, end);
-      best = this.#lowest(this.#exact.get(whole) ?? NONE, best, head, end, random);
+      const whole = this.#exact.get(end === path.length ? path : path.slice(0, end));
+      if (whole !== undefined) best = whole.first(best, head, end, random);
     }
-    for (const { length, places } of this.#buckets) {
-      if (length > end) break;
-      best = this.#lowest(places.get(path.slice(0, length)) ?? NONE, best, head, end, random);
-    }
-    return best === this.#routes.length ? -1 : best;
+    const begin = this.#beginnings;
+    let at = this.#last(path);
+    // The longest that the path begins with is the last before it in order, or what that begins with, and so on.
+    while (at >= 0 && !path.startsWith(begin[at]!)) at = this.#outer[at]!;
+    for (; at >= 0; at = this.#outer[at]!) best = this.#candidates[at]!.first(best, head, end, random);
+    return best === this.#count ? -1 : best;
   }
 
-  /** The first of `places` that matches and is below `best`, else `best`. */
-  #lowest(places: readonly number[], best: number, head: RequestHead, end: number, random: number): number {
-    for (const place of places) {
-      if (place >= best) return best;
-      if (this.#routes[place]!.match.matches(head, end, random)) return place;
+  /** Place of the last beginning that is not after `path` in order, -1 without. */
+  #last(path: string): number {
+    const begin = this.#beginnings;
+    let low = 0;
+    let high = begin.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (begin[middle]! <= path) low = middle + 1;
+      else high = middle;
     }
-    return best;
+    return low - 1;
   }
 }
 
 /** Undefined for hosts with few routes. */
-export function indexRoutes(routes: readonly Matched[]): RouteIndex | undefined {
+export function indexRoutes(routes: readonly { readonly match: RequestMatch }[]): RouteIndex | undefined {
   return routes.length < INDEXED_MIN ? undefined : new RouteIndex(routes);
 }
 
-/** Lengths of the beginnings, rising; the least is always among them, so that each beginning has a bucket. */
-function keptLengths(routes: readonly Matched[]): readonly number[] {
-  const lengths = new Set<number>();
-  for (const { match: { path } } of routes) {
-    if (path.kind !== 'exact' && path.literal !== '') lengths.add(path.literal.length);
+function outerOf(sorted: readonly string[]): Int32Array {
+  const outer = new Int32Array(sorted.length).fill(-1);
+  for (let i = 1; i < sorted.length; i++) {
+    let at = i - 1;
+    while (at >= 0 && !sorted[i]!.startsWith(sorted[at]!)) at = outer[at]!;
+    outer[i] = at;
   }
-  const rising = [...lengths].toSorted((a, b) => a - b);
-  const step = Math.ceil(rising.length / LENGTHS_MAX);
-  return step <= 1 ? rising : rising.filter((_length, i) => i % step === 0);
+  return outer;
 }
 
 function append(map: Map<string, number[]>, key: string, place: number): void {
