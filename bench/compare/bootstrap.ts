@@ -10,6 +10,10 @@ import { parse } from 'yaml';
  */
 export type Shape = 'h1' | 'h2' | 'grpc' | 'mtls' | 'mtls-up' | 'mtls-both' | 'tcp';
 
+export const CROWDS = ['hosts', 'routes'] as const;
+/** What stands beside the routes of the sidecar: 10,000 virtual hosts, or 1,000 routes before its own. */
+export type Crowd = (typeof CROWDS)[number];
+
 /** Where one proxy listens and sends, and the folder with its files and certificates. */
 export interface Place {
   readonly listener: number;
@@ -35,7 +39,7 @@ const TLS = `${EXTENSIONS}.transport_sockets.tls.v3`;
 const DISCARD_PORT = 1;
 
 /** Writes the file and gives its path. */
-export async function writeBootstrap(name: string, shape: Shape, place: Place): Promise<string> {
+export async function writeBootstrap(name: string, shape: Shape, place: Place, crowd?: Crowd): Promise<string> {
   const bootstrap = parse(withPorts(await readFile(SIDECAR, 'utf8'), place)) as Bootstrap;
   // A file, because the terminal would be what is measured.
   logTo(bootstrap, accessLogOf(name, place.folder));
@@ -43,6 +47,7 @@ export async function writeBootstrap(name: string, shape: Shape, place: Place): 
   if (shape === 'mtls' || shape === 'mtls-both') acceptTls(bootstrap, place.folder);
   if (shape === 'mtls-up' || shape === 'mtls-both') sendTls(bootstrap, place.folder);
   if (shape === 'tcp') proxyBytes(bootstrap);
+  if (crowd !== undefined) addCrowd(bootstrap, crowd);
   const file = join(place.folder, `${name}-${shape}.json`);
   await writeFile(file, JSON.stringify(bootstrap));
   return file;
@@ -129,4 +134,27 @@ function proxyBytes(bootstrap: Bootstrap): void {
     '@type': `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`, stat_prefix: 'outbound', cluster: 'reviews-v1',
     access_log: accessLog,
   };
+}
+
+interface RouteTable {
+  readonly virtual_hosts: { name: string; domains: string[]; routes: unknown[] }[];
+}
+
+function addCrowd(bootstrap: Bootstrap, crowd: Crowd): void {
+  const { virtual_hosts: hosts } = chainOf(bootstrap).filters[0].typed_config['route_config'] as RouteTable;
+  const route = { cluster: 'reviews-v2' };
+  if (crowd === 'routes') {
+    hosts[0]!.routes.unshift(...Array.from({ length: 1000 }, (_, i) => ({ match: crowdedMatch(i), route })));
+    return;
+  }
+  for (let i = 0; i < 10_000; i++) {
+    const domains = [`svc-${i}.shop.svc.cluster.local`, `svc-${i}.shop`, `*.svc-${i}.example.com`];
+    hosts.push({ name: `svc-${i}`, domains, routes: [{ match: { prefix: '/' }, route }] });
+  }
+}
+
+/** Paths of many lengths, and a tenant each by header. */
+function crowdedMatch(i: number): unknown {
+  if (i % 2 === 0) return { path_separated_prefix: `/catalogue${'/part'.repeat(i % 11)}/item-${i}` };
+  return { prefix: '/', headers: [{ name: 'x-tenant', string_match: { exact: `tenant-${i}` } }] };
 }

@@ -4,7 +4,7 @@ import { freePorts } from '../../examples/demo/free-ports.ts';
 import { findEnvoy, findProgram, reasonToSkip } from '../../test/harness/peers.ts';
 import type { ServerProcess } from '../../test/harness/process.ts';
 import { writeBootstrap } from './bootstrap.ts';
-import type { Place, Shape } from './bootstrap.ts';
+import type { Crowd, Place, Shape } from './bootstrap.ts';
 import { haproxyArguments, nghttpxArguments, nginxArguments } from './peer-configs.ts';
 import type { Arguments } from './peer-configs.ts';
 import { startServer, stopServer } from './servers.ts';
@@ -40,15 +40,18 @@ export interface StartOptions {
   readonly workers?: number;
   /** Its configuration comes from our control plane. */
   readonly xds?: boolean;
+  /** Default none. */
+  readonly crowd?: Crowd;
 }
 
 /** Starts a proxy that is not absent; a string says why it is left out. */
 export async function startPeer(
-  name: PeerName, shape: Shape, upstream: number, folder: string, { workers = 1, xds = false }: StartOptions = {},
+  name: PeerName, shape: Shape, upstream: number, folder: string, options: StartOptions = {},
 ): Promise<Peer | string> {
-  const label = workers === 1 ? name : `${name}-x${workers}`;
+  const { workers = 1, xds = false, crowd } = options;
+  const label = `${name}${workers === 1 ? '' : `-x${workers}`}${crowd === undefined ? '' : `-${crowd}`}`;
   const [listener = 0, admin = 0] = await freePorts(2);
-  const args = await argumentsOf(name, label, shape, { listener, admin, upstream, folder }, workers);
+  const args = await argumentsOf(name, label, shape, { listener, admin, upstream, folder }, options);
   if (typeof args === 'string') return args;
   const control = xds ? await serveByXds(args[args.indexOf('-c') + 1]!) : undefined;
   const stop = async (server?: ServerProcess): Promise<void> => {
@@ -71,12 +74,12 @@ function programOf(name: PeerName): string | undefined {
 }
 
 async function argumentsOf(
-  name: PeerName, label: string, shape: Shape, place: Place, workers: number,
+  name: PeerName, label: string, shape: Shape, place: Place, { workers = 1, crowd }: StartOptions,
 ): Promise<Arguments> {
   const common = ['--concurrency', String(workers), '-l', 'error'];
   switch (name) {
-    case 'weft': return [WEFT, 'proxy', '-c', await writeBootstrap(label, shape, place), ...common];
-    case 'envoy': return ['-c', await writeBootstrap(label, shape, place), ...common, '--use-dynamic-base-id'];
+    case 'weft': return [WEFT, 'proxy', '-c', await writeBootstrap(label, shape, place, crowd), ...common];
+    case 'envoy': return ['-c', await writeBootstrap(label, shape, place, crowd), ...common, '--use-dynamic-base-id'];
     case 'haproxy': return haproxyArguments(shape, place);
     case 'nginx': return nginxArguments(shape, place);
     case 'nghttpx': return nghttpxArguments(shape, place);

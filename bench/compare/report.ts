@@ -36,7 +36,7 @@ export async function save(rows: readonly Row[], { rounds, seconds }: Run): Prom
   const date = new Date().toISOString().slice(0, 10);
   const commit = commitOfTree();
   const what = 'CPU per request or byte, and resident sets, as ratios to Envoy in the same run, '
-    + 'in workers-2 to the same proxy with one worker; sidecar-like';
+    + 'in workers-2 to the same proxy with one worker, in crowds to it without the crowd; sidecar-like';
   const file = fileURLToPath(new URL(`../results/${date}-${commit}.json`, import.meta.url));
   await writeFile(file, `${JSON.stringify({ date, commit, what, rounds, seconds, ratios }, undefined, 2)}\n`);
   return file;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { LOAD_TOOL } from '../load/http1-load.ts';
 import { startBackends } from './backends.ts';
+import { CROWDS_ROW, measureCrowds } from './crowds.ts';
 import { writeIdentities } from './identities.ts';
 import { measureRow } from './measure.ts';
 import type { Row, Run } from './measure.ts';
@@ -17,7 +18,7 @@ import { SCENARIOS } from './scenarios.ts';
 import { stopServers } from './servers.ts';
 import { WORKERS_ROW, measureWorkers } from './workers.ts';
 
-const ROWS = [...SCENARIOS.map(({ id }) => id), WORKERS_ROW, ...MEMORY_ROWS];
+const ROWS = [...SCENARIOS.map(({ id }) => id), WORKERS_ROW, CROWDS_ROW, ...MEMORY_ROWS];
 const USAGE = `npm run bench -- [options]
   --only ROWS      some rows, with commas between: ${ROWS.join(', ')}
   --peers NAMES    some proxies: ${PEER_NAMES.join(', ')}; ratios need envoy
@@ -88,6 +89,7 @@ async function measureAll(run: Run): Promise<Row[]> {
     if (row !== undefined) rows.push(row);
   }
   if (rowIds.includes(WORKERS_ROW)) rows.push(await measureWorkers(run));
+  if (rowIds.includes(CROWDS_ROW)) rows.push(await measureCrowds(run));
   const idle = given.quick ? IDLE_CONNECTIONS_QUICK : IDLE_CONNECTIONS;
   for (const id of MEMORY_ROWS) {
     const row = rowIds.includes(id) ? await measureMemory(id, run, idle) : undefined;
