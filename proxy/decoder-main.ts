@@ -1,5 +1,6 @@
 // The decoder process: all that needs the schemas of configuration is done here, so that nobody else loads them. It is
 // no thread, because V8 keeps most of the memory of a thread that has ended. It lives until its parent lets go of it.
+import { constants, setPriority } from 'node:os';
 import { configDumpResponse } from './admin/config-dump.ts';
 import { systemClock } from './base/clock.ts';
 import { ConfigError, messageOf } from './base/error.ts';
@@ -11,6 +12,11 @@ import { decodeResponse } from './xds/resource-decode.ts';
 import type { DecodeResponse } from './xds/resource-decode.ts';
 
 harden();
+try {
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+} catch {
+  // Where the system forbids it, requests share the processor with what is decoded.
+}
 
 // Ctrl-C goes to the whole terminal; the proxy says when this ends.
 process.on('SIGINT', () => undefined);

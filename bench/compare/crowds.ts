@@ -1,5 +1,5 @@
-// The row of many routes: weft and Envoy with the few of the sidecar, among 10,000 virtual hosts, and behind 1,000 others
-// in one virtual host; what that costs a request more.
+// The row of many routes: weft and Envoy with the few of the sidecar, among 10,000 virtual hosts, and behind 1,000
+// others in one virtual host; what that costs a request more.
 import { CROWDS } from './bootstrap.ts';
 import { middle, samplesOf, stopPeers } from './measure.ts';
 import type { Figures, Row, Run } from './measure.ts';

@@ -67,7 +67,24 @@ const CLUSTER_SHAPE = new StatShape('cluster', {
 });
 
 type Counters = Readonly<Record<keyof typeof COUNTERS, Counter>>;
-type Gauges = Readonly<Record<keyof typeof GAUGES, Gauge>>;
+/** Of its own class, because every cluster tells its members. */
+class ClusterGauges implements Readonly<Record<keyof typeof GAUGES, Gauge>> {
+  readonly cxActive: Gauge;
+  readonly rqActive: Gauge;
+  readonly rqPendingActive: Gauge;
+  readonly membershipTotal: Gauge;
+  readonly membershipHealthy: Gauge;
+  readonly membershipDegraded: Gauge;
+
+  constructor(block: StatBlock) {
+    this.cxActive = block.gauge(GAUGES.cxActive);
+    this.rqActive = block.gauge(GAUGES.rqActive);
+    this.rqPendingActive = block.gauge(GAUGES.rqPendingActive);
+    this.membershipTotal = block.gauge(GAUGES.membershipTotal);
+    this.membershipHealthy = block.gauge(GAUGES.membershipHealthy);
+    this.membershipDegraded = block.gauge(GAUGES.membershipDegraded);
+  }
+}
 
 /** One object per cluster and thread. Most clusters of a mesh see no request: what counts is made by the first one. */
 export class ClusterStats {
@@ -75,7 +92,7 @@ export class ClusterStats {
   readonly #stats: Stats;
   readonly #block: StatBlock;
   #counters: Counters | undefined = undefined;
-  #gauges: Gauges | undefined = undefined;
+  #gauges: ClusterGauges | undefined = undefined;
   #connectMs: Histogram | undefined = undefined;
   #connectionMs: Histogram | undefined = undefined;
   #requestMs: Histogram | undefined = undefined;
@@ -93,8 +110,8 @@ export class ClusterStats {
     return (this.#counters ??= fill(COUNTERS, (stat) => this.#block.counter(stat)));
   }
 
-  get gauges(): Gauges {
-    return (this.#gauges ??= fill(GAUGES, (stat) => this.#block.gauge(stat)));
+  get gauges(): ClusterGauges {
+    return (this.#gauges ??= new ClusterGauges(this.#block));
   }
 
   /** Milliseconds from the start of a connection until it is usable. */
