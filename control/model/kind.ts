@@ -5,7 +5,7 @@ import { DestinationRule } from './destination-rule.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
-import { ServiceEntry, WorkloadEntry } from './service-entry.ts';
+import { ServiceEntry, WorkloadEntry, WorkloadGroup } from './service-entry.ts';
 import { Sidecar } from './sidecar.ts';
 import { Telemetry } from './telemetry.ts';
 import { VirtualService } from './virtual-service.ts';
@@ -24,6 +24,7 @@ export interface Documents {
   ServiceEntry: ServiceEntry;
   Sidecar: Sidecar;
   WorkloadEntry: WorkloadEntry;
+  WorkloadGroup: WorkloadGroup;
   PeerAuthentication: PeerAuthentication;
   AuthorizationPolicy: AuthorizationPolicy;
   Telemetry: Telemetry;
@@ -55,6 +56,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   ServiceEntry: { ...NETWORKING, schema: ServiceEntry },
   Sidecar: { ...NETWORKING, schema: Sidecar },
   WorkloadEntry: { ...NETWORKING, schema: WorkloadEntry },
+  WorkloadGroup: { ...NETWORKING, schema: WorkloadGroup },
   PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
   AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
   Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
@@ -81,7 +83,6 @@ export const REFUSED_KINDS: ReadonlyMap<string, string> = new Map([
   ['WasmPlugin', 'extensions are not loaded'],
   ['TrafficExtension', 'extensions are not loaded'],
   ['ProxyConfig', 'proxies are configured where they are started'],
-  ['WorkloadGroup', 'workloads do not register themselves; write WorkloadEntry objects'],
   ['NetworkPolicy', 'it is not enforced; write an AuthorizationPolicy'],
   ['Ingress', 'write a Gateway and a VirtualService'],
   ['GatewayClass', 'the Gateway API is not supported yet'],

@@ -92,6 +92,17 @@ export function ipAddress(): Schema<string> {
     : new Refusal(`must be an IP address, is ${show(input)}`)));
 }
 
+/** `10.0.0.1` or `10.0.0.0/8`. */
+export function addressRange(): Schema<string> {
+  return leaf({ type: 'string' }, (input) => {
+    const [address = '', bits, more] = typeof input === 'string' ? input.split('/') : [];
+    const family = isIP(address);
+    const fits = bits === undefined || (/^[0-9]{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
+    if (family !== 0 && fits && more === undefined) return input;
+    return new Refusal(`must be an IP address or a range like 10.0.0.0/8, is ${show(input)}`);
+  });
+}
+
 /** OpenSSL's name of a cipher suite that the runtime has. */
 export function cipherSuite(): Schema<string> {
   const known = new Set(getCiphers());

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import { enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
 import { list, map, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
-import { hostPattern, label } from './scalar.ts';
+import { addressRange, hostPattern, label } from './scalar.ts';
 
 const port = () => uint32({ minimum: 1, maximum: 65_535 });
 
@@ -24,6 +24,31 @@ export const WorkloadEntry = message('istio.WorkloadEntry', {
   spec: required(WorkloadEntrySpec, 'One instance.'),
 });
 export interface WorkloadEntry extends Static<typeof WorkloadEntry> {}
+
+export const WorkloadGroupSpec = message('istio.networking.v1.WorkloadGroup', {
+  metadata: optional(message('istio.networking.v1.WorkloadGroup.ObjectMeta', {
+    labels: optional(map(string()), 'Labels of its entries.'),
+    annotations: optional(map(string()), 'Annotations of its entries; none is read.'),
+  }), 'What its entries have.'),
+  template: required(message('istio.networking.v1.WorkloadGroup.Template', {
+    ports: optional(map(port()), "Where entries serve the service's ports."),
+    labels: optional(map(string()), 'Labels of its entries.'),
+    locality: optional(string(), '`region/zone/subzone` of its entries.'),
+    weight: optional(uint32({ maximum: 1_000_000 }), 'Share of each entry.'),
+    serviceAccount: optional(label(), 'Identity of its entries.'),
+  }, {
+    refused: { 'there is one network': ['network'], 'each entry has its own': ['address'] },
+  }), 'What entries do not say themselves.'),
+}, {
+  refused: { 'nobody asks the entries of a group; write health checks where they run': ['probe'] },
+});
+export interface WorkloadGroupSpec extends Static<typeof WorkloadGroupSpec> {}
+
+export const WorkloadGroup = message('istio.WorkloadGroup', {
+  ...objectHead,
+  spec: required(WorkloadGroupSpec, 'Entries that are alike.'),
+});
+export interface WorkloadGroup extends Static<typeof WorkloadGroup> {}
 
 export const ServiceEntryPort = message('istio.networking.v1.ServicePort', {
   number: required(port(), 'Port that clients name.'),
@@ -47,8 +72,8 @@ export const ServiceEntrySpec = message('istio.networking.v1.ServiceEntry', {
   }), 'Endpoints by label.'),
   subjectAltNames: optional(list(string({ minLength: 1 })), 'Names of which the server certificate carries one.'),
   exportTo: optional(list(string()), "Namespaces that see it: '*' (default), '.', '~' or names."),
+  addresses: optional(list(addressRange()), 'Virtual IPs, by which clients may ask for it too.'),
 }, {
-  warned: { 'a proxy that is asked by host needs no virtual IP': ['addresses'] },
   check: (spec) => {
     if (spec.endpoints !== undefined && spec.workloadSelector !== undefined) {
       return new Refusal('must not be set beside workloadSelector', ['endpoints']);

@@ -23,8 +23,32 @@ export function entryServices(entry: Entry, workloads: WorkloadIndex): MeshServi
     exportTo: exportedNamespaces(spec.exportTo, entry.namespace),
     subjectAltNames: spec.subjectAltNames ?? [],
     endpoints: workloadsOf(entry, hostname, external, workloads).flatMap((workload) => endpointsAt(entry, workload)),
+    addresses: (spec.addresses ?? []).flatMap(singleAddress),
     origin: entry.origin,
   }));
+}
+
+/** Of ranges only those of one address can be asked for. */
+function singleAddress(text: string): string[] {
+  const [address = '', bits] = text.split('/');
+  return bits === undefined || Number(bits) === (isIP(address) === 6 ? 128 : 32) ? [address] : [];
+}
+
+/** Entries of one namespace for one host add up: ports and endpoints; the rest is the first one's, as in Istio. */
+export function mergedService(first: MeshService, more: MeshService): MeshService {
+  const known = new Set(first.ports.map(({ number }) => number));
+  const places = new Set(first.endpoints.map(placeOfEndpoint));
+  return {
+    ...first,
+    ports: [...first.ports, ...more.ports.filter(({ number }) => !known.has(number))],
+    endpoints: [...first.endpoints, ...more.endpoints.filter((endpoint) => !places.has(placeOfEndpoint(endpoint)))],
+    addresses: [...new Set([...first.addresses, ...more.addresses])],
+    subjectAltNames: [...new Set([...first.subjectAltNames, ...more.subjectAltNames])],
+  };
+}
+
+function placeOfEndpoint({ address, port, servicePort }: ServiceEndpoint): string {
+  return `${servicePort} ${address} ${port}`;
 }
 
 /** The protocol as it is written, else as the port is called. */

@@ -1,4 +1,5 @@
 // A Kubernetes Service with its endpoints: from Endpoints, EndpointSlices, pods, or workload entries.
+import { isIP } from 'node:net';
 import type { Inventory } from '../model/inventory.ts';
 import type { MeshObject, Origin } from '../model/mesh-object.ts';
 import { serviceHost } from './hostname.ts';
@@ -34,6 +35,8 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
     exportTo: exportedNamespaces(exportTo, service.namespace),
     subjectAltNames: [],
     endpoints: endpointsOf(parts),
+    addresses: [...new Set([service.body.spec.clusterIP ?? '', ...service.body.spec.clusterIPs ?? []])]
+      .filter((address) => isIP(address) !== 0),
     origin: service.origin,
   };
 }

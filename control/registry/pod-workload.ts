@@ -33,17 +33,27 @@ export function isPodReady(pod: MeshObject<'Pod'>): boolean {
   return ready === undefined || ready.status === 'True';
 }
 
-export function entryWorkload(entry: MeshObject<'WorkloadEntry'>): Workload {
-  const spec = entry.body.spec;
-  const labels = new Map([...entry.labels, ...Object.entries(spec.labels ?? {})]);
+/** Istio's annotation of entries that belong to a WorkloadGroup of their namespace. */
+export const GROUP_ANNOTATION = 'istio.io/autoRegistrationGroup';
+
+/** What the entry does not say its group says. */
+export function entryWorkload(
+  entry: MeshObject<'WorkloadEntry'>, group?: MeshObject<'WorkloadGroup'>,
+): Workload {
+  const { template = {}, metadata } = group?.body.spec ?? {};
+  const spec = { ...template, ...entry.body.spec };
+  const labels = new Map([
+    ...Object.entries(metadata?.labels ?? {}), ...Object.entries(template.labels ?? {}),
+    ...entry.labels, ...Object.entries(entry.body.spec.labels ?? {}),
+  ]);
   return {
     name: entry.name,
     namespace: entry.namespace,
     labels,
     serviceAccount: spec.serviceAccount ?? 'default',
-    workloadName: workloadNameOf(labels, entry.name),
+    workloadName: workloadNameOf(labels, group?.name ?? entry.name),
     address: spec.address,
-    ports: new Map(Object.entries(spec.ports ?? {})),
+    ports: new Map(Object.entries({ ...template.ports, ...spec.ports })),
     tlsMode: tlsModeOf(labels, spec.serviceAccount !== undefined),
     locality: spec.locality ?? '',
     weight: spec.weight ?? 1,
@@ -64,7 +74,10 @@ export class WorkloadIndex {
   constructor(inventory: Inventory) {
     const pods = inventory.list('Pod').map((pod) => ({ pod, workload: podWorkload(pod) }));
     this.#pods = pods.flatMap(({ pod, workload }) => (workload === undefined ? [] : [{ pod, workload }]));
-    this.#entries = inventory.list('WorkloadEntry').map(entryWorkload);
+    this.#entries = inventory.list('WorkloadEntry').map((entry) => {
+      const group = entry.annotations.get(GROUP_ANNOTATION) ?? '';
+      return entryWorkload(entry, inventory.get('WorkloadGroup', entry.namespace, group));
+    });
   }
 
   all(): Workload[] {

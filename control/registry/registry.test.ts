@@ -105,6 +105,64 @@ spec:
   assert.deepEqual(endpoints(registry, 'c.test'), ['10.0.0.5:8080 inside istio']);
 });
 
+const entry = (name: string, spec: string, namespace = 'default'): string => `
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ${name}, namespace: ${namespace} }
+spec: { hosts: [a.test], ${spec} }
+`;
+
+test('entries of one namespace for one host add up, and others are an error', () => {
+  const ports = 'ports: [{ number: 80, name: http }';
+  const one = entry('a', `${ports}], resolution: STATIC, addresses: [240.0.0.1], endpoints: [{ address: 10.0.0.1 }]`);
+  const two = entry('b', `${ports}, { number: 90, name: tcp }], resolution: STATIC,
+    addresses: [240.0.0.2/32, 10.0.0.0/8], subjectAltNames: [x],
+    endpoints: [{ address: 10.0.0.2 }, { address: 10.0.0.1 }]`);
+  const merged = registryOf(two + one);
+  assert.deepEqual(endpoints(merged, 'a.test'),
+    ['10.0.0.1:80 a disabled', '10.0.0.2:80 b disabled', '10.0.0.2:90 b disabled', '10.0.0.1:90 b disabled']);
+  const { ports: both, addresses, subjectAltNames } = merged.byHost('a.test')!;
+  assert.deepEqual([both.map(({ number }) => number), addresses, subjectAltNames],
+    [[80, 90], ['240.0.0.1', '240.0.0.2'], ['x']]);
+  assert.match(merged.findings.map(findingText).join('\n'), /addresses\[1\]: has no effect: a range/);
+  const dns = registryOf(one + entry('b', `${ports}], resolution: DNS`));
+  assert.match(dns.findings.map(findingText)[0] ?? '', /already that of test\.yaml:\d+ with another resolution/);
+  const elsewhere = registryOf(one + entry('b', `${ports}], resolution: STATIC`, 'other'));
+  assert.match(elsewhere.findings.map(findingText)[0] ?? '', /other\/b: host a\.test is already that of/);
+});
+
+test('DNS_ROUND_ROBIN is said to be looked up as DNS is', () => {
+  const { findings } = registryOf(entry('a', 'ports: [{ number: 80, name: http }], resolution: DNS_ROUND_ROBIN'));
+  assert.match(findings.map(findingText).join(), /resolution: all addresses of a name are used/);
+});
+
+test('a workload entry has from its group what it does not say itself', () => {
+  const group = `
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadGroup
+metadata: { name: vms, namespace: default }
+spec:
+  metadata: { labels: { app: reviews } }
+  template: { ports: { http: 8080 }, labels: { version: v1 }, serviceAccount: vm, locality: r/z, weight: 5 }
+`;
+  const member = (name: string, spec: string, of = 'vms'): string => `
+---
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: ${name}, namespace: default, annotations: { istio.io/autoRegistrationGroup: ${of} } }
+spec: { ${spec} }
+`;
+  const registry = registryOf(serviceYaml('reviews') + group + member('a', 'address: 10.0.0.1')
+    + member('b', 'address: 10.0.0.2, ports: { http: 1 }, weight: 2') + member('c', 'address: 10.0.0.3', 'none'));
+  const found = registry.byHost(REVIEWS)?.endpoints.map(({ address, port, workload }) =>
+    [address, port, workload.tlsMode, workload.locality, workload.weight, workload.labels.get('version')]);
+  assert.deepEqual(found, [['10.0.0.1', 8080, 'istio', 'r/z', 5, 'v1'], ['10.0.0.2', 1, 'istio', 'r/z', 2, 'v1']]);
+  assert.match(registry.findings.map(findingText).join(),
+    /WorkloadEntry default\/c .*no WorkloadGroup 'default\/none'/);
+});
+
 test('exportTo hides a service from other namespaces', () => {
   const own = serviceYaml('reviews').replace('namespace: default }',
     "namespace: default, annotations: { networking.istio.io/exportTo: '.' } }");

@@ -2,15 +2,17 @@
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
-import { entryServices } from './external-service.ts';
+import { entryServices, mergedService } from './external-service.ts';
 import { closestHost, isWildcard, resolveHost } from './hostname.ts';
 import { kubernetesService } from './kubernetes-service.ts';
-import { WorkloadIndex } from './pod-workload.ts';
+import { GROUP_ANNOTATION, WorkloadIndex } from './pod-workload.ts';
 import { PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
 import { isVisible, type MeshService } from './service.ts';
 
 export class Registry {
   readonly #services = new Map<string, MeshService>();
+  /** Hosts that ServiceEntries have brought, to which more may add. */
+  readonly #ofEntries = new Set<string>();
   readonly #wildcards: string[];
   /** What is odd about the services, for the log and status. */
   readonly findings: readonly Finding[];
@@ -25,9 +27,10 @@ export class Registry {
       findings.push(...undeclaredPorts(service));
     }
     for (const entry of inventory.list('ServiceEntry')) {
-      for (const service of entryServices(entry, workloads)) this.#add(service, entry, findings);
-      findings.push(...undeclaredEntryPorts(entry));
+      for (const service of entryServices(entry, workloads)) this.#addEntry(service, entry, findings);
+      findings.push(...undeclaredEntryPorts(entry), ...entryFindings(entry));
     }
+    findings.push(...groupFindings(inventory));
     this.#wildcards = [...this.#services.keys()].filter(isWildcard);
     this.findings = findings;
   }
@@ -61,15 +64,49 @@ export class Registry {
     return nearestName(host, short);
   }
 
+  #addEntry(service: MeshService, entry: MeshObject<'ServiceEntry'>, findings: Finding[]): void {
+    const other = this.#services.get(service.hostname);
+    const isMore = other !== undefined && this.#ofEntries.has(service.hostname)
+      && other.namespace === service.namespace && other.resolution === service.resolution;
+    if (isMore) this.#services.set(service.hostname, mergedService(other, service));
+    else this.#add(service, entry, findings);
+    if (other === undefined) this.#ofEntries.add(service.hostname);
+  }
+
   #add(service: MeshService, object: MeshObject, findings: Finding[]): void {
     const other = this.#services.get(service.hostname);
     if (other === undefined) {
       this.#services.set(service.hostname, service);
       return;
     }
-    const reason = `host ${service.hostname} is already that of ${placeOf(other.origin)}, which holds`;
+    const differs = other.namespace === service.namespace && other.resolution !== service.resolution
+      ? ' with another resolution' : '';
+    const reason = `host ${service.hostname} is already that of ${placeOf(other.origin)}${differs}, which holds`;
     findings.push({ where: placeOf(object.origin), object: titleOf(object), path: '', reason, level: 'error' });
   }
+}
+
+/** Parts of an entry that do less than they say. */
+function entryFindings(entry: MeshObject<'ServiceEntry'>): Finding[] {
+  const { resolution, addresses = [] } = entry.body.spec;
+  const ranges = addresses.flatMap((text, at) => (isRange(text)
+    ? [findingAt(entry, ['spec', 'addresses', at], 'has no effect: a range cannot be asked for by host')] : []));
+  if (resolution !== 'DNS_ROUND_ROBIN') return ranges;
+  return [...ranges, findingAt(entry, ['spec', 'resolution'],
+    'all addresses of a name are used, as for DNS, and not one at a time')];
+}
+
+function isRange(text: string): boolean {
+  return text.includes('/') && !/(\.[0-9]+\/32|:.*\/128)$/.test(text);
+}
+
+/** Entries of groups that nobody has described. */
+function groupFindings(inventory: Inventory): Finding[] {
+  return inventory.list('WorkloadEntry').flatMap((entry) => {
+    const group = entry.annotations.get(GROUP_ANNOTATION);
+    if (group === undefined || inventory.get('WorkloadGroup', entry.namespace, group) !== undefined) return [];
+    return [findingAt(entry, ['metadata', 'annotations'], `no WorkloadGroup '${entry.namespace}/${group}'`)];
+  });
 }
 
 /** Ports whose protocol nobody says are carried as TCP: HTTP rules have no effect on them, which is easily missed. */

@@ -35,6 +35,8 @@ export interface MeshService {
   /** Names that a server certificate must carry one of, from ServiceEntry.subjectAltNames. */
   readonly subjectAltNames: readonly string[];
   readonly endpoints: readonly ServiceEndpoint[];
+  /** Virtual addresses by which clients may ask for it too. */
+  readonly addresses: readonly string[];
   readonly origin: Origin;
 }
 

@@ -1,4 +1,5 @@
 // The route tables of a sidecar's outbound listeners: every service that the application may call, by host.
+import { isIP } from 'node:net';
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
 import type { OutboundTrafficPolicy } from '../model/sidecar.ts';
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
@@ -135,13 +136,14 @@ function tunnelRoute(
   };
 }
 
-/** `reviews`, `reviews.default`, `reviews.default.svc`, and in full: the forms that DNS of a pod resolves. */
+/** `reviews`, `reviews.default`, `reviews.default.svc`, and in full: what DNS of a pod resolves; then its addresses. */
 function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): string[] {
   const { hostname } = service;
-  if (!hostname.endsWith(`.svc.${registry.domain}`) || isWildcard(hostname)) return [hostname];
+  const addresses = service.addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address));
+  if (!hostname.endsWith(`.svc.${registry.domain}`) || isWildcard(hostname)) return [hostname, ...addresses];
   const short = hostname.slice(0, -(registry.domain.length + 1));
   const isOwn = service.namespace === scope.namespace;
-  return [hostname, short, short.slice(0, -'.svc'.length), ...(isOwn ? [service.name] : [])];
+  return [hostname, short, short.slice(0, -'.svc'.length), ...(isOwn ? [service.name] : []), ...addresses];
 }
 
 /** Hosts that only rules know: they exist on one port. */

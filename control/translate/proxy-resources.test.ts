@@ -98,6 +98,23 @@ test('hosts of the explicit proxy: every form that DNS would resolve, others 502
   assert.equal(new Set(domains).size, domains.length, 'a domain stands once');
 });
 
+test('a service is asked for by its virtual addresses too', () => {
+  const entry = `
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: a, namespace: default }
+spec:
+  { hosts: [a.test], ports: [{ number: 80, name: http }], resolution: STATIC, addresses: [240.0.0.1, '2001:db8::1'] }
+`;
+  const service = serviceYaml('two', '  clusterIP: 10.96.0.1\n  clusterIPs: [10.96.0.1]\n');
+  const hosts = resourcesOf(entry + service, SIDECAR).routes[0]?.virtualHosts ?? [];
+  assert.deepEqual(hosts.find(({ name }) => name === 'a.test:80')?.domains,
+    ['a.test', 'a.test:80', '240.0.0.1', '240.0.0.1:80', '[2001:db8::1]', '[2001:db8::1]:80']);
+  assert.ok(hosts.some(({ domains }) => domains.includes('10.96.0.1:9080')));
+  assert.equal(hosts.flatMap(({ domains }) => domains).filter((domain) => domain === '10.96.0.1').length, 1);
+});
+
 test('short names belong to callers of the same namespace', () => {
   const node = nodeOf({ NAMESPACE: 'other', WEFT_OUTBOUND_LISTEN: '127.0.0.1:1' });
   const domains = resourcesOf(BOOKINFO, node).routes[0]?.virtualHosts?.flatMap((entry) => entry.domains) ?? [];

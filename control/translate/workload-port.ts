@@ -80,6 +80,7 @@ function namelessService({ name, namespace, origin }: MeshObject<'Sidecar'>): Me
   return {
     hostname: `${name}.${namespace}`, name, namespace, origin, ports: [], resolution: 'static', external: false,
     exportTo: undefined, subjectAltNames: [], endpoints: [],
+    addresses: [],
   };
 }
 
