@@ -1,5 +1,6 @@
 // The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
 import { EventClock, sharedMs } from './base/clock.ts';
+import type { WorkerClock } from './base/clock.ts';
 import { localIp } from './base/local-ip.ts';
 import { PooledRandom } from './base/random.ts';
 import { SharedBuckets } from './base/shared-buckets.ts';
@@ -34,10 +35,10 @@ type Send = (message: FromWorker) => void;
 
 /** Everything that one worker thread runs. */
 export class WorkerProxy {
-  readonly #clock = new EventClock();
-  readonly #timers = new TimerWheel(this.#clock);
+  readonly #clock: WorkerClock;
+  readonly #timers: TimerWheel;
   readonly #random = new PooledRandom();
-  readonly #writes = new WriteBatch(this.#clock);
+  readonly #writes: WriteBatch;
   readonly #secrets = new SecretStore();
   readonly #routes = new RouteTables();
   readonly #start: WorkerStart;
@@ -54,7 +55,11 @@ export class WorkerProxy {
   #connectionIds = 0;
   #drainWatch: NodeJS.Timeout | undefined = undefined;
 
-  constructor(start: WorkerStart, send: Send) {
+  /** `held` is a test's: the clock, and the timers that follow it. */
+  constructor(start: WorkerStart, send: Send, held?: { readonly clock: WorkerClock; readonly timers: TimerWheel }) {
+    this.#clock = held?.clock ?? new EventClock();
+    this.#timers = held?.timers ?? new TimerWheel(this.#clock);
+    this.#writes = new WriteBatch(this.#clock);
     this.#start = start;
     this.#send = send;
     this.#log = new Logger(start.logLevel, this.#clock);

@@ -12,8 +12,15 @@ export const systemClock: Clock = {
   wallMs: () => Date.now(),
 };
 
+/** A worker's: while an event of a socket lasts, its time may stand still. */
+export interface WorkerClock extends Clock {
+  /** Until `release`, `nowMs` stays what it is now. */
+  hold(): void;
+  release(): void;
+}
+
 /** The system's clock, read once per event of a socket: a request looks at it a dozen times. */
-export class EventClock implements Clock {
+export class EventClock implements WorkerClock {
   #held = -1;
 
   nowMs(): number {
@@ -24,7 +31,6 @@ export class EventClock implements Clock {
     return Date.now();
   }
 
-  /** Until `release`, `nowMs` stays what it is now. */
   hold(): void {
     this.#held = performance.now();
   }
@@ -41,7 +47,7 @@ export function sharedMs(clock: Clock): () => number {
 }
 
 /** A clock that a test moves by hand. */
-export class ManualClock implements Clock {
+export class ManualClock implements WorkerClock {
   #now = 0;
   readonly #wallStart: number;
 
@@ -59,5 +65,13 @@ export class ManualClock implements Clock {
 
   advance(ms: number): void {
     this.#now += ms;
+  }
+
+  hold(): void {
+    // It moves between events only.
+  }
+
+  release(): void {
+    // Nothing was held.
   }
 }

@@ -1,5 +1,5 @@
 // Collects connections that hold output back, and flushes them all when the event that made the output is over.
-import type { EventClock } from './clock.ts';
+import type { WorkerClock } from './clock.ts';
 
 /** So many flushes at once: peers on other processors have their work early enough. */
 const LATE_MAX = 64;
@@ -17,7 +17,7 @@ export interface Flushable {
 export class WriteBatch {
   /** Its length never shrinks: setting the length of an array is a slow call into the runtime. */
   readonly #waiting: (Flushable | undefined)[] = [];
-  readonly #clock: EventClock | undefined;
+  readonly #clock: WorkerClock | undefined;
   #count = 0;
   #depth = 0;
   #scheduled = false;
@@ -34,7 +34,7 @@ export class WriteBatch {
   };
 
   /** `clock` is held while an event lasts. */
-  constructor(clock?: EventClock) {
+  constructor(clock?: WorkerClock) {
     this.#clock = clock;
   }
 

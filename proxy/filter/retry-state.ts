@@ -46,6 +46,7 @@ export class RetryState implements TimerTarget {
     }
     this.#release();
     if (!this.#cluster.breaker.tryRetry()) {
+      this.#stream.info.flags |= flagBit('UO');
       this.#cluster.countRetry('overflow');
       return false;
     }

@@ -172,8 +172,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   onTimer(tag: number): void {
-    if (tag === TRY_TIMER) this.#onTryTimeout('upstream_per_try_timeout');
-    else if (tag === TRY_IDLE_TIMER) this.#onTryTimeout('upstream_per_try_idle_timeout');
+    if (tag === TRY_TIMER) this.#onTryTimeout('try-timeout', 'upstream_per_try_timeout');
+    else if (tag === TRY_IDLE_TIMER) this.#onTryTimeout('try-idle-timeout', 'upstream_per_try_idle_timeout');
     else this.#onRouteTimeout();
   }
 
@@ -183,9 +183,9 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#finishWith(new ProxyError('upstream-timeout', 'upstream', 'response_timeout'));
   }
 
-  #onTryTimeout(detail: string): void {
+  #onTryTimeout(outcome: Outcome, detail: string): void {
     if (this.#attempt === undefined) return;
-    this.#abandon('timeout');
+    this.#abandon(outcome);
     this.#fail(new ProxyError('per-try-timeout', 'upstream', detail));
   }
 
@@ -216,9 +216,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
       this.#stream.abortResponse(error);
       return;
     }
-    this.#cluster.countResponse(
-      error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout' ? 504 : 503, this.#elapsedMs(),
-    );
+    const late = error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout';
+    this.#cluster.countResponse(late ? 504 : 503, this.#elapsedMs());
     this.#stream.failStream(error);
   }
 

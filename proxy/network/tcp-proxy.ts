@@ -134,6 +134,7 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
 
   onResponseHead(_head: ResponseHead): void {
     this.#connected = true;
+    this.#attempt?.endpoint.done('connected');
     this.#touch();
     this.#transport.resume();
   }
@@ -152,7 +153,8 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
   onResponseError(error: ProxyError): void {
     const attempt = this.#attempt;
     this.#attempt = undefined;
-    attempt?.endpoint.done(this.#connected ? 'reset' : 'connect-failure');
+    // How bytes flow is not judged: what ends a connection may be either side's wish.
+    if (!this.#connected) attempt?.endpoint.done('connect-failure');
     if (!this.#connected && this.#tries < this.#settings.maxConnectAttempts) this.connect();
     else this.#fail(this.#connected ? 'UC' : 'UF', error.detail);
   }

@@ -29,9 +29,13 @@ const COUNTERS = {
   rqCompleted: 'upstream_rq_completed',
   rqPendingTotal: 'upstream_rq_pending_total',
   rqPendingOverflow: 'upstream_rq_pending_overflow',
+  /** Requests beyond max_requests. */
+  rqActiveOverflow: 'upstream_rq_active_overflow',
   rqPendingFailureEject: 'upstream_rq_pending_failure_eject',
   rqCancelled: 'upstream_rq_cancelled',
   rqTimeout: 'upstream_rq_timeout',
+  rqTryTimeout: 'upstream_rq_per_try_timeout',
+  rqTryIdleTimeout: 'upstream_rq_per_try_idle_timeout',
   rqRxReset: 'upstream_rq_rx_reset',
   rqTxReset: 'upstream_rq_tx_reset',
   rqRetry: 'upstream_rq_retry',
@@ -51,6 +55,7 @@ const GAUGES = {
   membershipTotal: 'membership_total',
   membershipHealthy: 'membership_healthy',
   membershipDegraded: 'membership_degraded',
+  membershipExcluded: 'membership_excluded',
 } as const;
 
 const CLASSES = [1, 2, 3, 4, 5].map((digit) => `upstream_rq_${digit}xx`);
@@ -75,6 +80,7 @@ class ClusterGauges implements Readonly<Record<keyof typeof GAUGES, Gauge>> {
   readonly membershipTotal: Gauge;
   readonly membershipHealthy: Gauge;
   readonly membershipDegraded: Gauge;
+  readonly membershipExcluded: Gauge;
 
   constructor(block: StatBlock) {
     this.cxActive = block.gauge(GAUGES.cxActive);
@@ -83,6 +89,7 @@ class ClusterGauges implements Readonly<Record<keyof typeof GAUGES, Gauge>> {
     this.membershipTotal = block.gauge(GAUGES.membershipTotal);
     this.membershipHealthy = block.gauge(GAUGES.membershipHealthy);
     this.membershipDegraded = block.gauge(GAUGES.membershipDegraded);
+    this.membershipExcluded = block.gauge(GAUGES.membershipExcluded);
   }
 }
 

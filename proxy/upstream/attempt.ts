@@ -110,6 +110,7 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
     this.#stream = connection.codec.newStream(this);
     this.endpoint.requestStarted();
     this.#sentMs = this.endpoint.latency?.nowMs() ?? 0;
+    this.endpoint.connected();
     this.#context.stats.counters.rqTotal.inc();
     this.#context.stats.gauges.rqActive.inc();
     this.#startClock();
@@ -142,6 +143,7 @@ export class UpstreamAttempt implements Attempt, PoolUser, ResponseSink, TimerTa
     if (!this.#hears()) return;
     this.#responded = true;
     if (this.#sentMs > 0) this.endpoint.latency?.answered(this.#sentMs);
+    this.endpoint.onResponseHead(head);
     if (endStream) this.#finish();
     this.#sink.onResponseHead(head, endStream);
     if (endStream) this.#dropRest();

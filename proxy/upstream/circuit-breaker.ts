@@ -197,7 +197,8 @@ class BreakerGauges {
   show(field: number, limit: number, { counts, slot, thread }: BreakerPlace): void {
     const counted = FIRST_FIELD[this.#priority] + field;
     const own = counts.own(slot, thread, counted);
-    const open = limit === 0 || (own > 0 && counts.sum(slot, counted) >= limit);
+    // One that lets nobody in is never seen open, as in Envoy: nobody holds what it gave.
+    const open = own > 0 && counts.sum(slot, counted) >= limit;
     if (open || this.#open !== undefined) (this.#open ??= this.#makeOpen())[field]!.set(open ? 1 : 0);
     this.#remaining?.[field]!.set((thread === 0 ? limit : 0) - own);
   }

@@ -172,7 +172,10 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
         const stats = new EndpointStats(this.#deps.stats, this.#settings.statName, facts.address);
         const endpoint = new UpstreamEndpoint(facts, transport, stats, this);
         this.#endpoints.set(facts.address, endpoint);
-        if (this.#health !== undefined && facts.check?.disabled !== true) endpoint.checked = 'failed';
+        if (this.#health !== undefined && facts.check?.disabled !== true) {
+          endpoint.checked = 'failed';
+          endpoint.excluded = true;
+        }
         this.#check(endpoint, first);
         changed = true;
       } else {
@@ -211,8 +214,23 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.#tellMembership([]);
   }
 
+  get hasChecks(): boolean {
+    return this.#health !== undefined;
+  }
+
+  onFailNow(endpoint: UpstreamEndpoint): void {
+    this.#health?.failNow(endpoint);
+  }
+
+  onTryConnected(endpoint: UpstreamEndpoint): void {
+    this.#outliers.onConnected(endpoint.outlier);
+  }
+
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void {
-    if (outcome === 'timeout') this.stats.counters.rqTimeout.inc();
+    const { counters } = this.stats;
+    if (outcome === 'timeout') counters.rqTimeout.inc();
+    else if (outcome === 'try-timeout') counters.rqTryTimeout.inc();
+    else if (outcome === 'try-idle-timeout') counters.rqTryIdleTimeout.inc();
     this.#outliers.report(endpoint.outlier, outcome);
   }
 
@@ -364,10 +382,13 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   #tellMembership(levels: readonly PriorityEndpoints[]): void {
     if (!this.#deps.tellsMembership) return;
     const { gauges } = this.stats;
-    const count = (key: keyof PriorityEndpoints): number => levels.reduce((sum, level) => sum + level[key].length, 0);
-    gauges.membershipTotal.set(count('all'));
-    gauges.membershipHealthy.set(count('healthy'));
-    gauges.membershipDegraded.set(count('degraded'));
+    const sum = (of: (level: PriorityEndpoints) => number): number => (
+      levels.reduce((total, level) => total + of(level), 0)
+    );
+    gauges.membershipTotal.set(sum(({ all }) => all.length));
+    gauges.membershipHealthy.set(sum(({ healthy }) => healthy.length));
+    gauges.membershipDegraded.set(sum(({ degraded }) => degraded.length));
+    gauges.membershipExcluded.set(sum(({ excluded = 0 }) => excluded));
     this.#health?.tellCounts();
   }
 }

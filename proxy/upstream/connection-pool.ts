@@ -80,12 +80,13 @@ export abstract class ConnectionPool implements Pool, ConnectionOwner {
   onConnected(connection: PooledConnection): void {
     this.connecting--;
     this.serve(connection);
-    // Those who came with it from the other pool have no connection on its way yet.
-    if (this.#choice !== undefined) this.connectForPending();
+    // Those who still wait were refused a connection, or came with this one from the other pool.
+    if (this.pending.size > 0) this.connectForPending();
   }
 
   onFree(connection: PooledConnection): void {
     this.serve(connection);
+    if (this.pending.size > 0) this.connectForPending();
   }
 
   /** All who wait learn of it, as in Envoy: the caller decides whether to try elsewhere. */
@@ -120,7 +121,7 @@ export abstract class ConnectionPool implements Pool, ConnectionOwner {
   protected give(connection: PooledConnection, user: PoolUser): ProxyError | undefined {
     const { breaker, stats } = this.context;
     if (!breaker.tryRequest()) {
-      stats.counters.rqPendingOverflow.inc();
+      stats.counters.rqActiveOverflow.inc();
       return new ProxyError('overflow', 'upstream', 'overflow', 'safe', 'too_many_requests');
     }
     connection.carry(user);

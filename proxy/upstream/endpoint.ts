@@ -1,6 +1,7 @@
 // One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
 import type { Clock } from '../base/clock.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
+import type { ResponseHead } from '../http/message.ts';
 import type { ServerNames } from '../tls/client-context.ts';
 import type { EndpointMemory, Route } from './connector.ts';
 import type { CheckedEndpoint } from './health-check.ts';
@@ -17,12 +18,17 @@ import type { Endpoint, Outcome } from './upstream.ts';
  */
 const POOLS_MAX = 64;
 
+const FAIL_NOW = 'x-envoy-immediate-health-check-fail';
+
 export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 
 /** The cluster, as its endpoints know it. */
 export interface EndpointOwner {
   readonly clock: Clock;
+  readonly hasChecks: boolean;
+  onTryConnected(endpoint: UpstreamEndpoint): void;
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void;
+  onFailNow(endpoint: UpstreamEndpoint): void;
 }
 
 /** Makes pools of one protocol, or of those that servers choose from. */
@@ -52,6 +58,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   #enteredMs: number;
   activeRequests = 0;
   latency: Latency | undefined = undefined;
+  excluded = false;
 
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
     this.address = facts.address;
@@ -107,6 +114,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   }
 
   set checked(found: CheckedEndpoint['checked']) {
+    if (found !== 'failed') this.excluded = false;
     if (found === this.#checked) return;
     if (this.#checked === 'failed' && found !== 'failed') this.#enteredMs = this.#owner.clock.nowMs();
     this.#checked = found;
@@ -176,6 +184,16 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     this.stats.rqActive.inc();
   }
 
+  /** A response says of its endpoint that it should get no more. */
+  onResponseHead({ headers }: ResponseHead): void {
+    if (this.#owner.hasChecks && headers.has(FAIL_NOW)) this.#owner.onFailNow(this);
+  }
+
+  /** A try has its connection. */
+  connected(): void {
+    this.#owner.onTryConnected(this);
+  }
+
   requestEnded(): void {
     this.activeRequests--;
     this.stats.rqActive.dec();
@@ -184,7 +202,11 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   done(outcome: Outcome): void {
     const { counters } = this.stats;
     if (outcome === 'cancelled') return;
-    if (outcome === 'timeout') counters.rqTimeout.inc();
+    if (outcome === 'connected') {
+      this.#owner.onTryDone(this, outcome);
+      return;
+    }
+    if (outcome === 'timeout' || outcome === 'try-timeout' || outcome === 'try-idle-timeout') counters.rqTimeout.inc();
     if (typeof outcome === 'number' && outcome < 500) counters.rqSuccess.inc();
     else counters.rqError.inc();
     this.#owner.onTryDone(this, outcome);

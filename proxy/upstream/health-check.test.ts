@@ -6,6 +6,8 @@ import { TestClusters, eventually, loopback } from '../../test/harness/upstreams
 import { ConfigError } from '../base/error.ts';
 import type { LbEndpoint } from '../config/endpoint.ts';
 import type { HealthCheck } from '../config/health-check.ts';
+import { Headers } from '../http/headers.ts';
+import { ResponseHead } from '../http/message.ts';
 import { clusterScope, statName } from '../telemetry/stat-name.ts';
 
 const OFTEN = '0.01s';
@@ -147,6 +149,19 @@ test('x-envoy-degraded makes an endpoint degraded (node:http2)', async () => {
   await checked.healthy(1);
   assert.equal(checked.stat('failure'), 0);
   assert.equal(server.connections, 1);
+});
+
+test('a response may take its endpoint out until its checks pass (node:http)', async () => {
+  await using server = await HttpHealthServer.start();
+  const rarely = { interval: '60s', noTrafficInterval: '60s' };
+  using checked = new Checked([server.port], { ...HTTP, ...rarely });
+  await checked.healthy(1);
+  const endpoint = checked.clusters.pick();
+  endpoint.onResponseHead(new ResponseHead(200));
+  assert.equal(checked.clusters.stat('membership_healthy'), 1);
+  endpoint.onResponseHead(new ResponseHead(200, new Headers(['x-envoy-immediate-health-check-fail', 'true'])));
+  assert.deepEqual([checked.clusters.stat('membership_healthy'), endpoint.excluded], [0, true]);
+  assert.equal(checked.clusters.pick(), endpoint);
 });
 
 test('gRPC: SERVING alone is healthy, and the service is asked about by name (grpc-js)', async () => {

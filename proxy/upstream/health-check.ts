@@ -15,6 +15,8 @@ import type { ProbeContext } from './health-probe.ts';
 export interface CheckedEndpoint {
   /** What the checks have found; the picker reads it. */
   checked: 'passed' | 'degraded' | 'failed';
+  /** It does not count among those of which too few may be well: nobody has asked it yet, or it asked for that. */
+  excluded: boolean;
   readonly checkHostname: string | undefined;
   /** Where a check goes now. */
   checkRoute(altPort: number | undefined, alpn: readonly string[]): Route;
@@ -86,6 +88,15 @@ export class HealthChecker {
     this.#unknown.delete(endpoint);
   }
 
+  /** A response to a request said so (x-envoy-immediate-health-check-fail): it is out until its checks have passed. */
+  failNow(endpoint: CheckedEndpoint): void {
+    const check = this.#checks.get(endpoint);
+    if (check === undefined || endpoint.checked === 'failed') return;
+    this.stats.passiveFailure.inc();
+    check.failNow();
+    this.owner.onHealthChange();
+  }
+
   onResult(endpoint: CheckedEndpoint, changed: boolean): void {
     const known = this.#unknown.delete(endpoint) && this.ready;
     if (changed || known) this.owner.onHealthChange();
@@ -142,40 +153,47 @@ class EndpointCheck implements TimerTarget {
   #settle(verdict: Verdict): void {
     this.#timeout.cancel();
     this.#checker.stats.count(verdict, this.#checker.settings.exchange?.verifies === true);
-    const before = this.#endpoint.checked;
+    const { checked: before, excluded } = this.#endpoint;
+    if (this.#first) this.#endpoint.excluded = false;
     const passed = verdict === 'healthy' || verdict === 'degraded';
-    const edge = passed ? this.#pass(verdict === 'degraded') : this.#fail(verdict);
+    const pending = passed ? this.#pass(verdict === 'degraded') : this.#fail(verdict);
     this.#first = false;
-    this.#interval.arm(this.#nextMs(passed, edge));
-    this.#checker.onResult(this.#endpoint, this.#endpoint.checked !== before);
+    this.#interval.arm(this.#nextMs(passed, pending));
+    this.#checker.onResult(this.#endpoint, this.#endpoint.checked !== before || this.#endpoint.excluded !== excluded);
     if (passed && this.#endpoint.checked !== 'failed') this.#checker.owner.onCheckPassed(this.#endpoint);
   }
 
-  /** Whether it changes what is known, or begins to. */
+  failNow(): void {
+    this.#endpoint.checked = 'failed';
+    this.#endpoint.excluded = true;
+    this.#inARow = 0;
+  }
+
+  /** Whether more of the same would change what is known. */
   #pass(degraded: boolean): boolean {
     const endpoint = this.#endpoint;
     if (endpoint.checked !== 'failed') this.#inARow = 0;
     else if (!this.#first && ++this.#inARow < this.#checker.settings.healthyThreshold) return true;
     const found = degraded ? 'degraded' : 'passed';
-    const changed = endpoint.checked !== found;
+    if (endpoint.checked !== found) this.#inARow = 0;
     endpoint.checked = found;
-    if (changed) this.#inARow = 0;
-    return changed;
+    return false;
   }
 
   #fail(verdict: Verdict): boolean {
     const endpoint = this.#endpoint;
     if (endpoint.checked === 'failed') {
       this.#inARow = 0;
-      return this.#first;
+      return false;
     }
     const counts = verdict === 'network' || verdict === 'retriable';
     if (counts && ++this.#inARow < this.#checker.settings.unhealthyThreshold) return true;
     endpoint.checked = 'failed';
     this.#inARow = 0;
-    return true;
+    return false;
   }
 
+  /** At the edges, as Envoy means them: while a change is pending. */
   #nextMs(passed: boolean, edge: boolean): number {
     const { settings, owner, deps: { random } } = this.#checker;
     const state = passed ? 'healthy' : 'unhealthy';
@@ -189,6 +207,8 @@ class HealthStats {
   readonly attempt: Counter;
   readonly healthy: Gauge;
   readonly degraded: Gauge;
+  /** Endpoints that were taken out by what they answered to requests. */
+  readonly passiveFailure: Counter;
   readonly #success: Counter;
   readonly #failure: Counter;
   readonly #networkFailure: Counter;
@@ -203,8 +223,7 @@ class HealthStats {
     this.#failure = counter('failure');
     this.#networkFailure = counter('network_failure');
     this.#verifyCluster = counter('verify_cluster');
-    // Envoy's checks by the traffic itself, which weft has not.
-    counter('passive_failure');
+    this.passiveFailure = counter('passive_failure');
   }
 
   /** `verifies`: an answer that is as expected otherwise was asked for its service. */

@@ -21,6 +21,7 @@ class Locality implements LocalityEndpoints, HealthLists {
 }
 
 class Priority implements PriorityEndpoints, HealthLists {
+  excluded = 0;
   readonly all: UpstreamEndpoint[] = [];
   readonly healthy: UpstreamEndpoint[] = [];
   readonly degraded: UpstreamEndpoint[] = [];
@@ -44,6 +45,7 @@ export function hostSets(endpoints: Iterable<UpstreamEndpoint>): HostSets {
     let place = level.byName.get(locality);
     if (place === undefined) level.byName.set(locality, place = new Locality(localityWeight));
     add(endpoint, level);
+    if (endpoint.excluded) level.excluded++;
     add(endpoint, place);
   }
   return priorities;

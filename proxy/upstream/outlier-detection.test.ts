@@ -35,7 +35,10 @@ class Fixture {
 
   /** An interval's requests of one endpoint. */
   mix(port: number, good: number, bad: number, outcome: Outcome = 500): void {
-    for (let i = 0; i < good; i++) this.endpoint(port).done(200);
+    for (let i = 0; i < good; i++) {
+      this.endpoint(port).connected();
+      this.endpoint(port).done(200);
+    }
     this.fail(port, bad, outcome);
   }
 
@@ -109,12 +112,22 @@ test('connection failures and timeouts count as 503 and 504, or apart', () => {
   together.fail(1, 1, 'timeout');
   assert.deepEqual(together.used(), [2, 3]);
   const apart = new Fixture(3, { ...ANY, splitExternalLocalOriginErrors: true, consecutiveLocalOriginFailure: 2 });
+  apart.fail(1, 1, 'connect-failure');
+  apart.endpoint(1).connected();
   apart.fail(1, 1, 'reset');
-  apart.endpoint(1).done(500);
-  apart.fail(1, 1, 'reset');
+  apart.endpoint(1).connected();
+  apart.fail(1, 1, 'timeout');
   assert.deepEqual(apart.used(), [1, 2, 3]);
-  apart.fail(1, 1, 'reset');
+  apart.fail(1, 1, 'connect-failure');
   assert.deepEqual(apart.used(), [2, 3]);
+});
+
+test('a TCP connection that is made ends a row of failures', () => {
+  const fixture = new Fixture(3, { ...ANY, consecutive5xx: 2 });
+  for (const outcome of ['connect-failure', 'connected', 'connect-failure'] as const) fixture.fail(1, 1, outcome);
+  assert.deepEqual(fixture.used(), [1, 2, 3]);
+  fixture.fail(1, 1, 'connect-failure');
+  assert.deepEqual(fixture.used(), [2, 3]);
 });
 
 test('a 500 is no gateway failure, and cancelled tries say nothing', () => {

@@ -67,19 +67,22 @@ export class OutlierDetector implements TimerTarget {
     if (settings === undefined || outcome === 'cancelled') return;
     if (!this.#interval.armed) this.#interval.arm(settings.intervalMs);
     if (typeof outcome !== 'number' && settings.splitsLocal) {
+      if (outcome === 'connected') return;
       state.local.add(false);
       this.#count(state, settings, 'consecutive_local_origin_failure', true);
       return;
     }
-    // A response means that connecting went well.
-    if (settings.splitsLocal) {
-      state.inARow.consecutive_local_origin_failure = 0;
-      state.local.add(true);
-    }
-    const status = typeof outcome === 'number' ? outcome : statusOf(outcome);
+    const status = typeof outcome === 'number' ? outcome : STATUSES[outcome];
     state.responses.add(status < 500);
     this.#count(state, settings, 'consecutive_gateway_failure', status >= 502 && status <= 504);
     this.#count(state, settings, 'consecutive_5xx', status >= 500);
+  }
+
+  /** A try has its connection. Told apart from responses it counts at once, as in Envoy: what follows is another's. */
+  onConnected(state: OutlierState): void {
+    if (this.#settings?.splitsLocal !== true) return;
+    state.inARow.consecutive_local_origin_failure = 0;
+    state.local.add(true);
   }
 
   /** A health check of an ejected endpoint passed. */
@@ -176,7 +179,7 @@ export class OutlierDetector implements TimerTarget {
   }
 }
 
-/** Envoy's codes for failures without a response. */
-function statusOf(outcome: Exclude<Outcome, number>): number {
-  return outcome === 'timeout' ? 504 : 503;
-}
+/** Envoy's codes for what is no response. */
+const STATUSES: Readonly<Record<Exclude<Outcome, number | 'cancelled'>, number>> = {
+  connected: 200, timeout: 504, 'try-timeout': 504, 'try-idle-timeout': 504, 'connect-failure': 503, reset: 503,
+};

@@ -87,6 +87,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   onConnected(socket: Socket, tls: TlsInfo | undefined, localAddress: string): void {
     this.#context.stats.connectMs.record(this.#context.clock.nowMs() - this.#startMs);
     this.#state = 'open';
+    this.endpoint.connected();
     this.#transport = openTransport(socket, 'upstream');
     this.#sink.onAttemptReady(localAddress, tls);
     if (this.#isOpen()) this.#sink.onResponseHead(new ResponseHead(200), false);

@@ -9,11 +9,14 @@ import type { StatScope } from '../telemetry/stat-name.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { PreviousPriorities } from './load-balancer/retry-priority.ts';
 
+/** Whose time was over: the route's, the try's, or the try's without a sign of life. */
+export type TimeoutKind = 'timeout' | 'try-timeout' | 'try-idle-timeout';
+
 /**
  * How one try ended, for outlier detection and endpoint figures: a status, or a local failure (connect, reset,
- * timeout).
+ * timeout). `connected`: bytes flow both ways, and nobody judges them.
  */
-export type Outcome = number | 'connect-failure' | 'reset' | 'timeout' | 'cancelled';
+export type Outcome = number | 'connect-failure' | 'reset' | TimeoutKind | 'connected' | 'cancelled';
 
 /**
  * One address of a cluster, with what is known about it. Survives configuration changes while it stays in the

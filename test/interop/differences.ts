@@ -51,6 +51,26 @@ export const GRPC_WEB_DIFFERENCES: readonly GrpcWebDifference[] = [
   },
 ];
 
+/** A figure that a scenario over time leaves out, and why. */
+export interface FigureDifference {
+  readonly scenario: string;
+  readonly figure: string;
+  readonly reason: string;
+}
+
+export const FIGURE_DIFFERENCES: readonly FigureDifference[] = [
+  {
+    scenario: 'a retry budget grows with the requests that are active',
+    figure: 'circuit_breakers.default.rq_retry_open',
+    reason: 'weft says whether the budget lets another retry in, Envoy what max_retries would, which is not in force',
+  },
+  {
+    scenario: 'a degraded host gets what the others leave',
+    figure: 'health_check.degraded',
+    reason: 'Envoy adds to this gauge and never takes from it; weft shows how many are degraded',
+  },
+];
+
 /**
  * Response headers whose values depend on the moment or the implementation; their presence is compared, not the value.
  */

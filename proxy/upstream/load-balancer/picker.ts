@@ -27,6 +27,8 @@ export interface PriorityEndpoints {
   readonly all: readonly Endpoint[];
   readonly healthy: readonly Endpoint[];
   readonly degraded: readonly Endpoint[];
+  /** Of `all`, those that don't count when it is asked whether enough are healthy. Default 0. */
+  readonly excluded?: number;
   /** The same by locality. */
   readonly localities: readonly LocalityEndpoints[];
 }
@@ -45,8 +47,8 @@ export interface PickerOptions extends PriorityOptions, PolicyDeps {
 
 /** Endpoints by priority, 0 first; a priority may be empty. */
 export function buildPicker(priorities: readonly PriorityEndpoints[], options: PickerOptions): Picker {
-  const health = priorities.map(({ all, healthy, degraded }) => (
-    { total: all.length, healthy: healthy.length, degraded: degraded.length }
+  const health = priorities.map(({ all, healthy, degraded, excluded = 0 }) => (
+    { total: all.length, healthy: healthy.length, degraded: degraded.length, excluded }
   ));
   const loads = priorityLoads(health, options);
   const pickers = new PickersOfPriorities(priorities, options);

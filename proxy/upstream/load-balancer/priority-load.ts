@@ -5,6 +5,8 @@ export interface PriorityHealth {
   readonly total: number;
   readonly healthy: number;
   readonly degraded: number;
+  /** Of `total`, those that don't count when it is asked whether enough are healthy. Default 0. */
+  readonly excluded?: number;
 }
 
 /**
@@ -34,8 +36,8 @@ export interface Availability {
 
 export function availabilityOf(levels: readonly PriorityHealth[], factor: number): Availability {
   return {
-    healthy: levels.map((level) => share(level.healthy * factor, level.total)),
-    degraded: levels.map((level) => share(level.degraded * factor, level.total)),
+    healthy: levels.map((level) => share(level.healthy * factor, counting(level))),
+    degraded: levels.map((level) => share(level.degraded * factor, counting(level))),
   };
 }
 
@@ -69,6 +71,10 @@ function share(amount: number, total: number): number {
   return total === 0 ? 0 : Math.min(100, Math.floor(amount / total));
 }
 
+function counting({ total, excluded = 0 }: PriorityHealth): number {
+  return total - excluded;
+}
+
 function normal(percent: number, available: number): number {
   return available === 0 ? 0 : Math.floor((percent * 100) / available);
 }
@@ -78,7 +84,8 @@ function sum(values: readonly number[]): number {
 }
 
 function inPanic(level: PriorityHealth, threshold: number): boolean {
-  const percent = level.total === 0 ? 0 : (100 * (level.healthy + level.degraded)) / level.total;
+  const total = counting(level);
+  const percent = total === 0 ? 0 : (100 * (level.healthy + level.degraded)) / total;
   return percent < threshold;
 }
 

@@ -1,0 +1,104 @@
+// weft's workers inside the test's process, by a clock that the test moves: sockets are real, time is not.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { ManualClock } from '../../proxy/base/clock.ts';
+import { SharedBuckets } from '../../proxy/base/shared-buckets.ts';
+import { SharedCounts } from '../../proxy/base/shared-counts.ts';
+import { TimerWheel } from '../../proxy/base/timers.ts';
+import { Bootstrap } from '../../proxy/config/bootstrap.ts';
+import { decode } from '../../proxy/config/decode.ts';
+import { WorkerProxy } from '../../proxy/proxy.ts';
+import type { FromWorker, NamedResource, ResourceKind } from '../../proxy/supervisor/messages.ts';
+import type { StatSource } from '../../proxy/supervisor/stats-merger.ts';
+import { StatsMerger } from '../../proxy/supervisor/stats-merger.ts';
+
+const TICK_MS = 10;
+const CLUSTERS_MAX = 16;
+
+/** What all workers of a proxy share. */
+interface Shared {
+  readonly breakerCounts: SharedArrayBuffer;
+  readonly tokenBuckets: SharedArrayBuffer;
+}
+
+export class HeldProxy implements AsyncDisposable {
+  readonly clock = new ManualClock();
+  readonly #timers: TimerWheel[] = [];
+  readonly #workers: WorkerProxy[] = [];
+  readonly #sources: StatSource[] = [];
+  readonly #stats = new StatsMerger();
+  readonly #ports: number[] = [];
+
+  /** `bootstrap` with one listener; each worker has a port of its own for it. */
+  static async start(bootstrap: unknown, workers = 1): Promise<HeldProxy> {
+    const decoded = decode(Bootstrap, bootstrap);
+    if (decoded.value === undefined) throw new Error(decoded.errors.map((error) => error.message).join('\n'));
+    const proxy = new HeldProxy();
+    const shared = {
+      breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(CLUSTERS_MAX, workers)),
+      tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes),
+    };
+    const { clusters = [], listeners = [] } = decoded.value.staticResources ?? {};
+    for (let index = 0; index < workers; index++) {
+      const worker = proxy.#add(index, workers, shared);
+      await put(worker, 'cluster', clusters.map((resource, slot) => (
+        { name: resource.name, resource, breakerSlot: slot }
+      )));
+      await put(worker, 'listener', listeners.map((resource) => ({ name: 'http', resource })));
+    }
+    return proxy;
+  }
+
+  /** Waits until the listener of a worker listens, which needs its clusters. */
+  async port(worker = 0): Promise<number> {
+    while (this.#ports[worker] === undefined) await nextTurn();
+    return this.#ports[worker];
+  }
+
+  stat(name: string): number {
+    return this.#stats.read(name);
+  }
+
+  /** Time goes on by one tick of the timers; then sockets get their turns. */
+  async tick(): Promise<void> {
+    this.clock.advance(TICK_MS);
+    for (const timers of this.#timers) timers.advance();
+    for (let turn = 0; turn < 4; turn++) await nextTurn();
+  }
+
+  /** Ends one worker as its death would. */
+  async kill(worker: number): Promise<void> {
+    await this.#workers[worker]!.stop();
+    this.#sources[worker]!.end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const worker of this.#workers) await worker.stop();
+  }
+
+  #add(workerIndex: number, workerCount: number, shared: Shared): WorkerProxy {
+    const timers = new TimerWheel(this.clock);
+    const source = this.#stats.source();
+    this.#timers.push(timers);
+    this.#sources.push(source);
+    const start = {
+      ...shared, workerIndex, workerCount, reusePort: false, logLevel: 'off', tracing: undefined,
+      node: { id: 'test', cluster: 'test', metadata: {} },
+    };
+    const worker = new WorkerProxy(start, (message) => this.#onMessage(workerIndex, message),
+      { clock: this.clock, timers });
+    this.#workers.push(worker);
+    return worker;
+  }
+
+  #onMessage(worker: number, message: FromWorker): void {
+    const source = this.#sources[worker]!;
+    if (message.kind === 'chunk') source.chunk(message.index, message.memory);
+    if (message.kind === 'stats') for (const registration of message.registrations) source.register(registration);
+    if (message.kind === 'listening') this.#ports[worker] = message.port;
+  }
+}
+
+async function put(worker: WorkerProxy, kind: ResourceKind, updated: readonly NamedResource[]): Promise<void> {
+  const { refused } = await worker.apply({ kind, updated, removed: [] });
+  if (refused.length > 0) throw new Error(refused.map(({ reason }) => reason).join('\n'));
+}
