@@ -9,13 +9,12 @@ import { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ClusterStats } from '../telemetry/cluster-stats.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
-import type { ServerNames } from '../tls/client-context.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { ClusterBreaker } from './circuit-breaker.ts';
 import type { BreakerPlace, RequestPriority } from './circuit-breaker.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import { connectRefusal } from './connector.ts';
-import { NO_NAMES, UpstreamEndpoint } from './endpoint.ts';
+import { UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointOwner } from './endpoint.ts';
 import { ClusterSubsets } from './cluster-subsets.ts';
 import { ClusterPools } from './cluster-pools.ts';
@@ -32,6 +31,7 @@ import { OriginalDestinations } from './original-destinations.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner } from './outlier-detection.ts';
 import type { OutlierState } from './outlier-state.ts';
+import { namesFor } from './server-names.ts';
 import type { TransportSockets } from './transport-sockets.ts';
 import { UpstreamTunnel } from './tunnel.ts';
 import type { Attempt, AttemptSink, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
@@ -262,14 +262,14 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   ): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
     const maker = pools.for(head.protocol);
-    const pool = ours.pool(this.#namesFor(ours, head.authority), maker);
+    const pool = ours.pool(namesFor(ours, head.authority, this.#settings.connection), maker);
     const attempt = new UpstreamAttempt(ours, pool, maker.context, sink, head, endStream);
     return attempt.start() ?? attempt;
   }
 
   startTunnel(endpoint: Endpoint, sink: AttemptSink, pools = this.#pools): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
-    const route = ours.routeFor(this.#namesFor(ours, undefined));
+    const route = ours.routeFor(namesFor(ours, undefined, this.#settings.connection));
     const refusal = connectRefusal(route);
     if (refusal !== undefined) return refusal;
     if (!pools.breaker.tryConnection()) {
@@ -291,16 +291,6 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
 
   countResponse(status: number, durationMs: number): void {
     this.stats.response(status, durationMs);
-  }
-
-  #namesFor(endpoint: UpstreamEndpoint, authority: string | undefined): ServerNames {
-    const { transport } = endpoint;
-    if (transport === undefined) return NO_NAMES;
-    const { autoSni, autoSanValidation } = this.#settings.connection;
-    if (!autoSni && !autoSanValidation) return transport.namesFor(endpoint.hostname, undefined);
-    const host = authority === undefined ? undefined : hostOf(authority);
-    const names = transport.namesFor(endpoint.hostname, autoSni ? host : undefined);
-    return autoSanValidation ? { sni: names.sni, required: host } : names;
   }
 
   #healthChecker(): HealthChecker | undefined {
@@ -391,11 +381,4 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     gauges.membershipExcluded.set(sum(({ excluded = 0 }) => excluded));
     this.#health?.tellCounts();
   }
-}
-
-/** The host of an authority, without port and brackets. */
-function hostOf(authority: string): string {
-  if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']'));
-  const colon = authority.indexOf(':');
-  return colon === -1 ? authority : authority.slice(0, colon);
 }

@@ -1,0 +1,24 @@
+// What a server is asked to be by TLS: its name in the handshake, and the one that its certificate must have.
+import type { ServerNames } from '../tls/client-context.ts';
+import type { ConnectionSettings } from './connection-settings.ts';
+import { NO_NAMES } from './endpoint.ts';
+import type { UpstreamEndpoint } from './endpoint.ts';
+
+/** `authority` is the request's; undefined for connections that belong to none. */
+export function namesFor(
+  endpoint: UpstreamEndpoint, authority: string | undefined, { autoSni, autoSanValidation }: ConnectionSettings,
+): ServerNames {
+  const { transport } = endpoint;
+  if (transport === undefined) return NO_NAMES;
+  if (!autoSni && !autoSanValidation) return transport.namesFor(endpoint.hostname, undefined);
+  const host = authority === undefined ? undefined : hostOf(authority);
+  const names = transport.namesFor(endpoint.hostname, autoSni ? host : undefined);
+  return autoSanValidation ? { sni: names.sni, required: host } : names;
+}
+
+/** The host of an authority, without port and brackets. */
+function hostOf(authority: string): string {
+  if (authority.startsWith('[')) return authority.slice(1, authority.indexOf(']'));
+  const colon = authority.indexOf(':');
+  return colon === -1 ? authority : authority.slice(0, colon);
+}
