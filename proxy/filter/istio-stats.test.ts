@@ -116,7 +116,7 @@ test('answers are told apart by code, flags and gRPC status', () => {
   answer(0, flagBit('DC'));
   const labels = ['request_protocol', 'response_code', 'response_flags', 'grpc_response_status'];
   assert.deepEqual([...figures(set, 'istio_requests_total', ...labels)], [
-    ['http 200 - ', 1], ['http 503 UF,URX ', 2], ['grpc 200 - 0', 1], ['grpc 200 - 14', 1], ['http 0 DC ', 1],
+    ['http 200 - ', 1], ['http 503 URX,UF ', 2], ['grpc 200 - 0', 1], ['grpc 200 - 14', 1], ['http 0 DC ', 1],
   ]);
 });
 

@@ -16,12 +16,14 @@ export function replyHead(reply: LocalReply): ResponseHead {
 
 /**
  * Completes the head and gives the body, undefined where the head is all. `request` is undefined when it was malformed.
- * `translated`: what became a gRPC request was none, and its answer will be translated back.
+ * `translated`: what became a gRPC request was none, and its answer will be translated back. `grpc`: whether it came as
+ * one of gRPC's.
  */
 export function completeReply(
   head: ResponseHead, request: RequestView | undefined, reply: LocalReply, translated = false,
+  grpc = isGrpc(request),
 ): Buffer | undefined {
-  if (!translated && reply.plain !== true && isGrpc(request)) {
+  if (grpc && !translated && reply.plain !== true) {
     completeGrpc(head, reply, request?.method === 'HEAD');
     return undefined;
   }

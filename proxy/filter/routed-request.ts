@@ -5,9 +5,9 @@ import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
-import { setGrpcTimeout } from '../route/grpc-timeout.ts';
-import { expectedTimeoutMs } from '../route/request-plan.ts';
-import type { RequestPlan } from '../route/request-plan.ts';
+import { tellTimes } from '../route/request-times.ts';
+import type { RequestTimes } from '../route/request-times.ts';
+import type { RetryPolicy } from '../route/retry-policy.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickWishes } from '../upstream/upstream.ts';
@@ -30,8 +30,9 @@ export interface Routing {
   readonly route: RouteEntry;
   readonly action: ForwardAction;
   readonly choice: ClusterChoice;
-  /** The action's timeout and retries, or what the request's x-envoy headers ask for instead. */
-  readonly plan: RequestPlan;
+  /** The action's timeouts and retries, or what the request's x-envoy headers ask for instead. */
+  readonly times: RequestTimes;
+  readonly retry: RetryPolicy | undefined;
   /** What it asks of its endpoint, and a set-cookie value for what it is hashed by from now on. */
   readonly wishes: PickWishes | undefined;
   readonly hashCookie: string | undefined;
@@ -64,7 +65,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#stream = stream;
     this.#routing = routing;
     this.#cluster = routing.cluster;
-    const { retry } = routing.plan;
+    const { retry } = routing;
     this.#retries = retry === undefined ? undefined : new RetryState(retry, stream, routing.cluster, this);
     if (routing.wishes !== undefined) this.#hosts = this.#newHosts();
     this.#replay = retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
@@ -134,19 +135,16 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   /** The head is the same object for all tries: what an earlier one was told is told anew. */
   #prepareHead(endpoint: Endpoint, endStream: boolean): void {
     const { request, info } = this.#stream;
-    const { action, mirrors, plan, quiet, route } = this.#routing;
-    this.#tellTimeout(request.headers);
+    const { action, mirrors, quiet, route, times } = this.#routing;
+    if (info.attempts > 1) tellTimes(request.headers, times, this.#spentMs(), quiet);
     if (route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
-    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, plan.timeoutMs, endStream);
+    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, times.timeoutMs, endStream);
     action.rewriteToEndpoint?.(request, endpoint.hostname, quiet);
   }
 
-  #tellTimeout(headers: Headers): void {
-    const { quiet, plan } = this.#routing;
-    const ms = expectedTimeoutMs(plan, this.#sentMs === -1 ? 0 : this.#stream.clock.nowMs() - this.#sentMs);
-    if (ms === 0) return;
-    if (!quiet) headers.set('x-envoy-expected-rq-timeout-ms', String(ms));
-    if (plan.tellsGrpcTimeout === true) setGrpcTimeout(headers, ms);
+  /** Since the request had been sent whole. */
+  #spentMs(): number {
+    return this.#sentMs === -1 ? 0 : this.#stream.clock.nowMs() - this.#sentMs;
   }
 
   #noteEndpoint(endpoint: Endpoint): void {
@@ -166,7 +164,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
 
   /** Envoy counts the route's timeout from the end of the request. */
   #startRouteTimer(): void {
-    const { timeoutMs } = this.#routing.plan;
+    const { timeoutMs } = this.#routing.times;
     this.#sentMs = this.#stream.clock.nowMs();
     if (timeoutMs > 0) (this.#routeTimer ??= new Timer(this.#stream.timers, this, ROUTE_TIMER)).arm(timeoutMs);
   }

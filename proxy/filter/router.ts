@@ -4,7 +4,8 @@ import type { MetadataMatch } from '../base/metadata-match.ts';
 import type { Hash64 } from '../base/xx-hash.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
-import { planOfRoute, planRequest } from '../route/request-plan.ts';
+import { planRetries, planTimes } from '../route/request-plan.ts';
+import { tellTimes } from '../route/request-times.ts';
 import type {
   ClusterChoice, DirectResponseAction, ForwardAction, RedirectAction, RouteEntry,
 } from '../route/route-entry.ts';
@@ -89,13 +90,15 @@ export class RouterFilter implements HttpFilter {
     const { request, info } = stream;
     // Envoy hashes a request as it came, before headers are changed.
     const hashed = cluster.usesHash ? action.hashRequest?.(request, info) : undefined;
+    const quiet = this.#options.suppressEnvoyHeaders;
+    const times = planTimes(action, request, quiet);
+    tellTimes(request.headers, times, 0, quiet);
     changeRequest(route, choice, request, info);
     const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch);
-    const quiet = this.#options.suppressEnvoyHeaders;
-    const plan = quiet ? planOfRoute(action, request) : planRequest(action, request);
+    const retry = planRetries(action, request, times, quiet);
     action.rewrite?.(request, quiet);
     return new RoutedRequest(stream, {
-      cluster, route, action, choice, plan, wishes, hashCookie: hashed?.setCookie, quiet,
+      cluster, route, action, choice, times, retry, wishes, hashCookie: hashed?.setCookie, quiet,
       mirrors: action.mirrors.length === 0 ? NO_MIRRORS : this.#mirrorsOf(stream, action),
     });
   }

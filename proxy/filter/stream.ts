@@ -225,7 +225,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     }
     const head = replyHead(reply);
     if (reply.plain !== true) this.#applyRouteHeaders(head, reply.ofRoute === true);
-    const body = completeReply(head, this.info.request, reply, this.#translated);
+    const body = completeReply(head, this.info.request, reply, this.#translated, this.info.grpc);
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
   }

@@ -10,6 +10,7 @@ import { compilePathRewrite } from './path-rewrite.ts';
 import { compileMaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import { compileRateLimits } from './rate-limit-rule.ts';
 import type { RateLimitRule, RouteRateLimits } from './rate-limit-rule.ts';
+import { timesWithin } from './request-times.ts';
 import { compileMirrors } from './request-mirror.ts';
 import type { RequestMirror } from './request-mirror.ts';
 import { compileRetryPolicy, retryWithin } from './retry-policy-compile.ts';
@@ -54,6 +55,7 @@ export function compileForward(
     rewrite: compileRewrite(config, match, path),
     rewriteToEndpoint: compileEndpointHost(config),
     timeoutMs,
+    times: timesWithin(timeoutMs, retry?.settings.perTryTimeoutMs ?? 0),
     maxGrpcTimeout: compileMaxGrpcTimeout(config),
     idleTimeoutMs: config.idleTimeout === undefined ? undefined : msOr(config.idleTimeout, 0),
     streamDuration: maxStreamDuration === undefined ? undefined : new StreamDuration(maxStreamDuration),

@@ -7,8 +7,7 @@ import { RequestHead } from '../http/message.ts';
 import { compileForward } from './forward-action.ts';
 import { StreamDuration, grpcTimeoutMs, grpcTimeoutText } from './grpc-timeout.ts';
 import { compilePathMatch } from './path-match.ts';
-import { planOfRoute, planRequest } from './request-plan.ts';
-import type { RequestPlan } from './request-plan.ts';
+import { planRetries, planTimes } from './request-plan.ts';
 import type { ForwardAction } from './route-entry.ts';
 
 const GRPC = 'application/grpc+proto';
@@ -42,7 +41,7 @@ function forward(config: Partial<RouteAction>): ForwardAction {
 
 test('max_grpc_timeout: the client\'s timeout, bounded and shortened, in place of the route\'s', () => {
   const timeoutMs = (config: Partial<RouteAction>, ...asked: (string | undefined)[]): number[] =>
-    asked.map((text) => planRequest(forward(config), call(text)).timeoutMs);
+    asked.map((text) => planTimes(forward(config), call(text)).timeoutMs);
   const asked = [undefined, '200m', '600m', '0S', 'nonsense'];
   assert.deepEqual(timeoutMs({}, ...asked), [15_000, 15_000, 15_000, 15_000, 15_000]);
   assert.deepEqual(timeoutMs({ maxGrpcTimeout: '0s' }, ...asked), [0, 200, 600, 0, 0]);
@@ -56,9 +55,9 @@ test('max_grpc_timeout: the client\'s timeout, bounded and shortened, in place o
 test('max_grpc_timeout is for gRPC alone, and gives way to max_stream_duration and to the header for this hop', () => {
   const action = forward({ maxGrpcTimeout: '0.3s' });
   const text = call('200m', 'text/plain');
-  assert.equal(planRequest(action, text), action);
-  assert.equal(planOfRoute(action, call('200m', 'application/grpc-web')), action);
-  assert.equal(planRequest(action, call('200m', GRPC, 'x-envoy-upstream-rq-timeout-ms', '500')).timeoutMs, 500);
+  assert.equal(planTimes(action, text), action.times);
+  assert.equal(planTimes(action, call('200m', 'application/grpc-web')), action.times);
+  assert.equal(planTimes(action, call('200m', GRPC, 'x-envoy-upstream-rq-timeout-ms', '500')).timeoutMs, 500);
   const both = forward({ timeout: '1s', maxGrpcTimeout: '0.3s', maxStreamDuration: {} });
   assert.deepEqual([both.maxGrpcTimeout, both.timeoutMs], [undefined, 0]);
 });
@@ -66,9 +65,12 @@ test('max_grpc_timeout is for gRPC alone, and gives way to max_stream_duration a
 test('a try keeps the timeout that it has as long as the call\'s is longer, not as the route\'s is', () => {
   const retryPolicy = { retryOn: 'unavailable', perTryTimeout: '0.3s' };
   const action = forward({ timeout: '0.1s', maxGrpcTimeout: '2s', retryPolicy });
-  const perTry = (plan: RequestPlan): number | undefined => plan.retry?.settings.perTryTimeoutMs;
-  const asked = [undefined, '200m'].map((timeout) => perTry(planRequest(action, call(timeout))));
-  assert.deepEqual([perTry(action), ...asked], [0, 300, 0]);
+  const asked = [undefined, '200m'].map((timeout) => {
+    const request = call(timeout);
+    const times = planTimes(action, request);
+    return [times.perTryTimeoutMs, planRetries(action, request, times)?.settings.perTryTimeoutMs];
+  });
+  assert.deepEqual([action.retry?.settings.perTryTimeoutMs, ...asked], [0, [300, 300], [0, 0]]);
 });
 
 /** Milliseconds that are left, and what the upstream is told. */

@@ -3,13 +3,13 @@ import { wireText } from '../base/ascii.ts';
 import { ConfigError } from '../base/error.ts';
 import type { StringMatch } from '../base/string-match.ts';
 import { compileStringMatch } from '../base/string-match.ts';
+import { SINGLE_IN_REQUESTS, SINGLE_IN_RESPONSES } from '../base/single-field.ts';
 import type { HeaderMatcher } from '../config/header-matcher.ts';
 import type { StringMatcher } from '../config/matcher.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { compileHeaderReader, isAuthority } from './header-reader.ts';
 import type { HeaderReader } from './header-reader.ts';
-import { SINGLE_IN_REQUESTS, SINGLE_IN_RESPONSES } from './single-field.ts';
 
 /** The part of a condition that looks at a value; the rest is about absence and inversion. */
 type ValueTest = (value: string) => boolean;

@@ -1,12 +1,12 @@
 // Header changes of one level of configuration (envoy.config.core.v3.HeaderValueOption, lists of names to remove).
 import { ConfigError } from '../base/error.ts';
+import { SINGLE_IN_REQUESTS, SINGLE_IN_RESPONSES } from '../base/single-field.ts';
 import type { HeaderValueOption } from '../config/header-value-option.ts';
 import type { Headers } from '../http/headers.ts';
 import type { CompiledFormat } from '../telemetry/formatter.ts';
 import { compileFormat } from '../telemetry/formatter.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { HeaderOperations } from './route-entry.ts';
-import { SINGLE_IN_REQUESTS, SINGLE_IN_RESPONSES } from './single-field.ts';
 
 /** Made anew by each hop's codec (RFC 9110 section 7.6.1, RFC 9112 section 6); configuration cannot set them. */
 export const FRAMING: ReadonlySet<string> = new Set([
@@ -99,6 +99,7 @@ function checkedValue(value: string, path: string): string {
 
 class CompiledOperations implements HeaderOperations {
   readonly dynamic: boolean;
+  readonly retypes: boolean;
   readonly #additions: readonly Addition[];
   readonly #removals: readonly string[];
   /** One addition asks for a header that another one changes. */
@@ -109,6 +110,7 @@ class CompiledOperations implements HeaderOperations {
     this.#foresees = additions.some((one) => isConditional(one)
       && additions.some((other) => other !== one && other.name === one.name));
     this.#removals = removals;
+    this.retypes = removals.includes('content-type') || additions.some(({ name }) => name === 'content-type');
     this.dynamic = additions.some(({ value }) => value.dynamic);
   }
 

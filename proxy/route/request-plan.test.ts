@@ -6,21 +6,30 @@ import { Headers } from '../http/headers.ts';
 import { RequestHead, ResponseHead } from '../http/message.ts';
 import { compileForward } from './forward-action.ts';
 import { compilePathMatch } from './path-match.ts';
-import { HEADER_RETRIES_MAX, planRequest } from './request-plan.ts';
-import type { RequestPlan } from './request-plan.ts';
+import { HEADER_RETRIES_MAX, planRetries, planTimes } from './request-plan.ts';
+import { tellTimes } from './request-times.ts';
+import type { RetryPolicy } from './retry-policy.ts';
 
-function plan(config: Partial<RouteAction>, ...fields: string[]): RequestPlan & { left: string[] } {
+interface Plan {
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy | undefined;
+  readonly left: readonly string[];
+}
+
+function plan(config: Partial<RouteAction>, ...fields: string[]): Plan {
   const action = compileForward({ cluster: 'c', ...config }, compilePathMatch({ prefix: '/' }, ''), undefined,
     new Set(), '');
   const head = new RequestHead('GET', 'a', '/', new Headers(fields));
-  const { timeoutMs, retry } = planRequest(action, head);
-  return { timeoutMs, retry, left: head.headers.fields };
+  const times = planTimes(action, head);
+  const retry = planRetries(action, head, times);
+  return { timeoutMs: times.timeoutMs, retry, left: head.headers.fields };
 }
 
 test('a request that says nothing gets its route\'s own plan, without an allocation', () => {
   const action = compileForward({ cluster: 'c' }, compilePathMatch({ prefix: '/' }, ''), undefined, new Set(), '');
-  assert.equal(planRequest(action, new RequestHead('GET', 'a', '/',
-    new Headers(['x-envoy-attempt-count', '1', 'x-a', 'b']))), action);
+  const request = new RequestHead('GET', 'a', '/', new Headers(['x-envoy-attempt-count', '1', 'x-a', 'b']));
+  const times = planTimes(action, request);
+  assert.deepEqual([times === action.times, planRetries(action, request, times) === action.retry], [true, true]);
 });
 
 test('the timeout', () => {
@@ -29,6 +38,24 @@ test('the timeout', () => {
   assert.equal(plan({}, 'x-envoy-upstream-rq-timeout-ms', '0').timeoutMs, 0);
   for (const bad of ['', '-1', '1.5', '1e3', '0x10', ' 5', 'NaN', '9'.repeat(30)]) assert.equal(plan({},
     'x-envoy-upstream-rq-timeout-ms', bad).timeoutMs, 15_000, bad);
+});
+
+test('a number that is said twice is none', () => {
+  const twice = (name: string, value: string): string[] => [name, value, name, value];
+  assert.equal(plan({}, ...twice('x-envoy-upstream-rq-timeout-ms', '250')).timeoutMs, 15_000);
+  const { retry } = plan({ retryPolicy: { retryOn: '5xx' } }, ...twice('x-envoy-max-retries', '3'));
+  assert.equal(retry?.settings.maxRetries, 1);
+});
+
+test('an upstream is told the time of a try, and what is left of the request', () => {
+  const told = (timeoutMs: number, perTryTimeoutMs: number, spentMs: number): string | undefined => {
+    const headers = new Headers();
+    tellTimes(headers, { timeoutMs, perTryTimeoutMs, tellsGrpcTimeout: true }, spentMs, false);
+    return headers.fields.join(' ');
+  };
+  assert.equal(told(1000, 300, 0), 'x-envoy-expected-rq-timeout-ms 300 grpc-timeout 300m');
+  assert.equal(told(1000, 300, 900), 'x-envoy-expected-rq-timeout-ms 100 grpc-timeout 100m');
+  assert.deepEqual([told(0, 0, 5), told(10, 0, 50)], ['', 'x-envoy-expected-rq-timeout-ms 1 grpc-timeout 1m']);
 });
 
 test('retries are asked for, added to and counted', () => {

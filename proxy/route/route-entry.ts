@@ -8,12 +8,15 @@ import type { FilterConfigs } from './filter-config.ts';
 import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import type { HashRequest } from './hash-policy.ts';
 import type { RouteRateLimits } from './rate-limit-rule.ts';
+import type { RequestTimes } from './request-times.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 
 /** Header changes of one level (weighted cluster, route, virtual host, table), with operators filled in per request. */
 export interface HeaderOperations {
   /** True when a value holds operators and so must be formatted per request. */
   readonly dynamic: boolean;
+  /** Some change is of content-type. */
+  readonly retypes: boolean;
   apply(headers: Headers, info: StreamInfo): void;
 }
 
@@ -49,6 +52,8 @@ export interface ForwardAction {
     | undefined;
   /** Whole request with retries; 0 is none. Envoy's default 15 s, from end of request. */
   readonly timeoutMs: number;
+  /** Of requests that say nothing of their times. */
+  readonly times: RequestTimes;
   /** What gRPC requests have in place of `timeoutMs`. */
   readonly maxGrpcTimeout: MaxGrpcTimeout | undefined;
   /** 0 is none; undefined leaves the connection manager's stream_idle_timeout. */

@@ -1,9 +1,10 @@
 // Operators that read header fields: %REQ(X?Y):Z%, %RESP(X)%, %TRAILER(X)%, %PATH(…)%, %QUERY_PARAM(X)%.
 import { ConfigError } from '../base/error.ts';
 import { percentDecoded } from '../base/percent-decoding.ts';
+import { SINGLE_IN_REQUESTS, SINGLE_IN_RESPONSES } from '../base/single-field.ts';
 import type { Operator, OperatorSpec } from './format-spec.ts';
 import { grpcOperators } from './grpc-format-operator.ts';
-import type { RequestView, ResponseView, StreamInfo } from './stream-info.ts';
+import type { HeaderView, RequestView, ResponseView, StreamInfo } from './stream-info.ts';
 
 /** Reads one field of a head, pseudo-headers and framing fields included; undefined when absent. */
 type ReadField = (info: StreamInfo, name: string) => string | undefined;
@@ -22,7 +23,7 @@ export function requestField(request: RequestView | undefined, name: string): st
     case 'host':
       return request.authority === '' ? undefined : request.authority;
     default:
-      return framingField(request, name) ?? request.headers.get(name);
+      return framingField(request, name) ?? fieldValue(request.headers, name, SINGLE_IN_REQUESTS);
   }
 }
 
@@ -30,7 +31,12 @@ export function requestField(request: RequestView | undefined, name: string): st
 export function responseField(response: ResponseView | undefined, name: string): string | undefined {
   if (response === undefined) return undefined;
   if (name === ':status') return String(response.status);
-  return framingField(response, name) ?? response.headers.get(name);
+  return framingField(response, name) ?? fieldValue(response.headers, name, SINGLE_IN_RESPONSES);
+}
+
+/** Of several fields of one name the first, or all where they are one list. */
+function fieldValue(headers: HeaderView, name: string, single: ReadonlySet<string>): string | undefined {
+  return single.has(name) ? headers.joined(name) : headers.get(name);
 }
 
 /** Framing fields are typed values of the head; a content-length of 0 is both "none" and "0" and reads as absent. */

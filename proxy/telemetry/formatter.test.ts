@@ -66,6 +66,12 @@ test('a parameter of the query is told without its percent-encoding', () => {
   assert.equal(compileFormat('%QUERY_PARAM(x)% %QUERY_PARAM(X)%').format(info), 'a b%zz -');
 });
 
+test('fields that are one list are told whole, others by their first', () => {
+  const info = sampleStream();
+  info.request = { ...info.request!, headers: headersOf(['accept', 'a', 'x-a', '1', 'accept', 'b', 'x-a', '2']) };
+  assert.equal(compileFormat('%REQ(Accept)% %REQ(X-A)%').format(info), 'a,b 1');
+});
+
 test('START_TIME patterns', () => {
   assert.equal(format('%START_TIME(%Y/%m/%dT%H:%M:%S.%3f%z %s)%'), '2023/11/14T22:13:20.123+0000 1700000000');
   assert.equal(format('%START_TIME(%a %b %e %j %I%p %y %6f %f %%)%'), 'Tue Nov 14 318 10PM 23 123000 123000000 %');
@@ -126,7 +132,7 @@ test('flags, details, attempts', () => {
   info.attempts = 2;
   assert.equal(
     format('%RESPONSE_FLAGS% %RESPONSE_FLAGS_LONG% %RESPONSE_CODE_DETAILS% %UPSTREAM_TRANSPORT_FAILURE_REASON%', info),
-    'UF,URX UpstreamConnectionFailure,UpstreamRetryLimitExceeded upstream_reset_before_response ' +
+    'URX,UF UpstreamRetryLimitExceeded,UpstreamConnectionFailure upstream_reset_before_response ' +
       'TLS_error:_certificate_has_expired',
   );
   expectFormat(

@@ -43,11 +43,18 @@ export function flagBit(flag: ResponseFlag): number {
   return BIT.get(flag)!;
 }
 
-/** `UF,URX`, or `-` for none. */
+/** Places in FLAGS as Envoy's texts have them, in the order of events: a retry is given up before its request. */
+const ORDER = [...FLAGS.keys()].toSorted((a, b) => Number(isEarly(b)) - Number(isEarly(a)));
+
+function isEarly(place: number): boolean {
+  return FLAGS[place]![0] === 'DI' || FLAGS[place]![0] === 'URX';
+}
+
+/** `URX,UF`, or `-` for none. */
 export function flagsText(bits: number, long = false): string {
   if (bits === 0) return '-';
   let text = '';
-  for (let i = 0; i < FLAGS.length; i++) {
+  for (const i of ORDER) {
     if ((bits & (2 ** i)) === 0) continue;
     text += (text === '' ? '' : ',') + FLAGS[i]![long ? 1 : 0];
   }

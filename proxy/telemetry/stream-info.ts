@@ -76,6 +76,8 @@ export class StreamInfo {
   request: RequestView | undefined = undefined;
   response: ResponseView | undefined = undefined;
   responseTrailers: HeaderView | undefined = undefined;
+  /** Whether the request came as one of gRPC's; undefined: as it says now, since nothing has changed its type. */
+  grpc: boolean | undefined = undefined;
   startWallMs: number;
   startMs: number;
   requestEndMs = -1;

@@ -16,6 +16,8 @@ const CORS = { typedPerFilterConfig: { cors: {
 /** A response header with this value. */
 const tells = (value: string): Pick<Route, 'responseHeadersToAdd'> => (
   { responseHeadersToAdd: [{ header: { key: 'x-tells', value } }] });
+const INTERNAL = { internalAddressConfig: { cidrRanges: [{ addressPrefix: '127.0.0.0', prefixLen: 8 }] },
+  useRemoteAddress: true };
 const DIRECT = { match: ALL, directResponse: { status: 200 } };
 const authority = tells('%REQ(:AUTHORITY)%');
 
@@ -27,6 +29,25 @@ function weighted(routes: Partial<RouteConfiguration>): RouteCase {
   return caseOf({ path: '/', host: 'h.test' }, {
     match: ALL, route: { weightedClusters: { clusters: [chosen] } }, ...sees('x-route-sees'),
   }, { host: sees('x-host-sees'), routes: { ...routes, ...sees('x-table-sees') } });
+}
+
+/** A route whose header changes set one header, and that retries. */
+function changed(
+  key: string, value: string, script: string, headers: readonly (readonly [string, string])[] = [],
+): RouteCase {
+  return caseOf({ path: '/', headers: [['x-script', script], ...headers] }, {
+    match: ALL, route: { cluster: 'c1', maxGrpcTimeout: '20s',
+      retryPolicy: { retryOn: '5xx,retriable-status-codes,retriable-headers,unavailable' } },
+    requestHeadersToAdd: [{ header: { key, value }, appendAction: 'OVERWRITE_IF_EXISTS_OR_ADD' }],
+  });
+}
+
+/** A request of one type that header changes make another type, to an upstream that takes no connections. */
+function replied(to: string, from: string): RouteCase {
+  return caseOf({ path: '/', headers: [['content-type', from]] }, {
+    match: ALL, route: { cluster: 'refusing' },
+    requestHeadersToAdd: [{ header: { key: 'content-type', value: to }, appendAction: 'OVERWRITE_IF_EXISTS' }],
+  });
 }
 
 /** Levels that set the same headers. */
@@ -81,6 +102,32 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   'a weighted cluster\'s header changes come first': levels({}),
   'a weighted cluster\'s header changes come first where the most specific wins': levels(
     { mostSpecificHeaderMutationsWins: true }),
+  'header changes may ask for retries': changed('x-envoy-retry-on', '5xx', '503 503 200'),
+  'header changes may say how many retries': changed('x-envoy-max-retries', '3', '503 503 503 200'),
+  'header changes may ask for a status': changed('x-envoy-retriable-status-codes', '404', '404 200'),
+  'header changes may ask for a header': changed('x-envoy-retriable-header-names', 'x-up', '200'),
+  'header changes come too late for the timeout': changed('x-envoy-upstream-rq-timeout-ms', '30000', '200'),
+  'header changes come too late for the timeout of a try': changed('x-envoy-upstream-rq-per-try-timeout-ms',
+    '9000', '200'),
+  'header changes come too late to be gRPC': changed('content-type', 'application/grpc', '200'),
+  'header changes come too late for gRPC\'s timeout': changed('grpc-timeout', '10S', '200', [['content-type',
+    'application/grpc']]),
+  'header changes come too late not to be gRPC': changed('content-type', 'text/plain', 'grpc14 200', [['content-type',
+    'application/grpc']]),
+  'a reply of our own is text where header changes made a request gRPC\'s': replied('application/grpc', 'text/plain'),
+  'a reply of our own is gRPC\'s where header changes made a request text': replied('text/plain', 'application/grpc'),
+  'the log tells where a preflight would have gone': caseOf(
+    { method: 'OPTIONS', path: '/', headers: [['origin', 'http://a'], ['access-control-request-method', 'PUT']] },
+    { match: ALL, route: { cluster: 'c1' }, ...CORS },
+  ),
+  'a timeout that is said twice is none': caseOf(
+    { path: '/', headers: [['x-envoy-upstream-rq-timeout-ms', '30000'], ['x-envoy-upstream-rq-timeout-ms', '30000']] },
+    { match: ALL, route: { cluster: 'c1' } }, { manager: INTERNAL },
+  ),
+  'a number of retries that is said twice is none': caseOf(
+    { path: '/', headers: [['x-envoy-max-retries', '3'], ['x-envoy-max-retries', '3'], ['x-script', '503 503 200']] },
+    { match: ALL, route: { cluster: 'c1', retryPolicy: { retryOn: '5xx' } } }, { manager: INTERNAL },
+  ),
   'names and values of parameters are decoded in header values': caseOf(
     { path: '/?%71=a%20b%zz&q=2' }, { ...DIRECT, ...tells('%QUERY_PARAM(q)%') }),
   'an empty content-type beside gRPC\'s says nothing': caseOf(

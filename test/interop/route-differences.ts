@@ -70,15 +70,16 @@ export const ROUTE_DIFFERENCES: readonly RouteDifference[] = [
     }),
   },
   {
-    id: 'log', reason: 'the cluster of a preflight that is answered here is not logged: nothing was to go there',
-    alike: (line) => line.replace(/((?:cors_response|fault_filter_abort) \| [^|]* \|) \S+ \|/, '$1 - |'),
-    example: caseOf(
-      { method: 'OPTIONS', path: '/', headers: [['origin', 'http://a'], ['access-control-request-method', 'PUT']] },
-      { match: ALL, route: { cluster: 'c1' }, typedPerFilterConfig: { cors: {
-        '@type': 'type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy',
-        allowOriginStringMatch: [{ prefix: 'http' }],
-      } } },
-    ),
+    id: 'unknown clusters',
+    reason: 'a cluster that is not there is told all the same where a filter answered before it was looked for',
+    concerns: (_request, theirs) => theirs.some((line) => /\| (cors_response|fault_filter_abort) \|/.test(line)),
+    alike: (line) => line.replace(/((?:cors_response|fault_filter_abort) \| [^|]* \|) unknown \|/, '$1 - |')
+      .replace(/^(answer .*)unknown/, '$1'),
+    weft: /^answer .*unknown/, envoy: /^answer [^:]*: $/,
+    example: caseOf({ path: '/' }, { match: ALL, route: { cluster: 'unknown' }, typedPerFilterConfig: { fault: {
+      '@type': 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault',
+      abort: { httpStatus: 503, percentage: { numerator: 100 } },
+    } } }),
   },
   {
     id: 'RFC 9110 section 15.4.5', reason: 'a direct response of 304 redirects nowhere: it has no location',

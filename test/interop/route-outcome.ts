@@ -94,13 +94,11 @@ async function logsOf(
   return logs;
 }
 
-/** Flags in one order. Why a connection failed is told in words of each one's own, but what failed is not. */
+/** Why a connection failed is told in words of each one's own, but what failed is not. */
 function comparable(line: string): string {
-  const [status, flags = '', ...rest] = line.split(' | ');
-  const sorted = [status, flags.split(',').toSorted().join(), ...rest].join(' | ');
   // How far Envoy had read when a body was cut decides what it calls it.
-  return sorted.replace(/\bU(PE|C)((?:,[A-Z]+)*) \| upstream_reset_after.*?\} \|/,
-    'cut$2 |').replace(/upstream_reset_(before|after)_response_started\{(\w+?)(\||\})[^ ]*/, 'reset $1 response: $2');
+  return line.replace(/\bU(PE|C) \| upstream_reset_after.*?\} \|/,
+    'cut |').replace(/upstream_reset_(before|after)_response_started\{(\w+?)(\||\})[^ ]*/, 'reset $1 response: $2');
 }
 
 function answerLines(answer: RawAnswer | string): string[] {
@@ -134,6 +132,11 @@ function fieldLines(of: string, fields: readonly (readonly [string, string])[]):
 function steady(name: string, value: string): string {
   if (VOLATILE.has(name)) return '...';
   if (name === 'x-reset') return 'a time';
-  return name === 'x-envoy-expected-rq-timeout-ms' ? `about ${Math.round(Number(value) / 5000) * 5} s`
-    : value.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'the time');
+  if (name === 'x-envoy-expected-rq-timeout-ms') return aboutSeconds(value);
+  if (name === 'grpc-timeout' && /^\d{4,}m$/.test(value)) return aboutSeconds(value);
+  return value.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'the time');
+}
+
+function aboutSeconds(ms: string): string {
+  return `about ${Math.round(Number.parseInt(ms, 10) / 5000) * 5} s`;
 }

@@ -1,6 +1,6 @@
 // Header names of which Envoy keeps one field a message, joining further values with a comma (observed on Envoy 1.40).
 
-/** In requests: conditions see the joined value, and appending joins. Fields of other names stand for themselves. */
+/** In requests: conditions and format strings see the joined value, and appending joins. Other fields stand alone. */
 export const SINGLE_IN_REQUESTS: ReadonlySet<string> = new Set([
   'accept', 'accept-encoding', 'access-control-request-headers', 'access-control-request-method',
   'access-control-request-private-network', 'authorization', 'cache-control', 'content-encoding', 'content-type',
