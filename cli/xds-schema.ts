@@ -33,6 +33,9 @@ const PROTO_FILES = [
   'envoy/extensions/filters/http/router/v3/router.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
   'envoy/extensions/filters/listener/original_dst/v3/original_dst.proto',
+  'envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.proto',
+  'envoy/extensions/internal_redirect/previous_routes/v3/previous_routes_config.proto',
+  'envoy/extensions/internal_redirect/safe_cross_scheme/v3/safe_cross_scheme_config.proto',
   ...['least_request', 'maglev', 'random', 'ring_hash', 'round_robin', 'subset', 'wrr_locality']
     .map((name) => `envoy/extensions/load_balancing_policies/${name}/v3/${name}.proto`),
   'envoy/extensions/path/match/uri_template/v3/uri_template_match.proto',

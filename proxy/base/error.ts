@@ -13,6 +13,7 @@ export type ErrorKind =
   | 'payload-too-large'
   | 'request-timeout' // head or body deadline of the downstream
   | 'path-redirect' // the client is to ask again by the path in its normal form
+  | 'loop' // the request came through here again and again
   | 'misdirected' // authority outside of what the connection was verified for
   | 'downstream-reset' // the client went away
   | 'no-route'

@@ -26,6 +26,7 @@ const FOLDERS = [
   'extensions/load_balancing_policies/{common,round_robin,least_request,random}/v3',
   'extensions/load_balancing_policies/{ring_hash,maglev,subset,wrr_locality}/v3',
   'extensions/{retry/host/previous_hosts,http/header_formatters/preserve_case}/v3',
+  'extensions/internal_redirect/{allow_listed_routes,previous_routes,safe_cross_scheme}/v3',
 ];
 
 /** Fields of Envoy 1.40, which is newer than the shipped protos; a name that is neither here nor there is a typo. */

@@ -73,6 +73,9 @@ export const LIMITS = {
   // ClientHello in all its records (S54).
   clientHelloBytesMax: 64 * KIB,
 
+  // A request that came through this proxy so often in a row turns in a circle, and would until its head is full (S86).
+  ownHopsMax: 32,
+
   // Retries multiply load when it hurts most (S83).
   retriesDefault: 1,
   retryBudgetPercent: 20,

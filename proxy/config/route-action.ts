@@ -2,6 +2,7 @@
 import { DataSource } from './data-source.ts';
 import { HashPolicy } from './hash-policy.ts';
 import { HeaderValueOption } from './header-value-option.ts';
+import { InternalRedirectPolicy } from './internal-redirect.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
 import { Metadata } from './node.ts';
 import { RateLimit } from './rate-limit.ts';
@@ -115,12 +116,14 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   includeVhRateLimits: optional(bool(), 'The virtual host\'s rate limits hold beside these. Default false: where there '
     + 'are none.'),
   metadataMatch: optional(Metadata, 'filter_metadata.envoy.lb is what endpoints must have, in clusters with subsets.'),
+  internalRedirectPolicy: optional(InternalRedirectPolicy, 'Redirects of the upstream that are followed here; default '
+    + 'none: they go to the client.'),
   grpcTimeoutOffset: optional(duration(), 'Taken off grpc-timeout where it is longer.'),
 }, {
   refused: {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
     'this rewrite is not supported': ['path_rewrite', 'host_rewrite'],
-    'redirects go to the client': ['internal_redirect_policy', 'internal_redirect_action', 'max_internal_redirects'],
+    'internal_redirect_policy says it': ['internal_redirect_action', 'max_internal_redirects'],
     'requests are not hedged': ['hedge_policy'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],

@@ -6,8 +6,10 @@ import type { TimerWheel } from '../base/timers.ts';
 import type { ServerStream } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { RedirectTrail } from '../route/internal-redirect.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
+import type { HeldRequest } from './request-buffer.ts';
 
 /**
  * What a hook answers. `continue`: go on to the next filter. `pause`: this filter holds the stream and will call
@@ -83,6 +85,16 @@ export interface RoutedStream extends FilterStream {
   respondTrailers(trailers: Headers): void;
   /** Ends a response that has begun in a way that the client can see is not a clean end. */
   abortResponse(error: ProxyError): void;
+  /** Another request may come in this one's place: it has come whole, and nothing was answered or translated. */
+  readonly replaceable: boolean;
+  /** What led here from the client's own request; undefined for that itself. */
+  readonly redirects: RedirectTrail | undefined;
+  /** The route of a request in this one's place, whose path is made normal; undefined also where that is refused. */
+  routeOf(request: RequestHead): RouteEntry | undefined;
+  /** Ends this request, answered by `response`, and runs `request` through the filters for the same client. */
+  replace(
+    response: ResponseHead, request: RequestHead, route: RouteEntry, redirects: RedirectTrail, body: HeldRequest,
+  ): void;
   pauseRequestBody(): void;
   resumeRequestBody(): void;
 }

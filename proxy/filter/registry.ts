@@ -16,6 +16,7 @@ import type { ClusterSet } from '../upstream/upstream.ts';
 import type { HttpFilter } from './filter.ts';
 import { RbacFilter } from './rbac.ts';
 import { compileRouteFilterConfig } from './route-filter-config.ts';
+import { RedirectFollower } from './internal-redirect.ts';
 import { RouterFilter } from './router.ts';
 
 export interface HttpFilterDeps {
@@ -43,8 +44,8 @@ type Compile<T extends string> =
 
 /** A type without a row does not compile. */
 const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
-  [ROUTER_TYPE]: (name, config, { clusters }) =>
-    new RouterFilter(name, clusters, { suppressEnvoyHeaders: config.suppressEnvoyHeaders ?? false }),
+  [ROUTER_TYPE]: (name, config, { clusters, stats, scope }) => new RouterFilter(name, clusters,
+    new RedirectFollower(stats, scope), { suppressEnvoyHeaders: config.suppressEnvoyHeaders ?? false }),
   [RBAC_TYPE]: (name, config, context, path) => new RbacFilter(name, config, context, path),
   [FAULT_TYPE]: async (name, config, context, path) => {
     const { FaultFilter } = await import('./fault.ts');

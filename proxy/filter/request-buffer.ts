@@ -9,7 +9,8 @@ export interface HeldRequest {
   readonly trailers: Headers | undefined;
 }
 
-const NOTHING: HeldRequest = { chunks: [], ended: false, trailers: undefined };
+/** A request without body. */
+export const NOTHING: HeldRequest = { chunks: [], ended: false, trailers: undefined };
 
 /** Nothing is allocated until the first chunk comes. */
 export class RequestBuffer {

@@ -23,3 +23,21 @@ export function noteResponse({ attemptCountResponse }: RouteEntry, head: Respons
   if (attemptCountResponse && info.attempts > 0) head.headers.set('x-envoy-attempt-count', String(info.attempts));
   if (info.overloaded) head.headers.set('x-envoy-overloaded', 'true');
 }
+
+/** A request that ends because another comes in its place; its record is of what it has become, as in Envoy. */
+export function noteReplaced(info: StreamInfo, response: ResponseHead, request: RequestHead, route: RouteEntry): void {
+  info.response = response;
+  info.status = response.status;
+  info.detail = 'internal_redirect';
+  info.request = request;
+  info.routeName = route.name;
+  info.virtualHostName = route.virtualHostName;
+}
+
+/** The record of a request in the place of the one whose record is `before`. */
+export function noteRequest(info: StreamInfo, before: StreamInfo, request: RequestHead): void {
+  info.request = request;
+  info.requestId = before.requestId;
+  info.forwardedIp = before.forwardedIp;
+  info.bytesReceived = before.bytesReceived;
+}

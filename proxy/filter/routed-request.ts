@@ -13,6 +13,7 @@ import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickWishes } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { changeResponse } from './header-levels.ts';
+import type { RedirectFollower } from './internal-redirect.ts';
 import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
@@ -36,6 +37,8 @@ export interface Routing {
   /** What it asks of its endpoint, and a set-cookie value for what it is hashed by from now on. */
   readonly wishes: PickWishes | undefined;
   readonly hashCookie: string | undefined;
+  /** Follows redirects, where the action says so. */
+  readonly redirects: RedirectFollower;
   /** No x-envoy headers of our own. */
   readonly quiet: boolean;
   /** Who gets copies. */
@@ -68,7 +71,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const { retry } = routing;
     this.#retries = retry === undefined ? undefined : new RetryState(retry, stream, routing.cluster, this);
     if (routing.wishes !== undefined) this.#hosts = this.#newHosts();
-    this.#replay = retry === undefined ? undefined : new RequestBuffer(stream.bufferBytesMax);
+    const held = retry !== undefined || routing.action.redirects !== undefined;
+    this.#replay = held ? new RequestBuffer(stream.bufferBytesMax) : undefined;
   }
 
   start(endStream: boolean): void {
@@ -287,7 +291,19 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
       }
     }
     if (!unwanted) this.#retries?.succeed();
+    if (this.#redirects(head, attempt)) return;
     this.#begin(head, endStream, attempt);
+  }
+
+  /** True when another request has begun in this one's place: this one is closed by then. */
+  #redirects(head: ResponseHead, attempt: Attempt): boolean {
+    const policy = this.#routing.action.redirects;
+    if (policy?.concerns(head.status) !== true) return false;
+    this.#responded = true;
+    const followed = this.#routing.redirects.follow(this.#stream, policy, head, this.#replay?.peek());
+    this.#cluster.countRedirect(followed);
+    if (followed) attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
+    return followed;
   }
 
   #begin(head: ResponseHead, endStream: boolean, attempt: Attempt): void {

@@ -14,6 +14,7 @@ import type { Cluster, ClusterSet, PickWishes } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
 import { changeRequest } from './header-levels.ts';
 import type { MirrorTarget } from './mirrored-request.ts';
+import type { RedirectFollower } from './internal-redirect.ts';
 import { RoutedRequest } from './routed-request.ts';
 
 /** Envoy's envoy.extensions.filters.http.router.v3.Router. */
@@ -29,11 +30,13 @@ export class RouterFilter implements HttpFilter {
   index = 0;
   readonly borrows = true;
   readonly #clusters: ClusterSet;
+  readonly #redirects: RedirectFollower;
   readonly #options: RouterOptions;
 
-  constructor(name: string, clusters: ClusterSet, options: RouterOptions) {
+  constructor(name: string, clusters: ClusterSet, redirects: RedirectFollower, options: RouterOptions) {
     this.name = name;
     this.#clusters = clusters;
+    this.#redirects = redirects;
     this.#options = options;
   }
 
@@ -99,6 +102,7 @@ export class RouterFilter implements HttpFilter {
     action.rewrite?.(request, quiet);
     return new RoutedRequest(stream, {
       cluster, route, action, choice, times, retry, wishes, hashCookie: hashed?.setCookie, quiet,
+      redirects: this.#redirects,
       mirrors: action.mirrors.length === 0 ? NO_MIRRORS : this.#mirrorsOf(stream, action),
     });
   }

@@ -27,6 +27,9 @@ export interface StreamSettings {
   matchRoute(request: RequestHead, info: StreamInfo): RouteEntry | undefined;
   /** Forwarding headers, request id, trace start; an error refuses the request. */
   prepareRequest(request: RequestHead, info: StreamInfo): ProxyError | undefined;
+  /** What is also done to a request in the place of one that was redirected here; an error refuses it. */
+  normalize(request: RequestHead, localPort: number): ProxyError | undefined;
+  startTrace(request: RequestHead, info: StreamInfo): void;
   /** Server, date, via and the like, on every response. */
   prepareResponse(response: ResponseHead, info: StreamInfo): void;
   /** Whether an upgrade token or `connect` may pass. */
@@ -42,5 +45,7 @@ export interface StreamOwner {
   closeAfterResponse(): void;
   /** A response head is about to be sent: the moment to make it the connection's last one. */
   onResponseStart(): void;
+  /** Another stream begins in the place of one that ends: it will be done for both. */
+  onReplace(): void;
   onStreamDone(): void;
 }

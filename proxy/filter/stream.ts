@@ -10,6 +10,7 @@ import type { Headers } from '../http/headers.ts';
 import { localReplyFor } from '../http/local-reply.ts';
 import type { RequestHead } from '../http/message.ts';
 import { ResponseHead } from '../http/message.ts';
+import type { RedirectTrail } from '../route/internal-redirect.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
@@ -18,7 +19,8 @@ import type { LocalReply, RoutedStream } from './filter.ts';
 import { changeResponse } from './header-levels.ts';
 import { errorReply, completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
-import { noteResponse, noteRoute } from './route-note.ts';
+import type { HeldRequest } from './request-buffer.ts';
+import { noteReplaced, noteRequest, noteResponse, noteRoute } from './route-note.ts';
 import { StreamDeadlines } from './stream-deadlines.ts';
 import type { TimedStream } from './stream-deadlines.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
@@ -33,6 +35,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   response: ResponseHead | undefined = undefined;
   requestComplete = false;
   responseStarted = false;
+  redirects: RedirectTrail | undefined = undefined;
   readonly #settings: StreamSettings;
   #codec: ServerStream;
   #translated = false;
@@ -45,6 +48,8 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   #clusterKnown = false;
   #pausedAt = NOT_PAUSED;
   #ended = false;
+  /** The request in this one's place, which hears from the codec in its stead. */
+  #next: Stream | undefined = undefined;
   readonly #deadlines: StreamDeadlines;
 
   constructor(settings: StreamSettings, codec: ServerStream, owner: StreamOwner, connection: ConnectionInfo) {
@@ -76,13 +81,15 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   }
 
   get route(): RouteEntry | undefined {
-    if (!this.#routeKnown) {
-      this.#route = this.#settings.matchRoute(this.request, this.info);
-      this.#routeKnown = true;
-      noteRoute(this.#route, this.request, this.info, this.#settings.propagatesOperation);
-      this.#deadlines.takeRoute(this.#route, this.request);
-    }
+    if (!this.#routeKnown) this.#takeRoute(this.#settings.matchRoute(this.request, this.info));
     return this.#route;
+  }
+
+  #takeRoute(route: RouteEntry | undefined): void {
+    this.#route = route;
+    this.#routeKnown = true;
+    noteRoute(route, this.request, this.info, this.#settings.propagatesOperation);
+    this.#deadlines.takeRoute(route, this.request);
   }
 
   get cluster(): string {
@@ -140,7 +147,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     this.info.bytesReceived += chunk.length;
     if (endStream) this.#completeRequest();
     if (this.#pausedAt === NOT_PAUSED && this.#buffer.empty) this.#runData(chunk, endStream);
-    else if (!this.#buffer.add(chunk, endStream)) this.#codec.pauseBody();
+    else if (!this.#buffer.add(chunk, endStream)) this.pauseRequestBody();
   }
 
   onRequestTrailers(trailers: Headers): void {
@@ -151,6 +158,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   }
 
   onRequestError(error: ProxyError): void {
+    this.#next?.onRequestError(error);
     if (this.#ended) return;
     if (error.kind === 'downstream-reset') {
       this.info.flags |= flagBit(localReplyFor(error).flag!);
@@ -162,6 +170,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   }
 
   onResponseDrain(): void {
+    this.#next?.onResponseDrain();
     if (this.#ended) return;
     for (const filter of this.#settings.chain.responseDrain) filter.onResponseDrain(this);
   }
@@ -312,6 +321,47 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     if (!this.requestComplete) this.#codec.resumeBody();
   }
 
+  // --- another request in this one's place
+
+  get replaceable(): boolean {
+    return this.requestComplete && !this.responseStarted && !this.#ended && !this.#translated;
+  }
+
+  routeOf(request: RequestHead): RouteEntry | undefined {
+    if (this.#settings.normalize(request, this.info.connection.localPort) !== undefined) return undefined;
+    return this.#settings.matchRoute(request, this.info);
+  }
+
+  replace(
+    response: ResponseHead, request: RequestHead, route: RouteEntry, redirects: RedirectTrail, body: HeldRequest,
+  ): void {
+    noteReplaced(this.info, response, request, route);
+    this.#finish();
+    const next = new Stream(this.#settings, this.#codec, this.#owner, this.info.connection);
+    this.#next = next;
+    this.#owner.onReplace();
+    next.#begin(this.info, request, route, redirects, body);
+  }
+
+  /** As onRequestHead and onRequestData, but for what the connection manager does once for a client's request. */
+  #begin(
+    before: StreamInfo, request: RequestHead, route: RouteEntry, redirects: RedirectTrail,
+    { chunks, trailers }: HeldRequest,
+  ): void {
+    this.request = request;
+    this.redirects = redirects;
+    noteRequest(this.info, before, request);
+    this.#settings.startTrace(request, this.info);
+    this.#completeRequest();
+    this.#takeRoute(route);
+    this.#runHeads(0, chunks.length === 0 && trailers === undefined);
+    this.#deadlines.endExpired();
+    for (let i = 0; i < chunks.length; i++) {
+      this.onRequestData(chunks[i]!, trailers === undefined && i === chunks.length - 1);
+    }
+    if (trailers !== undefined) this.onRequestTrailers(trailers);
+  }
+
   // --- life
 
   timeOut(error: ProxyError): void {
@@ -327,12 +377,16 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
 
   #end(): void {
     if (this.#ended) return;
+    this.#finish();
+    this.#owner.onStreamDone();
+  }
+
+  #finish(): void {
     this.#ended = true;
     this.#deadlines.cancel();
     this.info.endMs = this.#settings.clock.nowMs();
     this.#buffer.clear();
     if (this.info.request !== undefined) for (const filter of this.#settings.chain.complete) filter.onComplete(this);
     this.#settings.onStreamEnd(this.info);
-    this.#owner.onStreamDone();
   }
 }

@@ -47,6 +47,7 @@ const REPLIES: Readonly<Record<ErrorKind, ErrorReply>> = {
   'payload-too-large': reply(413, GRPC.UNKNOWN, undefined, 'Payload Too Large', true),
   'request-timeout': reply(408, GRPC.UNAVAILABLE, undefined, 'request timeout', true),
   'path-redirect': reply(307, GRPC.UNKNOWN, undefined, ''),
+  loop: reply(508, GRPC.UNKNOWN, undefined, 'Loop Detected'),
   misdirected: reply(421, GRPC.UNKNOWN, undefined, ''),
   'downstream-reset': reply(0, GRPC.CANCELLED, 'DC', '', true),
   'no-route': reply(404, GRPC.UNIMPLEMENTED, 'NR', ''),

@@ -78,6 +78,22 @@ test('x-forwarded-for: appended at the edge only, loopback by the machine\'s own
   assert.equal(hops.get('x-envoy-external-address'), '1.1.1.1');
 });
 
+test('S86 a request whose last hops are all this proxy turns in a circle', () => {
+  const refused = (options: Partial<ForwardingOptions>, ...fields: string[]): unknown => {
+    const forwarding = new Forwarding({ ...OPTIONS, ...options }, new ManualClock(), new SeededRandom(1));
+    const request = new RequestHead('GET', 'a', '/', new Headers(fields));
+    return forwarding.prepareRequest(request, new StreamInfo(connection('203.0.113.7', undefined), 0, 0))?.kind;
+  };
+  const hops = (count: number): string => Array(count).fill('203.0.113.7').join(',');
+  assert.equal(refused({ useRemoteAddress: true }, 'x-forwarded-for', hops(32)), 'loop');
+  assert.equal(refused({ useRemoteAddress: true }, 'x-forwarded-for', `1.1.1.1, ${hops(32)}`), 'loop');
+  assert.equal(refused({ useRemoteAddress: true }, 'x-forwarded-for', hops(31)), undefined);
+  assert.equal(refused({ useRemoteAddress: true }, 'x-forwarded-for', `${hops(40)},1.1.1.1`), undefined);
+  assert.equal(refused({}, 'x-forwarded-for', hops(40)), undefined);
+  assert.equal(refused({ via: 'us' }, 'via', Array(32).fill('us').join(', ')), 'loop');
+  assert.equal(refused({ via: 'us' }, 'via', `${Array(40).fill('us').join(', ')}, them`), undefined);
+});
+
 test('S47 x-forwarded-client-cert is believed from nobody by default, and written in Envoy\'s form', () => {
   const forged = ['x-forwarded-client-cert', 'By=x;URI=spiffe://td/ns/a/sa/admin'];
   assert.equal(prepare({}, [...forged], '203.0.113.7', MUTUAL).get('x-forwarded-client-cert'), undefined);

@@ -4,6 +4,7 @@ import { parseIp } from '../base/cidr.ts';
 import type { Clock } from '../base/clock.ts';
 import { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { ConnectionInfo, StreamInfo, TlsInfo } from '../telemetry/stream-info.ts';
@@ -77,6 +78,7 @@ export class Forwarding {
   /** An error refuses the request. */
   prepareRequest(request: RequestHead, info: StreamInfo): ProxyError | undefined {
     const { connection } = info;
+    if (this.#circles(request.headers, connection)) return new ProxyError('loop', 'downstream', 'request_loop');
     const secure = connection.tls !== undefined;
     request.scheme = secure ? 'https' : 'http';
     info.forwardedIp = this.#clientIp(request.headers);
@@ -84,7 +86,12 @@ export class Forwarding {
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
     if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
-    this.#authority(request, connection.localPort);
+    return this.normalize(request, connection.localPort);
+  }
+
+  /** Authority and path as routes and policies read them. */
+  normalize(request: RequestHead, localPort: number): ProxyError | undefined {
+    this.#authority(request, localPort);
     return this.#path(request);
   }
 
@@ -98,6 +105,17 @@ export class Forwarding {
     if (alwaysSetRequestIdInResponse && info.requestId !== '') headers.set('x-request-id', info.requestId);
   }
 
+  /** This proxy is the last hop of the request, and was so often before. */
+  #circles(headers: Headers, connection: ConnectionInfo): boolean {
+    const { useRemoteAddress, skipXffAppend, via } = this.#options;
+    if (via !== '' && repeatsAtEnd(headers.joined('via'), via)) return true;
+    return useRemoteAddress && !skipXffAppend && repeatsAtEnd(headers.joined('x-forwarded-for'), this.#hop(connection));
+  }
+
+  #hop({ remoteIp }: ConnectionInfo): string {
+    return isLoopback(remoteIp) ? this.#options.localIp : remoteIp;
+  }
+
   #forwardedFor(headers: Headers, connection: ConnectionInfo, scheme: string): void {
     const { useRemoteAddress, xffTrustedHops, skipXffAppend } = this.#options;
     const before = headers.joined('x-forwarded-for');
@@ -108,7 +126,7 @@ export class Forwarding {
         headers.set('x-envoy-external-address', trustedAddress(before, connection.remoteIp, xffTrustedHops));
       }
       if (!skipXffAppend) {
-        const hop = isLoopback(connection.remoteIp) ? this.#options.localIp : connection.remoteIp;
+        const hop = this.#hop(connection);
         headers.set('x-forwarded-for', before === undefined ? hop : `${before},${hop}`);
       }
       if (xffTrustedHops === 0) headers.set('x-forwarded-proto', scheme);
@@ -230,6 +248,20 @@ function addressFromEnd(list: string, skip: number): string {
   }
   const address = list.slice(list.lastIndexOf(',', end - 1) + 1, end).trim();
   return parseIp(address) === undefined ? '' : address;
+}
+
+/** A list that ends in `own`, more often than a request passes one proxy. */
+function repeatsAtEnd(list: string | undefined, own: string): boolean {
+  const { ownHopsMax } = LIMITS;
+  if (list === undefined || list.length < ownHopsMax * own.length) return false;
+  let end = list.length;
+  for (let hops = 0; hops < ownHopsMax; hops++) {
+    const comma = list.lastIndexOf(',', end - 1);
+    if (list.slice(comma + 1, end).trim() !== own) return false;
+    end = comma;
+    if (comma <= 0) return hops === ownHopsMax - 1;
+  }
+  return true;
 }
 
 function appendVia(headers: Headers, via: string): void {

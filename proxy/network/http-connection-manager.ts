@@ -112,6 +112,10 @@ class HttpConnection implements NetworkConnection, CodecUser, StreamOwner, Stall
     if (this.#closing) this.#codec.drain();
   }
 
+  onReplace(): void {
+    this.#settings.stats.requestOn(this.#http2);
+  }
+
   onStreamDone(): void {
     this.#active--;
     if (this.#active === 0) this.#armIdle();

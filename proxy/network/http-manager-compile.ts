@@ -90,6 +90,8 @@ function streamSettings(
       if (refused === undefined) tracer?.start(request.headers, info);
       return refused;
     },
+    normalize: (request, localPort) => forwarding.normalize(request, localPort),
+    startTrace: (request, info) => tracer?.start(request.headers, info),
     prepareResponse: (response, info) => forwarding.prepareResponse(response, info),
     allowsUpgrade: (token, route) => {
       const own = route?.action.kind === 'forward' ? route.action.upgrades.get(token) : undefined;

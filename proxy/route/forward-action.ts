@@ -5,6 +5,7 @@ import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
 import { compileHashPolicy } from './hash-policy.ts';
 import { compileEndpointHost, compileHostRewrite } from './host-rewrite.ts';
+import { InternalRedirects } from './internal-redirect.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import { compileMaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
@@ -46,7 +47,7 @@ export function compileForward(
 ): ForwardAction {
   const { maxStreamDuration } = config;
   const timeoutMs = maxStreamDuration === undefined ? msOr(config.timeout, DEFAULT_TIMEOUT_MS) : 0;
-  const mirrors = config.requestMirrorPolicies;
+  const { requestMirrorPolicies: mirrors, internalRedirectPolicy: redirects } = config;
   const retry = compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`) ?? outer?.retry;
   return {
     kind: 'forward',
@@ -66,6 +67,7 @@ export function compileForward(
     clusterNotFoundStatus: NOT_FOUND_STATUS[config.clusterNotFoundResponseCode ?? 'SERVICE_UNAVAILABLE'],
     highPriority: config.priority === 'HIGH',
     hashRequest: compileHashPolicy(config.hashPolicy, `${path}.hashPolicy`),
+    redirects: redirects === undefined ? undefined : new InternalRedirects(redirects),
     rateLimits: routeRateLimits(config, outer, `${path}.rateLimits`),
   };
 }

@@ -7,6 +7,7 @@ import type { RequestMirror } from './request-mirror.ts';
 import type { FilterConfigs } from './filter-config.ts';
 import type { MaxGrpcTimeout, StreamDuration } from './grpc-timeout.ts';
 import type { HashRequest } from './hash-policy.ts';
+import type { InternalRedirects } from './internal-redirect.ts';
 import type { RouteRateLimits } from './rate-limit-rule.ts';
 import type { RequestTimes } from './request-times.ts';
 import type { RetryPolicy } from './retry-policy.ts';
@@ -75,6 +76,8 @@ export interface ForwardAction {
   readonly highPriority: boolean;
   /** For clusters that balance by hash; undefined: at random there. */
   readonly hashRequest: HashRequest | undefined;
+  /** Redirects that are followed here; undefined: they go to the client. */
+  readonly redirects: InternalRedirects | undefined;
   /** `rate_limits` of the route and its virtual host; undefined where neither has any. */
   readonly rateLimits: RouteRateLimits | undefined;
 }

@@ -42,6 +42,8 @@ const COUNTERS = {
   rqRetrySuccess: 'upstream_rq_retry_success',
   rqRetryOverflow: 'upstream_rq_retry_overflow',
   rqRetryLimitExceeded: 'upstream_rq_retry_limit_exceeded',
+  redirectSucceeded: 'upstream_internal_redirect_succeeded_total',
+  redirectFailed: 'upstream_internal_redirect_failed_total',
   rqMaxDuration: 'upstream_rq_max_duration_reached',
   noneHealthy: 'upstream_cx_none_healthy',
   healthyPanic: 'lb_healthy_panic',

@@ -9,6 +9,7 @@ import type { StreamInfo } from './stream-info.ts';
 const REQUEST_TIMEOUT = 'request_overall_timeout';
 const MAX_DURATION = 'max_duration_timeout';
 const DIRECT = 'direct_response';
+const REDIRECTED = 'internal_redirect';
 
 const NO_ROUTE = flagBit('NR');
 const NO_CLUSTER = flagBit('NC');
@@ -109,7 +110,8 @@ export class HttpStats {
     this.#rqActive.dec();
     if (info.flags !== 0) this.#countFlags(info);
     if (info.detail !== 'via_upstream') this.#countDetail(info);
-    if (info.status === 0) return;
+    // The request in its place is what the client gets an answer to.
+    if (info.status === 0 || info.detail === REDIRECTED) return;
     this.#rqCompleted.inc();
     this.#rqTimeMs.record(info.endMs - info.startMs);
     this.#byClass[Math.floor(info.status / 100) - 1]?.inc();

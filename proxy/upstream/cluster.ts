@@ -289,6 +289,10 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     }
   }
 
+  countRedirect(followed: boolean): void {
+    (followed ? this.stats.counters.redirectSucceeded : this.stats.counters.redirectFailed).inc();
+  }
+
   countResponse(status: number, durationMs: number): void {
     this.stats.response(status, durationMs);
   }

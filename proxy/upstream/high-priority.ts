@@ -75,6 +75,10 @@ export class HighPriority implements Cluster {
     this.#cluster.countRetry(event);
   }
 
+  countRedirect(followed: boolean): void {
+    this.#cluster.countRedirect(followed);
+  }
+
   countResponse(status: number, durationMs: number): void {
     this.#cluster.countResponse(status, durationMs);
   }

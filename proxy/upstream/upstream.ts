@@ -126,6 +126,8 @@ export interface Cluster {
   startTunnel(endpoint: Endpoint, sink: AttemptSink): Attempt | ProxyError;
   /** Counts a retry or its result in the cluster's stats. */
   countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void;
+  /** Counts a redirect that was followed, or that the client got although its route follows such ones. */
+  countRedirect(followed: boolean): void;
   /** Counts a finished request: upstream_rq_<code>, upstream_rq_time. */
   countResponse(status: number, durationMs: number): void;
 }

@@ -1,26 +1,12 @@
 // Retries as responses ask for them, and how many a failing service gets, through the whole proxy.
 import assert from 'node:assert/strict';
-import { createServer } from 'node:http';
-import type { RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { request } from 'undici';
+import { serve } from '../harness/http-service.ts';
 import { TestProxy, bootstrapOf, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
 
 /** A retry that nobody waits for, unless a response says how long. */
 const NEVER = '100000s';
-
-async function serve(listener: RequestListener) {
-  const server = createServer(listener);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    port: (server.address() as AddressInfo).port,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 test('a retry comes when the response says, not after the back-off (undici, node:http)', async () => {
   let calls = 0;
