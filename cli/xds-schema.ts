@@ -31,6 +31,7 @@ const PROTO_FILES = [
   'envoy/extensions/filters/http/ratelimit/v3/rate_limit.proto',
   'envoy/extensions/filters/http/rbac/v3/rbac.proto',
   'envoy/extensions/filters/http/router/v3/router.proto',
+  'envoy/extensions/filters/http/stateful_session/v3/stateful_session.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
   'envoy/extensions/filters/listener/original_dst/v3/original_dst.proto',
   'envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.proto',
@@ -46,6 +47,8 @@ const PROTO_FILES = [
   'envoy/extensions/filters/network/rbac/v3/rbac.proto',
   'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
   'envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto',
+  'envoy/extensions/http/stateful_session/cookie/v3/cookie.proto',
+  'envoy/extensions/http/stateful_session/header/v3/header.proto',
   'envoy/extensions/request_id/uuid/v3/uuid.proto',
   'envoy/extensions/retry/host/omit_canary_hosts/v3/omit_canary_hosts.proto',
   'envoy/extensions/retry/host/omit_host_metadata/v3/omit_host_metadata_config.proto',
@@ -73,6 +76,8 @@ const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
 const RATE_LIMIT = 'envoy.config.route.v3.RateLimit';
 const GLOBAL_RATE_LIMIT = 'envoy.extensions.filters.http.ratelimit.v3';
+const SESSION = 'envoy.extensions.filters.http.stateful_session.v3';
+const HTTP_TYPE = 'envoy.type.http.v3';
 const RUNTIME_FRACTION = 'envoy.config.core.v3.RuntimeFractionalPercent';
 const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit';
 
@@ -93,6 +98,11 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnforced', 15, RUNTIME_FRACTION],
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
   [`${GLOBAL_RATE_LIMIT}.RateLimitPerRoute`, 'rateLimits', 3, RATE_LIMIT, 'repeated'],
+  [`${SESSION}.StatefulSession`, 'statPrefix', 3, 'string'],
+  [`${SESSION}.StatefulSession`, 'statusOnStrictDestinationNotFound', 4, 'uint32'],
+  [`${HTTP_TYPE}.Cookie`, 'attributes', 4, `${HTTP_TYPE}.CookieAttribute`, 'repeated'],
+  [`${HTTP_TYPE}.CookieAttribute`, 'name', 1, 'string'],
+  [`${HTTP_TYPE}.CookieAttribute`, 'value', 2, 'string'],
 ];
 
 /** The enums of those fields: where they stand, their name and values. */
@@ -102,7 +112,8 @@ const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[
 ];
 
 /** The messages of those fields: where they stand, and their name. */
-const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters']] as const;
+const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters'],
+  [HTTP_TYPE, 'CookieAttribute']] as const;
 
 const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
 
@@ -210,7 +221,7 @@ function readProtos(folder: string): protobuf.INamespace {
     (root.lookup(where) as protobuf.Namespace).add(new protobuf.Enum(name, values));
   }
   for (const [where, name] of NEWER_MESSAGES) {
-    const outer = root.lookupType(where);
+    const outer = root.lookup(where) as protobuf.Namespace;
     if (outer.get(name) === null) outer.add(new protobuf.Type(name));
   }
   for (const [where, ...field] of NEWER_FIELDS) addField(root.lookupType(where), ...field);

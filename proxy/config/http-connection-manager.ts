@@ -16,13 +16,14 @@ import { RouteConfiguration } from './route.ts';
 import { Router } from './router.ts';
 import { bool, duration, enumeration, headerValue, string, uint32 } from './scalar.ts';
 import { any, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
+import { StatefulSession } from './stateful-session.ts';
 import { CustomTag, TracingProvider } from './tracing.ts';
 import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, GrpcWeb, GrpcStats,
-  IstioStats] as const;
+  IstioStats, StatefulSession] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

@@ -1,7 +1,7 @@
 // How a cluster's policy is tuned (envoy.config.cluster.v3.Cluster's *LbConfig).
 import { Percent, RuntimeDouble } from './percent.ts';
 import { bool, duration, enumeration, string, uint32, uint64 } from './scalar.ts';
-import { atMostOne, message, optional, Refusal, type Static } from './schema.ts';
+import { atMostOne, list, message, optional, Refusal, type Static } from './schema.ts';
 
 export const SlowStartConfig = message('envoy.config.cluster.v3.Cluster.SlowStartConfig', {
   slowStartWindow: optional(duration(), 'How long an endpoint that has become healthy takes to its full weight; 0s: '
@@ -82,16 +82,23 @@ const ConsistentHashingLbConfig = message('envoy.config.cluster.v3.Cluster.Commo
   refused: { 'the load of endpoints does not bound what a hash sends them': ['hash_balance_factor'] },
 });
 
+const HealthStatusSet = message('envoy.config.core.v3.HealthStatusSet', {
+  statuses: optional(list(enumeration(['UNKNOWN', 'HEALTHY', 'UNHEALTHY', 'DRAINING', 'TIMEOUT', 'DEGRADED'])), 'One '
+    + 'that fails its checks or is ejected counts as UNHEALTHY.'),
+});
+export interface HealthStatusSet extends Static<typeof HealthStatusSet> {}
+
 export const CommonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
   healthyPanicThreshold: optional(Percent, 'With fewer healthy endpoints than this share all get requests; default '
     + '50, 0 never.'),
   localityWeightedLbConfig: optional(LocalityWeightedLbConfig, 'Localities get requests by their '
     + 'load_balancing_weight; those without one get none.'),
+  overrideHostStatus: optional(HealthStatusSet, 'Health in which an endpoint keeps its stateful sessions; default '
+    + 'UNKNOWN, HEALTHY and DEGRADED.'),
   consistentHashingLbConfig: optional(ConsistentHashingLbConfig, 'For RING_HASH and MAGLEV.'),
 }, {
   refused: {
     'the proxy\'s own locality has no effect on balancing': ['zone_aware_lb_config'],
-    'endpoints are not chosen by header': ['override_host_status'],
     'connections to endpoints that stay are kept': ['close_connections_on_host_set_change'],
   },
   warned: {

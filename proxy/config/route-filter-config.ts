@@ -5,7 +5,8 @@ import { RateLimitPerRoute } from './global-rate-limit.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
 import { RBACPerRoute } from './rbac.ts';
 import { any, map } from './schema.ts';
+import { StatefulSessionPerRoute } from './stateful-session.ts';
 
 /** For one table, virtual host, route or weighted cluster, by the filter's name. */
 export const PerFilterConfig = map(any('configuration of an HTTP filter per route',
-  [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute]));
+  [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute, StatefulSessionPerRoute]));

@@ -25,6 +25,11 @@ export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.
 export const LOCAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`;
 export const GLOBAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.ratelimit.v3.RateLimit`;
 export const RATE_LIMIT_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute`;
+export const STATEFUL_SESSION_TYPE = `${PREFIX}envoy.extensions.filters.http.stateful_session.v3.StatefulSession`;
+export const SESSION_PER_ROUTE_TYPE =
+  `${PREFIX}envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute`;
+export const COOKIE_SESSION_TYPE =
+  `${PREFIX}envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState`;
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;

@@ -5,7 +5,7 @@ import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
-  LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE, ROUTER_TYPE,
+  LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
@@ -62,6 +62,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [GLOBAL_RATE_LIMIT_TYPE]: async (name, config, context, path) => {
     const { GlobalRateLimitFilter } = await import('./global-rate-limit.ts');
     return new GlobalRateLimitFilter(name, config, context, path);
+  },
+  [STATEFUL_SESSION_TYPE]: async (name, config, context) => {
+    const { StatefulSessionFilter } = await import('./stateful-session.ts');
+    return new StatefulSessionFilter(name, config, context);
   },
   [GRPC_WEB_TYPE]: async (name, _config, context) => {
     const { GrpcWebFilter } = await import('./grpc-web.ts');
@@ -123,6 +127,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
     case RBAC_TYPE: return { ...filter, typedConfig: bareRbac(typedConfig) };
     case FAULT_TYPE: return { ...filter, typedConfig: { '@type': FAULT_TYPE } };
     case CORS_TYPE: return filter;
+    case STATEFUL_SESSION_TYPE: return { ...filter, typedConfig: { '@type': STATEFUL_SESSION_TYPE } };
     case LOCAL_RATE_LIMIT_TYPE: {
       const { statPrefix } = typedConfig;
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };

@@ -5,8 +5,10 @@ import type { HTTPFault } from '../config/fault.ts';
 import type { RateLimitPerRoute } from '../config/global-rate-limit.ts';
 import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
+import type { StatefulSessionPerRoute } from '../config/stateful-session.ts';
 import {
   CORS_POLICY_TYPE, FAULT_TYPE, LOCAL_RATE_LIMIT_TYPE, RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE,
+  SESSION_PER_ROUTE_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
 import { CorsRules } from './cors-policy.ts';
@@ -15,6 +17,7 @@ import { LocalRateLimitSettings } from './local-rate-limit-settings.ts';
 import type { LocalRateLimitDeps } from './local-rate-limit-settings.ts';
 import { RateLimitRouteSettings } from './rate-limit-per-route.ts';
 import { compileRbacPerRoute } from './rbac.ts';
+import { SessionRouteRules } from './session-rules.ts';
 
 /** Implements FilterConfigCompiler. Levels replace each other; only CORS policies are filled up from the outer one. */
 export function compileRouteFilterConfig(
@@ -34,6 +37,7 @@ export function compileRouteFilterConfig(
     }
     case RATE_LIMIT_PER_ROUTE_TYPE:
       return new RateLimitRouteSettings(config as RateLimitPerRoute & FilterConfigFields, path);
+    case SESSION_PER_ROUTE_TYPE: return new SessionRouteRules(config as StatefulSessionPerRoute & FilterConfigFields);
     case LOCAL_RATE_LIMIT_TYPE: {
       const limits = config as LocalRateLimit & FilterConfigFields;
       if (limits.tokenBucket === undefined) throw new ConfigError(`${path}.tokenBucket`, 'must be given per route');

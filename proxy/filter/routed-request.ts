@@ -19,7 +19,7 @@ import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { RetryState } from './retry-state.ts';
 import { noteResponse } from './route-note.ts';
-import { outcomeOf, outcomeOfHead } from './try-outcome.ts';
+import { noEndpoint, outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
@@ -117,7 +117,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const picked = this.#cluster.pick(this.#hosts);
     this.#stream.info.attempts++;
     if (typeof picked === 'string') {
-      this.#fail(new ProxyError('no-healthy-upstream', 'upstream', 'no_healthy_upstream', 'never'));
+      this.#fail(noEndpoint(this.#hosts?.override?.missingStatus));
       return;
     }
     this.#prepareHead(picked, endStream);

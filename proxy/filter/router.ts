@@ -10,6 +10,7 @@ import type {
   ClusterChoice, DirectResponseAction, ForwardAction, RedirectAction, RouteEntry,
 } from '../route/route-entry.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
+import type { OverrideHost } from '../telemetry/stream-info.ts';
 import type { Cluster, ClusterSet, PickWishes } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
 import { changeRequest } from './header-levels.ts';
@@ -97,7 +98,7 @@ export class RouterFilter implements HttpFilter {
     const times = planTimes(action, request, quiet);
     tellTimes(request.headers, times, 0, quiet);
     changeRequest(route, choice, request, info);
-    const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch);
+    const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch, info.overrideHost);
     const retry = planRetries(action, request, times, quiet);
     action.rewrite?.(request, quiet);
     return new RoutedRequest(stream, {
@@ -123,10 +124,11 @@ export class RouterFilter implements HttpFilter {
 /** Undefined where there is nothing to ask. Envoy reads the address after the route's changes, hashes come before. */
 function wishesOf(
   { destinationHeader }: Cluster, { headers }: RequestHead, hash: Hash64 | undefined,
-  metadataMatch: MetadataMatch | undefined,
+  metadataMatch: MetadataMatch | undefined, override: OverrideHost | undefined,
 ): PickWishes | undefined {
   const namedAddress = destinationHeader === undefined ? undefined : headers.get(destinationHeader);
-  return (hash ?? metadataMatch ?? namedAddress) === undefined ? undefined : { hash, metadataMatch, namedAddress };
+  if ((hash ?? metadataMatch ?? namedAddress ?? override) === undefined) return undefined;
+  return { hash, metadataMatch, namedAddress, override };
 }
 
 /** Redirects and direct responses never leave the proxy. */

@@ -1,5 +1,5 @@
 // How a try went, as outlier detection and the endpoint's figures judge it.
-import type { ProxyError } from '../base/error.ts';
+import { ProxyError } from '../base/error.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { grpcStatusOfText, httpStatusOfGrpc, isGrpc } from '../telemetry/grpc-status.ts';
 import type { Outcome } from '../upstream/upstream.ts';
@@ -15,4 +15,10 @@ export function outcomeOf(error: ProxyError): Outcome {
     return 'connect-failure';
   }
   return 'reset';
+}
+
+/** No endpoint may be used; `status` is the answer where a filter says another one than usual. */
+export function noEndpoint(status?: number): ProxyError {
+  const source = status === undefined ? 'upstream' : 'internal';
+  return new ProxyError('no-healthy-upstream', source, 'no_healthy_upstream', 'never', status);
 }

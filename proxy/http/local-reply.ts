@@ -1,5 +1,6 @@
 // The one table from what went wrong to what the client is told; a kind without a row does not compile.
 import type { ErrorKind, ProxyError } from '../base/error.ts';
+import { grpcStatusOfHttp } from '../telemetry/grpc-status.ts';
 import type { ResponseFlag } from '../telemetry/response-flag.ts';
 import { Http2Error } from './http2-frame.ts';
 import { reasonPhrase } from './status-text.ts';
@@ -88,6 +89,11 @@ const DOWNSTREAM_PROTOCOL: ErrorReply = { ...REPLIES['downstream-reset'], flag: 
 
 const HEAD_TIMEOUT: ErrorReply = { ...REPLIES['request-timeout'], body: 'request header timeout' };
 
+/** A filter had asked for one endpoint and no other, and says what is answered without it. */
+function otherStatus(status: number): ErrorReply {
+  return { ...REPLIES['no-healthy-upstream'], status, grpcStatus: grpcStatusOfHttp(status) };
+}
+
 function clientsEnd({ detail, cause }: ProxyError): ErrorReply {
   if (!detail.startsWith('http2.')) return REPLIES['downstream-reset'];
   const given = detail.startsWith('http2.remote_') && cause !== Http2Error.PROTOCOL_ERROR;
@@ -107,6 +113,7 @@ export function localReplyFor(error: ProxyError, retried = false): ErrorReply {
 function rowFor(error: ProxyError): ErrorReply {
   if (error.kind === 'bad-request' && !error.detail.startsWith('http1.')) return BAD_REQUEST_AFTER_HEAD;
   if (error.kind === 'upstream-reset' && error.detail.endsWith('{remote_reset}')) return UPSTREAM_STREAM_RESET;
+  if (error.kind === 'no-healthy-upstream' && typeof error.cause === 'number') return otherStatus(error.cause);
   if (error.kind === 'downstream-reset') return clientsEnd(error);
   if (error.kind === 'max-duration' && error.source === 'upstream') return UPSTREAM_DURATION;
   if (error.kind === 'request-timeout' && error.detail === 'request_header_timeout') return HEAD_TIMEOUT;

@@ -7,6 +7,7 @@ import { msOr } from '../config/duration.ts';
 import type { HashCookie, HashPolicy } from '../config/hash-policy.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
+import { cookieAttributes, cookieValue } from './cookie.ts';
 import { compileHeaderReader } from './header-reader.ts';
 import { queryValue } from './query-match.ts';
 
@@ -117,24 +118,5 @@ function byCookie(config: HashCookie): HashOf {
 /** Undefined where no cookie is given to clients. */
 function attributesOf({ ttl, path = '', attributes = [] }: HashCookie): string | undefined {
   if (ttl === undefined) return undefined;
-  const seconds = Math.floor(msOr(ttl, 0) / 1000);
-  const parts = [
-    ...(seconds > 0 ? [`Max-Age=${seconds}`] : []), ...(path === '' ? [] : [`Path=${wireText(path)}`]),
-    ...attributes.map(({ name, value = '' }) => wireText(value === '' ? name : `${name}=${value}`)), 'HttpOnly',
-  ];
-  return parts.map((part) => `; ${part}`).join('');
-}
-
-/** The first cookie of the name, without quotes around its value; '' when there is none. */
-export function cookieValue({ headers }: RequestHead, name: string): string {
-  for (let i = 0; i < headers.count; i++) {
-    if (headers.nameAt(i) !== 'cookie') continue;
-    for (const pair of headers.valueAt(i).split(';')) {
-      const text = pair.trim();
-      if (!text.startsWith(name) || text[name.length] !== '=') continue;
-      const value = text.slice(name.length + 1);
-      return value.length > 1 && value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
-    }
-  }
-  return '';
+  return cookieAttributes(Math.floor(msOr(ttl, 0) / 1000), path, attributes);
 }

@@ -68,6 +68,14 @@ export interface GrpcMessages {
   responses: number;
 }
 
+/** The endpoint that a filter asks for; the balancer is not asked. */
+export interface OverrideHost {
+  readonly address: string;
+  /** No other will do: then the answer is `missingStatus`. */
+  readonly strict: boolean;
+  readonly missingStatus: number;
+}
+
 /** One request's record. Times are `clock.nowMs()`; -1 until it happened. */
 export class StreamInfo {
   connection: ConnectionInfo;
@@ -107,6 +115,8 @@ export class StreamInfo {
   attempts = 0;
   /** Turned away by a circuit breaker, and the client is to be told (x-envoy-overloaded). */
   overloaded = false;
+  /** Where its first try goes, if its cluster has it. */
+  overrideHost: OverrideHost | undefined = undefined;
   /** Set by the filter grpc_stats (emit_filter_state) with the first message. */
   grpcMessages: GrpcMessages | undefined = undefined;
   requestId = '';

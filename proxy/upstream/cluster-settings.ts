@@ -9,6 +9,7 @@ import type { ConnectionSettings } from './connection-settings.ts';
 import { connectionSettings } from './connection-settings.ts';
 import { healthCheckSettings } from './health-check-settings.ts';
 import type { HealthCheckSettings } from './health-check-settings.ts';
+import type { HealthStatus } from './load-assignment.ts';
 import { balancingOf } from './load-balancer/balancing.ts';
 import type { Balancing } from './load-balancer/policy.ts';
 import { originalDstSettings } from './original-dst-settings.ts';
@@ -28,6 +29,8 @@ export interface ClusterSettings extends Balancing {
   /** Endpoints are named by requests and connections (type ORIGINAL_DST). */
   readonly originalDst: OriginalDstSettings | undefined;
   readonly panicPercent: number;
+  /** Health in which an endpoint may be asked for by name. */
+  readonly overrideStatuses: ReadonlySet<HealthStatus>;
   readonly breaker: BreakerLimits;
   /** For requests of priority HIGH. */
   readonly highBreaker: BreakerLimits;
@@ -48,6 +51,7 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     ...balancingOf(config),
     originalDst: originalDstSettings(config),
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
+    overrideStatuses: new Set(config.commonLbConfig?.overrideHostStatus?.statuses ?? OVERRIDE_STATUSES),
     breaker: breakerLimits(thresholdsOf(config, 'DEFAULT')),
     highBreaker: breakerLimits(thresholdsOf(config, 'HIGH')),
     limitsHigh: thresholdsOf(config, 'HIGH') !== undefined,
@@ -57,6 +61,9 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     healthCheck: healthCheckSettings(config.healthChecks, config.name),
   };
 }
+
+/** Envoy's default for override_host_status. */
+const OVERRIDE_STATUSES: readonly HealthStatus[] = ['UNKNOWN', 'HEALTHY', 'DEGRADED'];
 
 /** Envoy's default for healthy_panic_threshold. */
 const PANIC_PERCENT = 50;

@@ -7,6 +7,7 @@ import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestHead } from '../http/message.ts';
 import { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ClusterStats } from '../telemetry/cluster-stats.ts';
+import type { OverrideHost } from '../telemetry/stream-info.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import { UpstreamAttempt } from './attempt.ts';
@@ -252,9 +253,17 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   }
 
   pick(context: PickContext | undefined): PickResult {
-    const picked = this.#picker.pick(context);
+    const picked = this.#overridden(context?.override) ?? this.#picker.pick(context);
     if (picked === 'unavailable') this.stats.counters.noneHealthy.inc();
     return picked;
+  }
+
+  /** Undefined: the balancer chooses. Only endpoints of the cluster are found, whatever a client asks for. */
+  #overridden(override: OverrideHost | undefined): PickResult | undefined {
+    if (override === undefined || this.#picker === warmingPicker) return undefined;
+    const endpoint = this.#endpoints.get(override.address);
+    if (endpoint !== undefined && this.#settings.overrideStatuses.has(endpoint.status)) return endpoint;
+    return override.strict ? 'unavailable' : undefined;
   }
 
   startAttempt(

@@ -6,7 +6,7 @@ import type { ServerNames } from '../tls/client-context.ts';
 import type { EndpointMemory, Route } from './connector.ts';
 import type { CheckedEndpoint } from './health-check.ts';
 import type { Latency } from './load-balancer/latency.ts';
-import type { EndpointFacts, EndpointHealth } from './load-assignment.ts';
+import type { EndpointFacts, EndpointHealth, HealthStatus } from './load-assignment.ts';
 import { OutlierState } from './outlier-state.ts';
 import type { Pool } from './pool.ts';
 import type { TransportSocket } from './transport-sockets.ts';
@@ -107,6 +107,13 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     if (this.outlier.ejected || this.#checked === 'failed') return 'unhealthy';
     const { health } = this.#facts;
     return this.#checked === 'degraded' && health === 'healthy' ? 'degraded' : health;
+  }
+
+  /** For override_host_status: what was found goes before what configuration says. */
+  get status(): HealthStatus {
+    const { health, status } = this.#facts;
+    if (this.outlier.ejected || this.#checked === 'failed') return 'UNHEALTHY';
+    return health !== 'unhealthy' && this.#checked === 'degraded' ? 'DEGRADED' : status;
   }
 
   get checked(): CheckedEndpoint['checked'] {

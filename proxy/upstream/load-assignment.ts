@@ -10,6 +10,8 @@ import type { Metadata } from '../config/node.ts';
 /** Where to connect to. */
 export type ConnectTarget = { readonly host: string; readonly port: number } | { readonly path: string };
 
+export type HealthStatus = NonNullable<LbEndpoint['healthStatus']>;
+
 export type EndpointHealth = 'healthy' | 'degraded' | 'unhealthy';
 
 /** What is said about one endpoint. */
@@ -21,6 +23,8 @@ export interface EndpointFacts {
   readonly weight: number;
   readonly priority: number;
   readonly health: EndpointHealth;
+  /** The same in the words of configuration. */
+  readonly status: HealthStatus;
   /** region/zone/sub-zone. */
   readonly locality: string;
   /** Its locality's load_balancing_weight; 0 where none is given. */
@@ -94,6 +98,7 @@ function factsOf(config: LbEndpoint, place: Place, path: string): EndpointFacts 
     hostname: endpoint.hostname === '' ? undefined : endpoint.hostname,
     weight: loadBalancingWeight,
     health: healthOf(config),
+    status: config.healthStatus ?? 'UNKNOWN',
     lbMetadata,
     hashKey: typeof hashKey === 'string' && hashKey !== '' ? hashKey : undefined,
     check: endpoint.healthCheckConfig === undefined ? undefined : checkOf(endpoint.healthCheckConfig, path),

@@ -100,9 +100,9 @@ export class OriginalDestinations implements Picker, TimerTarget {
 
   #make(target: Address, address: string): UpstreamEndpoint {
     const facts: EndpointFacts = {
-      address, target, hostname: undefined, weight: 1, priority: 0, health: 'healthy', locality: '//',
-      localityWeight: 0, lbMetadata: undefined, hashKey: undefined, workload: undefined, check: undefined,
-      transportMatch: undefined,
+      address, target, hostname: undefined, weight: 1, priority: 0, health: 'healthy', status: 'UNKNOWN',
+      locality: '//', localityWeight: 0, lbMetadata: undefined, hashKey: undefined, workload: undefined,
+      check: undefined, transportMatch: undefined,
     };
     return new UpstreamEndpoint(facts, this.#transport, this.#stats, this.#owner);
   }

@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LbMetadata } from '../base/metadata-match.ts';
 import type { Random } from '../base/random.ts';
+import type { OverrideHost } from '../telemetry/stream-info.ts';
 import { PreviousPriorities } from './load-balancer/retry-priority.ts';
 import type { Endpoint, PickContext, PickWishes } from './upstream.ts';
 
@@ -59,6 +60,11 @@ export class RetryHosts implements PickContext {
 
   get maxAttempts(): number {
     return this.#rules.hostSelectionMaxAttempts;
+  }
+
+  /** Retries go wherever the policy says, as in Envoy. */
+  get override(): OverrideHost | undefined {
+    return this.#tried.length === 0 ? this.wishes.override : undefined;
   }
 
   /** Endpoints tried so far, oldest first. */

@@ -6,7 +6,7 @@ import type { ResponseSink } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { OverrideHost, TlsInfo } from '../telemetry/stream-info.ts';
 import type { PreviousPriorities } from './load-balancer/retry-priority.ts';
 
 /** Whose time was over: the route's, the try's, or the try's without a sign of life. */
@@ -55,11 +55,15 @@ export interface PickWishes {
   readonly metadataMatch?: MetadataMatch | undefined;
   /** The address that the request names, for clusters whose `destinationHeader` it has. */
   readonly namedAddress?: string | undefined;
+  /** The endpoint that it asks for whatever the policy. */
+  readonly override?: OverrideHost | undefined;
 }
 
 /** What a pick may depend on. */
 export interface PickContext {
   readonly wishes: PickWishes;
+  /** That of the wishes, for a first try. */
+  readonly override: OverrideHost | undefined;
   /** True for endpoints that this try should avoid (retry_host_predicate). */
   avoid(endpoint: Endpoint): boolean;
   /** How many picks to try before taking an avoided endpoint (Envoy's host_selection_retry_max_attempts). */
