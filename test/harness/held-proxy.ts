@@ -93,7 +93,10 @@ export class HeldProxy implements AsyncDisposable {
   #onMessage(worker: number, message: FromWorker): void {
     const source = this.#sources[worker]!;
     if (message.kind === 'chunk') source.chunk(message.index, message.memory);
-    if (message.kind === 'stats') for (const registration of message.registrations) source.register(registration);
+    if (message.kind === 'stats') {
+      for (const registration of message.registrations) source.register(registration);
+      for (const block of message.blocks) source.blockOfThread(block);
+    }
     if (message.kind === 'listening') this.#ports[worker] = message.port;
   }
 }
