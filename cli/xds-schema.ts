@@ -74,6 +74,7 @@ const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
+const ZONE_AWARE = 'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig';
 const RATE_LIMIT = 'envoy.config.route.v3.RateLimit';
 const GLOBAL_RATE_LIMIT = 'envoy.extensions.filters.http.ratelimit.v3';
 const SESSION = 'envoy.extensions.filters.http.stateful_session.v3';
@@ -93,6 +94,10 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [`${RATE_LIMIT}.Action.QueryParameters`, 'queryParameterName', 1, 'string'],
   [`${RATE_LIMIT}.Action.QueryParameters`, 'descriptorKey', 2, 'string'],
   [`${RATE_LIMIT}.Action.QueryParameters`, 'skipIfAbsent', 3, 'bool'],
+  [ZONE_AWARE, 'forceLocalityDirectRouting', 4, 'bool'],
+  [ZONE_AWARE, 'forceLocalZone', 5, `${ZONE_AWARE}.ForceLocalZone`],
+  [ZONE_AWARE, 'localityBasis', 6, `${ZONE_AWARE}.LocalityBasis`],
+  [`${ZONE_AWARE}.ForceLocalZone`, 'minSize', 1, 'google.protobuf.UInt32Value'],
   [LOCAL_RATE_LIMIT, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnabled', 14, RUNTIME_FRACTION],
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnforced', 15, RUNTIME_FRACTION],
@@ -107,13 +112,14 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
 
 /** The enums of those fields: where they stand, their name and values. */
 const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[] = [
+  [ZONE_AWARE, 'LocalityBasis', { HEALTHY_HOSTS_NUM: 0, HEALTHY_HOSTS_WEIGHT: 1 }],
   [ZIPKIN, 'TraceContextOption', { USE_B3: 0, USE_B3_WITH_W3C_PROPAGATION: 1 }],
   [TCP_PROXY, 'UpstreamConnectMode', { IMMEDIATE: 0, ON_DOWNSTREAM_DATA: 1, ON_DOWNSTREAM_TLS_HANDSHAKE: 2 }],
 ];
 
 /** The messages of those fields: where they stand, and their name. */
 const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters'],
-  [HTTP_TYPE, 'CookieAttribute']] as const;
+  [HTTP_TYPE, 'CookieAttribute'], [ZONE_AWARE, 'ForceLocalZone']] as const;
 
 const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
 

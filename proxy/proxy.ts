@@ -116,11 +116,11 @@ export class WorkerProxy {
   }
 
   #makeClusters(): ClusterSetImpl {
-    const { breakerCounts, workerCount, workerIndex } = this.#start;
+    const { breakerCounts, workerCount, workerIndex, zone } = this.#start;
     return new ClusterSetImpl({
       clock: this.#clock, timers: this.#timers, random: this.#random, stats: this.#stats, secrets: this.#secrets,
       writes: this.#writes,
-      tellsMembership: workerIndex === 0,
+      tellsMembership: workerIndex === 0, zone,
       shared: { counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex },
     });
   }

@@ -13,6 +13,9 @@ export interface BalancingParts {
   readonly commonLbConfig?: CommonLbConfig;
 }
 
+/** Of common_lb_config. */
+const PARTS = ['zoneAwareLbConfig', 'localityWeightedLbConfig', 'consistentHashingLbConfig'] as const;
+
 /** A policy by extension stands for all that says the same. */
 export function checkBalancing(cluster: BalancingParts): Refusal | undefined {
   const { lbPolicy, loadBalancingPolicy: policy, lbSubsetConfig, commonLbConfig: common = {} } = cluster;
@@ -22,7 +25,7 @@ export function checkBalancing(cluster: BalancingParts): Refusal | undefined {
       : undefined;
   }
   if (lbSubsetConfig !== undefined) return new Refusal('cannot be combined with lb_subset_config', at);
-  const part = (['localityWeightedLbConfig', 'consistentHashingLbConfig'] as const).find((key) => key in common);
+  const part = PARTS.find((key) => key in common);
   if (part !== undefined) return new Refusal('belongs in load_balancing_policy', ['commonLbConfig', part]);
   return checkPolicies(policy)?.under(...at);
 }

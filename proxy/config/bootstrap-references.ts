@@ -58,6 +58,8 @@ class ReferenceChecker {
     this.#source(dynamic.cdsConfig, ['dynamicResources', 'cdsConfig']);
     this.#apiSource(dynamic.adsConfig, ['dynamicResources', 'adsConfig']);
     this.#provider(tracing?.http, ['tracing', 'http']);
+    const { localClusterName = '' } = this.#bootstrap.clusterManager ?? {};
+    if (localClusterName !== '') this.#cluster(localClusterName, ['clusterManager', 'localClusterName']);
   }
 
   #once(resources: readonly { readonly name?: string }[], at: Segments): void {

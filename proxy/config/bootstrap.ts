@@ -5,6 +5,7 @@ import { Cluster } from './cluster.ts';
 import { ApiConfigSource, checkDelta, ConfigSource } from './config-source.ts';
 import { Listener } from './listener.ts';
 import { Node } from './node.ts';
+import { string } from './scalar.ts';
 import { list, message, optional, type Static } from './schema.ts';
 import { Secret } from './tls.ts';
 import { TracingProvider } from './tracing.ts';
@@ -49,12 +50,25 @@ export const Tracing = message('envoy.config.trace.v3.Tracing', {
 });
 export interface Tracing extends Static<typeof Tracing> {}
 
+export const ClusterManager = message('envoy.config.bootstrap.v3.ClusterManager', {
+  localClusterName: optional(string(), 'Static cluster of the proxies that send as this one does: with it requests '
+    + 'prefer endpoints of their own zone.'),
+}, {
+  warned: {
+    'ejections are counted, not logged': ['outlier_detection'],
+    'each cluster has its own': ['upstream_bind_config'],
+    'load is not reported': ['load_stats_config'],
+    'it is for Envoy\'s own working': ['enable_deferred_cluster_creation'],
+  },
+});
+
 export const Bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   node: optional(Node, 'Who this proxy is.'),
   staticResources: optional(StaticResources, 'Resources in this file.'),
   dynamicResources: optional(DynamicResources, 'Resources by xDS.'),
   admin: optional(Admin, 'The admin interface.'),
   tracing: optional(Tracing, 'Who gets spans by default.'),
+  clusterManager: optional(ClusterManager, 'What holds for all clusters.'),
 }, {
   refused: {
     'overload is handled by weft\'s own limits': ['overload_manager'],
@@ -74,7 +88,7 @@ export const Bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
       'stats_eviction_interval',
       'deferred_stat_options', 'enable_dispatcher_stats', 'stats_server_version_override'],
     'weft watches its workers by itself': ['watchdog', 'watchdogs'],
-    'it is for Envoy\'s own working': ['cluster_manager', 'flags_path', 'inline_headers', 'perf_tracing_file_path',
+    'it is for Envoy\'s own working': ['flags_path', 'inline_headers', 'perf_tracing_file_path',
       'grpc_async_client_manager_config', 'memory_allocator_manager', 'enable_worker_cpu_affinity',
         'node_context_params'],
     'RE2 is the only engine': ['default_regex_engine'],

@@ -56,6 +56,7 @@ const NEWER_FIELDS = [
   ['HttpProtocolOptions', 'request_mirror_policies retry_policy'],
   ['LocalRateLimit', 'enable_retry_after_header max_dynamic_descriptors rate_limits'],
   ['LocalRateLimitDescriptor', 'shadow_mode'],
+  ['LocalityLbConfig.ZoneAwareLbConfig', 'force_local_zone force_locality_direct_routing locality_basis'],
   ['Listener', 'fcds_config per_connection_buffer_high_watermark_timeout stats_matcher tcp_keepalive'],
   ['OutlierDetection', 'detect_degraded_hosts'],
   ['Permission', 'sourced_metadata'],

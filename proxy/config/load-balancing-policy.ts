@@ -15,12 +15,28 @@ export const TypedSlowStartConfig = message(`${PREFIX}.common.v3.SlowStartConfig
   minWeightPercent: optional(Percent, 'Least share of the weight; default 10.'),
 });
 
+const ForceLocalZone = message(`${PREFIX}.common.v3.LocalityLbConfig.ZoneAwareLbConfig.ForceLocalZone`, {
+  minSize: optional(uint32(), 'With fewer healthy endpoints in the zone it has no effect; default 1.'),
+});
+
+export const ZoneAwareLbConfig = message(`${PREFIX}.common.v3.LocalityLbConfig.ZoneAwareLbConfig`, {
+  routingEnabled: optional(Percent, 'Share of the requests that prefer their proxy\'s zone; default 100.'),
+  minClusterSize: optional(uint64(), 'With fewer healthy endpoints zones don\'t count; default 6.'),
+  failTrafficOnPanic: optional(bool(), 'In panic no endpoint is used, instead of all. Default false.'),
+  forceLocalityDirectRouting: optional(bool(), 'Old: as an empty force_local_zone.'),
+  forceLocalZone: optional(ForceLocalZone, 'All requests stay in the zone, whatever its share of the endpoints.'),
+  localityBasis: optional(enumeration(['HEALTHY_HOSTS_NUM', 'HEALTHY_HOSTS_WEIGHT']), 'What shares of zones are '
+    + 'counted in; default HEALTHY_HOSTS_NUM.'),
+});
+export interface ZoneAwareLbConfig extends Static<typeof ZoneAwareLbConfig> {}
+
 const LocalityWeighted = message(`${PREFIX}.common.v3.LocalityLbConfig.LocalityWeightedLbConfig`, {});
 
 export const LocalityLbConfig = message(`${PREFIX}.common.v3.LocalityLbConfig`, {
+  zoneAwareLbConfig: optional(ZoneAwareLbConfig, 'Requests stay in their proxy\'s zone, where the bootstrap names a '
+    + 'local_cluster_name; also without this field.'),
   localityWeightedLbConfig: optional(LocalityWeighted, 'Localities get requests by their load_balancing_weight.'),
 }, {
-  refused: { 'the proxy\'s own locality has no effect on balancing': ['zone_aware_lb_config'] },
   oneOf: [atMostOne('zone_aware_lb_config', 'locality_weighted_lb_config')],
 });
 export interface LocalityLbConfig extends Static<typeof LocalityLbConfig> {}

@@ -73,6 +73,11 @@ export const OriginalDstLbConfig = message('envoy.config.cluster.v3.Cluster.Orig
     : new Refusal('needs use_http_header', ['httpHeaderName'])),
 });
 export interface OriginalDstLbConfig extends Static<typeof OriginalDstLbConfig> {}
+const ZoneAwareLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig.ZoneAwareLbConfig', {
+  routingEnabled: optional(Percent, 'Share of the requests that prefer their proxy\'s zone; default 100.'),
+  minClusterSize: optional(uint64(), 'With fewer healthy endpoints zones don\'t count; default 6.'),
+  failTrafficOnPanic: optional(bool(), 'In panic no endpoint is used, instead of all. Default false.'),
+});
 
 const LocalityWeightedLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig.LocalityWeightedLbConfig', {});
 
@@ -91,6 +96,8 @@ export interface HealthStatusSet extends Static<typeof HealthStatusSet> {}
 export const CommonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbConfig', {
   healthyPanicThreshold: optional(Percent, 'With fewer healthy endpoints than this share all get requests; default '
     + '50, 0 never.'),
+  zoneAwareLbConfig: optional(ZoneAwareLbConfig, 'Requests stay in their proxy\'s zone, where the bootstrap names a '
+    + 'local_cluster_name; also without this field.'),
   localityWeightedLbConfig: optional(LocalityWeightedLbConfig, 'Localities get requests by their '
     + 'load_balancing_weight; those without one get none.'),
   overrideHostStatus: optional(HealthStatusSet, 'Health in which an endpoint keeps its stateful sessions; default '
@@ -98,7 +105,6 @@ export const CommonLbConfig = message('envoy.config.cluster.v3.Cluster.CommonLbC
   consistentHashingLbConfig: optional(ConsistentHashingLbConfig, 'For RING_HASH and MAGLEV.'),
 }, {
   refused: {
-    'the proxy\'s own locality has no effect on balancing': ['zone_aware_lb_config'],
     'connections to endpoints that stay are kept': ['close_connections_on_host_set_change'],
   },
   warned: {

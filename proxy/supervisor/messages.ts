@@ -1,4 +1,5 @@
 // What the supervisor and its worker threads say to each other: plain values that structured clone carries.
+import type { LocalZone } from '../config/local-zone.ts';
 import type { VirtualHost } from '../config/route.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { SpanRecord } from '../telemetry/span-record.ts';
@@ -50,6 +51,8 @@ export interface WorkerStart {
   readonly node: NodeIdentity;
   /** The bootstrap's tracing.http: who gets spans where a connection manager names nobody. */
   readonly tracing: TracingProvider | undefined;
+  /** Where this proxy is, for zone-aware routing. */
+  readonly zone: LocalZone | undefined;
 }
 
 /** node.id, node.cluster and node.metadata of the bootstrap, for spans, logs and Istio's labels. */

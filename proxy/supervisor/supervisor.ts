@@ -13,6 +13,7 @@ import { ConfigIntake } from './config-intake.ts';
 import type { IncomingResource } from './config-intake.ts';
 import { ConfigStore } from './config-store.ts';
 import { DnsResolver } from './dns.ts';
+import { localZoneOf } from './local-zone.ts';
 import type { FromWorker, NodeIdentity, ResourceKind } from './messages.ts';
 import { sharesPorts } from './port-probe.ts';
 import type { StatSource, StatsMerger } from './stats-merger.ts';
@@ -70,7 +71,8 @@ export class Supervisor implements PoolListener {
     const { bootstrap, node, concurrency, clock, heapMb } = options;
     this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
     const pool = {
-      logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node, tracing: bootstrap.tracing?.http,
+      logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node,
+      tracing: bootstrap.tracing?.http, zone: localZoneOf(bootstrap),
       ...(heapMb !== undefined && { heapMb }),
     };
     this.pool = new WorkerPool(pool, this.store, this);

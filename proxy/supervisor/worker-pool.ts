@@ -3,6 +3,7 @@
 import { PooledRandom } from '../base/random.ts';
 import { SharedBuckets } from '../base/shared-buckets.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
+import type { LocalZone } from '../config/local-zone.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { ConfigStore } from './config-store.ts';
 import { BREAKER_SLOTS_MAX } from './config-store.ts';
@@ -25,6 +26,7 @@ export interface PoolOptions {
   readonly logLevel: string;
   readonly node: NodeIdentity;
   readonly tracing: TracingProvider | undefined;
+  readonly zone: LocalZone | undefined;
   /** Old-space limit of each worker; undefined is V8's own. */
   readonly heapMb?: number;
 }
@@ -133,10 +135,10 @@ export class WorkerPool implements WorkerListener {
   }
 
   #spawn(index: number): WorkerThread {
-    const { count, reusePort, node, tracing, heapMb } = this.#options;
+    const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
       workerIndex: index, workerCount: count, breakerCounts: this.#memory, tokenBuckets: this.#buckets, reusePort,
-      logLevel: this.#level, node, tracing,
+      logLevel: this.#level, node, tracing, zone,
     };
     const thread = new WorkerThread(start, this, heapMb);
     this.#threads.set(index, thread);

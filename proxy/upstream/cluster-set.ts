@@ -43,7 +43,14 @@ export class ClusterSetImpl implements ClusterSet {
   readonly #unused = new Set<string>();
 
   constructor(deps: ClusterSetDeps) {
-    this.#deps = deps;
+    const { zone } = deps;
+    this.#deps = zone === undefined ? deps : {
+      ...deps,
+      localHosts: () => this.#clusters.get(zone.cluster)?.firstHosts,
+      onPicker: (name) => {
+        if (name === zone.cluster) this.#onLocalHosts(name);
+      },
+    };
   }
 
   get(name: string): ClusterImpl | undefined {
@@ -102,6 +109,10 @@ export class ClusterSetImpl implements ClusterSet {
   /** Closes all that is idle and lets the rest finish; for the end of the worker. */
   close(): void {
     for (const name of [...this.#clusters.keys()]) this.remove(name);
+  }
+
+  #onLocalHosts(local: string): void {
+    for (const cluster of this.#clusters.values()) if (cluster.name !== local) cluster.refreshLater();
   }
 
   #putInForce(

@@ -1,7 +1,6 @@
 // One cluster of a worker: its endpoints and their pools, the picker over them, its limits and figures.
 import { ProxyError } from '../base/error.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -9,7 +8,6 @@ import { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ClusterStats } from '../telemetry/cluster-stats.ts';
 import type { OverrideHost } from '../telemetry/stream-info.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import type { Stats } from '../telemetry/stats.ts';
 import { UpstreamAttempt } from './attempt.ts';
 import { ClusterBreaker } from './circuit-breaker.ts';
 import type { BreakerPlace, RequestPriority } from './circuit-breaker.ts';
@@ -17,36 +15,33 @@ import type { ClusterSettings } from './cluster-settings.ts';
 import { connectRefusal } from './connector.ts';
 import { UpstreamEndpoint } from './endpoint.ts';
 import type { EndpointOwner } from './endpoint.ts';
-import { ClusterSubsets } from './cluster-subsets.ts';
 import { ClusterPools } from './cluster-pools.ts';
 import { HealthChecker } from './health-check.ts';
 import type { CheckedEndpoint, HealthOwner } from './health-check.ts';
 import { HighPriority } from './high-priority.ts';
 import type { PrioritisedCluster } from './high-priority.ts';
-import { hostSets } from './host-sets.ts';
-import { Latency } from './load-balancer/latency.ts';
-import { buildPicker, emptyPicker, warmingPicker } from './load-balancer/picker.ts';
-import type { Picker, PickerOptions, PriorityEndpoints } from './load-balancer/picker.ts';
+import type { PriorityEndpoints } from './load-balancer/locality.ts';
+import { emptyPicker, warmingPicker } from './load-balancer/picker.ts';
+import type { Picker } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner } from './outlier-detection.ts';
 import type { OutlierState } from './outlier-state.ts';
+import { PickerSource } from './picker-source.ts';
+import type { PickerSourceDeps } from './picker-source.ts';
 import { namesFor } from './server-names.ts';
 import type { TransportSockets } from './transport-sockets.ts';
 import { UpstreamTunnel } from './tunnel.ts';
 import type { Attempt, AttemptSink, Endpoint, Outcome, PickContext, PickResult } from './upstream.ts';
 
-export interface ClusterDeps {
-  readonly clock: Clock;
+export interface ClusterDeps extends PickerSourceDeps {
   readonly timers: TimerWheel;
-  readonly random: Random;
-  readonly stats: Stats;
   readonly writes: WriteBatch;
   /** A cluster became usable. Default: nobody is told. */
   onChange?(name: string): void;
-  /** This worker tells the gauges that are the same in all workers (membership), which /stats adds up. */
-  readonly tellsMembership: boolean;
+  /** A cluster has a new picker. */
+  onPicker?(name: string): void;
 }
 
 /** The same object as long as the cluster has its name: endpoints, counts and figures outlive configuration. */
@@ -57,6 +52,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   readonly #deps: ClusterDeps;
   readonly #endpoints = new Map<string, UpstreamEndpoint>();
   readonly #outliers: OutlierDetector;
+  readonly #pickers: PickerSource;
   #settings: ClusterSettings;
   #transports: TransportSockets;
   #assignment: Assignment | undefined = undefined;
@@ -65,7 +61,6 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   #high: HighPriority | undefined = undefined;
   #destinations: OriginalDestinations | undefined = undefined;
   #health: HealthChecker | undefined;
-  #subsets: ClusterSubsets | undefined = undefined;
 
   constructor(
     settings: ClusterSettings, transports: TransportSockets, place: BreakerPlace,
@@ -75,6 +70,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.stats = stats;
     this.breaker = new ClusterBreaker(settings.breaker, place, deps.stats, stats.scope);
     this.#outliers = new OutlierDetector(settings.outliers, this, deps, stats.scope);
+    this.#pickers = new PickerSource(stats, deps);
     this.#deps = deps;
     this.#settings = settings;
     this.#transports = transports;
@@ -111,6 +107,11 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   get highPriority(): HighPriority {
     const { highBreaker: limits } = this.#settings;
     return (this.#high ??= new HighPriority(this, limits, this.breaker.place, this.#deps.stats));
+  }
+
+  /** Of the first priority, as the picker has them. */
+  get firstHosts(): PriorityEndpoints {
+    return this.#pickers.firstHosts;
   }
 
   get clock(): Clock {
@@ -191,8 +192,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       endpoint.remove();
     }
     this.#outliers.recount();
-    this.#measureLatencies();
-    this.#updateSubsets();
+    this.#pickers.update(this.#settings, this.#endpoints);
     if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
     this.refresh();
   }
@@ -200,6 +200,17 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   /** Builds the picker anew; also when secrets have arrived. */
   refresh(): void {
     this.#picker = this.missing().length > 0 ? warmingPicker : this.#buildPicker();
+    this.#deps.onPicker?.(this.name);
+  }
+
+  /** The local cluster has changed, which zones are measured by: the next pick looks anew. */
+  refreshLater(): void {
+    if (this.#picker === warmingPicker || this.#settings.zone === undefined) return;
+    const pick: Picker['pick'] = (context) => {
+      this.refresh();
+      return this.#picker.pick(context);
+    };
+    this.#picker = { pick };
   }
 
   /** The cluster is gone, or the worker drains: idle connections close, the others finish. */
@@ -209,7 +220,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.#health?.close();
     for (const endpoint of this.#endpoints.values()) endpoint.remove();
     this.#endpoints.clear();
-    this.#subsets?.close();
+    this.#pickers.close();
     this.#destinations?.close();
     this.#picker = emptyPicker;
     this.#tellMembership([]);
@@ -345,41 +356,9 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       this.#destinations.set(originalDst, this.#transports.for(undefined));
       return this.#destinations;
     }
-    const levels = hostSets(this.#endpoints.values());
-    this.#tellMembership(levels);
-    const options: PickerOptions = {
-      policy: this.#settings.policy,
-      byHash: this.#settings.byHash,
-      byLocality: this.#settings.byLocality,
-      random: this.#deps.random,
-      clock: this.#deps.clock,
-      panicPercent: this.#settings.panicPercent,
-      overprovisioningPercent: this.#assignment!.overprovisioningPercent,
-      failOnPanic: false,
-      panicked: this.stats.counters.healthyPanic,
-    };
-    return this.#subsets?.picker(levels, (some) => buildPicker(some, options)) ?? buildPicker(levels, options);
-  }
-
-  /** What was measured stays as long as it is asked for. */
-  #measureLatencies(): void {
-    const { latencyDecayMs } = this.#settings;
-    for (const endpoint of this.#endpoints.values()) {
-      if (latencyDecayMs === undefined) endpoint.latency = undefined;
-      else (endpoint.latency ??= new Latency(this.clock, latencyDecayMs)).decayMs = latencyDecayMs;
-    }
-  }
-
-  #updateSubsets(): void {
-    const { subsets: settings } = this.#settings;
-    if (settings === undefined) {
-      this.#subsets?.close();
-      this.#subsets = undefined;
-      return;
-    }
-    const { stats, tellsMembership } = this.#deps;
-    this.#subsets ??= new ClusterSubsets(settings, stats, this.stats.scope, tellsMembership);
-    this.#subsets.update(settings, this.#endpoints.values());
+    const { overprovisioningPercent } = this.#assignment!;
+    return this.#pickers.picker(this.#settings, this.#endpoints.values(), overprovisioningPercent,
+      (levels) => this.#tellMembership(levels));
   }
 
   #tellMembership(levels: readonly PriorityEndpoints[]): void {

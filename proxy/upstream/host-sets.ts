@@ -1,7 +1,6 @@
 // The endpoints of a cluster by priority, health and locality: what its picker is built from.
 import type { UpstreamEndpoint } from './endpoint.ts';
-import type { LocalityEndpoints } from './load-balancer/locality.ts';
-import type { PriorityEndpoints } from './load-balancer/picker.ts';
+import type { LocalityEndpoints, PriorityEndpoints } from './load-balancer/locality.ts';
 
 interface HealthLists {
   readonly all: UpstreamEndpoint[];
@@ -10,12 +9,14 @@ interface HealthLists {
 }
 
 class Locality implements LocalityEndpoints, HealthLists {
+  readonly name: string;
   readonly weight: number;
   readonly all: UpstreamEndpoint[] = [];
   readonly healthy: UpstreamEndpoint[] = [];
   readonly degraded: UpstreamEndpoint[] = [];
 
-  constructor(weight: number) {
+  constructor(name: string, weight: number) {
+    this.name = name;
     this.weight = weight;
   }
 }
@@ -43,7 +44,7 @@ export function hostSets(endpoints: Iterable<UpstreamEndpoint>): HostSets {
     while (priorities.length <= priority) priorities.push(new Priority());
     const level = priorities[priority]!;
     let place = level.byName.get(locality);
-    if (place === undefined) level.byName.set(locality, place = new Locality(localityWeight));
+    if (place === undefined) level.byName.set(locality, place = new Locality(locality, localityWeight));
     add(endpoint, level);
     if (endpoint.excluded) level.excluded++;
     add(endpoint, place);
@@ -51,22 +52,26 @@ export function hostSets(endpoints: Iterable<UpstreamEndpoint>): HostSets {
   return priorities;
 }
 
-/** The same lists of some of the endpoints. Where localities have no weight in a subset they don't count. */
+/** The same lists of some of the endpoints. Localities without a weight don't count by it. */
 export function subsetLevels(
   endpoints: readonly UpstreamEndpoint[], whole: HostSets, weights: 'none' | 'whole' | 'scaled',
 ): readonly PriorityEndpoints[] {
-  const levels = hostSets(endpoints);
-  return levels.map(({ all, healthy, degraded, byName }, i) => ({
+  const levels: readonly PriorityEndpoints[] = hostSets(endpoints);
+  if (weights === 'whole') return levels;
+  return levels.map(({ all, healthy, degraded, localities }, i) => ({
     all, healthy, degraded,
-    localities: weights === 'none' ? [] : [...byName].map(([name, part]) => (
-      weights === 'whole' ? part : scaled(part, whole[i]!.byName.get(name)!))),
+    localities: localities.map((part) => (
+      weighing(part, weights === 'none' ? 0 : scaledWeight(part, whole[i]!.byName.get(part.name)!)))),
   }));
 }
 
+function weighing({ name, all, healthy, degraded }: LocalityEndpoints, weight: number): LocalityEndpoints {
+  return { name, weight, all, healthy, degraded };
+}
+
 /** Envoy's: in whole numbers, so that a locality of which little is in a subset may have no weight left. */
-function scaled(part: Locality, whole: Locality): LocalityEndpoints {
-  const { weight, all, healthy, degraded } = part;
-  return { weight: Math.round((weight * all.length) / whole.all.length), all, healthy, degraded };
+function scaledWeight(part: LocalityEndpoints, whole: Locality): number {
+  return Math.round((part.weight * part.all.length) / whole.all.length);
 }
 
 function add(endpoint: UpstreamEndpoint, lists: HealthLists): void {

@@ -5,6 +5,7 @@ import { joinHostPort } from '../base/host-port.ts';
 import type { LbMetadata } from '../base/metadata-match.ts';
 import type { Address } from '../config/address.ts';
 import type { ClusterLoadAssignment, HealthCheckConfig, LbEndpoint } from '../config/endpoint.ts';
+import { localityName } from '../config/local-zone.ts';
 import type { Metadata } from '../config/node.ts';
 
 /** Where to connect to. */
@@ -60,9 +61,8 @@ const OVERPROVISIONING_PERCENT = 140;
 export function compileAssignment(config: ClusterLoadAssignment, path = ''): Assignment {
   const endpoints = new Map<string, EndpointFacts>();
   for (const [l, locality] of (config.endpoints ?? []).entries()) {
-    const { region = '', zone = '', subZone = '' } = locality.locality ?? {};
     const place: Place = {
-      locality: `${region}/${zone}/${subZone}`,
+      locality: localityName(locality.locality ?? {}),
       localityWeight: locality.loadBalancingWeight ?? 0,
       priority: locality.priority ?? 0,
     };

@@ -21,9 +21,23 @@ export function assertFits(counts: readonly number[], shares: readonly number[],
   assert.ok(statistic <= limit(freedom), `${label}: ${counts.join()} for ${shares.join()}, chi-squared ${statistic}`);
 }
 
+/** Of p = 1e-6, for tests that compare many pairs of samples. */
+const Z_OF_MANY = 4.753;
+
+/** Whether two samples of the same size, counted by name, may be of one distribution. */
+export function areAlike(one: ReadonlyMap<string, number>, other: ReadonlyMap<string, number>): boolean {
+  const names = new Set([...one.keys(), ...other.keys()]);
+  let statistic = 0;
+  for (const name of names) {
+    const [a, b] = [one.get(name) ?? 0, other.get(name) ?? 0];
+    statistic += (a - b) ** 2 / (a + b);
+  }
+  return statistic <= limit(names.size - 1, Z_OF_MANY);
+}
+
 /** Wilson and Hilferty's approximation of the quantile. */
-function limit(freedom: number): number {
+function limit(freedom: number, z = Z): number {
   if (freedom <= 0) return 0;
   const part = 2 / (9 * freedom);
-  return freedom * (1 - part + Z * Math.sqrt(part)) ** 3;
+  return freedom * (1 - part + z * Math.sqrt(part)) ** 3;
 }

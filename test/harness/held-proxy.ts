@@ -82,6 +82,7 @@ export class HeldProxy implements AsyncDisposable {
     this.#sources.push(source);
     const start = {
       ...shared, workerIndex, workerCount, reusePort: false, logLevel: 'off', tracing: undefined,
+      zone: undefined,
       node: { id: 'test', cluster: 'test', metadata: {} },
     };
     const worker = new WorkerProxy(start, (message) => this.#onMessage(workerIndex, message),

@@ -25,7 +25,7 @@ export class TestClusters {
   readonly secrets = new SecretStore();
   readonly set: ClusterSetImpl;
 
-  constructor(clock: Clock = systemClock, shared?: ClusterSetDeps['shared']) {
+  constructor(clock: Clock = systemClock, shared?: ClusterSetDeps['shared'], zone?: ClusterSetDeps['zone']) {
     this.clock = clock;
     this.timers = new TimerWheel(clock);
     this.set = new ClusterSetImpl({
@@ -37,6 +37,7 @@ export class TestClusters {
       tellsMembership: true,
       secrets: this.secrets,
       shared,
+      zone,
     });
   }
 

@@ -74,6 +74,8 @@ const ACCEPTED: readonly (readonly [string, Edit])[] = [
   ['a policy of a table', cluster(balancing(`{ "@type": ${POLICIES}.maglev.v3.Maglev, table_size: 251 }`))],
   ['subsets that fall back to fewer keys',
     selectors('{ keys: [a, b], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [b] }')],
+  ['zones, and a local cluster', (text) => cluster('common_lb_config: { zone_aware_lb_config: {} }')(
+    `cluster_manager: { local_cluster_name: service }\n${text}`)],
   ['subsets of one by two keys', selectors('{ keys: [a, b], single_host_per_subset: true }')],
 ];
 
@@ -120,6 +122,9 @@ const REFUSED: readonly (readonly [string, Edit])[] = [
     + 'fallback_keys_subset: [c] }')],
   ['as many keys for a fallback', selectors('{ keys: [a], fallback_policy: KEYS_SUBSET, fallback_keys_subset: [a] }')],
   ['no keys for a fallback', selectors('{ keys: [a, b], fallback_policy: KEYS_SUBSET }')],
+  ['a local cluster that is not there', (text) => `cluster_manager: { local_cluster_name: other }\n${text}`],
+  ['zones and weights of localities',
+    cluster('common_lb_config: { zone_aware_lb_config: {}, locality_weighted_lb_config: {} }')],
   ['fields outside of any message', (text) => `nonsense: 1\n${text}`],
 ];
 

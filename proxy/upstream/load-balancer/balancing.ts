@@ -2,7 +2,7 @@
 import { ConfigError } from '../../base/error.ts';
 import type { Cluster } from '../../config/cluster.ts';
 import type { HostPickerFactory } from './host-picker.ts';
-import { leastRequestOf, maglevOf, ringHashOf, roundRobinOf } from './policy.ts';
+import { leastRequestOf, maglevOf, NO_ZONES, ringHashOf, roundRobinOf, zonesOf } from './policy.ts';
 import type { Balancing } from './policy.ts';
 import { randomChoice } from './random.ts';
 import { subsetSettings } from './subset-settings.ts';
@@ -12,9 +12,11 @@ import { typedBalancing } from './typed-policy.ts';
 export function balancingOf(config: Cluster): Balancing {
   const { loadBalancingPolicy, lbPolicy, commonLbConfig } = config;
   if (loadBalancingPolicy !== undefined) return typedBalancing(loadBalancingPolicy, 'loadBalancingPolicy');
+  const byHash = lbPolicy === 'RING_HASH' || lbPolicy === 'MAGLEV';
   return {
     policy: policyOf(config),
-    byHash: lbPolicy === 'RING_HASH' || lbPolicy === 'MAGLEV',
+    byHash,
+    ...(byHash ? NO_ZONES : zonesOf(commonLbConfig?.zoneAwareLbConfig)),
     byLocality: commonLbConfig?.localityWeightedLbConfig !== undefined,
     subsets: hasSubsets(config) ? subsetSettings(config.lbSubsetConfig) : undefined,
     latencyDecayMs: undefined,

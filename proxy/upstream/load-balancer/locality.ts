@@ -6,11 +6,24 @@ import type { HostPicker, HostPickerFactory, PolicyDeps } from './host-picker.ts
 
 /** The endpoints of one locality in one priority. */
 export interface LocalityEndpoints {
+  /** region/zone/sub-zone. */
+  readonly name: string;
   /** LocalityLbEndpoints.load_balancing_weight; 0 where none is given: it gets nothing then. */
   readonly weight: number;
   readonly all: readonly Endpoint[];
   readonly healthy: readonly Endpoint[];
   readonly degraded: readonly Endpoint[];
+}
+
+/** The endpoints of one priority by health; `all` holds the unhealthy ones as well. */
+export interface PriorityEndpoints {
+  readonly all: readonly Endpoint[];
+  readonly healthy: readonly Endpoint[];
+  readonly degraded: readonly Endpoint[];
+  /** Of `all`, those that don't count when it is asked whether enough are healthy. Default 0. */
+  readonly excluded?: number;
+  /** The same by locality. */
+  readonly localities: readonly LocalityEndpoints[];
 }
 
 export interface LocalityOptions extends PolicyDeps {

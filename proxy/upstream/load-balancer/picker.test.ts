@@ -10,8 +10,8 @@ import type { Endpoint } from '../upstream.ts';
 import { randomChoice } from './random.ts';
 import { maglev } from './maglev.ts';
 import { buildPicker } from './picker.ts';
-import type { LocalityEndpoints } from './locality.ts';
-import type { PickerOptions, PriorityEndpoints } from './picker.ts';
+import type { LocalityEndpoints, PriorityEndpoints } from './locality.ts';
+import type { PickerOptions } from './picker.ts';
 import { priorityLoads } from './priority-load.ts';
 import { roundRobin } from './round-robin.ts';
 
@@ -73,7 +73,7 @@ function options(changes: Partial<PickerOptions> = {}): PickerOptions {
   const panicked = new Counter(new Float64Array(1), 0);
   return {
     ...ENVOY, policy: roundRobin(), byHash: false, byLocality: false, random: new SeededRandom(7),
-    clock: new ManualClock(), failOnPanic: false, panicked, ...changes,
+    clock: new ManualClock(), failOnPanic: false, zone: undefined, panicked, ...changes,
   };
 }
 
@@ -122,7 +122,7 @@ test('a retry gets another endpoint while the attempts last, then the avoided on
 /** A locality of `total` endpoints of which the first `healthy` are. */
 function place(weight: number, healthy: number, total: number): LocalityEndpoints {
   const all = Array.from({ length: total }, (_, i) => endpoint(`${weight}-${i}`));
-  return { weight, all, healthy: all.slice(0, healthy), degraded: [] };
+  return { name: `zone-${weight}`, weight, all, healthy: all.slice(0, healthy), degraded: [] };
 }
 
 function byLocality(localities: readonly LocalityEndpoints[], changes: Partial<PickerOptions> = {}): number[] {

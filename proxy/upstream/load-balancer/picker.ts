@@ -3,13 +3,15 @@ import { remainder } from '../../base/xx-hash.ts';
 import type { Hash64 } from '../../base/xx-hash.ts';
 import type { Random } from '../../base/random.ts';
 import type { Counter } from '../../telemetry/stats.ts';
-import type { Endpoint, PickContext, PickResult } from '../upstream.ts';
+import type { PickContext, PickResult } from '../upstream.ts';
 import { randomHash, randomIndex } from './host-picker.ts';
-import type { HostPicker, HostPickerFactory, PolicyDeps } from './host-picker.ts';
+import type { HostPicker } from './host-picker.ts';
 import { localityPicker } from './locality.ts';
-import type { LocalityEndpoints } from './locality.ts';
+import type { PriorityEndpoints } from './locality.ts';
 import { availabilityOf, priorityLoads } from './priority-load.ts';
 import type { Availability, PriorityLoad, PriorityOptions } from './priority-load.ts';
+import { zonePicker } from './zone-picker.ts';
+import type { ZoneOptions } from './zone-picker.ts';
 
 /** Answers at once, from what is known. */
 export interface Picker {
@@ -22,19 +24,7 @@ export const warmingPicker: Picker = { pick: () => 'queue' };
 /** A cluster without an endpoint that may be used. */
 export const emptyPicker: Picker = { pick: () => 'unavailable' };
 
-/** The endpoints of one priority by health; `all` holds the unhealthy ones as well. */
-export interface PriorityEndpoints {
-  readonly all: readonly Endpoint[];
-  readonly healthy: readonly Endpoint[];
-  readonly degraded: readonly Endpoint[];
-  /** Of `all`, those that don't count when it is asked whether enough are healthy. Default 0. */
-  readonly excluded?: number;
-  /** The same by locality. */
-  readonly localities: readonly LocalityEndpoints[];
-}
-
-export interface PickerOptions extends PriorityOptions, PolicyDeps {
-  readonly policy: HostPickerFactory;
+export interface PickerOptions extends PriorityOptions, ZoneOptions {
   /** The policy chooses by hash: then the priority is chosen by it as well, and localities' weights go into shares. */
   readonly byHash: boolean;
   /** Localities get traffic by their weights (locality_weighted_lb_config). */
@@ -105,17 +95,21 @@ class PickersOfPriorities {
   }
 
   of(priority: number, kind: Kind): HostPicker | undefined {
-    if (kind === 'all' && this.#options.failOnPanic) return undefined;
     const key = `${priority} ${kind}`;
-    let picker = this.#made.get(key);
-    if (picker === undefined) this.#made.set(key, picker = this.#make(this.#priorities[priority]!, kind));
-    return picker;
+    if (!this.#made.has(key)) this.#made.set(key, this.#make(priority, kind));
+    return this.#made.get(key);
   }
 
-  #make(endpoints: PriorityEndpoints, kind: Kind): HostPicker {
-    const options = this.#options;
+  #make(priority: number, kind: Kind): HostPicker | undefined {
+    const endpoints = this.#priorities[priority]!;
+    // Zones count in the first priority only, as in Envoy.
+    const options = priority === 0 ? this.#options : { ...this.#options, zone: undefined };
+    if (kind === 'all' && options.failOnPanic) return undefined;
     const weighted = options.byLocality ? localityPicker(endpoints.localities, kind, options) : undefined;
-    return weighted ?? options.policy(endpoints[kind], options);
+    if (weighted !== undefined) return weighted;
+    const near = kind === 'all' ? undefined : zonePicker(endpoints, kind, options);
+    if (near === 'none') return undefined;
+    return near ?? options.policy(endpoints[kind], options);
   }
 }
 

@@ -3,6 +3,7 @@ import { ConfigError } from '../../base/error.ts';
 import { msOr } from '../../config/duration.ts';
 import type { LeastRequestLbConfig, MaglevLbConfig, RingHashLbConfig, SlowStartConfig } from
   '../../config/load-balancing.ts';
+import type { ZoneAwareLbConfig } from '../../config/load-balancing-policy.ts';
 import type { HostPickerFactory } from './host-picker.ts';
 import { leastRequest } from './least-request.ts';
 import { maglev } from './maglev.ts';
@@ -10,6 +11,8 @@ import { ringHash } from './ring-hash.ts';
 import { roundRobin } from './round-robin.ts';
 import type { SlowStart } from './slow-start.ts';
 import type { SubsetSettings } from './subset-settings.ts';
+import { zoneSettings } from './zone-settings.ts';
+import type { ZoneSettings } from './zone-settings.ts';
 
 /** How a cluster balances, whichever way it says so. */
 export interface Balancing {
@@ -18,10 +21,20 @@ export interface Balancing {
   readonly byHash: boolean;
   /** Localities count by their weights. */
   readonly byLocality: boolean;
+  /** Undefined for policies by hash, to which zones are all the same. */
+  readonly zone: ZoneSettings | undefined;
+  /** In panic no endpoint is used (fail_traffic_on_panic). */
+  readonly failOnPanic: boolean;
   /** Undefined: requests are not told apart by metadata. */
   readonly subsets: SubsetSettings | undefined;
   /** Time constant of the mean latency that the policy goes by; undefined: nobody measures. */
   readonly latencyDecayMs: number | undefined;
+}
+
+export const NO_ZONES = { zone: undefined, failOnPanic: false };
+
+export function zonesOf(config: ZoneAwareLbConfig | undefined): Pick<Balancing, 'zone' | 'failOnPanic'> {
+  return { zone: zoneSettings(config), failOnPanic: config?.failTrafficOnPanic ?? false };
 }
 
 /** Envoy's defaults. */

@@ -9,7 +9,7 @@ import { LEAST_REQUEST_POLICY_TYPE, MAGLEV_POLICY_TYPE, PEAK_EWMA_ALPHA_POLICY_T
   WRR_LOCALITY_POLICY_TYPE } from '../../config/type-url.ts';
 import { peakEwma } from './peak-ewma.ts';
 import type { HostPickerFactory } from './host-picker.ts';
-import { leastRequestOf, maglevOf, ringHashOf, roundRobinOf } from './policy.ts';
+import { leastRequestOf, maglevOf, NO_ZONES, ringHashOf, roundRobinOf, zonesOf } from './policy.ts';
 import type { Balancing } from './policy.ts';
 import { randomChoice } from './random.ts';
 import { subsetSettings } from './subset-settings.ts';
@@ -34,11 +34,11 @@ function balancingBy(config: PolicyConfig, path: string): Balancing {
     case RANDOM_POLICY_TYPE: return plain(randomChoice, config.localityLbConfig);
     case RING_HASH_POLICY_TYPE: {
       const byHostname = (config.consistentHashingLbConfig ?? config).useHostnameForHashing ?? false;
-      return { ...plain(ringHashOf(config, byHostname), config), byHash: true };
+      return byHash(ringHashOf(config, byHostname), config);
     }
     case MAGLEV_POLICY_TYPE: {
       const byHostname = config.consistentHashingLbConfig?.useHostnameForHashing ?? false;
-      return { ...plain(maglevOf(config, byHostname), config), byHash: true };
+      return byHash(maglevOf(config, byHostname), config);
     }
     case PEAK_EWMA_ALPHA_POLICY_TYPE: case PEAK_EWMA_POLICY_TYPE: return byLatency(config);
     case WRR_LOCALITY_POLICY_TYPE: {
@@ -53,7 +53,12 @@ function balancingBy(config: PolicyConfig, path: string): Balancing {
 
 function plain(policy: HostPickerFactory, locality: LocalityLbConfig | undefined): Balancing {
   const byLocality = locality?.localityWeightedLbConfig !== undefined;
-  return { policy, byHash: false, byLocality, subsets: undefined, latencyDecayMs: undefined };
+  const zones = zonesOf(locality?.zoneAwareLbConfig);
+  return { policy, byHash: false, byLocality, ...zones, subsets: undefined, latencyDecayMs: undefined };
+}
+
+function byHash(policy: HostPickerFactory, locality: LocalityLbConfig): Balancing {
+  return { ...plain(policy, locality), ...NO_ZONES, byHash: true };
 }
 
 function byLatency({ decayTime, defaultRtt, penaltyValue }: PeakEwmaPolicy): Balancing {
