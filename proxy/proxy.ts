@@ -3,6 +3,7 @@ import { EventClock, sharedMs } from './base/clock.ts';
 import type { WorkerClock } from './base/clock.ts';
 import { localIp } from './base/local-ip.ts';
 import { PooledRandom } from './base/random.ts';
+import { NamedCounts } from './base/named-counts.ts';
 import { SharedBuckets } from './base/shared-buckets.ts';
 import { SharedCounts } from './base/shared-counts.ts';
 import { TimerWheel } from './base/timers.ts';
@@ -116,12 +117,15 @@ export class WorkerProxy {
   }
 
   #makeClusters(): ClusterSetImpl {
-    const { breakerCounts, workerCount, workerIndex, zone } = this.#start;
+    const { breakerCounts, hostCounts, workerCount, workerIndex, zone } = this.#start;
     return new ClusterSetImpl({
       clock: this.#clock, timers: this.#timers, random: this.#random, stats: this.#stats, secrets: this.#secrets,
       writes: this.#writes,
       tellsMembership: workerIndex === 0, zone,
-      shared: { counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex },
+      shared: {
+        counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex,
+        hosts: new NamedCounts(hostCounts, workerCount, workerIndex),
+      },
     });
   }
 

@@ -38,10 +38,18 @@ export const Thresholds = message('envoy.config.cluster.v3.CircuitBreakers.Thres
 });
 export interface Thresholds extends Static<typeof Thresholds> {}
 
+const PerHostThresholds = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds', {
+  priority: optional(enumeration(['DEFAULT', 'HIGH']), 'Requests whose limit this is; default DEFAULT.'),
+  maxConnections: optional(uint32(), 'Connections to one endpoint, of both priorities; default no limit. A worker may '
+    + 'always have one.'),
+}, {
+  refused: { 'an endpoint has a limit of connections only, as in Envoy': ['max_pending_requests', 'max_requests',
+    'max_retries', 'retry_budget', 'track_remaining', 'max_connection_pools'] },
+});
+
 export const CircuitBreakers = message('envoy.config.cluster.v3.CircuitBreakers', {
   thresholds: optional(list(Thresholds), 'One entry per priority.'),
-}, {
-  refused: { 'limits are for the cluster': ['per_host_thresholds'] },
+  perHostThresholds: optional(list(PerHostThresholds), 'Limits of each endpoint, one entry per priority.'),
 });
 export interface CircuitBreakers extends Static<typeof CircuitBreakers> {}
 

@@ -43,6 +43,8 @@ export interface WorkerStart {
   readonly workerCount: number;
   /** Circuit breaker counts of all workers (base/shared-counts.ts). */
   readonly breakerCounts: SharedArrayBuffer;
+  /** Connections of all workers by endpoint (base/named-counts.ts). */
+  readonly hostCounts: SharedArrayBuffer;
   /** Token buckets of all workers (base/shared-buckets.ts). */
   readonly tokenBuckets: SharedArrayBuffer;
   /** Several threads may bind one port; false where the system cannot. */

@@ -1,6 +1,7 @@
 // The lives of the worker threads: start, fan-out of configuration, replacement of the dead,
 // orderly end (faults.md F19).
 import { PooledRandom } from '../base/random.ts';
+import { NamedCounts } from '../base/named-counts.ts';
 import { SharedBuckets } from '../base/shared-buckets.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
 import type { LocalZone } from '../config/local-zone.ts';
@@ -42,6 +43,8 @@ export class WorkerPool implements WorkerListener {
   readonly #store: ConfigStore;
   readonly #counts: SharedCounts;
   readonly #memory: SharedArrayBuffer;
+  readonly #hosts: NamedCounts;
+  readonly #hostMemory: SharedArrayBuffer;
   readonly #buckets = new SharedArrayBuffer(SharedBuckets.bytes);
   readonly #threads = new Map<number, WorkerThread>();
   readonly #deaths = new Map<number, number>();
@@ -57,6 +60,8 @@ export class WorkerPool implements WorkerListener {
     this.#level = options.logLevel;
     this.#memory = new SharedArrayBuffer(SharedCounts.bytesFor(BREAKER_SLOTS_MAX, options.count));
     this.#counts = new SharedCounts(this.#memory, options.count);
+    this.#hostMemory = new SharedArrayBuffer(NamedCounts.bytesFor(options.count));
+    this.#hosts = new NamedCounts(this.#hostMemory, options.count, 0);
     const random = new PooledRandom();
     SharedBuckets.seed(this.#buckets, random.float() * 2 ** 32, random.float() * 2 ** 32);
   }
@@ -113,6 +118,7 @@ export class WorkerPool implements WorkerListener {
     const asked = this.#stopping;
     this.#threads.delete(thread.index);
     this.#counts.clearThread(thread.index);
+    this.#hosts.clearThread(thread.index);
     if (asked) {
       if (this.#threads.size === 0) this.#listener.onAllStopped();
       return;
@@ -137,7 +143,8 @@ export class WorkerPool implements WorkerListener {
   #spawn(index: number): WorkerThread {
     const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
-      workerIndex: index, workerCount: count, breakerCounts: this.#memory, tokenBuckets: this.#buckets, reusePort,
+      workerIndex: index, workerCount: count, breakerCounts: this.#memory, hostCounts: this.#hostMemory,
+      tokenBuckets: this.#buckets, reusePort,
       logLevel: this.#level, node, tracing, zone,
     };
     const thread = new WorkerThread(start, this, heapMb);

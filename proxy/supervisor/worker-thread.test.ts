@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { NamedCounts } from '../base/named-counts.ts';
 import { SharedBuckets } from '../base/shared-buckets.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
 import type { Cluster } from '../config/cluster.ts';
@@ -10,8 +11,9 @@ import { WorkerThread } from './worker-thread.ts';
 
 const START = {
   workerIndex: 0, workerCount: 1, breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(1, 1)),
+  hostCounts: new SharedArrayBuffer(NamedCounts.bytesFor(1)),
   tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes), reusePort: false, logLevel: 'off',
-  node: { id: 'n', cluster: 'c', metadata: {} }, tracing: undefined,
+  node: { id: 'n', cluster: 'c', metadata: {} }, tracing: undefined, zone: undefined,
 };
 
 /** A host name, which no cluster of this type may have, makes every hundredth one wrong. */

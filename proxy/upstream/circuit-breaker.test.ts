@@ -1,6 +1,7 @@
 // Circuit breakers: limits over all workers, the retry budget, and what they show.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NamedCounts } from '../base/named-counts.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
 import { clusterScope } from '../telemetry/stat-name.ts';
 import { Stats } from '../telemetry/stats.ts';
@@ -74,6 +75,21 @@ test('S83 a retry budget is a share of what is active and pending, and a minimum
   assert.deepEqual([breaker.tryRetry(), breaker.tryRetry()], [true, false]);
   for (let i = 0; i < 4; i++) breaker.tryRequest();
   assert.deepEqual([breaker.tryRetry(), breaker.tryRetry()], [true, false]);
+});
+
+test('connections to one endpoint are limited over all workers and priorities', () => {
+  const shared = counts(2);
+  const memory = new SharedArrayBuffer(NamedCounts.bytesFor(2));
+  const hosts = [0, 1].map((thread) => new NamedCounts(memory, 2, thread));
+  const limits = { ...LIMITS, connections: 10, connectionsPerHost: 2 };
+  const [a, b] = [worker(shared, 0, limits), worker(shared, 1, limits)];
+  const [one, same, other] = [hosts[0]!.of('a')!, hosts[1]!.of('a')!, hosts[1]!.of('b')!];
+  assert.deepEqual([a.breaker.tryConnection(one), b.breaker.tryConnection(same)], [true, true]);
+  assert.deepEqual([a.breaker.tryConnection(one), b.breaker.tryConnection(other)], [false, true]);
+  b.breaker.connectionDone(same);
+  assert.equal(a.breaker.tryConnection(one), true);
+  a.breaker.forceConnection(one);
+  assert.equal(same.sum, 3);
 });
 
 test('priorities share a slot and nothing else', () => {

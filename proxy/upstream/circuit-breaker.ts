@@ -1,5 +1,6 @@
 // The limits of one cluster over all workers: connections, pending requests, requests, retries (Envoy's circuit
 // breakers).
+import type { NamedCount, NamedCounts } from '../base/named-counts.ts';
 import type { SharedCounts } from '../base/shared-counts.ts';
 import { innerScope, statName } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
@@ -10,6 +11,8 @@ import type { CircuitBreaker } from './upstream.ts';
 /** Thresholds of one priority, compiled. */
 export interface BreakerLimits {
   readonly connections: number;
+  /** To one endpoint, of whatever priority; undefined: only the cluster's limit. */
+  readonly connectionsPerHost?: number | undefined;
   readonly pending: number;
   readonly requests: number;
   /** Undefined where `retryBudget` replaces it. */
@@ -24,6 +27,8 @@ export interface BreakerPlace {
   readonly counts: SharedCounts;
   readonly slot: number;
   readonly thread: number;
+  /** Connections by endpoint. */
+  readonly hosts?: NamedCounts;
 }
 
 /** A request's priority for its limits (`route.priority`), by its name in stats. */
@@ -72,20 +77,27 @@ export class ClusterBreaker implements CircuitBreaker {
     return counts.sum(slot, CONNECTIONS) > this.#limits.connections;
   }
 
-  tryConnection(): boolean {
-    return this.#take(CONNECTIONS, this.#limits.connections);
+  /** `host` counts the connections to its endpoint, where configuration limits those. */
+  tryConnection(host?: NamedCount): boolean {
+    const { connections, connectionsPerHost = UNLIMITED } = this.#limits;
+    if (host !== undefined && host.sum >= connectionsPerHost) return false;
+    if (!this.#take(CONNECTIONS, connections)) return false;
+    host?.add(1);
+    return true;
   }
 
   /**
    * Takes one even over the limit: an endpoint without any connection must get one, or its requests would wait for
    * ever.
    */
-  forceConnection(): void {
+  forceConnection(host?: NamedCount): void {
+    host?.add(1);
     this.#add(CONNECTIONS, 1);
     this.#show(CONNECTIONS, this.#limits.connections);
   }
 
-  connectionDone(): void {
+  connectionDone(host?: NamedCount): void {
+    host?.add(-1);
     this.#give(CONNECTIONS, this.#limits.connections);
   }
 

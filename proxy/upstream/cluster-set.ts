@@ -29,7 +29,7 @@ export interface ClusterUpdate {
 export interface ClusterSetDeps extends ClusterDeps {
   readonly secrets: SecretStore;
   /** Counts that all workers share, and this worker's row; undefined keeps them to itself. */
-  readonly shared: { readonly counts: SharedCounts; readonly thread: number } | undefined;
+  readonly shared: Omit<BreakerPlace, 'slot'> | undefined;
 }
 
 export class ClusterSetImpl implements ClusterSet {
@@ -149,7 +149,10 @@ export class ClusterSetImpl implements ClusterSet {
   #placeOf(slot: number | undefined): BreakerPlace {
     const { shared } = this.#deps;
     if (shared !== undefined && slot !== undefined) return { ...shared, slot };
-    return { counts: new SharedCounts(new ArrayBuffer(SharedCounts.bytesFor(1, 1)), 1), slot: 0, thread: 0 };
+    return {
+      counts: new SharedCounts(new ArrayBuffer(SharedCounts.bytesFor(1, 1)), 1), slot: 0, thread: 0,
+      ...(shared?.hosts !== undefined && { hosts: shared.hosts }),
+    };
   }
 
   /** Undefined: not known yet. A DNS cluster whose addresses are all IP addresses needs no resolver. */

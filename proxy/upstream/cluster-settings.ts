@@ -36,6 +36,8 @@ export interface ClusterSettings extends Balancing {
   readonly highBreaker: BreakerLimits;
   /** Its figures are shown from the start. */
   readonly limitsHigh: boolean;
+  /** Connections to one endpoint are limited, and so counted. */
+  readonly limitsHosts: boolean;
   readonly connection: ConnectionSettings;
   readonly outliers: OutlierSettings | undefined;
   readonly healthCheck: HealthCheckSettings | undefined;
@@ -52,9 +54,10 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     originalDst: originalDstSettings(config),
     panicPercent: percentOr(config.commonLbConfig?.healthyPanicThreshold, PANIC_PERCENT),
     overrideStatuses: new Set(config.commonLbConfig?.overrideHostStatus?.statuses ?? OVERRIDE_STATUSES),
-    breaker: breakerLimits(thresholdsOf(config, 'DEFAULT')),
-    highBreaker: breakerLimits(thresholdsOf(config, 'HIGH')),
+    breaker: breakerLimits(config, 'DEFAULT'),
+    highBreaker: breakerLimits(config, 'HIGH'),
     limitsHigh: thresholdsOf(config, 'HIGH') !== undefined,
+    limitsHosts: config.circuitBreakers?.perHostThresholds?.some((one) => one.maxConnections !== undefined) ?? false,
     connection: connectionSettings(config, protocolOptions(config)),
     // Where clients name the endpoints nobody chooses by health, in Envoy neither.
     outliers: config.type === 'ORIGINAL_DST' ? undefined : outlierSettings(config.outlierDetection),
@@ -81,10 +84,13 @@ function thresholdsOf({ circuitBreakers }: ClusterConfig, wanted: 'DEFAULT' | 'H
   return circuitBreakers?.thresholds?.find(({ priority = 'DEFAULT' }) => priority === wanted);
 }
 
-function breakerLimits(thresholds: Thresholds | undefined): BreakerLimits {
+function breakerLimits(config: ClusterConfig, wanted: 'DEFAULT' | 'HIGH'): BreakerLimits {
+  const thresholds = thresholdsOf(config, wanted);
+  const perHost = config.circuitBreakers?.perHostThresholds;
   const budget = thresholds?.retryBudget;
   return {
     connections: thresholds?.maxConnections ?? LIMITS.clusterConnectionsMax,
+    connectionsPerHost: perHost?.find(({ priority = 'DEFAULT' }) => priority === wanted)?.maxConnections,
     pending: thresholds?.maxPendingRequests ?? LIMITS.clusterPendingMax,
     requests: thresholds?.maxRequests ?? LIMITS.clusterRequestsMax,
     retries: thresholds?.maxRetries ?? LIMITS.clusterRetriesMax,

@@ -1,6 +1,7 @@
 // One cluster of a worker: its endpoints and their pools, the picker over them, its limits and figures.
 import { ProxyError } from '../base/error.ts';
 import type { Clock } from '../base/clock.ts';
+import type { NamedCount } from '../base/named-counts.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -114,6 +115,10 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     return this.#pickers.firstHosts;
   }
 
+  connectionsTo(address: string): NamedCount | undefined {
+    return this.#settings.limitsHosts ? this.breaker.place.hosts?.of(`${this.name}|${address}`) : undefined;
+  }
+
   get clock(): Clock {
     return this.#deps.clock;
   }
@@ -143,7 +148,8 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.#high?.setLimits(settings.highBreaker);
     this.#outliers.setSettings(settings.outliers);
     const recheck = settings.healthCheck?.key !== this.#settings.healthCheck?.key;
-    const remade = settings.connection.key !== this.#settings.connection.key;
+    const remade = settings.connection.key !== this.#settings.connection.key
+      || settings.limitsHosts !== this.#settings.limitsHosts;
     const reconnect = remade || (lowered && this.breaker.tooManyConnections);
     this.#settings = settings;
     if (reconnect || transports !== this.#transports || settings.originalDst === undefined) {
@@ -292,7 +298,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     const route = ours.routeFor(namesFor(ours, undefined, this.#settings.connection));
     const refusal = connectRefusal(route);
     if (refusal !== undefined) return refusal;
-    if (!pools.breaker.tryConnection()) {
+    if (!pools.breaker.tryConnection(route.connections)) {
       this.stats.counters.cxOverflow.inc();
       return new ProxyError('overflow', 'upstream', 'overflow', 'safe', 'too_many_connections');
     }

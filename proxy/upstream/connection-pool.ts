@@ -131,10 +131,11 @@ export abstract class ConnectionPool implements Pool, ConnectionOwner {
   /** False when the cluster's limit of connections is reached; one of its own every pool may have. */
   protected connect(): boolean {
     const { breaker, stats } = this.context;
-    if (!breaker.tryConnection()) {
+    const { connections } = this.route;
+    if (!breaker.tryConnection(connections)) {
       stats.counters.cxOverflow.inc();
       if (this.connections.size > 0) return false;
-      breaker.forceConnection();
+      breaker.forceConnection(connections);
     }
     this.connecting++;
     if (this.#choice === undefined) this.#countProtocol();

@@ -6,6 +6,7 @@ import { connect as connectTls } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { getSystemErrorMessage } from 'node:util';
 import { ProxyError, messageOf } from '../base/error.ts';
+import type { NamedCount } from '../base/named-counts.ts';
 import { fromNodeError } from '../base/node-error.ts';
 import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
@@ -27,6 +28,8 @@ export interface Route {
   /** Offered where the transport socket names no protocols; empty for bytes of any kind. */
   readonly alpn: readonly string[];
   readonly memory: EndpointMemory;
+  /** Connections to the endpoint over all workers; undefined where nobody limits them. */
+  readonly connections?: NamedCount | undefined;
 }
 
 /** What connections to an endpoint have taught, for pools to come. */

@@ -1,5 +1,6 @@
 // One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
 import type { Clock } from '../base/clock.ts';
+import type { NamedCount } from '../base/named-counts.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { ServerNames } from '../tls/client-context.ts';
@@ -27,6 +28,8 @@ export interface EndpointOwner {
   readonly clock: Clock;
   readonly hasChecks: boolean;
   onTryConnected(endpoint: UpstreamEndpoint): void;
+  /** Undefined where connections to one endpoint have no limit. */
+  connectionsTo(address: string): NamedCount | undefined;
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void;
   onFailNow(endpoint: UpstreamEndpoint): void;
 }
@@ -172,7 +175,10 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
 
   routeFor(names: ServerNames): Route {
     const { target } = this.#facts;
-    return { target, address: this.address, transport: this.#transport, names, alpn: [], memory: this.#memory };
+    const connections = this.#owner.connectionsTo(this.address);
+    return {
+      target, address: this.address, transport: this.#transport, names, alpn: [], memory: this.#memory, connections,
+    };
   }
 
   checkRoute(altPort: number | undefined, alpn: readonly string[]): Route {

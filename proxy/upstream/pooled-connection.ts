@@ -1,6 +1,7 @@
 // One pooled connection, from connect to close, whatever protocol it speaks: its state, and its figures.
 import type { Socket } from 'node:net';
 import type { ProxyError } from '../base/error.ts';
+import type { NamedCount } from '../base/named-counts.ts';
 import { openTransport } from '../base/socket-transport.ts';
 import { Timer } from '../base/timers.ts';
 import type { TimerTarget } from '../base/timers.ts';
@@ -34,6 +35,7 @@ export type ConnectionState = 'connecting' | 'idle' | 'busy' | 'closing' | 'clos
 export class PooledConnection implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget {
   readonly #endpoint: EndpointStats;
   readonly #startMs: number;
+  readonly #host: NamedCount | undefined;
   readonly #connecting: Connecting;
   #owner: ConnectionOwner;
   #context: PoolContext;
@@ -53,6 +55,7 @@ export class PooledConnection implements ConnectHandler, ClientConnectionHandler
     this.#owner = owner;
     this.#context = context;
     this.#endpoint = endpoint;
+    this.#host = route.connections;
     this.#startMs = context.clock.nowMs();
     const { counters, gauges } = context.stats;
     counters.cxTotal.inc();
@@ -191,6 +194,6 @@ export class PooledConnection implements ConnectHandler, ClientConnectionHandler
     stats.gauges.cxActive.dec();
     stats.connectionMs.record(clock.nowMs() - this.#startMs);
     this.#endpoint.cxActive.dec();
-    breaker.connectionDone();
+    breaker.connectionDone(this.#host);
   }
 }

@@ -1,5 +1,6 @@
 // Raw bytes over a connection of their own: CONNECT that ends here, and TCP proxying. Answers 200 when connected.
 import { ProxyError } from '../base/error.ts';
+import type { NamedCount } from '../base/named-counts.ts';
 import type { Socket } from 'node:net';
 import { openTransport } from '../base/socket-transport.ts';
 import type { Transport, TransportHandler } from '../base/transport.ts';
@@ -23,6 +24,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   readonly #context: PoolContext;
   readonly #sink: AttemptSink;
   readonly #startMs: number;
+  readonly #host: NamedCount | undefined;
   readonly #connecting: Connecting;
   #transport: Transport | undefined = undefined;
   #state: State = 'connecting';
@@ -35,6 +37,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   /** One of the cluster's connections must have been taken for it. */
   constructor(endpoint: UpstreamEndpoint, route: Route, context: PoolContext, sink: AttemptSink) {
     this.endpoint = endpoint;
+    this.#host = route.connections;
     this.#context = context;
     this.#sink = sink;
     this.#startMs = context.clock.nowMs();
@@ -158,6 +161,6 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
     stats.connectionMs.record(clock.nowMs() - this.#startMs);
     this.endpoint.stats.cxActive.dec();
     this.endpoint.requestEnded();
-    breaker.connectionDone();
+    breaker.connectionDone(this.#host);
   }
 }

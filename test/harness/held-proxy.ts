@@ -1,6 +1,7 @@
 // weft's workers inside the test's process, by a clock that the test moves: sockets are real, time is not.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ManualClock } from '../../proxy/base/clock.ts';
+import { NamedCounts } from '../../proxy/base/named-counts.ts';
 import { SharedBuckets } from '../../proxy/base/shared-buckets.ts';
 import { SharedCounts } from '../../proxy/base/shared-counts.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
@@ -17,6 +18,7 @@ const CLUSTERS_MAX = 16;
 /** What all workers of a proxy share. */
 interface Shared {
   readonly breakerCounts: SharedArrayBuffer;
+  readonly hostCounts: SharedArrayBuffer;
   readonly tokenBuckets: SharedArrayBuffer;
 }
 
@@ -35,6 +37,7 @@ export class HeldProxy implements AsyncDisposable {
     const proxy = new HeldProxy();
     const shared = {
       breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(CLUSTERS_MAX, workers)),
+      hostCounts: new SharedArrayBuffer(NamedCounts.bytesFor(workers)),
       tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes),
     };
     const { clusters = [], listeners = [] } = decoded.value.staticResources ?? {};

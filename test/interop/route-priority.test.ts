@@ -10,9 +10,12 @@ import { bootstrapOf, httpListener, staticCluster } from '../harness/weft.ts';
 
 const retry = { retry_on: '5xx', num_retries: 1, retry_back_off: { base_interval: '0.001s' } };
 const ROUTES = [
+  { match: { prefix: '/host/high' }, route: { cluster: 'b', priority: 'HIGH' } },
+  { match: { prefix: '/host' }, route: { cluster: 'b' } },
   { match: { prefix: '/high' }, route: { cluster: 'a', priority: 'HIGH', retry_policy: retry } },
   { match: { prefix: '/' }, route: { cluster: 'a', retry_policy: retry } },
 ];
+const PER_HOST = [{ max_connections: 2 }, { priority: 'HIGH', max_connections: 3 }];
 const THRESHOLDS = [
   { priority: 'HIGH', max_requests: 2, max_retries: 0, track_remaining: true },
   { priority: 'DEFAULT', max_requests: 1, max_retries: 1, track_remaining: true },
@@ -42,6 +45,7 @@ for (const { kind, skip } of candidates()) {
   void test(`${kind} limits requests by the priority of their route (node:http)`, { skip }, async (t) => {
     await using upstream = await EchoServer.start('a');
     const clusters = [staticCluster('a', [upstream.port], { circuit_breakers: { thresholds: THRESHOLDS } })];
+    clusters.push(staticCluster('b', [upstream.port], { circuit_breakers: { per_host_thresholds: PER_HOST } }));
     await using proxy = await ProxyProcess.start(kind, bootstrapOf([httpListener(ROUTES)], clusters));
     const fixture = new Fixture(proxy);
     const idle = { cx_open: 0, rq_pending_open: 0, rq_open: 0, remaining_cx: 1024, remaining_pending: 1024 };
@@ -77,6 +81,20 @@ for (const { kind, skip } of candidates()) {
       assert.equal((await fixture.ask('/', failing('one'))).status, 200);
       assert.equal((await fixture.ask('/high', failing('two'))).status, 503);
       assert.equal(await proxy.stat('cluster.a.upstream_rq_retry_overflow'), 1);
+    });
+
+    await t.test('an endpoint has so many connections of a priority, whoever has them, but one each', async () => {
+      const total = (): Promise<number> => proxy.stat('cluster.b.upstream_cx_total');
+      const held = { 'x-delay-ms': '1000' };
+      const seen = upstream.requests;
+      const first = [fixture.ask('/host', held), fixture.ask('/host/high', held), fixture.ask('/host/high', held)];
+      await until('three wait at the server', () => upstream.requests === seen + 3);
+      assert.equal(await proxy.stat('cluster.b.upstream_cx_overflow'), 0);
+      const [more, high] = [fixture.ask('/host'), fixture.ask('/host/high')];
+      await until('both are refused a connection', async () =>
+        (await proxy.stat('cluster.b.upstream_rq_pending_active')) === 2);
+      for (const answer of await Promise.all([...first, more, high])) assert.equal(answer.status, 200);
+      assert.deepEqual([await total(), await proxy.stat('cluster.b.upstream_cx_overflow')], [3, 2]);
     });
   });
 }
