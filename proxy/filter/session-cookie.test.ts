@@ -19,7 +19,17 @@ test('the last of several fields counts, unknown ones are passed over', () => {
   const message = (...bytes: number[]): string => Buffer.from(bytes).toString('base64');
   assert.equal(decodeSession(message(0x0a, 1, 65, 0x0a, 1, 66), NOW), 'B');
   assert.equal(decodeSession(message(0x1d, 1, 2, 3, 4, 0x0a, 1, 65, 0x19, 1, 2, 3, 4, 5, 6, 7, 8), NOW), 'A');
+  assert.equal(decodeSession(message(0x1b, 0x23, 0x08, 1, 0x24, 0x1c, 0x0a, 1, 65), NOW), 'A');
   assert.equal(decodeSession(message(0x22, 2, 1, 2, 0x18, 0xff, 1, 0x0a, 1, 65), NOW), 'A');
+});
+
+test('what is not quite a message is taken for an address, which no cluster has', () => {
+  const spoilt = [[0x0a, 1, 0xe9], [0x0a, 2, 65], [0x0a, 1, 65, 0x1b], [0x1b, 0x24], [0x0a, 1, 65, 0],
+    [0x80, 0x80, 0x80, 0x80, 0x80, 0x01, 0], [0x0a, 1, 65, 0x10, ...Array.from({ length: 11 }, () => 0x80)]];
+  for (const bytes of spoilt) {
+    const text = Buffer.from(bytes);
+    assert.equal(decodeSession(text.toString('base64'), NOW), text.toString('latin1'));
+  }
 });
 
 test('S47 no cut and no changed byte makes it fail', () => {

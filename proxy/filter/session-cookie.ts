@@ -1,10 +1,13 @@
 // A session cookie's value, as Envoy's: base64 of a protobuf message { string address = 1; uint64 expires = 2 }.
+import { isUtf8 } from 'node:buffer';
 
 const ADDRESS_TAG = 0x0a;
 const EXPIRES_TAG = 0x10;
 /** A socket's path may be 108 bytes; what is longer is no address. */
 const VALUE_BYTES_MAX = 512;
 const VARINT_BYTES_MAX = 10;
+const TAG_BYTES_MAX = 5;
+const END_GROUP = 4n;
 
 /** `expires` is in seconds of the wall clock; 0 is never. */
 export function encodeSession(address: string, expires: number): string {
@@ -56,7 +59,7 @@ class MessageReader {
   read(): Session | undefined {
     let [address, expires] = ['', 0n];
     while (this.#at < this.#bytes.length && !this.#failed) {
-      const tag = this.#varint();
+      const tag = this.#varint(TAG_BYTES_MAX);
       if (tag === BigInt(ADDRESS_TAG)) address = this.#text();
       else if (tag === BigInt(EXPIRES_TAG)) expires = this.#varint();
       else this.#skip(tag);
@@ -64,9 +67,9 @@ class MessageReader {
     return this.#failed ? undefined : { address, expires };
   }
 
-  #varint(): bigint {
+  #varint(bytesMax = VARINT_BYTES_MAX): bigint {
     let value = 0n;
-    for (let i = 0; i < VARINT_BYTES_MAX; i++) {
+    for (let i = 0; i < bytesMax; i++) {
       const byte = this.#bytes[this.#at++];
       if (byte === undefined) break;
       value |= BigInt(byte & 127) << BigInt(7 * i);
@@ -76,10 +79,11 @@ class MessageReader {
     return 0n;
   }
 
-  /** Text in a message is UTF-8; addresses are ASCII, so that other bytes name none. */
   #text(): string {
     const start = this.#pass(this.#varint());
-    return this.#bytes.toString('latin1', start, this.#at);
+    const text = this.#bytes.subarray(start, this.#at);
+    if (!isUtf8(text)) this.#failed = true;
+    return text.toString('latin1');
   }
 
   #skip(tag: bigint): void {
@@ -87,8 +91,19 @@ class MessageReader {
     else if ((tag & 7n) === 0n) this.#varint();
     else if ((tag & 7n) === 1n) this.#pass(8n);
     else if ((tag & 7n) === 2n) this.#pass(this.#varint());
+    else if ((tag & 7n) === 3n) this.#skipGroup(tag >> 3n);
     else if ((tag & 7n) === 5n) this.#pass(4n);
     else this.#failed = true;
+  }
+
+  /** As deep as the bytes are many, which are few. */
+  #skipGroup(field: bigint): void {
+    while (!this.#failed) {
+      const tag = this.#varint(TAG_BYTES_MAX);
+      if ((tag & 7n) !== END_GROUP) this.#skip(tag);
+      else if (tag >> 3n === field) return;
+      else this.#failed = true;
+    }
   }
 
   #pass(length: bigint): number {
