@@ -122,12 +122,14 @@ interface Levels {
 
 class PriorityPicker implements Picker {
   readonly #levels: Levels;
+  readonly #shares: readonly Share[];
   readonly #options: PickerOptions;
   readonly #random: Random;
   readonly #byHash: boolean;
 
   constructor(levels: Levels, options: PickerOptions) {
     this.#levels = levels;
+    this.#shares = levels.shares;
     this.#options = options;
     this.#random = options.random;
     this.#byHash = options.byHash;
@@ -135,28 +137,27 @@ class PriorityPicker implements Picker {
 
   pick(context: PickContext | undefined): PickResult {
     const hash = this.#byHash ? (context?.wishes.hash ?? randomHash(this.#random)) : undefined;
-    let picked = this.#choose(hash, 0, context);
-    if (context === undefined) return picked;
+    if (context === undefined) return this.#choose(this.#shares, hash, 0);
+    let picked = this.#choose(this.#sharesFor(context), hash, 0);
+    // A pick that is made again draws its priority again.
     for (let again = 1; again <= context.maxAttempts && isAvoided(picked, context); again++) {
-      picked = this.#choose(hash, again, context);
+      picked = this.#choose(this.#sharesFor(context), hash, again);
     }
     return picked;
   }
 
-  /** A pick that is made again draws its priority again. */
-  #choose(hash: Hash64 | undefined, attempt: number, context: PickContext | undefined): PickResult {
-    const shares = this.#sharesFor(context);
+  #choose(shares: readonly Share[], hash: Hash64 | undefined, attempt: number): PickResult {
     const share = shares.length === 1 ? shares[0]! : this.#draw(shares, hash);
     share.panicked?.inc();
     return share.picker === undefined ? 'unavailable' : share.picker.choose(hash, attempt);
   }
 
   /** Envoy's policies by hash know nothing of retries' priorities. */
-  #sharesFor(context: PickContext | undefined): readonly Share[] {
-    const { shares, loads, offered, pickers } = this.#levels;
-    if (context?.retryPriority === undefined || this.#byHash) return shares;
-    const changed = context.retryPriority.loadsOf(offered, loads);
-    return changed === loads ? shares : sharesOf(changed, pickers, this.#options);
+  #sharesFor({ retryPriority }: PickContext): readonly Share[] {
+    if (retryPriority === undefined || this.#byHash) return this.#shares;
+    const { loads, offered, pickers } = this.#levels;
+    const changed = retryPriority.loadsOf(offered, loads);
+    return changed === loads ? this.#shares : sharesOf(changed, pickers, this.#options);
   }
 
   #draw(shares: readonly Share[], hash: Hash64 | undefined): Share {
