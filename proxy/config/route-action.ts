@@ -2,6 +2,7 @@
 import { DataSource } from './data-source.ts';
 import { HashPolicy } from './hash-policy.ts';
 import { HeaderValueOption } from './header-value-option.ts';
+import { HedgePolicy } from './hedge-policy.ts';
 import { InternalRedirectPolicy } from './internal-redirect.ts';
 import { RegexMatchAndSubstitute } from './matcher.ts';
 import { Metadata } from './node.ts';
@@ -102,6 +103,7 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   idleTimeout: optional(duration(), 'Silence that ends the request; default the connection manager\'s '
     + 'stream_idle_timeout.'),
   retryPolicy: optional(RetryPolicy, 'Default the virtual host\'s; none there: no retries.'),
+  hedgePolicy: optional(HedgePolicy, 'Default the virtual host\'s.'),
   priority: optional(enumeration(['DEFAULT', 'HIGH']), 'Whose circuit breakers and connections it uses; default '
     + 'DEFAULT.'),
   requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'Copies to other clusters, whose answers nobody hears; '
@@ -124,7 +126,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
     'this rewrite is not supported': ['path_rewrite', 'host_rewrite'],
     'internal_redirect_policy says it': ['internal_redirect_action', 'max_internal_redirects'],
-    'requests are not hedged': ['hedge_policy'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
   },

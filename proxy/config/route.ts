@@ -1,6 +1,7 @@
 // The route table as it is configured (envoy.config.route.v3: RouteConfiguration, VirtualHost, Route).
 import { HeaderValueOption } from './header-value-option.ts';
 import { Metadata } from './node.ts';
+import { HedgePolicy } from './hedge-policy.ts';
 import { RateLimit } from './rate-limit.ts';
 import { RequestMirrorPolicy } from './request-mirror.ts';
 import { RetryPolicy } from './retry-policy.ts';
@@ -64,6 +65,7 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
   includeRequestAttemptCount: optional(bool(), 'x-envoy-attempt-count is sent to upstreams. Default false.'),
   includeAttemptCountInResponse: optional(bool(), 'x-envoy-attempt-count is sent to clients. Default false.'),
   retryPolicy: optional(RetryPolicy, 'For routes that have none; replaced whole by a route\'s own.'),
+  hedgePolicy: optional(HedgePolicy, 'For routes that have none.'),
   requestMirrorPolicies: optional(list(RequestMirrorPolicy), 'For routes that have none.'),
   rateLimits: optional(list(RateLimit), 'What rate limit filters count, for routes that have none of their own or '
     + 'include these.'),
@@ -74,7 +76,6 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
     'list the routes': ['matcher', 'route_specifiers'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
-    'requests are not hedged': ['hedge_policy'],
   },
   warned: {
     ...BUFFER_LIMITS,

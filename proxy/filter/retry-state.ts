@@ -37,6 +37,11 @@ export class RetryState implements TimerTarget {
     this.#left = policy.settings.maxRetries;
   }
 
+  /** A retry is to come. */
+  get due(): boolean {
+    return this.#timer?.armed === true;
+  }
+
   /** False when policy or circuit breaker say no. `head` is the response that asks for it. */
   schedule(head: ResponseHead | undefined): boolean {
     if (this.#left <= 0) {

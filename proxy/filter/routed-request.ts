@@ -4,49 +4,28 @@ import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
-import type { ClusterChoice, ForwardAction, RouteEntry } from '../route/route-entry.ts';
 import { tellTimes } from '../route/request-times.ts';
-import type { RequestTimes } from '../route/request-times.ts';
-import type { RetryPolicy } from '../route/retry-policy.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
-import type { Attempt, AttemptSink, Cluster, Endpoint, Outcome, PickWishes } from '../upstream/upstream.ts';
+import type { Attempt, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
 import { changeResponse } from './header-levels.ts';
-import type { RedirectFollower } from './internal-redirect.ts';
+import { HedgedTries } from './hedged-tries.ts';
+import type { HedgedTry, HedgingRequest } from './hedged-tries.ts';
 import { startMirrors } from './mirrored-request.ts';
-import type { MirroredRequests, MirrorTarget } from './mirrored-request.ts';
+import type { MirroredRequests } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { RetryState } from './retry-state.ts';
 import { noteResponse } from './route-note.ts';
+import type { Routing } from './routing.ts';
 import { noEndpoint, outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
 const TRY_IDLE_TIMER = 2;
 
-/** Where a request goes and how: what the router decided before the first try. */
-export interface Routing {
-  readonly cluster: Cluster;
-  readonly route: RouteEntry;
-  readonly action: ForwardAction;
-  readonly choice: ClusterChoice;
-  /** The action's timeouts and retries, or what the request's x-envoy headers ask for instead. */
-  readonly times: RequestTimes;
-  readonly retry: RetryPolicy | undefined;
-  /** What it asks of its endpoint, and a set-cookie value for what it is hashed by from now on. */
-  readonly wishes: PickWishes | undefined;
-  readonly hashCookie: string | undefined;
-  /** Follows redirects, where the action says so. */
-  readonly redirects: RedirectFollower;
-  /** No x-envoy headers of our own. */
-  readonly quiet: boolean;
-  /** Who gets copies. */
-  readonly mirrors: readonly MirrorTarget[];
-}
-
-/** Lives from the router's first hook to the stream's end; at most one try is active. */
-export class RoutedRequest implements AttemptSink, TimerTarget {
+/** Lives from the router's first hook to the stream's end; one try is active, or more where they are hedged. */
+export class RoutedRequest implements HedgingRequest, TimerTarget {
   readonly #stream: RoutedStream;
   readonly #routing: Routing;
   readonly #cluster: Cluster;
@@ -56,6 +35,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   /** The request so far, for another try; undefined once it cannot be replayed. */
   #replay: RequestBuffer | undefined;
   #hosts: RetryHosts | undefined = undefined;
+  readonly #hedged: HedgedTries | undefined;
   #mirrors: MirroredRequests | undefined = undefined;
   #routeTimer: Timer | undefined = undefined;
   #tryTimer: Timer | undefined = undefined;
@@ -70,6 +50,8 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#cluster = routing.cluster;
     const { retry } = routing;
     this.#retries = retry === undefined ? undefined : new RetryState(retry, stream, routing.cluster, this);
+    const hedges = routing.times.hedges && retry !== undefined && !routing.action.connectTerminates;
+    this.#hedged = hedges ? new HedgedTries(this) : undefined;
     if (routing.wishes !== undefined) this.#hosts = this.#newHosts();
     const held = retry !== undefined || routing.action.redirects !== undefined;
     this.#replay = held ? new RequestBuffer(stream.bufferBytesMax) : undefined;
@@ -86,14 +68,16 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#mirrors?.sendData(chunk, endStream);
     if (this.#responded && this.#attempt === undefined) return;
     if (endStream) this.#startRouteTimer();
-    if (this.#replay !== undefined && !this.#replay.add(chunk, endStream)) this.#dropReplay();
+    if (this.#replay !== undefined && !this.#replay.add(chunk, endStream)) this.#replay = undefined;
     if (this.#attempt !== undefined && !this.#attempt.sendData(chunk, endStream)) this.#stream.pauseRequestBody();
+    if (this.#hedged?.sendData(chunk, endStream) === false) this.#stream.pauseRequestBody();
   }
 
   sendTrailers(trailers: Headers): void {
     this.#mirrors?.sendTrailers(trailers);
     this.#startRouteTimer();
     if (this.#replay !== undefined) this.#replay.trailers = trailers;
+    this.#hedged?.sendTrailers(trailers);
     this.#attempt?.sendTrailers(trailers);
   }
 
@@ -108,6 +92,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#tryTimer?.cancel();
     this.#tryIdleTimer?.cancel();
     this.#retries?.end();
+    this.#hedged?.cancel();
     if (this.#attempt !== undefined) this.#abandon('cancelled');
   }
 
@@ -122,17 +107,19 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     }
     this.#prepareHead(picked, endStream);
     this.#attemptReady = false;
+    const hedged = this.#hedged?.next();
     const started = this.#routing.action.connectTerminates
       ? this.#cluster.startTunnel(picked, this)
-      : this.#cluster.startAttempt(picked, this, this.#stream.request, endStream);
+      : this.#cluster.startAttempt(picked, hedged ?? this, this.#stream.request, endStream);
     if (started instanceof ProxyError) {
       this.#fail(started);
       return;
     }
     this.#attempt = started;
+    if (hedged !== undefined) hedged.attempt = started;
     this.#noteEndpoint(picked);
     const perTryMs = this.#retries?.policy.settings.perTryTimeoutMs ?? 0;
-    if (perTryMs > 0) this.#armTry(perTryMs);
+    if (perTryMs > 0) (this.#tryTimer ??= new Timer(this.#stream.timers, this, TRY_TIMER)).arm(perTryMs);
     this.#touchTry();
   }
 
@@ -162,10 +149,6 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     if (ms > 0) (this.#tryIdleTimer ??= new Timer(this.#stream.timers, this, TRY_IDLE_TIMER)).arm(ms);
   }
 
-  #armTry(ms: number): void {
-    (this.#tryTimer ??= new Timer(this.#stream.timers, this, TRY_TIMER)).arm(ms);
-  }
-
   /** Envoy counts the route's timeout from the end of the request. */
   #startRouteTimer(): void {
     const { timeoutMs } = this.#routing.times;
@@ -174,21 +157,69 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
   }
 
   onTimer(tag: number): void {
-    if (tag === TRY_TIMER) this.#onTryTimeout('try-timeout', 'upstream_per_try_timeout');
+    if (tag === TRY_TIMER && this.#hedged !== undefined) this.#hedge(this.#hedged);
+    else if (tag === TRY_TIMER) this.#onTryTimeout('try-timeout', 'upstream_per_try_timeout');
     else if (tag === TRY_IDLE_TIMER) this.#onTryTimeout('try-idle-timeout', 'upstream_per_try_idle_timeout');
     else this.#onRouteTimeout();
   }
 
   #onRouteTimeout(): void {
+    // Each try that is under way has timed out.
+    const others = (this.#hedged?.waiting ?? 0) - (this.#attempt === undefined ? 1 : 0);
+    for (let i = 0; i < others; i++) this.#cluster.countResponse(504, this.#elapsedMs());
     this.#abandon('timeout');
+    this.#hedged?.cancel();
     this.#retries?.end();
     this.#finishWith(new ProxyError('upstream-timeout', 'upstream', 'response_timeout'));
   }
 
   #onTryTimeout(outcome: Outcome, detail: string): void {
     if (this.#attempt === undefined) return;
+    this.#rememberHost(this.#attempt.endpoint);
     this.#abandon(outcome);
     this.#fail(new ProxyError('per-try-timeout', 'upstream', detail));
+  }
+
+  /** The try goes on, and where another may be made it will race this one: whatever the policy retries, as in Envoy. */
+  #hedge(hedged: HedgedTries): void {
+    if (this.#attempt === undefined || this.#responded) return;
+    hedged.report('try-timeout');
+    this.#rememberHost(this.#attempt.endpoint);
+    if (this.#retries?.policy.settings.retryOn === 0 || !this.#scheduleRetry()) return;
+    hedged.outrun();
+    this.#attempt = undefined;
+  }
+
+  /** Another try may still answer. */
+  #othersWait(): boolean {
+    if (this.#hedged === undefined) return false;
+    return this.#hedged.waiting > 0 || this.#attempt !== undefined || this.#retries!.due;
+  }
+
+  onRivalHead(rival: HedgedTry, head: ResponseHead, endStream: boolean): void {
+    this.#hedged!.remove(rival);
+    const { attempt } = rival;
+    if (this.#retries!.policy.retriesResponse(head) && this.#othersWait()) {
+      if (!endStream) attempt.cancel();
+      return;
+    }
+    this.#abandon('cancelled');
+    this.#hedged!.win(rival);
+    this.#attempt = attempt;
+    this.#noteEndpoint(attempt.endpoint);
+    this.onAttemptReady(rival.localAddress, rival.tls);
+    this.#accept(head, endStream, attempt);
+  }
+
+  onRivalError(rival: HedgedTry, error: ProxyError): void {
+    this.#hedged!.remove(rival);
+    this.#finishWith(error);
+  }
+
+  /** How a try ended, of which its endpoint has not heard yet. */
+  #report(attempt: Attempt, outcome: Outcome): void {
+    if (this.#hedged === undefined) attempt.endpoint.done(outcome);
+    else this.#hedged.report(outcome);
   }
 
   #abandon(outcome: Outcome): void {
@@ -196,8 +227,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     if (attempt === undefined) return;
     this.#attempt = undefined;
     attempt.cancel();
-    if (outcome === 'timeout') this.#rememberHost(attempt.endpoint);
-    if (!this.#responded) attempt.endpoint.done(outcome);
+    if (!this.#responded) this.#report(attempt, outcome);
   }
 
   // --- failures and retries
@@ -210,6 +240,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#finishWith(error);
   }
 
+  /** The end, unless another try may still answer. */
   #finishWith(error: ProxyError): void {
     const { info } = this.#stream;
     if (error.source === 'upstream' && error.cause !== undefined) info.upstreamFailure = messageOf(error.cause);
@@ -220,7 +251,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     }
     const late = error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout';
     this.#cluster.countResponse(late ? 504 : 503, this.#elapsedMs());
-    this.#stream.failStream(error);
+    if (!this.#othersWait()) this.#stream.failStream(error);
   }
 
   /** False when policy, replay buffer or circuit breaker say no. `head` is the response that asks for it. */
@@ -252,11 +283,6 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     return new RetryHosts(this.#retries?.policy.settings ?? ANY_HOST, this.#routing.wishes);
   }
 
-  /** Too large to keep: this request cannot be tried again. */
-  #dropReplay(): void {
-    this.#replay = undefined;
-  }
-
   // --- the response, from upstream
 
   onAttemptReady(localAddress: string, tls: TlsInfo | undefined): void {
@@ -283,16 +309,20 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     const unwanted = this.#retries?.policy.retriesResponse(head) === true;
     if (unwanted) {
       this.#rememberHost(attempt.endpoint);
-      if (this.#scheduleRetry(head)) {
+      if (this.#scheduleRetry(head) || (this.#hedged?.waiting ?? 0) > 0) {
         if (!endStream) attempt.cancel();
-        attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
+        this.#report(attempt, outcomeOfHead(head, this.#stream.request));
         this.#attempt = undefined;
         return;
       }
     }
     if (!unwanted) this.#retries?.succeed();
-    if (this.#redirects(head, attempt)) return;
-    this.#begin(head, endStream, attempt);
+    this.#accept(head, endStream, attempt);
+  }
+
+  /** This response is the request's: it goes to the client, or elsewhere. */
+  #accept(head: ResponseHead, endStream: boolean, attempt: Attempt): void {
+    if (!this.#redirects(head, attempt)) this.#begin(head, endStream, attempt);
   }
 
   /** True when another request has begun in this one's place: this one is closed by then. */
@@ -302,18 +332,19 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#responded = true;
     const followed = this.#routing.redirects.follow(this.#stream, policy, head, this.#replay?.peek());
     this.#cluster.countRedirect(followed);
-    if (followed) attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
+    if (followed) this.#report(attempt, outcomeOfHead(head, this.#stream.request));
     return followed;
   }
 
   #begin(head: ResponseHead, endStream: boolean, attempt: Attempt): void {
     this.#responded = true;
-    this.#dropReplay();
+    this.#replay = undefined;
     this.#retries?.end();
+    this.#hedged?.cancel();
     const { info } = this.#stream;
     info.detail = 'via_upstream';
     this.#cluster.countResponse(head.status, this.#elapsedMs());
-    attempt.endpoint.done(outcomeOfHead(head, this.#stream.request));
+    this.#report(attempt, outcomeOfHead(head, this.#stream.request));
     this.#finishHead(head);
     if (endStream) this.#complete();
     else this.#touchTry();
@@ -348,7 +379,7 @@ export class RoutedRequest implements AttemptSink, TimerTarget {
     this.#attempt = undefined;
     if (attempt !== undefined && !this.#responded) {
       this.#rememberHost(attempt.endpoint);
-      attempt.endpoint.done(outcomeOf(error));
+      this.#report(attempt, outcomeOf(error));
     }
     this.#fail(error);
   }

@@ -1,5 +1,6 @@
 // Routes that forward: cluster choice, rewrites, timeouts, retries, upgrades (envoy.config.route.v3.RouteAction).
 import { msOr } from '../config/duration.ts';
+import type { HedgePolicy } from '../config/hedge-policy.ts';
 import type { Metadata } from '../config/node.ts';
 import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -32,6 +33,7 @@ const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFound
 /** What stands around an action: its virtual host's policies, for routes that say nothing, and its route's metadata. */
 export interface ActionOuter extends Partial<OuterFilters> {
   readonly retry: RetryPolicy | undefined;
+  readonly hedge: HedgePolicy | undefined;
   readonly mirrors: readonly RequestMirror[];
   readonly rateLimits: readonly RateLimitRule[];
   readonly metadata: Metadata | undefined;
@@ -56,7 +58,8 @@ export function compileForward(
     rewrite: compileRewrite(config, match, path),
     rewriteToEndpoint: compileEndpointHost(config),
     timeoutMs,
-    times: timesWithin(timeoutMs, retry?.settings.perTryTimeoutMs ?? 0),
+    times: timesWithin(timeoutMs, retry?.settings.perTryTimeoutMs ?? 0,
+      (config.hedgePolicy ?? outer?.hedge)?.hedgeOnPerTryTimeout === true),
     maxGrpcTimeout: compileMaxGrpcTimeout(config),
     idleTimeoutMs: config.idleTimeout === undefined ? undefined : msOr(config.idleTimeout, 0),
     streamDuration: maxStreamDuration === undefined ? undefined : new StreamDuration(maxStreamDuration),

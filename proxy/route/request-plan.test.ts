@@ -13,6 +13,7 @@ import type { RetryPolicy } from './retry-policy.ts';
 interface Plan {
   readonly timeoutMs: number;
   readonly retry: RetryPolicy | undefined;
+  readonly hedges: boolean;
   readonly left: readonly string[];
 }
 
@@ -22,7 +23,7 @@ function plan(config: Partial<RouteAction>, ...fields: string[]): Plan {
   const head = new RequestHead('GET', 'a', '/', new Headers(fields));
   const times = planTimes(action, head);
   const retry = planRetries(action, head, times);
-  return { timeoutMs: times.timeoutMs, retry, left: head.headers.fields };
+  return { timeoutMs: times.timeoutMs, retry, hedges: times.hedges, left: head.headers.fields };
 }
 
 test('a request that says nothing gets its route\'s own plan, without an allocation', () => {
@@ -50,7 +51,7 @@ test('a number that is said twice is none', () => {
 test('an upstream is told the time of a try, and what is left of the request', () => {
   const told = (timeoutMs: number, perTryTimeoutMs: number, spentMs: number): string | undefined => {
     const headers = new Headers();
-    tellTimes(headers, { timeoutMs, perTryTimeoutMs, tellsGrpcTimeout: true }, spentMs, false);
+    tellTimes(headers, { timeoutMs, perTryTimeoutMs, hedges: false, tellsGrpcTimeout: true }, spentMs, false);
     return headers.fields.join(' ');
   };
   assert.equal(told(1000, 300, 0), 'x-envoy-expected-rq-timeout-ms 300 grpc-timeout 300m');
@@ -101,4 +102,14 @@ test('a try that may take as long as the whole request has no timeout of its own
   assert.deepEqual([perTry('1s', '500'), perTry('1s', '1000'), perTry('0s', '1000')], [500, 0, 1000]);
   const configured = plan({ timeout: '1s', retryPolicy: { retryOn: '5xx', perTryTimeout: '2s' } });
   assert.equal(configured.retry?.settings.perTryTimeoutMs, 0);
+});
+
+test('tries are hedged as the route says, unless the request says otherwise', () => {
+  const hedgePolicy = { hedgeOnPerTryTimeout: true };
+  const asks = (value: string, config: Partial<RouteAction> = {}): boolean =>
+    plan(config, 'x-envoy-hedge-on-per-try-timeout', value).hedges;
+  assert.deepEqual([plan({}).hedges, plan({ hedgePolicy }).hedges], [false, true]);
+  assert.deepEqual([asks('true'), asks('false', { hedgePolicy }), asks('yes'), asks('yes', { hedgePolicy })],
+    [true, false, false, true]);
+  assert.deepEqual(plan({}, 'x-envoy-hedge-on-per-try-timeout', 'true').left, []);
 });

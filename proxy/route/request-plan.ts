@@ -21,15 +21,16 @@ const MAX_RETRIES = 'x-envoy-max-retries';
 const STATUS_CODES = 'x-envoy-retriable-status-codes';
 const HEADER_NAMES = 'x-envoy-retriable-header-names';
 const TIMEOUT = 'x-envoy-upstream-rq-timeout-ms';
+const HEDGE = 'x-envoy-hedge-on-per-try-timeout';
 const PER_TRY_TIMEOUT = 'x-envoy-upstream-rq-per-try-timeout-ms';
 
 /** Read before the route's header changes, which come too late for them, as in Envoy. */
 const OF_TIMES: ReadonlySet<string> = new Set([
-  TIMEOUT, PER_TRY_TIMEOUT, 'x-envoy-upstream-rq-timeout-alt-response',
+  TIMEOUT, PER_TRY_TIMEOUT, HEDGE, 'x-envoy-upstream-rq-timeout-alt-response',
 ]);
 /** Read after them, so that configuration may ask for retries. */
 const OF_RETRIES: ReadonlySet<string> = new Set([
-  RETRY_ON, RETRY_GRPC_ON, MAX_RETRIES, STATUS_CODES, HEADER_NAMES, PER_TRY_TIMEOUT, 'x-envoy-hedge-on-per-try-timeout',
+  RETRY_ON, RETRY_GRPC_ON, MAX_RETRIES, STATUS_CODES, HEADER_NAMES, PER_TRY_TIMEOUT, HEDGE,
 ]);
 
 /**
@@ -44,8 +45,14 @@ export function planTimes(action: ForwardAction, head: RequestHead, quiet = fals
   const own = grpc ? action.maxGrpcTimeout!.timeoutMs(headers) : action.timeoutMs;
   const timeoutMs = asks ? timeoutOf(head, TIMEOUT) ?? own : own;
   const perTryMs = asks ? timeoutOf(head, PER_TRY_TIMEOUT) : undefined;
+  const hedges = asks ? hedgesOf(head, action.times.hedges) : action.times.hedges;
   if (asks) for (const name of OF_TIMES) headers.remove(name);
-  return timesWithin(timeoutMs, perTryMs ?? action.configuredRetry?.settings.perTryTimeoutMs ?? 0, grpc);
+  return timesWithin(timeoutMs, perTryMs ?? action.configuredRetry?.settings.perTryTimeoutMs ?? 0, hedges, grpc);
+}
+
+function hedgesOf({ headers }: RequestHead, own: boolean): boolean {
+  const asked = headers.get(HEDGE);
+  return asked === 'true' || (own && asked !== 'false');
 }
 
 /** As planTimes, of retries, within the request's times; undefined: none. */

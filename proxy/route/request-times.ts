@@ -6,14 +6,19 @@ import { setGrpcTimeout } from './grpc-timeout.ts';
 export interface RequestTimes {
   readonly timeoutMs: number;
   readonly perTryTimeoutMs: number;
+  /** A try that takes longer goes on beside the next one (`hedge_on_per_try_timeout`). */
+  readonly hedges: boolean;
   /** The upstream is told in grpc-timeout how long it has. */
   readonly tellsGrpcTimeout: boolean;
 }
 
 /** The timeouts of a route whose requests say nothing of them. */
-export function timesWithin(timeoutMs: number, perTryMs: number, tellsGrpcTimeout = false): RequestTimes {
+export function timesWithin(
+  timeoutMs: number, perTryMs: number, hedges: boolean, tellsGrpcTimeout = false,
+): RequestTimes {
   // A try that may take as long as the whole request has no timeout of its own.
-  return { timeoutMs, perTryTimeoutMs: timeoutMs !== 0 && perTryMs >= timeoutMs ? 0 : perTryMs, tellsGrpcTimeout };
+  const perTryTimeoutMs = timeoutMs !== 0 && perTryMs >= timeoutMs ? 0 : perTryMs;
+  return { timeoutMs, perTryTimeoutMs, hedges, tellsGrpcTimeout };
 }
 
 /** Tells the upstream what it may take for one try, in whole milliseconds, at least 1. */

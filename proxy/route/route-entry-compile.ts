@@ -1,5 +1,6 @@
 // Compiles one route: its conditions, its action, and what its enclosing levels add (envoy.config.route.v3.Route).
 import { ConfigError } from '../base/error.ts';
+import type { HedgePolicy } from '../config/hedge-policy.ts';
 import type { RequestMirrorPolicy } from '../config/request-mirror.ts';
 import type { Route } from '../config/route.ts';
 import { compileDirectResponse } from './direct-response.ts';
@@ -39,6 +40,7 @@ export interface Level {
 export interface HostLevel extends Level {
   readonly name: string;
   readonly retry: CompiledRetryPolicy | undefined;
+  readonly hedge: HedgePolicy | undefined;
   readonly rateLimits: readonly RateLimitRule[];
   readonly attemptCountRequest: boolean;
   readonly attemptCountResponse: boolean;

@@ -51,6 +51,7 @@ export function compileVirtualHost(
     ...compileLevel(config, table, settings, path),
     name: config.name,
     retry: compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`),
+    hedge: config.hedgePolicy,
     rateLimits: compileRateLimits(config.rateLimits, undefined, `${path}.rateLimits`),
     attemptCountRequest: config.includeRequestAttemptCount === true,
     attemptCountResponse: config.includeAttemptCountInResponse === true,
