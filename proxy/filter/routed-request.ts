@@ -18,7 +18,7 @@ import { RequestBuffer } from './request-buffer.ts';
 import { RetryState } from './retry-state.ts';
 import { noteResponse } from './route-note.ts';
 import type { Routing } from './routing.ts';
-import { noEndpoint, outcomeOf, outcomeOfHead } from './try-outcome.ts';
+import { countedStatus, noEndpoint, outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
 const ROUTE_TIMER = 0;
 const TRY_TIMER = 1;
@@ -249,8 +249,7 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
       this.#stream.abortResponse(error);
       return;
     }
-    const late = error.kind === 'upstream-timeout' || error.kind === 'per-try-timeout';
-    this.#cluster.countResponse(late ? 504 : 503, this.#elapsedMs());
+    this.#cluster.countResponse(countedStatus(error), this.#elapsedMs());
     if (!this.#othersWait()) this.#stream.failStream(error);
   }
 

@@ -1,4 +1,4 @@
-// How a try went, as outlier detection and the endpoint's figures judge it.
+// How a try went, as outlier detection and the figures of its endpoint and cluster judge it.
 import { ProxyError } from '../base/error.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { grpcStatusOfText, httpStatusOfGrpc, isGrpc } from '../telemetry/grpc-status.ts';
@@ -21,4 +21,10 @@ export function outcomeOf(error: ProxyError): Outcome {
 export function noEndpoint(status?: number): ProxyError {
   const source = status === undefined ? 'upstream' : 'internal';
   return new ProxyError('no-healthy-upstream', source, 'no_healthy_upstream', 'never', status);
+}
+
+/** The status that a cluster's figures have for a request without a response. */
+export function countedStatus({ kind, cause }: ProxyError): number {
+  if (kind === 'upstream-timeout' || kind === 'per-try-timeout') return 504;
+  return kind === 'no-healthy-upstream' && typeof cause === 'number' ? cause : 503;
 }

@@ -187,6 +187,7 @@ for (const { kind, skip } of candidates()) {
       assert.deepEqual(found, { plain: [19, 32, 0, 0], timed: [0, 3, 0, 3], strict: [16, 0, 21, 0],
         header: [3, 5, 0, 0] });
       assert.equal(await proxy.stat('cluster.both.upstream_cx_none_healthy'), 40);
+      assert.equal(await proxy.stat('cluster.both.upstream_rq_410'), 20);
     });
   });
 }
