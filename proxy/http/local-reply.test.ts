@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ErrorKind } from '../base/error.ts';
 import { ProxyError } from '../base/error.ts';
-import { localReplyFor } from './local-reply.ts';
+import { detailFor, localReplyFor } from './local-reply.ts';
 
 const RESET = 'upstream connect error or disconnect/reset before headers. reset reason: ';
 
@@ -56,4 +56,15 @@ test('what breaks the framing of a request ends its connection; what an upstream
     'drain'] as const) assert.ok(closes(kind), kind);
   for (const kind of ['no-route', 'denied', 'upstream-reset', 'upstream-timeout',
     'overflow'] as const) assert.ok(!closes(kind), kind);
+});
+
+test('details tell in what words a connection failed', () => {
+  const detail = (kind: ErrorKind, own: string, cause?: unknown): string =>
+    detailFor(new ProxyError(kind, 'upstream', own, 'safe', cause));
+  const frame = (words: string): string => `upstream_reset_before_response_started{${words}}`;
+  assert.equal(detail('connect-failure', 'remote_connection_failure', 'delayed_connect_error: refused'),
+    frame('remote_connection_failure|delayed_connect_error: refused'));
+  const handshake = detail('upstream-tls', 'handshake', new Error('TLS_error'));
+  assert.equal(handshake, frame('remote_connection_failure|TLS_error'));
+  assert.equal(detail('connect-timeout', 'connection_timeout'), frame('connection_timeout'));
 });

@@ -1,4 +1,5 @@
 // The one table from what went wrong to what the client is told; a kind without a row does not compile.
+import { messageOf } from '../base/error.ts';
 import type { ErrorKind, ProxyError } from '../base/error.ts';
 import { grpcStatusOfHttp } from '../telemetry/grpc-status.ts';
 import type { ResponseFlag } from '../telemetry/response-flag.ts';
@@ -120,9 +121,14 @@ function rowFor(error: ProxyError): ErrorReply {
   return REPLIES[error.kind];
 }
 
-/** %RESPONSE_CODE_DETAILS%: why a try ended before its response is told in Envoy's frame, handshakes as connecting. */
+/**
+ * %RESPONSE_CODE_DETAILS%: why a try ended before its response is told in Envoy's frame, handshakes as connecting, and
+ * what the system or the peer said of it.
+ */
 export function detailFor(error: ProxyError): string {
-  const { detail, kind } = error;
+  const { cause, detail, kind } = error;
   if (!REPLIES[kind].body.startsWith(RESET) || detail.startsWith('upstream_reset')) return detail;
-  return `upstream_reset_before_response_started{${kind === 'upstream-tls' ? 'remote_connection_failure' : detail}}`;
+  const reason = kind === 'upstream-tls' ? 'remote_connection_failure' : detail;
+  const words = reason === 'remote_connection_failure' && cause !== undefined ? `|${messageOf(cause)}` : '';
+  return `upstream_reset_before_response_started{${reason}${words}}`;
 }

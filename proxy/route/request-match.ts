@@ -2,7 +2,7 @@
 import type { RouteMatch } from '../config/route-match.ts';
 import type { RequestHead } from '../http/message.ts';
 import { isGrpc } from '../telemetry/grpc-status.ts';
-import { fractionOf, spread } from './fraction.ts';
+import { DigitShare, spread } from './fraction.ts';
 import type { HeaderMatch } from './header-match.ts';
 import { compileHeaderMatches, matchesAll } from './header-match.ts';
 import type { PathMatch } from './path-match.ts';
@@ -15,7 +15,7 @@ export class RequestMatch {
   readonly #queries: readonly QueryMatch[];
   readonly #grpc: boolean;
   /** Share of the requests that fit otherwise. */
-  readonly #fraction: number;
+  readonly #share: DigitShare | undefined;
 
   /** Throws ConfigError below `path`. */
   constructor(match: RouteMatch, path: string) {
@@ -24,7 +24,8 @@ export class RequestMatch {
     const queries = match.queryParameters ?? [];
     this.#queries = queries.map((matcher, i) => new QueryMatch(matcher, `${path}.queryParameters[${i}]`));
     this.#grpc = match.grpc !== undefined;
-    this.#fraction = match.runtimeFraction === undefined ? 1 : fractionOf(match.runtimeFraction.defaultValue);
+    const { runtimeFraction } = match;
+    this.#share = runtimeFraction === undefined ? undefined : new DigitShare(runtimeFraction.defaultValue);
   }
 
   /** Names and values of fields without which a request cannot match. */
@@ -38,6 +39,6 @@ export class RequestMatch {
     if (this.#grpc && !isGrpc(head)) return false;
     if (!matchesAll(this.#headers, head)) return false;
     for (const query of this.#queries) if (!query.matches(head.path)) return false;
-    return this.#fraction === 1 || spread(random) < this.#fraction;
+    return this.#share === undefined || this.#share.takes(spread(random));
   }
 }

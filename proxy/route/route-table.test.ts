@@ -6,6 +6,7 @@ import type { DataSource } from '../config/data-source.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../config/route.ts';
 import { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
+import { DigitShare } from './fraction.ts';
 import type { RouteEntry } from './route-entry.ts';
 import { RouteTableBuild, compileRouteTable } from './route-table.ts';
 import type { RouteTable } from './route-table.ts';
@@ -51,6 +52,15 @@ test('all conditions of a route hold', () => {
   assert.equal(find(table, 'a', '/?q', 0, 'x', '1', 'y', '')?.name, 'one');
   assert.equal(find(table, 'a', '/?q', 0, 'x', '1')?.name, 'rest');
   assert.equal(find(table, 'a', '/', 0, 'x', '1', 'y', '')?.name, 'rest');
+});
+
+test('fractions of two denominators take one draw by its last digits, as in Envoy', () => {
+  const first = new DigitShare({ numerator: 1234, denominator: 'TEN_THOUSAND' });
+  const second = new DigitShare({ numerator: 40 });
+  const draws = Array.from({ length: 10_000 }, (_, i) => (i + 0.5) / 1e6);
+  const [one, two] = [draws.filter((draw) => first.takes(draw)).length,
+    draws.filter((draw) => !first.takes(draw) && second.takes(draw)).length];
+  assert.deepEqual([one, two], [1234, 3486]);
 });
 
 test('a fraction takes its share of the draws, independently of the weights behind it', () => {

@@ -8,7 +8,7 @@ import { xxHash64 } from '../base/xx-hash.ts';
 import { Cluster } from '../config/cluster.ts';
 import { decode } from '../config/decode.ts';
 import type { ClusterLoadAssignment, LbEndpoint } from '../config/endpoint.ts';
-import { RetryHosts } from './retry.ts';
+import { ANY_HOST, RetryHosts } from './retry.ts';
 
 const SEED = Number(process.env['SEED'] ?? Math.floor(Math.random() * 2 ** 32));
 const POLICY = 'type.googleapis.com/envoy.extensions.load_balancing_policies';
@@ -98,7 +98,7 @@ class Balanced {
   }
 
   pick(key: string): string {
-    const picked = this.#worker.cluster.pick(new RetryHosts(false, 0, xxHash64(key), WANTED));
+    const picked = this.#worker.cluster.pick(new RetryHosts(ANY_HOST, { hash: xxHash64(key), metadataMatch: WANTED }));
     return typeof picked === 'string' ? 'none' : picked.address.slice('127.0.0.1:'.length);
   }
 

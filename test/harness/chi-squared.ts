@@ -35,6 +35,22 @@ export function areAlike(one: ReadonlyMap<string, number>, other: ReadonlyMap<st
   return statistic <= limit(names.size - 1, Z_OF_MANY);
 }
 
+/** Throws unless both could be counts of the same shares, whatever these are, with p > 1e-4. */
+export function assertAlike(counts: readonly number[], others: readonly number[], label: string): void {
+  const [sum, otherSum] = [counts, others].map((list) => list.reduce((all, count) => all + count, 0));
+  const ratio = Math.sqrt(otherSum! / sum!);
+  let statistic = 0;
+  let freedom = -1;
+  counts.forEach((count, i) => {
+    const both = count + others[i]!;
+    if (both === 0) return;
+    statistic += (count * ratio - others[i]! / ratio) ** 2 / both;
+    freedom++;
+  });
+  const text = `${counts.join()} beside ${others.join()}, chi-squared ${statistic}`;
+  assert.ok(statistic <= limit(freedom), `${label}: ${text}`);
+}
+
 /** Wilson and Hilferty's approximation of the quantile. */
 function limit(freedom: number, z = Z): number {
   if (freedom <= 0) return 0;

@@ -94,11 +94,9 @@ async function logsOf(
   return logs;
 }
 
-/** Why a connection failed is told in words of each one's own, but what failed is not. */
+/** How far Envoy had read when a body was cut decides what it calls it. */
 function comparable(line: string): string {
-  // How far Envoy had read when a body was cut decides what it calls it.
-  return line.replace(/\bU(PE|C) \| upstream_reset_after.*?\} \|/,
-    'cut |').replace(/upstream_reset_(before|after)_response_started\{(\w+?)(\||\})[^ ]*/, 'reset $1 response: $2');
+  return line.replace(/\bU(PE|C) \| upstream_reset_after.*?\} \|/, 'cut |');
 }
 
 function answerLines(answer: RawAnswer | string): string[] {
