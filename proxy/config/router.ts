@@ -3,7 +3,7 @@ import { bool } from './scalar.ts';
 import { message, optional, type Static } from './schema.ts';
 
 export const Router = message('envoy.extensions.filters.http.router.v3.Router', {
-  suppressEnvoyHeaders: optional(bool(), 'No x-envoy- headers are added or read. Default false.'),
+  suppressEnvoyHeaders: optional(bool(), 'No x-envoy- headers are added. Default false.'),
 }, {
   refused: {
     'request headers that cannot be read are ignored': ['strict_check_headers'],

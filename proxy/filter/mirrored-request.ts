@@ -119,16 +119,20 @@ export interface MirrorTarget {
   readonly mirror: RequestMirror;
 }
 
-/** Starts the copies of a request whose head is as its first upstream gets it. `timeoutMs` is the route's. */
+/**
+ * Starts the copies of a request whose head is as its first upstream gets it. `timeoutMs` is the route's, which copies
+ * are told unless `quiet`.
+ */
 export function startMirrors(
   targets: readonly MirrorTarget[], stream: RoutedStream, timeoutMs: number, endStream: boolean,
+  quiet = false,
 ): MirroredRequests | undefined {
   if (targets.length === 0) return undefined;
   return new MirroredRequests(targets.map(({ cluster, mirror }) => {
     const copy = new MirroredRequest(cluster, stream, timeoutMs);
     const head = mirror.copy(stream.request);
     // A copy has no tries: all of the time is its own.
-    if (timeoutMs > 0) head.headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(timeoutMs)));
+    if (timeoutMs > 0 && !quiet) head.headers.set('x-envoy-expected-rq-timeout-ms', String(Math.round(timeoutMs)));
     copy.start(head, endStream);
     return copy;
   }));

@@ -129,7 +129,7 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
     const { action, mirrors, quiet, route, times } = this.#routing;
     if (info.attempts > 1) tellTimes(request.headers, times, this.#spentMs(), quiet);
     if (route.attemptCountRequest) request.headers.set('x-envoy-attempt-count', String(info.attempts));
-    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, times.timeoutMs, endStream);
+    if (info.attempts === 1) this.#mirrors = startMirrors(mirrors, this.#stream, times.timeoutMs, endStream, quiet);
     action.rewriteToEndpoint?.(request, endpoint.hostname, quiet);
   }
 

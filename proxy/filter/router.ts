@@ -95,11 +95,11 @@ export class RouterFilter implements HttpFilter {
     // Envoy hashes a request as it came, before headers are changed.
     const hashed = cluster.usesHash ? action.hashRequest?.(request, info) : undefined;
     const quiet = this.#options.suppressEnvoyHeaders;
-    const times = planTimes(action, request, quiet);
+    const times = planTimes(action, request);
     tellTimes(request.headers, times, 0, quiet);
     changeRequest(route, choice, request, info);
     const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch, info.overrideHost);
-    const retry = planRetries(action, request, times, quiet);
+    const retry = planRetries(action, request, times);
     action.rewrite?.(request, quiet);
     return new RoutedRequest(stream, {
       cluster, route, action, choice, times, retry, wishes, hashCookie: hashed?.setCookie, quiet,

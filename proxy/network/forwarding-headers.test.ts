@@ -69,6 +69,14 @@ test('an internal client keeps its headers', () => {
   assert.deepEqual([outside.get('x-envoy-retry-on'), outside.get('x-envoy-internal')], [undefined, undefined]);
 });
 
+test('a client that no trusted proxy has seen is not internal', () => {
+  const internalAddresses = new CidrSet([parseCidr('10.0.0.0/8')]);
+  const said = (xffTrustedHops: number, ...list: string[]): string | undefined =>
+    prepare({ internalAddresses, xffTrustedHops }, ['x-forwarded-for', list.join()]).get('x-envoy-internal');
+  assert.deepEqual([said(0, '10.1.2.3'), said(1, '10.1.2.3'), said(1, '10.1.2.3', '1.1.1.1'), said(0, '8.8.8.8')],
+    ['true', undefined, undefined, undefined]);
+});
+
 test('x-forwarded-for: appended at the edge only, loopback by the machine\'s own address', () => {
   assert.equal(prepare({}, ['x-forwarded-for', '1.1.1.1']).get('x-forwarded-for'), '1.1.1.1');
   const appended = prepare({ useRemoteAddress: true }, ['x-forwarded-for', '1.1.1.1']);

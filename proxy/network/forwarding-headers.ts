@@ -82,7 +82,7 @@ export class Forwarding {
     const secure = connection.tls !== undefined;
     request.scheme = secure ? 'https' : 'http';
     info.forwardedIp = this.#clientIp(request.headers);
-    this.#forwardedFor(request.headers, connection, request.scheme);
+    this.#forwardedFor(request.headers, info, request.scheme);
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
     if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
@@ -116,10 +116,10 @@ export class Forwarding {
     return isLoopback(remoteIp) ? this.#options.localIp : remoteIp;
   }
 
-  #forwardedFor(headers: Headers, connection: ConnectionInfo, scheme: string): void {
+  #forwardedFor(headers: Headers, { connection, forwardedIp }: StreamInfo, scheme: string): void {
     const { useRemoteAddress, xffTrustedHops, skipXffAppend } = this.#options;
     const before = headers.joined('x-forwarded-for');
-    const internal = this.#isInternal(before, connection);
+    const internal = this.#isInternal(before, forwardedIp, connection);
     if (!internal) dropInternal(headers, useRemoteAddress);
     if (useRemoteAddress) {
       if (!internal) {
@@ -143,12 +143,12 @@ export class Forwarding {
     return forwardedFor === undefined ? '' : addressFromEnd(forwardedFor, skip);
   }
 
-  /** The client's address is the only one known, and it is one of internal_address_config. */
-  #isInternal(forwardedFor: string | undefined, connection: ConnectionInfo): boolean {
+  /** The client's address is the only one known, by whom it may be told, and it is one of internal_address_config. */
+  #isInternal(forwardedFor: string | undefined, forwardedIp: string, { remoteIp }: ConnectionInfo): boolean {
     const { internalAddresses, useRemoteAddress } = this.#options;
     if (internalAddresses === undefined) return false;
-    const client = useRemoteAddress ? (forwardedFor === undefined ? connection.remoteIp : undefined) : forwardedFor;
-    return client !== undefined && !client.includes(',') && internalAddresses.contains(client.trim());
+    if (useRemoteAddress) return forwardedFor === undefined && internalAddresses.contains(remoteIp);
+    return forwardedFor?.includes(',') === false && forwardedIp !== '' && internalAddresses.contains(forwardedIp);
   }
 
   #clientCert(headers: Headers, { tls }: ConnectionInfo): void {

@@ -35,11 +35,11 @@ const OF_RETRIES: ReadonlySet<string> = new Set([
 
 /**
  * The route's own times where the request says nothing. Else its own, which are for this hop only: their headers are
- * removed. Values that cannot be read are ignored. `quiet` requests are not asked (suppress_envoy_headers).
+ * removed. Values that cannot be read are ignored.
  */
-export function planTimes(action: ForwardAction, head: RequestHead, quiet = false): RequestTimes {
+export function planTimes(action: ForwardAction, head: RequestHead): RequestTimes {
   const { headers } = head;
-  const asks = !quiet && mentions(head, OF_TIMES);
+  const asks = mentions(head, OF_TIMES);
   const grpc = action.maxGrpcTimeout !== undefined && isGrpc(head);
   if (!asks && !grpc) return action.times;
   const own = grpc ? action.maxGrpcTimeout!.timeoutMs(headers) : action.timeoutMs;
@@ -57,9 +57,9 @@ function hedgesOf({ headers }: RequestHead, own: boolean): boolean {
 
 /** As planTimes, of retries, within the request's times; undefined: none. */
 export function planRetries(
-  action: ForwardAction, head: RequestHead, times: RequestTimes, quiet = false,
+  action: ForwardAction, head: RequestHead, times: RequestTimes,
 ): RetryPolicy | undefined {
-  const asks = !quiet && mentions(head, OF_RETRIES);
+  const asks = mentions(head, OF_RETRIES);
   if (!asks && times === action.times) return retryFor(action.retry, head);
   const own = retryFor(action.configuredRetry, head)?.settings ?? NO_RETRIES;
   const { perTryTimeoutMs } = times;

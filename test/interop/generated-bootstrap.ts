@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { ScriptedUpstreams } from '../harness/scripted-upstreams.ts';
 import { KEY_HEADER } from '../harness/scripted-upstreams.ts';
 import { SideBySide } from '../harness/side-by-side.ts';
-import { LIVE_CLUSTERS, UPSTREAMS } from './generated-clusters.ts';
+import { LIVE_CLUSTERS, NAMED_CLUSTER, UPSTREAMS } from './generated-clusters.ts';
 import type { GeneratedTable } from './generated-tables.ts';
 
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
@@ -46,6 +46,7 @@ function bootstrapOf(tables: readonly GeneratedTable[], upstreams: ScriptedUpstr
       })),
       clusters: [
         ...UPSTREAMS.map((name) => cluster(name, upstreams.portOf(name))), cluster('refusing', 1), cluster('empty'),
+        named(upstreams),
       ],
     },
   };
@@ -60,7 +61,8 @@ function manager(table: GeneratedTable): unknown {
       httpFilters: [
         { name: 'fault', typedConfig: { '@type': `${EXTENSIONS}.filters.http.fault.v3.HTTPFault` } },
         { name: 'cors', typedConfig: { '@type': `${EXTENSIONS}.filters.http.cors.v3.Cors` } },
-        { name: 'router', typedConfig: { '@type': `${EXTENSIONS}.filters.http.router.v3.Router` } },
+        { name: 'router', typedConfig: { '@type': `${EXTENSIONS}.filters.http.router.v3.Router`,
+          ...table.router } },
       ],
       accessLog: [{ name: 'log', typedConfig: {
         '@type': `${EXTENSIONS}.access_loggers.file.v3.FileAccessLog`, path: '/dev/stdout',
@@ -72,10 +74,19 @@ function manager(table: GeneratedTable): unknown {
 
 function cluster(name: string, port?: number): unknown {
   const hostname = LIVE_CLUSTERS.some((live) => live === name) ? { hostname: `${name}.internal` } : {};
-  const endpoint = port === undefined ? [] : [{ endpoint: { ...hostname, address: address(port) } }];
+  return clusterOf(name, port === undefined ? [] : [{ ...hostname, address: address(port) }]);
+}
+
+function named(upstreams: ScriptedUpstreams): unknown {
+  const endpoints = ['c1', 'c2'].map((name) => (
+    { hostname: `${name}.named`, address: address(upstreams.portOf(name)) }));
+  return { ...clusterOf(NAMED_CLUSTER, endpoints), lbPolicy: 'RING_HASH' };
+}
+
+function clusterOf(name: string, endpoints: readonly unknown[]): object {
   return {
     name, type: 'STATIC', connectTimeout: '2s', loadAssignment: { clusterName: name,
-      endpoints: [{ lbEndpoints: endpoint }] },
+      endpoints: [{ lbEndpoints: endpoints.map((endpoint) => ({ endpoint })) }] },
     circuitBreakers: { thresholds: [{ maxRetries: 1000 }] },
   };
 }

@@ -61,7 +61,7 @@ function drawString(draw: Draw): StringMatcher {
   }
 }
 
-function drawHeader(draw: Draw): HeaderMatcher {
+export function drawHeader(draw: Draw): HeaderMatcher {
   const flags = {
     ...draw.maybe(0.25, () => ({ invertMatch: true })),
     ...draw.maybe(0.15, () => ({ treatMissingHeaderAsEmpty: true })),

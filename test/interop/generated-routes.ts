@@ -5,7 +5,7 @@ import type { DirectResponseAction, RedirectAction, RouteAction } from '../../pr
 import type { Route } from '../../proxy/config/route.ts';
 import type { Draw } from '../harness/draw.ts';
 import {
-  CLUSTERS, CLUSTER_HEADER, HOST_HEADER, MIRROR_HEADER, SHADOW_CLUSTERS, TIMEOUT,
+  CLUSTERS, CLUSTER_HEADER, HASH_HEADER, HOST_HEADER, MIRROR_HEADER, SHADOW_CLUSTERS, TIMEOUT,
 } from './generated-clusters.ts';
 import { drawFilterConfig } from './generated-filters.ts';
 import { drawHeaderChanges } from './generated-headers.ts';
@@ -70,6 +70,7 @@ export function drawMirrors(draw: Draw, probability: number): Pick<RouteAction, 
 function drawForward(draw: Draw): RouteAction {
   return {
     ...drawDestination(draw), ...drawHostRewrite(draw), ...drawPathRewrite(draw),
+    hashPolicy: [{ header: { headerName: HASH_HEADER } }],
     ...draw.maybe(0.2, () => ({ appendXForwardedHost: true })), ...drawMirrors(draw, 0.15),
     ...draw.maybe(0.45, () => ({ retryPolicy: drawRetryPolicy(draw) })),
     ...draw.maybe(0.3, () => ({ timeout: draw.pick([TIMEOUT, '30s', '0s']) })),
@@ -109,6 +110,7 @@ export function drawRoute(draw: Draw, name: string): Route {
     match: drawMatch(draw),
     ...(kind < 6 ? { route: drawForward(draw) } : kind < 8 ? { redirect: drawRedirect(draw) }
       : { directResponse: drawDirect(draw) }),
+    ...draw.maybe(0.1, () => ({ decorator: { operation: 'op', ...draw.maybe(0.3, () => ({ propagate: false })) } })),
     ...drawHeaderChanges(draw, 0.3),
     ...drawFilterConfig(draw, 0.15),
   };

@@ -1,11 +1,12 @@
 // The generator's route tables with the settings of their connection managers, and requests aimed at their borders.
 import type { HttpConnectionManager } from '../../proxy/config/http-connection-manager.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
+import type { Router } from '../../proxy/config/router.ts';
 import type { Draw } from '../harness/draw.ts';
 import type { RawRequest } from '../harness/raw-client.ts';
 import { SCRIPT_HEADER } from '../harness/scripted-upstreams.ts';
 import {
-  CLUSTER_HEADER, DELAY_MS, HOST_HEADER, LIVE_CLUSTERS, MIRROR_HEADER, SHADOW_CLUSTERS,
+  CLUSTER_HEADER, DELAY_MS, HASH_HEADER, HOST_HEADER, LIVE_CLUSTERS, MIRROR_HEADER, SHADOW_CLUSTERS,
 } from './generated-clusters.ts';
 import { FAULT_FIELDS, drawFilterConfig } from './generated-filters.ts';
 import { drawHeaderChanges } from './generated-headers.ts';
@@ -17,6 +18,7 @@ import { drawMirrors, drawRoute } from './generated-routes.ts';
 export interface GeneratedTable {
   readonly manager: Partial<HttpConnectionManager>;
   readonly routes: RouteConfiguration;
+  readonly router?: Router;
 }
 
 const ESCAPED = ['KEEP_UNCHANGED', 'REJECT_REQUEST', 'UNESCAPE_AND_FORWARD', 'UNESCAPE_AND_REDIRECT'] as const;
@@ -37,7 +39,11 @@ export function drawTable(draw: Draw, virtualHosts: number): GeneratedTable {
       ...draw.maybe(0.1, () => ({ alwaysSetRequestIdInResponse: true })),
       ...draw.maybe(0.3, () => ({ serverHeaderTransformation: draw.pick(['APPEND_IF_ABSENT',
         'PASS_THROUGH'] as const) })),
+      ...draw.maybe(0.2, () => ({ xffNumTrustedHops: 1 })), ...draw.maybe(0.2, () => ({ skipXffAppend: true })),
+      ...draw.maybe(0.2, () => ({ preserveExternalRequestId: true })),
+      ...draw.maybe(0.1, () => ({ generateRequestId: false })),
     },
+    ...draw.maybe(0.15, () => ({ router: { suppressEnvoyHeaders: true } })),
     routes: {
       name: 'table', validateClusters: false,
       virtualHosts: Array.from({ length: virtualHosts }, (_, i) => drawVirtualHost(draw, i, taken)),
@@ -56,6 +62,7 @@ function drawVirtualHost(draw: Draw, index: number, taken: Set<string>): Virtual
     ...draw.maybe(0.2, () => ({ includeRequestAttemptCount: true })),
     ...draw.maybe(0.2, () => ({ includeAttemptCountInResponse: true })),
     ...draw.maybe(0.2, () => ({ retryPolicy: drawRetryPolicy(draw) })),
+    ...draw.maybe(0.04, () => ({ requireTls: draw.pick(['EXTERNAL_ONLY', 'ALL'] as const) })),
     ...drawHeaderChanges(draw, 0.2), ...drawFilterConfig(draw, 0.1), ...drawMirrors(draw, 0.1),
   };
 }
@@ -97,7 +104,8 @@ const FIELDS: readonly (readonly [string, string])[] = [
   ['x-envoy-upstream-rq-per-try-timeout-ms', '1000'], ['x-envoy-max-retries', '0'], ['x-envoy-max-retries', 'x'],
   ['x-envoy-hedge-on-per-try-timeout', 'false'], ['x-envoy-retry-on', 'gateway-error'], ['x-envoy-max-retries', '2'],
   ['x-envoy-upstream-rq-timeout-ms', '30000'], ['x-envoy-retriable-status-codes', '404,409'],
-  ['x-envoy-retry-grpc-on', 'unavailable'], ['x-forwarded-for', '1.2.3.4'], ['x-forwarded-proto', 'https'],
+  ['x-envoy-retry-grpc-on', 'unavailable'], ['x-forwarded-for', '1.2.3.4'],
+  ['x-forwarded-for', '5.6.7.8, 1.2.3.4'], ['x-forwarded-proto', 'https'],
   ['x-forwarded-host', 'before.test'], ['grpc-timeout', '20S'], ['x-request-id', 'mine'], ['x-envoy-internal', 'true'],
   ['te', 'trailers'], ['x-envoy-original-path', '/forged'], ['via', '1.0 there'], ['x-envoy-attempt-count', '9'],
   ['x-envoy-expected-rq-timeout-ms', '77'], ['x-envoy-decorator-operation', 'op'], ['x-envoy-original-host', 'forged'],
@@ -129,7 +137,7 @@ export function drawRequest(draw: Draw, { routes }: GeneratedTable): RawRequest 
       ...draw.some(1, () => ['x-twice', draw.pick(VALUES)] as const),
       ...draw.some(2, () => ['X-Twice', draw.pick(VALUES)] as const),
       ...(draw.chance(0.1) ? [[MIRROR_HEADER, draw.pick([...SHADOW_CLUSTERS, 'unknown'])] as const] : []),
-      ...clusterField(draw, route),
+      [HASH_HEADER, String(draw.below(20))], ...clusterField(draw, route),
       ...(route.route?.hostRewriteHeader === undefined ? [] : [[HOST_HEADER, draw.pick(['x.test', 'X.Test:81',
         ''])]] as const),
       [SCRIPT_HEADER, draw.chance(route.route === undefined ? 0 : 0.7) ? draw.pick(SCRIPTS) : '200'],

@@ -1,5 +1,6 @@
 // One table of routes and one request to it: what both proxies are asked.
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
+import type { Router } from '../../proxy/config/router.ts';
 import type { RawRequest } from '../harness/raw-client.ts';
 import type { GeneratedTable } from './generated-tables.ts';
 
@@ -14,6 +15,7 @@ export const ALL = { prefix: '/' };
 /** What stands around the route of a case. */
 export interface CaseOuter {
   readonly manager?: GeneratedTable['manager'];
+  readonly router?: Router;
   readonly host?: Partial<VirtualHost>;
   readonly routes?: Partial<RouteConfiguration>;
 }
@@ -21,6 +23,7 @@ export interface CaseOuter {
 /** A table of one virtual host, and a request to it. */
 export function caseOf(request: RawRequest, route: Route, more: CaseOuter = {}): RouteCase {
   const virtualHost = { name: 'host', domains: ['*'], routes: [route], ...more.host };
-  return { request, table: { manager: more.manager ?? {}, routes: { validateClusters: false,
+  return { request, table: { manager: more.manager ?? {},
+    ...(more.router === undefined ? {} : { router: more.router }), routes: { validateClusters: false,
     virtualHosts: [virtualHost], ...more.routes } } };
 }

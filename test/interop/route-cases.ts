@@ -16,6 +16,9 @@ const CORS = { typedPerFilterConfig: { cors: {
 /** A response header with this value. */
 const tells = (value: string): Pick<Route, 'responseHeadersToAdd'> => (
   { responseHeadersToAdd: [{ header: { key: 'x-tells', value } }] });
+const PREVIOUS_HOSTS = { name: 'envoy.retry_host_predicates.previous_hosts', typedConfig: {
+  '@type': 'type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate' as const,
+} };
 const INTERNAL = { internalAddressConfig: { cidrRanges: [{ addressPrefix: '127.0.0.0', prefixLen: 8 }] },
   useRemoteAddress: true };
 const DIRECT = { match: ALL, directResponse: { status: 200 } };
@@ -48,6 +51,13 @@ function replied(to: string, from: string): RouteCase {
     match: ALL, route: { cluster: 'refusing' },
     requestHeadersToAdd: [{ header: { key: 'content-type', value: to }, appendAction: 'OVERWRITE_IF_EXISTS' }],
   });
+}
+
+/** A route of a router that adds no headers of its own, with a copy. */
+function quiet(script: string, headers: readonly (readonly [string, string])[]): RouteCase {
+  return caseOf({ path: '/', headers: [['x-script', script], ...headers] }, {
+    match: ALL, route: { cluster: 'c1', requestMirrorPolicies: [{ cluster: 'shadow-1' }] },
+  }, { router: { suppressEnvoyHeaders: true }, manager: INTERNAL });
 }
 
 /** Levels that set the same headers. */
@@ -127,6 +137,25 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   'a number of retries that is said twice is none': caseOf(
     { path: '/', headers: [['x-envoy-max-retries', '3'], ['x-envoy-max-retries', '3'], ['x-script', '503 503 200']] },
     { match: ALL, route: { cluster: 'c1', retryPolicy: { retryOn: '5xx' } } }, { manager: INTERNAL },
+  ),
+  'a router that is quiet reads the timeout': quiet('200', [['x-envoy-upstream-rq-timeout-ms', '30000']]),
+  'a router that is quiet reads retries': quiet('503 503 200', [['x-envoy-retry-on', '5xx'],
+    ['x-envoy-max-retries', '3']]),
+  'a router that is quiet tells no timeout, and copies are told theirs': quiet('200', []),
+  'a client that was seen by no trusted proxy is not internal': caseOf(
+    { path: '/', headers: [['x-forwarded-for', '127.0.0.1']] }, { match: ALL, route: { cluster: 'c1' } },
+    { manager: { ...INTERNAL, useRemoteAddress: false, xffNumTrustedHops: 1 } },
+  ),
+  'a client that a trusted proxy saw alone is not internal': caseOf(
+    { path: '/', headers: [['x-forwarded-for', '127.0.0.1,127.0.0.2']] }, { match: ALL, route: { cluster: 'c1' } },
+    { manager: { ...INTERNAL, useRemoteAddress: false, xffNumTrustedHops: 1 } },
+  ),
+  'each try is told the name of its own endpoint': caseOf(
+    { path: '/', headers: [['x-script', '503 503 200']] }, { match: ALL, route: {
+      cluster: 'named', autoHostRewrite: true, hashPolicy: [{ header: { headerName: 'x-script' } }], retryPolicy: {
+        retryOn: '5xx', numRetries: 3, hostSelectionRetryMaxAttempts: 5, retryHostPredicate: [PREVIOUS_HOSTS],
+      },
+    } },
   ),
   'names and values of parameters are decoded in header values': caseOf(
     { path: '/?%71=a%20b%zz&q=2' }, { ...DIRECT, ...tells('%QUERY_PARAM(q)%') }),
