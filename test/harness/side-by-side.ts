@@ -89,7 +89,8 @@ async function startProxy(
 
 async function listens(port: number): Promise<boolean> {
   try {
-    const response = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(1000) });
+    const response = await fetch(`http://127.0.0.1:${port}/`, {
+      signal: AbortSignal.timeout(1000), redirect: 'manual' });
     await response.arrayBuffer();
     return true;
   } catch {

@@ -17,6 +17,13 @@ export const PATH_PATTERNS: readonly (readonly [string, readonly string[]])[] = 
   ['/\\w{2,3}', ['/ab', '/abc', '/abcd', '/a-b']],
   ['/[[:alpha:]]+', ['/abc', '/ab1', '/']],
 ];
+/** URI templates, what they are rewritten to, and texts that fit or nearly do. */
+export const PATH_TEMPLATES: readonly (readonly [string, string, readonly string[]])[] = [
+  ['/a/{x}', '/{x}/new', ['/a/1', '/a/', '/a/b/c', '/a/b%20c', '/A/1']],
+  ['/{v=*}/{rest=**}', '/{rest}/of/{v}', ['/v1/x', '/v1/x/y', '/v1/', '/v1', '/v1/a%2Fb']],
+  ['/api/*', '/plain', ['/api/x', '/api/', '/api/x/y', '/api/~']],
+  ['/**.html', '/page', ['/x.html', '/a/b.html', '/.html', '/x.htm']],
+];
 const VALUE_PATTERNS: readonly (readonly [string, readonly string[]])[] = [
   ['a.c', ['abc', 'ac', 'xabc']], ['(?i)yes|no', ['YES', 'no', 'yesno', 'n']], ['[0-9]*', ['', '12', '1a']],
   ['a+b?', ['a', 'aab', 'b']], ['.*x.*', ['x', 'axb', 'a']], ['^v1$', ['v1', 'v10']],
@@ -40,11 +47,14 @@ export function drawMatch(draw: Draw): RouteMatch {
 function drawPath(draw: Draw): RouteMatch {
   const text = draw.pick(PATHS);
   const ignoring = draw.maybe(0.2, () => ({ caseSensitive: false }));
-  switch (draw.below(6)) {
+  switch (draw.below(7)) {
     case 0: return { path: text, ...ignoring };
     case 1: return { safeRegex: { regex: draw.pick(PATH_PATTERNS)[0] } };
     case 2: return text.length > 1 && !text.endsWith('/') ? { pathSeparatedPrefix: text, ...ignoring } : { path: text };
     case 3: return { prefix: '/' };
+    case 4: return { pathMatchPolicy: { name: 'template', typedConfig: {
+      '@type': 'type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig',
+      pathTemplate: draw.pick(PATH_TEMPLATES)[0] } } };
     default: return { prefix: text, ...ignoring };
   }
 }
@@ -103,10 +113,17 @@ export function textFor(draw: Draw, matcher: StringMatcher): string {
   }
 }
 
+/** The row of PATH_TEMPLATES that a match is of. */
+export function templateOf({ pathMatchPolicy }: RouteMatch): (typeof PATH_TEMPLATES)[number] | undefined {
+  return PATH_TEMPLATES.find(([template]) => template === pathMatchPolicy?.typedConfig.pathTemplate);
+}
+
 /** The path that a match is about, or one beside it; without a query. */
 export function pathFor(draw: Draw, match: RouteMatch): string {
   const pattern = PATH_PATTERNS.find(([regex]) => regex === match.safeRegex?.regex);
   if (pattern !== undefined) return draw.pick(pattern[1]);
+  const template = templateOf(match);
+  if (template !== undefined) return draw.pick(template[2]);
   const text = match.path ?? match.prefix ?? match.pathSeparatedPrefix ?? '/';
   switch (draw.below(18)) {
     case 0: return `${text}x`;

@@ -2,14 +2,15 @@
 import type { RegexMatchAndSubstitute } from '../../proxy/config/matcher.ts';
 import type { RequestMirrorPolicy } from '../../proxy/config/request-mirror.ts';
 import type { DirectResponseAction, RedirectAction, RouteAction } from '../../proxy/config/route-action.ts';
+import type { RouteMatch } from '../../proxy/config/route-match.ts';
 import type { Route } from '../../proxy/config/route.ts';
 import type { Draw } from '../harness/draw.ts';
 import {
-  CLUSTERS, CLUSTER_HEADER, HASH_HEADER, HOST_HEADER, MIRROR_HEADER, SHADOW_CLUSTERS, TIMEOUT,
+  CLUSTERS, CLUSTER_HEADER, HASH_HEADER, HOST_HEADER, LIVE_CLUSTERS, MIRROR_HEADER, SHADOW_CLUSTERS, TIMEOUT,
 } from './generated-clusters.ts';
 import { drawFilterConfig } from './generated-filters.ts';
 import { drawHeaderChanges } from './generated-headers.ts';
-import { VALUES, drawMatch } from './generated-matches.ts';
+import { VALUES, drawMatch, templateOf } from './generated-matches.ts';
 import { drawRetryPolicy } from './generated-retries.ts';
 
 const REWRITES: readonly (readonly [string, string])[] = [
@@ -23,8 +24,13 @@ function drawSubstitution(draw: Draw): RegexMatchAndSubstitute {
 }
 
 function drawDestination(draw: Draw): RouteAction {
-  switch (draw.below(8)) {
+  switch (draw.below(9)) {
     case 0: return { clusterHeader: CLUSTER_HEADER };
+    case 3: {
+      const weight = () => (
+        { name: draw.pick(LIVE_CLUSTERS), weight: 1 + draw.below(3), ...drawHeaderChanges(draw, 0.2) });
+      return { weightedClusters: { headerName: HASH_HEADER, clusters: [weight(), weight(), weight()] } };
+    }
     case 1: {
       const other = { name: draw.pick(CLUSTERS), weight: 0 };
       const chosen = { name: draw.pick(CLUSTERS), weight: 1 + draw.below(100), ...drawHeaderChanges(draw, 0.4),
@@ -48,7 +54,15 @@ function drawHostRewrite(draw: Draw): Partial<RouteAction> {
   }
 }
 
-function drawPathRewrite(draw: Draw): Pick<RouteAction, 'prefixRewrite' | 'regexRewrite'> {
+function drawPathRewrite(
+  draw: Draw, match: RouteMatch,
+): Pick<RouteAction, 'prefixRewrite' | 'regexRewrite' | 'pathRewritePolicy'> {
+  const template = templateOf(match);
+  if (template !== undefined) {
+    return draw.chance(0.5) ? {} : { pathRewritePolicy: { name: 'template', typedConfig: {
+      '@type': 'type.googleapis.com/envoy.extensions.path.rewrite.uri_template.v3.UriTemplateRewriteConfig',
+      pathTemplateRewrite: template[1] } } };
+  }
   switch (draw.below(5)) {
     case 0: return { prefixRewrite: draw.pick(['/', '/new', '/new/', '/a?b=c', '/%41']) };
     case 1: return { regexRewrite: drawSubstitution(draw) };
@@ -67,9 +81,9 @@ export function drawMirrors(draw: Draw, probability: number): Pick<RouteAction, 
   return { requestMirrorPolicies: [policy(), ...draw.some(1, policy)] };
 }
 
-function drawForward(draw: Draw): RouteAction {
+function drawForward(draw: Draw, match: RouteMatch): RouteAction {
   return {
-    ...drawDestination(draw), ...drawHostRewrite(draw), ...drawPathRewrite(draw),
+    ...drawDestination(draw), ...drawHostRewrite(draw), ...drawPathRewrite(draw, match),
     hashPolicy: [{ header: { headerName: HASH_HEADER } }],
     ...draw.maybe(0.2, () => ({ appendXForwardedHost: true })), ...drawMirrors(draw, 0.15),
     ...draw.maybe(0.45, () => ({ retryPolicy: drawRetryPolicy(draw) })),
@@ -81,9 +95,10 @@ function drawForward(draw: Draw): RouteAction {
   };
 }
 
-function drawRedirect(draw: Draw): RedirectAction {
+function drawRedirect(draw: Draw, match: RouteMatch): RedirectAction {
   const codes = ['MOVED_PERMANENTLY', 'FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT'] as const;
-  const where = draw.below(5);
+  // Envoy refuses other rewrites of what a template has matched.
+  const where = match.pathMatchPolicy === undefined ? draw.below(5) : 0;
   return {
     ...draw.maybe(0.4, () => (draw.chance(0.6) ? { httpsRedirect: true } : { schemeRedirect: 'ftp' })),
     ...draw.maybe(0.4, () => ({ hostRedirect: draw.pick(['there.test', 'There.test:81', '[::1]']) })),
@@ -105,10 +120,11 @@ function drawDirect(draw: Draw): DirectResponseAction {
 
 export function drawRoute(draw: Draw, name: string): Route {
   const kind = draw.below(10);
+  const match = drawMatch(draw);
   return {
     ...draw.maybe(0.8, () => ({ name })),
-    match: drawMatch(draw),
-    ...(kind < 6 ? { route: drawForward(draw) } : kind < 8 ? { redirect: drawRedirect(draw) }
+    match,
+    ...(kind < 6 ? { route: drawForward(draw, match) } : kind < 8 ? { redirect: drawRedirect(draw, match) }
       : { directResponse: drawDirect(draw) }),
     ...draw.maybe(0.1, () => ({ decorator: { operation: 'op', ...draw.maybe(0.3, () => ({ propagate: false })) } })),
     ...drawHeaderChanges(draw, 0.3),
