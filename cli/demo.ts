@@ -1,15 +1,21 @@
-// `weft demo`: the whole mesh on this machine with Bookinfo in it; with --check the guided tour on ports of its own.
+// `weft demo`: the whole mesh on this machine with Bookinfo in it, or what a task needs; --check walks through it.
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Demo } from '../examples/demo/demo.ts';
 import type { DemoOptions } from '../examples/demo/demo.ts';
 import { runTour } from '../examples/demo/tour.ts';
+import { checkTasks, prepareTask, TASKS } from '../examples/tasks/run.ts';
+import { TaskMesh } from '../examples/tasks/task-mesh.ts';
+import type { Task } from '../examples/tasks/task.ts';
 import { messageOf } from '../proxy/base/error.ts';
 import { UsageError } from './usage.ts';
 
 export const HELP = `usage: weft demo [options]
 
       --check         the guided tour: each step is checked and printed; exit status 1 if one fails
+      --task NAME     one of Istio's documentation tasks in place of the demo, or all of them with --check:
+                      ${TASKS.slice(0, 5).map(({ name }) => name).join(', ')},
+                      ${TASKS.slice(5).map(({ name }) => name).join(', ')}, all
       --port N        port of the product page (default 8080; another one is taken when it is in use)
       --config DIR    the mesh's YAML; default is a copy of examples/bookinfo/mesh in a temporary folder
       --zipkin URL    send the spans to this Zipkin v2 collector as well (…/api/v2/spans); may be repeated
@@ -17,6 +23,7 @@ export const HELP = `usage: weft demo [options]
 
 const OPTIONS = {
   check: { type: 'boolean' },
+  task: { type: 'string' },
   port: { type: 'string' },
   config: { type: 'string' },
   zipkin: { type: 'string', multiple: true },
@@ -29,7 +36,9 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const port = values.port ?? (values.check === true ? '0' : '8080');
+  const check = values.check === true;
+  if (values.task !== undefined) return runTasks(tasksOf(values), check);
+  const port = values.port ?? (check ? '0' : '8080');
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new UsageError(`--port takes a port number, not "${port}"`);
   }
@@ -39,39 +48,93 @@ export async function run(args: string[]): Promise<number> {
     throw new UsageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
   }
   return start({
-    port: Number(port), conventionalPorts: values.check !== true, zipkin: collectors,
-    configDir: values.config === undefined ? undefined : resolve(values.config),
-    say: (line) => process.stdout.write(`${line}\n`),
-  }, values.check === true);
+    port: Number(port), conventionalPorts: !check, zipkin: collectors,
+    configDir: values.config === undefined ? undefined : resolve(values.config), say,
+  }, check);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+interface TaskOptions {
+  readonly task?: string;
+  readonly check?: boolean;
+}
+
+function tasksOf({ task: wanted, check, ...others }: TaskOptions): readonly Task[] {
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new UsageError(`--${other} is not for --task`);
+  if (wanted === 'all' && check === true) return TASKS;
+  const task = TASKS.find(({ name }) => name === wanted);
+  if (task !== undefined) return [task];
+  throw new UsageError(wanted === 'all' ? '--task all is for --check' : `--task knows no "${wanted}"`);
+}
+
+async function runTasks(tasks: readonly Task[], check: boolean): Promise<number> {
+  const [first] = tasks;
+  return untilInterrupted(() => {
+    say('starting the mesh: control plane, certificate authority, and what the task needs …');
+    return TaskMesh.plan(say);
+  }, async (mesh) => {
+    if (check) return checkTasks(mesh, tasks, say);
+    say(await prepareTask(mesh, first!));
+    return 'stay';
+  });
 }
 
 async function start(options: DemoOptions, check: boolean): Promise<number> {
-  options.say('starting the mesh: control plane, certificate authority, gateway, and Bookinfo with a sidecar each …');
   const startMs = performance.now();
-  const demo = await Demo.plan(options);
-  const stop = Promise.withResolvers<number>();
-  let signals = 0;
-  const interrupted = (): void => {
-    stop.resolve(130);
+  return untilInterrupted(() => {
+    say('starting the mesh: control plane, certificate authority, gateway, and Bookinfo with a sidecar each …');
+    return Demo.plan(options);
+  }, async (demo) => {
+    await demo.start();
+    say(`everything is up after ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`);
+    if (check) return runTour(demo, say);
+    say(whereToLook(demo));
+    return 'stay';
+  });
+}
+
+/** What runs on this machine. */
+interface Running {
+  stop(): Promise<void>;
+  abandon(): void;
+}
+
+/** Does `work` with what is planned, and ends that again: at once, or on Ctrl-C where it is to stay. */
+async function untilInterrupted<T extends Running>(
+  plan: () => Promise<T>, work: (running: T) => Promise<number | 'stay'>,
+): Promise<number> {
+  const interrupted = Promise.withResolvers<'interrupted'>();
+  let running: T | undefined = undefined;
+  let isInterrupted = false;
+  const abandon = (): void => running?.abandon();
+  const onSignal = (): void => {
     // A second signal doesn't wait for anybody, and still leaves nobody behind.
-    if (++signals > 1) demo.abandon();
+    if (isInterrupted) abandon();
+    isInterrupted = true;
+    interrupted.resolve('interrupted');
   };
-  process.on('SIGINT', interrupted);
-  process.on('SIGTERM', interrupted);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
+  // However this process ends, the others end with it.
+  process.once('exit', abandon);
   try {
-    const up = demo.start().then(() => undefined);
-    if ((await Promise.race([up, stop.promise])) === 130) return 130;
-    options.say(`everything is up after ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`);
-    if (check) return await Promise.race([runTour(demo, options.say), stop.promise]);
-    options.say(whereToLook(demo));
-    await stop.promise;
+    running = await plan();
+    if (isInterrupted) return 130;
+    const outcome = await Promise.race([work(running), interrupted.promise]);
+    if (outcome === 'interrupted') return 130;
+    if (outcome !== 'stay') return outcome;
+    await interrupted.promise;
     return 0;
   } catch (cause) {
     process.stderr.write(`weft demo: ${messageOf(cause)}\n`);
     return 1;
   } finally {
-    options.say('stopping …');
-    await demo.stop();
+    say('stopping …');
+    await running?.stop();
+    process.off('exit', abandon);
   }
 }
 
@@ -88,6 +151,7 @@ Try next:
   cp examples/bookinfo/tasks/delay-jason.yaml ${demo.meshDir}/task.yaml  7 s of delay before ratings, for jason only
   npx weft status --http 127.0.0.1:${demo.httpPort}                      which proxy runs what, and what was refused
   npx weft demo --check                                        the whole tour, checked, beside this one
+  npx weft demo --task circuit-breaking                        another part of Istio's documentation, by hand
 Ctrl-C ends everything.
 `;
 }

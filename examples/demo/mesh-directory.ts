@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Workload } from './workloads.ts';
-import { NAMESPACE, isGateway } from './workloads.ts';
+import { NAMESPACE } from './workloads.ts';
 
 const MESH = fileURLToPath(new URL('../bookinfo/mesh', import.meta.url));
 const TASKS = fileURLToPath(new URL('../bookinfo/tasks', import.meta.url));
@@ -21,9 +21,7 @@ export async function writeMesh(directory: string, workloads: readonly Workload[
 
 /** A folder of the user's own needs to know where the pods are as well. */
 export async function writePods(directory: string, workloads: readonly Workload[]): Promise<void> {
-  const entries = workloads.filter((workload) => !isGateway(workload)).map(
-    (workload) => stringify(workloadEntry(workload)),
-  );
+  const entries = workloads.filter(({ isGateway }) => !isGateway).map((workload) => stringify(workloadEntry(workload)));
   const head = '# Where the pods of this demo are. Written at each start; edit the other files.\n';
   await replaceFile(join(directory, PODS_FILE), head + entries.join('---\n'));
 }
@@ -43,16 +41,19 @@ export async function removeFile(file: string): Promise<void> {
   await rm(file, { force: true });
 }
 
-async function replaceFromFile(from: string, to: string): Promise<void> {
+export async function replaceFromFile(from: string, to: string): Promise<void> {
   await copyFile(from, `${to}.new`);
   await rename(`${to}.new`, to);
 }
 
-function workloadEntry({ name, app, version, serviceAccount, pod }: Workload): unknown {
+function workloadEntry({ name, app, version, serviceAccount, portName, locality, pod }: Workload): unknown {
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'WorkloadEntry',
     metadata: { name, namespace: NAMESPACE, labels: { app, version } },
-    spec: { address: pod.ip, ports: { http: pod.inboundPort }, labels: { app, version }, serviceAccount },
+    spec: {
+      address: pod.ip, ports: { [portName]: pod.inboundPort }, labels: { app, version }, serviceAccount,
+      ...(locality !== '' && { locality }),
+    },
   };
 }

@@ -1,5 +1,6 @@
-// Plain HTTP questions of the demo to its own processes.
+// Plain questions of the demo to its own processes.
 import { get, request } from 'node:http';
+import { connect } from 'node:net';
 
 /** A whole answer. */
 export interface Answer {
@@ -17,6 +18,18 @@ export async function answers(url: string, accept: (body: string) => boolean = (
   } catch {
     return false;
   }
+}
+
+/** True when a connection is taken. Never rejects. */
+export function accepts(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port });
+    socket.on('connect', () => {
+      resolve(true);
+      socket.destroy();
+    });
+    socket.on('error', () => resolve(false));
+  });
 }
 
 /** One GET on a connection of its own; rejects when nothing whole comes in time. */

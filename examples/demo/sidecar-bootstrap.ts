@@ -1,7 +1,7 @@
 // The Envoy v3 bootstrap of a demo sidecar: who it is, where its control plane and its certificate authority are.
 import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Workload } from './workloads.ts';
-import { TRUST_DOMAIN, isGateway } from './workloads.ts';
+import { TRUST_DOMAIN } from './workloads.ts';
 
 /** Addresses of the mesh's servers, and this workload's credentials. */
 export interface MeshAddresses {
@@ -10,18 +10,20 @@ export interface MeshAddresses {
   readonly rootFile: string;
   /** Zipkin v2 collectors that get the spans as well (`--zipkin`). */
   readonly extraCollectors: readonly string[];
-  /** Where the gateway takes requests for the Gateway's port 80. */
-  readonly gatewayPort: number;
+  /** Where the gateway takes requests for a Gateway's port. */
+  readonly gatewayPorts: Readonly<Record<number, number>>;
 }
 
 /** A JSON bootstrap; YAML readers read it too. */
 export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenFile: string): unknown {
-  const { pod, name, namespace } = workload;
-  const type = isGateway(workload) ? 'router' : 'sidecar';
+  const { pod, name, namespace, locality, isGateway } = workload;
+  const [region, zone] = locality.split('/');
+  const type = isGateway ? 'router' : 'sidecar';
   return {
     node: {
       id: `${type}~${pod.ip}~${name}.${namespace}~${namespace}.svc.${TRUST_DOMAIN}`,
       cluster: `${workload.app}.${namespace}`,
+      ...(locality !== '' && { locality: { region, zone } }),
       metadata: metadataOf(workload, mesh, tokenFile),
     },
     admin: { address: socketAddress({ host: pod.ip, port: pod.adminPort }) },
@@ -38,13 +40,13 @@ export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenF
 }
 
 function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string): Record<string, unknown> {
-  const { pod, app, version, name, serviceAccount } = workload;
+  const { pod, app, version, name, serviceAccount, isGateway } = workload;
   return {
     NAMESPACE: workload.namespace,
     NAME: name,
-    WORKLOAD_NAME: workload.app === 'reviews' ? `reviews-${version}` : name,
+    WORKLOAD_NAME: workload.deployment,
     SERVICE_ACCOUNT: serviceAccount,
-    LABELS: isGateway(workload) ? { app, istio: app, version } : { app, version },
+    LABELS: isGateway ? { app, istio: app, version } : { app, version },
     CLUSTER_ID: 'Kubernetes',
     MESH_ID: TRUST_DOMAIN,
     INSTANCE_IPS: pod.ip,
@@ -54,8 +56,8 @@ function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string):
       trust_domain: TRUST_DOMAIN,
     },
     ...(mesh.extraCollectors.length > 0 && { WEFT_ZIPKIN: mesh.extraCollectors }),
-    ...(isGateway(workload)
-      ? { WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 80: mesh.gatewayPort } }
+    ...(isGateway
+      ? { WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: mesh.gatewayPorts }
       : {
         WEFT_OUTBOUND_LISTEN: `${pod.ip}:${pod.outboundPort}`,
         WEFT_APP_PORTS: { [pod.inboundPort]: `${pod.ip}:${pod.appPort}` },

@@ -92,7 +92,8 @@ export function check(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(what);
 }
 
-function viewOf({ status, durationMs, body }: Answer): PageView {
+/** An answer to a request for the page as JSON. */
+export function viewOf({ status, durationMs, body }: Pick<Answer, 'status' | 'durationMs' | 'body'>): PageView {
   if (status !== 200) {
     return {
       status, durationMs, reviewsStatus: 0, version: undefined, reviewsError: body.slice(0, 200),

@@ -7,14 +7,22 @@ export const NAMESPACE = 'default';
 const GATEWAY_NAMESPACE = 'istio-system';
 export const TRUST_DOMAIN = 'cluster.local';
 
-/** One pod. `entry` is its application; the gateway has none. */
+/** One pod. */
 export interface Workload {
   readonly name: string;
   readonly app: string;
   readonly version: string;
+  /** What runs it and others like it, for metrics and traces. */
+  readonly deployment: string;
   readonly namespace: string;
   readonly serviceAccount: string;
+  /** `region/zone`, '' when unknown. */
+  readonly locality: string;
+  /** Its port's name, which says what is spoken there. */
+  readonly portName: string;
+  /** Its application; a gateway has none. */
   readonly entry: string | undefined;
+  readonly isGateway: boolean;
   readonly pod: PodAddress;
 }
 
@@ -43,12 +51,9 @@ export const WORKLOAD_COUNT: number = KINDS.length;
 
 export function planWorkloads(pods: readonly PodAddress[]): Workload[] {
   return KINDS.map(({ name, app, version, account, file }, i) => ({
-    name, app, version, serviceAccount: account, pod: pods[i]!,
+    name, app, version, serviceAccount: account, locality: '', portName: 'http', pod: pods[i]!,
+    deployment: app === 'reviews' ? `reviews-${version}` : name, isGateway: file === undefined,
     namespace: file === undefined ? GATEWAY_NAMESPACE : NAMESPACE,
     entry: file === undefined ? undefined : fileURLToPath(new URL(`../bookinfo/${file}`, import.meta.url)),
   }));
-}
-
-export function isGateway(workload: Workload): boolean {
-  return workload.entry === undefined;
 }

@@ -1,30 +1,12 @@
 // The guided tour as a user runs it: the whole mesh in processes of its own, every step holding, nothing left behind.
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ServerProcess } from '../harness/process.ts';
+import { processesOf } from '../harness/processes.ts';
 import { until } from '../harness/until.ts';
 
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
-
-/** Command lines of this machine's processes that mention the folder; none where there is no /proc. */
-function processesOf(folder: string): string[] {
-  try {
-    const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
-    return pids.map(commandLine).filter((line) => line.includes(folder));
-  } catch {
-    return [];
-  }
-}
-
-function commandLine(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
-  } catch {
-    return '';
-  }
-}
 
 test('weft demo --check: all ten steps hold', async () => {
   const tour = new ServerProcess(process.execPath, [WEFT, 'demo', '--check'], { name: 'weft demo --check' });

@@ -1,18 +1,11 @@
 // Steps (a), (b), (e): who sees which version, and how traffic shifts.
+import type { Tally } from '../tally.ts';
+import { describe, tally } from '../tally.ts';
 import type { PageView, Step, TourContext } from '../tour-context.ts';
 import { check, isWhole } from '../tour-context.ts';
 
-function countVersions(views: readonly PageView[]): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const view of views) {
-    const key = isWhole(view) ? (view.version ?? 'none') : `failed (${JSON.stringify(view)})`;
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
-  return counts;
-}
-
-function describe(counts: ReadonlyMap<string, number>): string {
-  return [...counts].map(([version, count]) => `${version} ${count}`).toSorted((a, b) => a.localeCompare(b)).join(', ');
+function countVersions(views: readonly PageView[]): Tally {
+  return tally(views.map((view) => (isWhole(view) ? (view.version ?? 'none') : `failed (${JSON.stringify(view)})`)));
 }
 
 /** Every one of `views` shows `version`. */

@@ -1,0 +1,178 @@
+// A mesh on one machine, whatever runs in it: its control plane with its CA, and a sidecar for each workload.
+import { mkdirSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { workloadSpiffeId } from '../../certs/spiffe.ts';
+import { openStore } from '../../certs/store.ts';
+import { TokenAuthority, writeTokenFile } from '../../certs/token.ts';
+import { systemClock } from '../../proxy/base/clock.ts';
+import { ManagedProcess } from './managed-process.ts';
+import { accepts, answers } from './ready.ts';
+import type { MeshAddresses } from './sidecar-bootstrap.ts';
+import { sidecarBootstrap } from './sidecar-bootstrap.ts';
+import type { Workload } from './workloads.ts';
+import { TRUST_DOMAIN } from './workloads.ts';
+
+export interface LocalMeshOptions {
+  /** Temporary, the mesh's own: keys, bootstraps, logs. It is removed at the end. */
+  readonly folder: string;
+  /** The mesh's YAML. */
+  readonly meshDir: string;
+  /** Ports of 127.0.0.1 for the control plane. */
+  readonly xdsPort: number;
+  readonly caPort: number;
+  readonly httpPort: number;
+  readonly gatewayPorts: MeshAddresses['gatewayPorts'];
+  /** Zipkin v2 collectors that get the spans as well. */
+  readonly zipkin: readonly string[];
+  /** A line of progress. */
+  say(line: string): void;
+}
+
+const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
+/** Tokens live an hour. */
+const TOKEN_REFRESH_MS = 25 * 60_000;
+
+export class LocalMesh {
+  readonly #options: LocalMeshOptions;
+  readonly #mesh: MeshAddresses;
+  readonly #tokens: TokenAuthority;
+  readonly #processes = new Map<string, ManagedProcess>();
+  readonly #workloads = new Set<Workload>();
+  #refresh: NodeJS.Timeout | undefined = undefined;
+  #stopping = false;
+
+  constructor(options: LocalMeshOptions) {
+    this.#options = options;
+    mkdirSync(join(options.folder, 'logs'), { recursive: true });
+    const store = openStore({ dir: this.caDir, trustDomain: TRUST_DOMAIN });
+    this.#tokens = new TokenAuthority({ key: store.tokenKey, trustDomain: TRUST_DOMAIN, clock: systemClock });
+    this.#mesh = {
+      xds: { host: '127.0.0.1', port: options.xdsPort }, ca: { host: '127.0.0.1', port: options.caPort },
+      rootFile: store.rootFile, extraCollectors: options.zipkin, gatewayPorts: options.gatewayPorts,
+    };
+  }
+
+  get caDir(): string {
+    return join(this.#options.folder, 'ca');
+  }
+
+  /** True once it is to end: nothing starts any more. */
+  get isStopping(): boolean {
+    return this.#stopping;
+  }
+
+  adminUrl({ pod }: Workload): string {
+    return `http://${pod.ip}:${pod.adminPort}`;
+  }
+
+  process(name: string): ManagedProcess {
+    const found = this.#processes.get(name);
+    if (found === undefined) throw new Error(`the mesh has no process ${name}`);
+    return found;
+  }
+
+  /** Where a process's output goes. */
+  logFile(process: string): string {
+    return join(this.#options.folder, 'logs', `${process.replace('/', '-')}.log`);
+  }
+
+  async startControl(): Promise<void> {
+    const { folder, meshDir, httpPort } = this.#options;
+    const { xds, ca } = this.#mesh;
+    const args = [WEFT, 'control', '--config', meshDir, '--xds', `${xds.host}:${xds.port}`,
+      '--secure', `${ca.host}:${ca.port}`, '--http', `127.0.0.1:${httpPort}`, '--ca-dir', join(folder, 'ca')];
+    const ready = (): Promise<boolean> => answers(`http://127.0.0.1:${httpPort}/api/status`);
+    await this.#launch(this.#managed('control', args, {}, ready));
+    this.#refresh = setInterval(() => void this.#renewTokens(), TOKEN_REFRESH_MS);
+  }
+
+  /** Its sidecar and its application, if it has one. Resolves when both are ready; `onReady` hears of each. */
+  async startWorkload(workload: Workload, onReady?: () => void): Promise<void> {
+    await this.#writeToken(workload);
+    const bootstrap = sidecarBootstrap(workload, this.#mesh, this.#tokenFile(workload));
+    await writeFile(this.#bootstrapFile(workload), `${JSON.stringify(bootstrap, undefined, 2)}\n`);
+    this.#workloads.add(workload);
+    const processes = [this.#sidecar(workload), ...this.#application(workload)];
+    await Promise.all(processes.map((process) => this.#launch(process).then(onReady)));
+  }
+
+  /** Ends it: the application, then the sidecar. With `atOnce` both are killed together, as a machine that dies. */
+  async stopWorkload(workload: Workload, atOnce = false): Promise<void> {
+    this.#workloads.delete(workload);
+    const names = [`app/${workload.name}`, `sidecar/${workload.name}`];
+    if (atOnce) for (const name of names) this.#processes.get(name)?.abandon();
+    for (const name of names) {
+      await this.#processes.get(name)?.stop();
+      this.#processes.delete(name);
+    }
+  }
+
+  /** Ends everything, sidecars last, and removes the temporary folder. */
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    clearInterval(this.#refresh);
+    const all = [...this.#processes.values()];
+    const isApp = (process: ManagedProcess): boolean => process.plan.name.startsWith('app/');
+    await Promise.all(all.filter(isApp).map((process) => process.stop()));
+    await Promise.all(all.filter((process) => !isApp(process)).map((process) => process.stop()));
+    await rm(this.#options.folder, { recursive: true, force: true });
+  }
+
+  /** Kills every process at once. */
+  abandon(): void {
+    this.#stopping = true;
+    for (const process of this.#processes.values()) process.abandon();
+  }
+
+  async #launch(process: ManagedProcess): Promise<void> {
+    if (this.#stopping) throw new Error('the mesh is ending');
+    this.#processes.set(process.plan.name, process);
+    await process.start();
+  }
+
+  #managed(name: string, args: string[], env: Record<string, string>, ready: () => Promise<boolean>): ManagedProcess {
+    const plan = { name, args, env, logFile: this.logFile(name), ready };
+    return new ManagedProcess(plan, (process, how) => {
+      if (!this.#stopping) this.#options.say(`${process.plan.name} ended (${how}) and is started again`);
+    });
+  }
+
+  #sidecar(workload: Workload): ManagedProcess {
+    const args = [WEFT, 'proxy', '-c', this.#bootstrapFile(workload), '--concurrency', '1', '--drain-time-s', '4'];
+    return this.#managed(`sidecar/${workload.name}`, args, {}, () => answers(`${this.adminUrl(workload)}/ready`));
+  }
+
+  #application({ pod, name, version, locality, portName, entry }: Workload): ManagedProcess[] {
+    if (entry === undefined) return [];
+    const env = {
+      HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name, LOCALITY: locality,
+      HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}`,
+      NODE_COMPILE_CACHE_PORTABLE: '1',
+      NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
+    };
+    const ready = (): Promise<boolean> => (portName.startsWith('http')
+      ? answers(`http://${pod.ip}:${pod.appPort}/health`) : accepts(pod.ip, pod.appPort));
+    return [this.#managed(`app/${name}`, [entry], env, ready)];
+  }
+
+  async #renewTokens(): Promise<void> {
+    for (const workload of this.#workloads) await this.#writeToken(workload);
+  }
+
+  async #writeToken(workload: Workload): Promise<void> {
+    const identity = workloadSpiffeId(TRUST_DOMAIN, workload.namespace, workload.serviceAccount);
+    if (identity === undefined) throw new Error(`${workload.serviceAccount} is no name of a service account`);
+    writeTokenFile(this.#tokenFile(workload), await this.#tokens.mint(identity));
+  }
+
+  #tokenFile(workload: Workload): string {
+    return join(this.#options.folder, `${workload.name}.token`);
+  }
+
+  #bootstrapFile(workload: Workload): string {
+    return join(this.#options.folder, `${workload.name}.json`);
+  }
+}

@@ -1,0 +1,121 @@
+// The mesh that tasks run in: what a task needs is started, what it does not need is ended, its rules come and go.
+import { mkdir, mkdtemp, readFile, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { planPods } from '../demo/address-plan.ts';
+import { freePorts } from '../demo/free-ports.ts';
+import { LocalMesh } from '../demo/local-mesh.ts';
+import { removeFile, replaceFromFile, writePods } from '../demo/mesh-directory.ts';
+import type { Workload } from '../demo/workloads.ts';
+import type { Application, ApplicationName } from './applications.ts';
+import { POD_COUNT, planApplications } from './applications.ts';
+
+const MESH_FILE = fileURLToPath(new URL('apps/mesh.yaml', import.meta.url));
+const WORKLOADS_FILE = 'workloads.yaml';
+const TASK_FILE = 'task.yaml';
+
+export class TaskMesh {
+  readonly folder: string;
+  readonly gatewayPort: number;
+  readonly httpPort: number;
+  readonly #mesh: LocalMesh;
+  readonly #applications: Record<ApplicationName, Application>;
+  readonly #running = new Set<Workload>();
+  #controlUp = false;
+
+  private constructor(
+    folder: string, applications: Record<ApplicationName, Application>, ports: readonly number[],
+    say: (line: string) => void,
+  ) {
+    const [gateway, xds, ca, http] = ports;
+    this.folder = folder;
+    this.gatewayPort = gateway!;
+    this.httpPort = http!;
+    this.#applications = applications;
+    this.#mesh = new LocalMesh({
+      folder, meshDir: this.meshDir, xdsPort: xds!, caPort: ca!, httpPort: http!, gatewayPorts: { 80: gateway! },
+      zipkin: [], say,
+    });
+  }
+
+  /** Chooses addresses and makes the folder; nothing runs yet. */
+  static async plan(say: (line: string) => void): Promise<TaskMesh> {
+    const folder = await mkdtemp(join(tmpdir(), 'weft-tasks-'));
+    const pods = await planPods(POD_COUNT, process.pid);
+    const mesh = new TaskMesh(folder, planApplications(pods), await freePorts(4), say);
+    await mkdir(mesh.meshDir);
+    return mesh;
+  }
+
+  get meshDir(): string {
+    return join(this.folder, 'mesh');
+  }
+
+  get isStopping(): boolean {
+    return this.#mesh.isStopping;
+  }
+
+  adminUrl(workload: Workload): string {
+    return this.#mesh.adminUrl(workload);
+  }
+
+  workload(name: string): Workload {
+    for (const { workloads } of Object.values(this.#applications)) {
+      const found = workloads.find((workload) => workload.name === name);
+      if (found !== undefined) return found;
+    }
+    throw new Error(`there is no workload ${name}`);
+  }
+
+  /** What an application wrote. */
+  log(workload: string): Promise<string> {
+    return readFile(this.#mesh.logFile(`app/${workload}`), 'utf8');
+  }
+
+  /** Makes the mesh that of these applications alone, without rules; resolves when all of it is ready. */
+  async arrange(names: readonly ApplicationName[]): Promise<void> {
+    const applications = names.map((name) => this.#applications[name]);
+    const wanted = applications.flatMap(({ workloads }) => workloads);
+    await this.#writeFiles([MESH_FILE, ...applications.flatMap(({ files }) => files)], wanted);
+    if (!this.#controlUp) await this.#mesh.startControl();
+    this.#controlUp = true;
+    const idle = [...this.#running].filter((workload) => !wanted.includes(workload));
+    await Promise.all([...idle.map((workload) => this.kill(workload, false)),
+      ...wanted.filter((workload) => !this.#running.has(workload)).map((workload) => this.revive(workload))]);
+  }
+
+  /** Puts a file of rules in force, in place of the one before. */
+  apply(file: string): Promise<void> {
+    return replaceFromFile(file, join(this.meshDir, TASK_FILE));
+  }
+
+  /** Ends a pod; the mesh is not told of it. With `atOnce` its connections are cut. */
+  async kill(workload: Workload, atOnce = true): Promise<void> {
+    this.#running.delete(workload);
+    await this.#mesh.stopWorkload(workload, atOnce);
+  }
+
+  async revive(workload: Workload): Promise<void> {
+    this.#running.add(workload);
+    await this.#mesh.startWorkload(workload);
+  }
+
+  stop(): Promise<void> {
+    return this.#mesh.stop();
+  }
+
+  /** Kills every process at once. */
+  abandon(): void {
+    this.#mesh.abandon();
+  }
+
+  async #writeFiles(files: readonly string[], workloads: readonly Workload[]): Promise<void> {
+    const names = new Set([WORKLOADS_FILE, ...files.map((file) => basename(file))]);
+    for (const old of await readdir(this.meshDir)) {
+      if (!names.has(old)) await removeFile(join(this.meshDir, old));
+    }
+    for (const file of files) await replaceFromFile(file, join(this.meshDir, basename(file)));
+    await writePods(this.meshDir, workloads);
+  }
+}
