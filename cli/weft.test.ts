@@ -36,3 +36,14 @@ test('settings of the user are left alone', { skip }, async (t) => {
   const environment = await environmentOf(t, { MALLOC_ARENA_MAX: '5' });
   assert.deepEqual(environment.filter((entry) => entry.startsWith('MALLOC_')), ['MALLOC_ARENA_MAX=5']);
 });
+
+test('weft demo refuses tasks that it does not know, and options that a task does not take', async () => {
+  for (const [args, reason] of [
+    [['--task', 'nothing'], '--task knows no "nothing"'], [['--task', 'all'], '--task all is for --check'],
+    [['--task', 'ingress', '--port', '80'], '--port is not for --task'],
+  ] as const) {
+    await using demo = new ServerProcess(process.execPath, [WEFT, 'demo', ...args]);
+    assert.equal(await demo.ended, 2);
+    assert.ok(demo.output.includes(`weft demo: ${reason}\n`), demo.output);
+  }
+});
