@@ -98,7 +98,9 @@ async function call(session: ClientHttp2Session, headers: Record<string, string>
 function tunnel(port: number): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const outgoing = http1Request({ port, host: '127.0.0.1', method: 'CONNECT', path: 'calls:9080' });
-    outgoing.on('connect', (response, socket) => {
+    outgoing.on('connect', (response, socket, early) => {
+      // The server's SETTINGS may come with the answer.
+      socket.unshift(early);
       if (response.statusCode === 200) resolve(socket);
       else reject(new Error(`CONNECT was answered ${response.statusCode}`));
     });
