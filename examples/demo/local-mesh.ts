@@ -15,7 +15,7 @@ import type { Workload } from './workloads.ts';
 import { TRUST_DOMAIN } from './workloads.ts';
 
 export interface LocalMeshOptions {
-  /** Temporary, the mesh's own: keys, bootstraps, logs. It is removed at the end. */
+  /** Temporary, the mesh's own: keys, bootstraps, logs. All run in it, and it is removed at the end. */
   readonly folder: string;
   /** The mesh's YAML. */
   readonly meshDir: string;
@@ -134,7 +134,7 @@ export class LocalMesh {
   }
 
   #managed(name: string, args: string[], env: Record<string, string>, ready: () => Promise<boolean>): ManagedProcess {
-    const plan = { name, args, env, logFile: this.logFile(name), ready };
+    const plan = { name, args, env, cwd: this.#options.folder, logFile: this.logFile(name), ready };
     return new ManagedProcess(plan, (process, how) => {
       if (!this.#stopping) this.#options.say(`${process.plan.name} ended (${how}) and is started again`);
     });

@@ -10,6 +10,8 @@ export interface ProcessPlan {
   readonly name: string;
   readonly args: readonly string[];
   readonly env: Record<string, string>;
+  /** Folder that it runs in; this process's when absent. */
+  readonly cwd?: string;
   /** Where its output goes. */
   readonly logFile: string;
   /** True once it does its work; asked again and again while it starts. */
@@ -109,6 +111,7 @@ export class ManagedProcess {
     // A group of its own: Ctrl-C reaches the demo alone, which then ends its processes in order.
     const child = spawn(process.execPath, this.plan.args, {
       env: { ...process.env, ...this.plan.env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
+      ...(this.plan.cwd !== undefined && { cwd: this.plan.cwd }),
     });
     this.#child = child;
     child.stdout.on('data', (chunk: Buffer) => this.#keep(chunk));

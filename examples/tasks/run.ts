@@ -9,6 +9,7 @@ import { localityLoadBalancing } from './locality-load-balancing/task.ts';
 import { mirroring } from './mirroring/task.ts';
 import { requestRouting } from './request-routing/task.ts';
 import { requestTimeouts } from './request-timeouts/task.ts';
+import { secureIngress } from './secure-ingress/task.ts';
 import type { TaskMesh } from './task-mesh.ts';
 import type { Lab, Step, Task } from './task.ts';
 import { tcpTrafficShifting } from './tcp-traffic-shifting/task.ts';
@@ -16,8 +17,8 @@ import { trafficShifting } from './traffic-shifting/task.ts';
 
 /** Those that need the same workloads follow each other. */
 export const TASKS: readonly Task[] = [
-  requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, circuitBreaking, mirroring,
-  tcpTrafficShifting, localityLoadBalancing,
+  requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, secureIngress, circuitBreaking,
+  mirroring, tcpTrafficShifting, localityLoadBalancing,
 ];
 
 type Say = (line: string) => void;
@@ -88,6 +89,8 @@ export function environment(mesh: TaskMesh, { needs }: Task): readonly (readonly
     ['MESH', mesh.meshDir, true],
     ['LOGS', `${mesh.folder}/logs`, true],
     ['GATEWAY', gateway, needs.includes('gateway')],
+    ['GATEWAY_TLS', `127.0.0.1:${mesh.gatewayTlsPort}`, needs.includes('gateway') && needs.includes('web')],
+    ['TLS', mesh.tlsDir, needs.includes('gateway') && needs.includes('web')],
     ['PAGE', `${gateway}/api/v1/products/0`, needs.includes('bookinfo')],
     ['CLIENT', `http://${client.pod.ip}:${client.pod.outboundPort}`, needs.includes('client')],
     ['ADMIN', mesh.adminUrl(client), needs.includes('client')],

@@ -10,6 +10,7 @@ import { removeFile, replaceFromFile, writePods } from '../demo/mesh-directory.t
 import type { Workload } from '../demo/workloads.ts';
 import type { Application, ApplicationName } from './applications.ts';
 import { POD_COUNT, planApplications } from './applications.ts';
+import { writeShopCertificates } from './shop-certificates.ts';
 
 const MESH_FILE = fileURLToPath(new URL('apps/mesh.yaml', import.meta.url));
 const WORKLOADS_FILE = 'workloads.yaml';
@@ -18,6 +19,8 @@ const TASK_FILE = 'task.yaml';
 export class TaskMesh {
   readonly folder: string;
   readonly gatewayPort: number;
+  /** For a Gateway's port 443. */
+  readonly gatewayTlsPort: number;
   readonly httpPort: number;
   readonly #mesh: LocalMesh;
   readonly #applications: Record<ApplicationName, Application>;
@@ -28,14 +31,15 @@ export class TaskMesh {
     folder: string, applications: Record<ApplicationName, Application>, ports: readonly number[],
     say: (line: string) => void,
   ) {
-    const [gateway, xds, ca, http] = ports;
+    const [gateway, gatewayTls, xds, ca, http] = ports;
     this.folder = folder;
     this.gatewayPort = gateway!;
+    this.gatewayTlsPort = gatewayTls!;
     this.httpPort = http!;
     this.#applications = applications;
     this.#mesh = new LocalMesh({
-      folder, meshDir: this.meshDir, xdsPort: xds!, caPort: ca!, httpPort: http!, gatewayPorts: { 80: gateway! },
-      zipkin: [], say,
+      folder, meshDir: this.meshDir, xdsPort: xds!, caPort: ca!, httpPort: http!,
+      gatewayPorts: { 80: gateway!, 443: gatewayTls! }, zipkin: [], say,
     });
   }
 
@@ -43,13 +47,19 @@ export class TaskMesh {
   static async plan(say: (line: string) => void): Promise<TaskMesh> {
     const folder = await mkdtemp(join(tmpdir(), 'weft-tasks-'));
     const pods = await planPods(POD_COUNT, process.pid);
-    const mesh = new TaskMesh(folder, planApplications(pods), await freePorts(4), say);
+    const mesh = new TaskMesh(folder, planApplications(pods), await freePorts(5), say);
     await mkdir(mesh.meshDir);
+    await writeShopCertificates(mesh.tlsDir);
     return mesh;
   }
 
   get meshDir(): string {
     return join(this.folder, 'mesh');
+  }
+
+  /** Certificates of the gateway and of a client; the gateway knows the folder as `tls`. */
+  get tlsDir(): string {
+    return join(this.folder, 'tls');
   }
 
   get isStopping(): boolean {

@@ -1,7 +1,7 @@
 // The files of the tasks, without running them: each is clean where it is put, used by a step, and told by its page.
 import assert from 'node:assert/strict';
 import { copyFileSync, globSync, mkdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { analyzeFolder } from '../../control/analysis/analysis.ts';
@@ -36,13 +36,13 @@ test('the rules of each task are clean in the mesh that it needs', async (t) => 
 });
 
 test('each file of rules is put in force by a step, and by a command of a page of one screen', () => {
-  const folders = globSync('*/task.ts', { cwd: FOLDER }).map((file) => file.split(/[/\\]/)[0]);
+  const folders = globSync('*/task.ts', { cwd: FOLDER }).map((file) => dirname(file));
   assert.deepEqual(TASKS.map(({ name }) => name).toSorted(), folders.toSorted());
   for (const { name, steps } of TASKS) {
     const page = readFileSync(join(FOLDER, name, 'README.md'), 'utf8');
     assert.ok(page.split('\n').length <= PAGE_LINES_MAX, `${name}/README.md is longer than a screen`);
     const files = globSync('*.yaml', { cwd: join(FOLDER, name) });
-    assert.deepEqual(steps.flatMap(({ file = [] }) => file).toSorted(), files.toSorted());
+    assert.deepEqual(steps.flatMap(({ file }) => file ?? []).toSorted(), files.toSorted());
     for (const file of files) assert.ok(page.includes(`$ cp examples/tasks/${name}/${file} $MESH/task.yaml`), file);
   }
 });

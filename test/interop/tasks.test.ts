@@ -28,7 +28,8 @@ function commandsOf({ name }: Task): Command[] {
   const page = readFileSync(`${ROOT}/examples/tasks/${name}/README.md`, 'utf8');
   const [, block = ''] = /```console\n([^`]*)```/.exec(page) ?? [];
   return block.split(/^\$ /m).slice(1).map((text) => {
-    const [line = '', ...prints] = text.trimEnd().split('\n');
+    // A line that ends in a pipe goes on in the next one.
+    const [line = '', ...prints] = text.trimEnd().replaceAll('|\n', '| ').split('\n');
     return { line, prints: prints.join('\n') };
   });
 }
