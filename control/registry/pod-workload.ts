@@ -68,8 +68,12 @@ function workloadNameOf(labels: Labels, name: string): string {
 
 /** The workloads of an inventory. */
 export class WorkloadIndex {
-  readonly #pods: readonly { pod: MeshObject<'Pod'>; workload: Workload }[];
+  readonly #pods: readonly PodWorkload[];
   readonly #entries: readonly Workload[];
+  readonly #podsByLabel: LabelIndex<PodWorkload>;
+  readonly #entriesByLabel: LabelIndex<Workload>;
+  readonly #podsByName = new Map<string, Workload>();
+  readonly #podsByAddress = new Map<string, Workload[]>();
 
   constructor(inventory: Inventory) {
     const pods = inventory.list('Pod').map((pod) => ({ pod, workload: podWorkload(pod) }));
@@ -78,6 +82,13 @@ export class WorkloadIndex {
       const group = entry.annotations.get(GROUP_ANNOTATION) ?? '';
       return entryWorkload(entry, inventory.get('WorkloadGroup', entry.namespace, group));
     });
+    this.#podsByLabel = new LabelIndex(this.#pods, ({ workload }) => workload);
+    this.#entriesByLabel = new LabelIndex(this.#entries, (workload) => workload);
+    for (const { workload } of this.#pods) {
+      const name = keyOf(workload.namespace, workload.name);
+      if (!this.#podsByName.has(name)) this.#podsByName.set(name, workload);
+      appendTo(this.#podsByAddress, keyOf(workload.namespace, workload.address), workload);
+    }
   }
 
   all(): Workload[] {
@@ -85,23 +96,63 @@ export class WorkloadIndex {
   }
 
   pod(namespace: string, name: string): Workload | undefined {
-    return this.#pods.find(({ workload }) => workload.namespace === namespace && workload.name === name)?.workload;
+    return this.#podsByName.get(keyOf(namespace, name));
   }
 
   /** The one pod with this address; undefined when several share it (host network). */
   podAt(namespace: string, address: string): Workload | undefined {
-    const found = this.#pods.filter(({ workload }) => workload.namespace === namespace && workload.address === address);
-    return found.length === 1 ? found[0]?.workload : undefined;
+    const found = this.#podsByAddress.get(keyOf(namespace, address)) ?? [];
+    return found.length === 1 ? found[0] : undefined;
   }
 
   podsWith(namespace: string, labels: Labels, notReadyToo = false): Workload[] {
-    return this.#pods
-      .filter(({ pod, workload }) => workload.namespace === namespace && hasLabels(workload.labels, labels)
-        && (notReadyToo || isPodReady(pod)))
+    return this.#podsByLabel.with(namespace, labels)
+      .filter(({ pod }) => notReadyToo || isPodReady(pod))
       .map(({ workload }) => workload);
   }
 
   entriesWith(namespace: string, labels: Labels): Workload[] {
-    return this.#entries.filter((entry) => entry.namespace === namespace && hasLabels(entry.labels, labels));
+    return this.#entriesByLabel.with(namespace, labels);
   }
+}
+
+interface PodWorkload {
+  readonly pod: MeshObject<'Pod'>;
+  readonly workload: Workload;
+}
+
+/** Things by the namespace and each label of their workload, in their order. */
+class LabelIndex<T> {
+  readonly #workloadOf: (thing: T) => Workload;
+  readonly #byNamespace = new Map<string, T[]>();
+  readonly #byLabel = new Map<string, T[]>();
+
+  constructor(things: readonly T[], workloadOf: (thing: T) => Workload) {
+    this.#workloadOf = workloadOf;
+    for (const thing of things) {
+      const { namespace, labels } = workloadOf(thing);
+      appendTo(this.#byNamespace, namespace, thing);
+      for (const [key, value] of labels) appendTo(this.#byLabel, keyOf(namespace, key, value), thing);
+    }
+  }
+
+  /** Those with all labels; with none of them all of the namespace. */
+  with(namespace: string, labels: Labels): T[] {
+    let fewest = this.#byNamespace.get(namespace) ?? [];
+    for (const [key, value] of labels) {
+      const found = this.#byLabel.get(keyOf(namespace, key, value)) ?? [];
+      if (found.length < fewest.length) fewest = found;
+    }
+    return fewest.filter((thing) => hasLabels(this.#workloadOf(thing).labels, labels));
+  }
+}
+
+function keyOf(...parts: readonly string[]): string {
+  return parts.join('\u0000');
+}
+
+function appendTo<T>(map: Map<string, T[]>, key: string, thing: T): void {
+  const known = map.get(key);
+  if (known === undefined) map.set(key, [thing]);
+  else known.push(thing);
 }

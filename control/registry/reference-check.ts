@@ -130,8 +130,7 @@ class ReferenceChecker {
   }
 
   #subset(object: MeshObject<'VirtualService'>, path: Path, service: MeshService, subset: string): void {
-    const subsets = this.#inventory.list('DestinationRule')
-      .filter((rule) => hostMatches(this.#registry.resolve(rule.body.spec.host, rule.namespace), service.hostname))
+    const subsets = this.#registry.destinationRules.coveringAnywhere(service.hostname)
       .flatMap((rule) => rule.body.spec.subsets ?? []).map(({ name }) => name);
     if (subsets.includes(subset)) return;
     const hint = nearestName(subset, subsets);

@@ -2,6 +2,7 @@
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { DestinationRules } from './destination-rules.ts';
 import { entryServices, mergedService } from './external-service.ts';
 import { closestHost, isWildcard, resolveHost } from './hostname.ts';
 import { kubernetesService } from './kubernetes-service.ts';
@@ -17,9 +18,12 @@ export class Registry {
   /** What is odd about the services, for the log and status. */
   readonly findings: readonly Finding[];
   readonly domain: string;
+  readonly destinationRules: DestinationRules;
 
   constructor(inventory: Inventory, domain: string) {
     this.domain = domain;
+    this.destinationRules = new DestinationRules(inventory.list('DestinationRule'), ({ namespace, body }) =>
+      this.resolve(body.spec.host, namespace));
     const findings: Finding[] = [];
     const workloads = new WorkloadIndex(inventory);
     for (const service of inventory.list('Service')) {

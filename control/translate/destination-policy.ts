@@ -60,10 +60,9 @@ const NONE = new DestinationPolicy([]);
 
 /** The caller's namespace first, then the service's, then the root; in each the rule with the closest host. */
 export function destinationPolicy(view: MeshView, service: MeshService, scope: Scope): DestinationPolicy {
-  const { inventory, settings } = view;
-  const rules = inventory.list('DestinationRule').filter((rule) => applies(rule, scope));
+  const { registry, settings } = view;
   for (const namespace of new Set([scope.namespace, service.namespace, settings.rootNamespace])) {
-    const own = rules.filter((rule) => rule.namespace === namespace);
+    const own = registry.destinationRules.covering(namespace, service.hostname).filter((rule) => applies(rule, scope));
     const closest = closestHost(own.map((rule) => ruleHost(view, rule)), service.hostname);
     if (closest === undefined) continue;
     const fitting = own.filter((rule) => ruleHost(view, rule) === closest);
