@@ -10,6 +10,7 @@ import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { PeerRefusal, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
+import type { SecureContexts } from './secure-contexts.ts';
 import { SessionCache } from './session-cache.ts';
 import { tlsInfoOf } from './tls-info.ts';
 import { MaterialSource } from './tls-material.ts';
@@ -19,6 +20,7 @@ import type { TlsStats } from './tls-stats.ts';
 
 export interface ClientTlsDeps {
   readonly secrets: SecretStore;
+  readonly contexts: SecureContexts;
   readonly stats: TlsStats;
   readonly clock: Clock;
 }
@@ -106,7 +108,7 @@ export class ClientBinding {
     this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
     this.#localUriSan = material.certificates[0]?.uriSan;
     this.#sessions = new SessionCache(config.maxSessionKeys ?? 1);
-    this.#secureContext = contextOf(config, material, this.#sessions.enabled);
+    this.#secureContext = deps.contexts.for(config, material, this.#sessions.enabled);
   }
 
   /**

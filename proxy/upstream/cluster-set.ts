@@ -4,8 +4,10 @@ import { SharedCounts } from '../base/shared-counts.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 import { ClusterStats } from '../telemetry/cluster-stats.ts';
+import { contextOf } from '../tls/client-context.ts';
 import type { ClientTlsDeps } from '../tls/client-context.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
+import { SecureContexts } from '../tls/secure-contexts.ts';
 import { TlsStats } from '../tls/tls-stats.ts';
 import type { BreakerPlace } from './circuit-breaker.ts';
 import { ClusterImpl } from './cluster.ts';
@@ -34,6 +36,7 @@ export interface ClusterSetDeps extends ClusterDeps {
 
 export class ClusterSetImpl implements ClusterSet {
   readonly #deps: ClusterSetDeps;
+  readonly #contexts = new SecureContexts(contextOf);
   readonly #clusters = new Map<string, ClusterImpl>();
   /** Endpoints by the name under which they came, also before and after their cluster. */
   readonly #assignments = new Map<string, Assignment>();
@@ -134,7 +137,9 @@ export class ClusterSetImpl implements ClusterSet {
   #transportsFor(config: ClusterConfig, known: ClusterImpl | undefined, stats: ClusterStats): TransportSockets {
     if (known !== undefined && known.transports.key === transportKey(config)) return known.transports;
     const { secrets, clock } = this.#deps;
-    const tlsDeps = (): ClientTlsDeps => ({ secrets, clock, stats: new TlsStats(this.#deps.stats, stats.scope) });
+    const tlsDeps = (): ClientTlsDeps => ({
+      secrets, contexts: this.#contexts, clock, stats: new TlsStats(this.#deps.stats, stats.scope),
+    });
     return new TransportSockets(config, tlsDeps, () => this.#onSecrets(config.name));
   }
 
