@@ -123,6 +123,15 @@ export class ClusterStats {
     return (this.#gauges ??= new ClusterGauges(this.#block));
   }
 
+  /** For a picker. This and the next apart from the counters, which a cluster without requests does not need. */
+  get healthyPanic(): Counter {
+    return this.#block.counter(COUNTERS.healthyPanic);
+  }
+
+  membershipChanged(): void {
+    this.#block.counter(COUNTERS.membershipChange).inc();
+  }
+
   /** Milliseconds from the start of a connection until it is usable. */
   get connectMs(): Histogram {
     return (this.#connectMs ??= this.#block.histogram('upstream_cx_connect_ms'));

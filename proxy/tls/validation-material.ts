@@ -31,9 +31,21 @@ export function compileValidation(config: CertificateValidationContext, path: st
     sanMatchers: (config.matchTypedSubjectAltNames ?? []).map((matcher, i) => (
       compileSanMatcher(matcher, `${path}.matchTypedSubjectAltNames[${i}]`)
     )),
-    spkiPins: new Set(config.verifyCertificateSpki),
-    certificatePins: new Set(config.verifyCertificateHash?.map((hash) => hash.replaceAll(':', '').toLowerCase())),
+    spkiPins: setOf(config.verifyCertificateSpki),
+    certificatePins: setOf(config.verifyCertificateHash?.map((hash) => hash.replaceAll(':', '').toLowerCase())),
   };
+}
+
+/** Of thousands of clusters few pin anything. */
+const NONE: ReadonlySet<string> = new Set<string>();
+
+function setOf(values: readonly string[] | undefined): ReadonlySet<string> {
+  return values === undefined || values.length === 0 ? NONE : new Set(values);
+}
+
+function unionOf(base: ReadonlySet<string>, over: ReadonlySet<string>): ReadonlySet<string> {
+  if (over.size === 0) return base;
+  return base.size === 0 ? over : base.union(over);
 }
 
 /**
@@ -44,8 +56,8 @@ export function mergeValidation(base: ValidationMaterial, over: ValidationMateri
     trustedCa: over.trustedCa ?? base.trustedCa,
     crl: over.crl ?? base.crl,
     sanMatchers: [...base.sanMatchers, ...over.sanMatchers],
-    spkiPins: base.spkiPins.union(over.spkiPins),
-    certificatePins: base.certificatePins.union(over.certificatePins),
+    spkiPins: unionOf(base.spkiPins, over.spkiPins),
+    certificatePins: unionOf(base.certificatePins, over.certificatePins),
   };
 }
 

@@ -199,7 +199,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     }
     this.#outliers.recount();
     this.#pickers.update(this.#settings, this.#endpoints);
-    if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.counters.membershipChange.inc();
+    if ((changed || left.size > 0) && this.#deps.tellsMembership) this.stats.membershipChanged();
     this.refresh();
   }
 

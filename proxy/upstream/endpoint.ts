@@ -47,7 +47,8 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   readonly stats: EndpointStats;
   readonly outlier: OutlierState;
   readonly #owner: EndpointOwner;
-  readonly #pools = new Map<string, Pool>();
+  /** From its first request. */
+  #pools: Map<string, Pool> | undefined = undefined;
   readonly #memory: EndpointMemory = { protocol: undefined };
   /** What the last request used, which is what nearly every next one uses. */
   #lastNames: ServerNames | undefined = undefined;
@@ -156,8 +157,8 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   }
 
   drainPools(): void {
-    for (const pool of this.#pools.values()) pool.drain();
-    this.#pools.clear();
+    for (const pool of this.#pools?.values() ?? []) pool.drain();
+    this.#pools = undefined;
     this.#lastPool = undefined;
   }
 
@@ -166,7 +167,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     if (names === this.#lastNames && maker === this.#lastMaker && this.#lastPool !== undefined) return this.#lastPool;
     const named = names.sni !== undefined || names.required !== undefined;
     const key = named ? `${maker.key}|${names.sni}|${names.required}` : maker.key;
-    const pool = this.#pools.get(key) ?? this.#addPool(key, maker.make(this.routeFor(names), this.stats));
+    const pool = this.#pools?.get(key) ?? this.#addPool(key, maker.make(this.routeFor(names), this.stats));
     this.#lastNames = names;
     this.#lastMaker = maker;
     this.#lastPool = this.#removed ? undefined : pool;
@@ -230,13 +231,14 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
       pool.drain();
       return pool;
     }
-    if (this.#pools.size >= POOLS_MAX) {
-      const [oldest, old] = this.#pools.entries().next().value!;
-      this.#pools.delete(oldest);
+    const pools = this.#pools ??= new Map<string, Pool>();
+    if (pools.size >= POOLS_MAX) {
+      const [oldest, old] = pools.entries().next().value!;
+      pools.delete(oldest);
       this.#lastPool = undefined;
       old.drain();
     }
-    this.#pools.set(key, pool);
+    pools.set(key, pool);
     return pool;
   }
 }

@@ -71,7 +71,7 @@ export class PickerSource {
     const { random, clock } = this.#deps;
     const options: PickerOptions = {
       policy, byHash, byLocality, random, clock, panicPercent, overprovisioningPercent, failOnPanic,
-      zone: this.#zoneRouting(settings), panicked: this.#stats.counters.healthyPanic,
+      zone: this.#zoneRouting(settings), panicked: this.#stats.healthyPanic,
     };
     return this.#subsets?.picker(levels, (some) => buildPicker(some, options)) ?? buildPicker(levels, options);
   }
