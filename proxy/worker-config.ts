@@ -24,7 +24,7 @@ export interface WorkerConfigDeps {
 }
 
 /** Routes that are compiled before the event loop gets its turn (threats.md S85). */
-const ROUTES_PER_SLICE = 200;
+const ROUTES_PER_SLICE = 64;
 
 export class WorkerConfig {
   readonly #deps: WorkerConfigDeps;

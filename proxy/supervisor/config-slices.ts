@@ -11,7 +11,7 @@ export type ConfigSlice =
   | { readonly kind: 'virtual-hosts'; readonly route: string; readonly hosts: readonly VirtualHost[] };
 
 /** Costs of one slice; one is some 10 us of a worker's time. A resource that costs more comes alone. */
-export const SLICE_COST = 256;
+export const SLICE_COST = 128;
 
 const CLUSTER_COST = 4;
 const HOST_COST = 2;
