@@ -8,11 +8,12 @@ import { meshPassthroughClusters } from './gateway-connection.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
-import type { MeshView, Scope } from './mesh-view.ts';
+import type { MeshView } from './mesh-view.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
 import { outboundRoutes } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { ScopeMemo } from './scope-memo.ts';
 import { knownMesh } from './sidecar-scope.ts';
 import { workloadPorts } from './workload-port.ts';
 
@@ -26,8 +27,8 @@ export interface ProxyResources {
 /** Translates one moment of the mesh; what several proxies share is made once. */
 export class Translator {
   readonly #view: MeshView;
-  readonly #clusters = new Map<string, OutboundCluster[]>();
-  readonly #routes = new Map<string, RouteConfiguration>();
+  readonly #clusters = new ScopeMemo<OutboundCluster[]>();
+  readonly #routes = new ScopeMemo<RouteConfiguration>();
 
   constructor(view: MeshView) {
     this.#view = view;
@@ -57,26 +58,11 @@ export class Translator {
   }
 
   #outboundClusters(node: ProxyNode): OutboundCluster[] {
-    return remember(this.#clusters, scopeKey(node), () =>
-      knownMesh(this.#view, node).services.flatMap((service) => serviceClusters(this.#view, node, service)));
+    return this.#clusters.get(node, (scope) =>
+      knownMesh(this.#view, scope).services.flatMap((service) => serviceClusters(this.#view, scope, service)));
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {
-    return remember(this.#routes, scopeKey(node), () => outboundRoutes(this.#view, node));
+    return this.#routes.get(node, (scope) => outboundRoutes(this.#view, scope));
   }
-}
-
-/** Proxies with equal keys see the same services in the same way. */
-function scopeKey(scope: Scope): string {
-  const { namespace, labels, isWeft, isGateway = false, locality = '' } = scope;
-  const sorted = [...labels].sort(([one], [other]) => (one < other ? -1 : 1));
-  return JSON.stringify([namespace, isWeft, isGateway, locality, sorted]);
-}
-
-function remember<T>(cache: Map<string, T>, key: string, make: () => T): T {
-  const known = cache.get(key);
-  if (known !== undefined) return known;
-  const made = make();
-  cache.set(key, made);
-  return made;
 }
