@@ -2,8 +2,8 @@
 import { EventClock, sharedMs } from './base/clock.ts';
 import type { WorkerClock } from './base/clock.ts';
 import { localIp } from './base/local-ip.ts';
-import { PooledRandom } from './base/random.ts';
 import { NamedCounts } from './base/named-counts.ts';
+import { PooledRandom } from './base/random.ts';
 import { SharedBuckets } from './base/shared-buckets.ts';
 import { SharedCounts } from './base/shared-counts.ts';
 import { TimerWheel } from './base/timers.ts';
@@ -50,6 +50,7 @@ export class WorkerProxy {
   readonly #spans: SpanBuffer;
   readonly #logFiles: AccessLogFiles;
   readonly #clusters: ClusterSetImpl;
+  readonly #buckets: SharedBuckets;
   readonly #filters: HttpFilters;
   readonly #listeners: ListenerSet;
   readonly #config: WorkerConfig;
@@ -69,9 +70,9 @@ export class WorkerProxy {
     this.#spans = new SpanBuffer(this.#timers, this.#stats, (spans) => send({ kind: 'spans', spans }));
     this.#logFiles = new AccessLogFiles(this.#timers, this.#stats);
     this.#clusters = this.#makeClusters();
+    this.#buckets = this.#makeBuckets();
     this.#filters = new HttpFilters({
-      clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node,
-      buckets: this.#makeBuckets(),
+      clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
     });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({
@@ -117,16 +118,21 @@ export class WorkerProxy {
   }
 
   #makeClusters(): ClusterSetImpl {
-    const { breakerCounts, hostCounts, workerCount, workerIndex, zone } = this.#start;
+    const { breakerCounts, workerCount, workerIndex, zone } = this.#start;
     return new ClusterSetImpl({
       clock: this.#clock, timers: this.#timers, random: this.#random, stats: this.#stats, secrets: this.#secrets,
       writes: this.#writes,
       tellsMembership: workerIndex === 0, zone,
       shared: {
         counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex,
-        hosts: new NamedCounts(hostCounts, workerCount, workerIndex),
+        hosts: this.#namedCounts(),
       },
     });
+  }
+
+  #namedCounts(): NamedCounts {
+    const { namedCounts, workerCount, workerIndex } = this.#start;
+    return new NamedCounts(namedCounts, workerCount, workerIndex);
   }
 
   #makeBuckets(): SharedBuckets {
@@ -158,7 +164,8 @@ export class WorkerProxy {
     const { node, tracing } = this.#start;
     return new NetworkFilters({
       clock: this.#clock, timers: this.#timers, random: this.#random, writes: this.#writes, stats: this.#stats,
-      localIp: localIp(), clusters: this.#clusters, routes: this.#routes,
+      localIp: localIp(), clusters: this.#clusters, routes: this.#routes, buckets: this.#buckets,
+      counts: this.#namedCounts(),
       compileRoutes: (config, owner) => this.#config.compileRoutes(config, owner),
       compileFilters: (config, listener, owner) => this.#filters.compile(
         config.httpFilters, config.statPrefix, listener.trafficDirection, owner,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NamedCounts } from './named-counts.ts';
+import type { NamedCount } from './named-counts.ts';
 
 function threads(count: number): NamedCounts[] {
   const memory = new SharedArrayBuffer(NamedCounts.bytesFor(count));
@@ -19,6 +20,13 @@ test('threads that ask for one name share its count', () => {
   assert.equal(a.of('x')!.sum, 3);
 });
 
+test('one is added while all threads stay within a limit', () => {
+  const [one, other] = threads(2).map((counts) => counts.count('x')) as [NamedCount, NamedCount];
+  assert.deepEqual([one.tryAdd(2), other.tryAdd(2), one.tryAdd(2), other.tryAdd(2)], [true, true, false, false]);
+  other.add(-1);
+  assert.equal(one.tryAdd(2), true);
+});
+
 test("F19 a dead thread's counts are taken back, the others' stay", () => {
   const [a, b] = threads(2) as [NamedCounts, NamedCounts];
   a.of('x')!.add(1);
@@ -33,4 +41,5 @@ test('each of many names has a place of its own until there is none left', () =>
   for (let i = 0; i < 8192; i++) a.of(`10.0.${i >> 8}.${i & 255}:80`)!.add(i);
   for (let i = 0; i < 8192; i++) assert.equal(b.of(`10.0.${i >> 8}.${i & 255}:80`)!.sum, i);
   assert.equal(b.of('one more'), undefined);
+  assert.deepEqual([a.count('one more').tryAdd(1), b.count('one more').tryAdd(1)], [true, true], 'each for itself');
 });

@@ -9,6 +9,8 @@ const NAMES_BYTES = NAMES_MAX * BigInt64Array.BYTES_PER_ELEMENT;
 export interface NamedCount {
   /** To what this thread holds. */
   add(amount: number): void;
+  /** Adds one and keeps it while the sum stays within `limit`; whether it did. */
+  tryAdd(limit: number): boolean;
   /** Over all threads. */
   readonly sum: number;
 }
@@ -49,6 +51,11 @@ export class NamedCounts {
     return undefined;
   }
 
+  /** The name's count; of this thread alone when all places are taken. */
+  count(name: string): NamedCount {
+    return this.of(name) ?? new ThreadCount(new Int32Array(1), 0);
+  }
+
   /** Gives back all that a thread held; for the supervisor, when a worker has ended. */
   clearThread(thread: number): void {
     for (let at = thread; at < this.#counts.length; at += this.#threads) Atomics.store(this.#counts, at, 0);
@@ -66,6 +73,13 @@ class ThreadCount implements NamedCount {
 
   add(amount: number): void {
     Atomics.add(this.#counts, this.#thread, amount);
+  }
+
+  tryAdd(limit: number): boolean {
+    this.add(1);
+    if (this.sum <= limit) return true;
+    this.add(-1);
+    return false;
   }
 
   get sum(): number {

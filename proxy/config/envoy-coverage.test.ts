@@ -21,7 +21,7 @@ const FOLDERS = [
   'extensions/filters/{http,listener,common}/{router,rbac,fault,cors,grpc_stats,grpc_web,*_inspector}/v3',
   'extensions/{common/ratelimit,filters/http/local_ratelimit,filters/http/ratelimit}/v3',
   'extensions/{filters/http/stateful_session,http/stateful_session/{cookie,header}}/v3',
-  'extensions/filters/network/{rbac,http_connection_manager,tcp_proxy}/v3',
+  'extensions/filters/network/{rbac,http_connection_manager,tcp_proxy,connection_limit,local_ratelimit}/v3',
   'extensions/{transport_sockets/tls,transport_sockets/raw_buffer,upstreams/http,request_id/uuid}/v3',
   'extensions/path/{match,rewrite}/uri_template/v3',
   'extensions/load_balancing_policies/{common,round_robin,least_request,random}/v3',

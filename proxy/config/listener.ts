@@ -2,6 +2,7 @@
 import { Address, CidrRange } from './address.ts';
 import { HttpConnectionManager } from './http-connection-manager.ts';
 import { Metadata } from './node.ts';
+import { ConnectionLimit, NetworkRateLimit } from './network-limit.ts';
 import { NetworkRBAC } from './rbac.ts';
 import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
 import { any, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
@@ -28,7 +29,9 @@ export interface FilterChainMatch extends Static<typeof FilterChainMatch> {}
 
 export const NetworkFilter = message('envoy.config.listener.v3.Filter', {
   name: required(string({ minLength: 1 }), 'Free name.'),
-  typedConfig: required(any('network filter', [HttpConnectionManager, TcpProxy, NetworkRBAC]), 'Which filter.'),
+  typedConfig: required(any('network filter', [
+    HttpConnectionManager, TcpProxy, NetworkRBAC, ConnectionLimit, NetworkRateLimit,
+  ]), 'Which filter; the first two end a chain, the others stand before them.'),
 }, {
   refused: { 'filters come with their chain': ['config_discovery'] },
   oneOf: [CONFIG_TYPE],

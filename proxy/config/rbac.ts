@@ -112,6 +112,24 @@ export const RBACPerRoute = message('envoy.extensions.filters.http.rbac.v3.RBACP
 });
 export interface RBACPerRoute extends Static<typeof RBACPerRoute> {}
 
+/** A connection has neither headers nor a path. */
+function requestRule(rules: RbacRules | undefined, field: string): Refusal | undefined {
+  for (const [name, { permissions, principals }] of Object.entries(rules?.policies ?? {})) {
+    if (![...permissions, ...principals].some(asksRequest)) continue;
+    return new Refusal('must not ask for headers or paths, which connections have not', [field, 'policies', name]);
+  }
+  return undefined;
+}
+
+function asksRequest(rule: Permission & Principal): boolean {
+  const inner = [
+    ...rule.andRules?.rules ?? [], ...rule.orRules?.rules ?? [], ...rule.andIds?.ids ?? [], ...rule.orIds?.ids ?? [],
+    rule.notRule, rule.notId,
+  ];
+  return rule.header !== undefined || rule.urlPath !== undefined
+    || inner.some((one) => one !== undefined && asksRequest(one));
+}
+
 /** The network filter. */
 export const NetworkRBAC = message('envoy.extensions.filters.network.rbac.v3.RBAC', {
   rules: optional(RbacRules, 'Enforced on the first byte; absent: everything is allowed. No header and path rules.'),
@@ -124,5 +142,6 @@ export const NetworkRBAC = message('envoy.extensions.filters.network.rbac.v3.RBA
   }), 'Default ONE_TIME_ON_FIRST_BYTE.'),
 }, {
   refused: { ...NO_MATCHER, 'a denied connection is closed at once': ['delay_deny'] },
+  check: ({ rules, shadowRules }) => requestRule(rules, 'rules') ?? requestRule(shadowRules, 'shadowRules'),
 });
 export interface NetworkRBAC extends Static<typeof NetworkRBAC> {}

@@ -14,6 +14,10 @@ export const HTTP_CONNECTION_MANAGER_TYPE =
   `${PREFIX}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;
 export const TCP_PROXY_TYPE = `${PREFIX}envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy`;
 export const NETWORK_RBAC_TYPE = `${PREFIX}envoy.extensions.filters.network.rbac.v3.RBAC`;
+export const CONNECTION_LIMIT_TYPE =
+  `${PREFIX}envoy.extensions.filters.network.connection_limit.v3.ConnectionLimit`;
+export const NETWORK_RATE_LIMIT_TYPE =
+  `${PREFIX}envoy.extensions.filters.network.local_ratelimit.v3.LocalRateLimit`;
 
 /** HTTP filters, and what they are told per route. */
 export const ROUTER_TYPE = `${PREFIX}envoy.extensions.filters.http.router.v3.Router`;

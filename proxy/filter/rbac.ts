@@ -8,8 +8,8 @@ import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
 import { AccessPolicies } from './rbac-policy.ts';
 import { routeFilterConfig } from './route-filter-lookup.ts';
 
-/** Detail of a request that no permission covers. */
-const NONE_MATCHED = 'rbac_access_denied_matched_policy[none]';
+/** Detail of a request, or a connection, that no permission covers. */
+export const NONE_MATCHED = 'rbac_access_denied_matched_policy[none]';
 
 /** What holds for a route: rules that are enforced, rules that are only counted, either of which may be absent. */
 export class RbacSettings {
@@ -17,7 +17,7 @@ export class RbacSettings {
   readonly shadowRules: AccessPolicies | undefined;
 
   /** Throws ConfigError below `path`. */
-  constructor(config: RBAC | undefined, path: string) {
+  constructor(config: Pick<RBAC, 'rules' | 'shadowRules'> | undefined, path: string) {
     this.rules = config?.rules === undefined ? undefined : new AccessPolicies(config.rules, `${path}.rules`);
     this.shadowRules = config?.shadowRules === undefined ? undefined
       : new AccessPolicies(config.shadowRules, `${path}.shadowRules`);

@@ -47,6 +47,11 @@ export class HttpConnectionManager implements NetworkFilter {
   ): NetworkConnection {
     return new HttpConnection(this.#settings, transport, info, onClose);
   }
+
+  onRefused({ tls }: ConnectionInfo): void {
+    this.#settings.stats.connectionOpened(tls !== undefined);
+    this.#settings.stats.connectionClosed(tls !== undefined);
+  }
 }
 
 /** One downstream connection. `closing` once its next response is to be the last. */

@@ -1,13 +1,17 @@
 // What a listener hands a connection to: the terminal network filter of the chain that matched.
 import type { Transport } from '../base/transport.ts';
+import type { ResponseFlag } from '../telemetry/response-flag.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 
 /** One downstream connection in the care of a network filter. */
 export interface NetworkConnection {
   /** Finishes what is in flight, tells the peer not to send more, then closes. */
   drain(): void;
-  /** Closes at once. */
-  destroy(): void;
+  /**
+   * Closes at once. Where a filter refused it, `reason` is a word for the log (%CONNECTION_TERMINATION_DETAILS%), and
+   * `bytes` are those of the client that went no further.
+   */
+  destroy(reason?: string, bytes?: number): void;
 }
 
 /** A compiled terminal filter (HTTP connection manager, TCP proxy), shared by all connections of its chain. */
@@ -17,6 +21,8 @@ export interface NetworkFilter {
   accept(
     transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
   ): NetworkConnection;
+  /** A filter before it ends a connection: it is counted all the same, as in Envoy. */
+  onRefused?(info: ConnectionInfo, flag: ResponseFlag | undefined): void;
 }
 
 /** A compiled terminal filter with the names of what it still waits for (its route table). */

@@ -1,11 +1,19 @@
-// Makes the terminal filter of a filter chain from its configuration, with what it needs of the worker.
+// Makes the filters of a filter chain from their configuration, with what they need of the worker.
 import { ConfigError, under } from '../base/error.ts';
+import type { NamedCounts } from '../base/named-counts.ts';
+import type { SharedBuckets } from '../base/shared-buckets.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { HttpConnectionManager as HttpConfig } from '../config/http-connection-manager.ts';
-import type { FilterChain as ChainConfig, Listener as ListenerConfig } from '../config/listener.ts';
+import type {
+  FilterChain as ChainConfig, Listener as ListenerConfig, NetworkFilter as FilterConfig,
+} from '../config/listener.ts';
+import type { ConnectionLimit as LimitConfig, NetworkRateLimit } from '../config/network-limit.ts';
+import type { NetworkRBAC } from '../config/rbac.ts';
 import type { TcpProxy as TcpConfig } from '../config/tcp-proxy.ts';
-import { HTTP_CONNECTION_MANAGER_TYPE, TCP_PROXY_TYPE } from '../config/type-url.ts';
+import {
+  CONNECTION_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, NETWORK_RATE_LIMIT_TYPE, NETWORK_RBAC_TYPE, TCP_PROXY_TYPE,
+} from '../config/type-url.ts';
 import type { HttpFilter } from '../filter/filter.ts';
 import { RouteTableRef } from '../route/route-tables.ts';
 import type { RouteTables } from '../route/route-tables.ts';
@@ -16,10 +24,14 @@ import type { AccessLogs } from '../telemetry/access-log.ts';
 import { TcpStats, tcpScope } from '../telemetry/tcp-stats.ts';
 import type { Tracer } from '../telemetry/tracing.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
+import { ConnectionLimit, ConnectionRateLimit } from './connection-limit.ts';
+import { ConnectionRbac } from './connection-rbac.ts';
+import { GatedFilter } from './gated-filter.ts';
 import { HttpConnectionManager } from './http-connection-manager.ts';
 import type { HttpManagerDeps } from './http-manager-compile.ts';
 import { compileHttpManager } from './http-manager-compile.ts';
 import type { PreparedFilter } from './network-filter.ts';
+import type { NetworkGate } from './network-gate.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { compileTcpClusters } from './tcp-cluster-pick.ts';
 
@@ -32,6 +44,8 @@ export interface NetworkFilterDeps extends HttpManagerDeps {
   compileFilters(config: HttpConfig, listener: ListenerConfig, owner: string): Promise<readonly HttpFilter[]>;
   compileAccessLogs(config: HttpConfig['accessLog'], type: LogType): AccessLogs | undefined;
   compileTracer(config: HttpConfig, listener: ListenerConfig): Tracer | undefined;
+  readonly buckets: SharedBuckets;
+  readonly counts: NamedCounts;
 }
 
 const NOTHING_MISSING = (): readonly string[] => [];
@@ -50,20 +64,36 @@ export class NetworkFilters {
     if (last === undefined) {
       throw new ConfigError('filters', 'a chain without filters would close every connection; remove it instead');
     }
-    if (filters.length > 1) {
-      throw new ConfigError('filters[0]', 'network filters before the last one are not supported');
-    }
-    const path = 'filters[0].typedConfig';
+    const owner = ownerOf(chain, listener);
+    const gates = filters.slice(0, -1).map((filter, at) => this.#gate(filter, owner, `filters[${at}].typedConfig`));
+    const prepared = await this.#last(last, listener, owner, `filters[${filters.length - 1}].typedConfig`);
+    if (gates.length === 0) return prepared;
+    return { ...prepared, filter: new GatedFilter(gates, prepared.filter, this.#deps.timers) };
+  }
+
+  async #last(
+    { typedConfig: config }: FilterConfig, listener: ListenerConfig, owner: string, path: string,
+  ): Promise<PreparedFilter> {
     try {
-      const config = last.typedConfig;
       if (config['@type'] === HTTP_CONNECTION_MANAGER_TYPE) {
-        return await this.#http(config as HttpConfig, listener, ownerOf(chain, listener));
+        return await this.#http(config as HttpConfig, listener, owner);
       }
       if (config['@type'] === TCP_PROXY_TYPE) return this.#tcp(config as TcpConfig);
     } catch (cause) {
       throw under(path, cause);
     }
     throw new ConfigError(path, 'does not end a chain: use http_connection_manager or tcp_proxy');
+  }
+
+  #gate({ name, typedConfig: config }: FilterConfig, owner: string, path: string): NetworkGate {
+    const { stats, clock, buckets, counts } = this.#deps;
+    switch (config['@type']) {
+      case NETWORK_RBAC_TYPE: return new ConnectionRbac(name, config as NetworkRBAC, stats, clock, path);
+      case CONNECTION_LIMIT_TYPE: return new ConnectionLimit(name, config as LimitConfig, counts, stats, owner);
+      case NETWORK_RATE_LIMIT_TYPE:
+        return new ConnectionRateLimit(name, config as NetworkRateLimit, buckets, stats, owner, path);
+      default: throw new ConfigError(path, 'ends a chain, and is not the last of this one');
+    }
   }
 
   async #http(config: HttpConfig, listener: ListenerConfig, owner: string): Promise<PreparedFilter> {

@@ -9,6 +9,7 @@ import type { Transport, TransportHandler } from '../base/transport.ts';
 import { xxHash64 } from '../base/xx-hash.ts';
 import type { ResponseHead } from '../http/message.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
+import type { ResponseFlag } from '../telemetry/response-flag.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
@@ -55,6 +56,15 @@ export class TcpProxy implements NetworkFilter {
     const connection = new TcpConnection(this.#settings, transport, info, onClose);
     connection.connect();
     return connection;
+  }
+
+  onRefused(info: ConnectionInfo, flag: ResponseFlag | undefined): void {
+    const { clock, stats, onConnectionEnd } = this.#settings;
+    stats.connectionsTotal.inc();
+    const record = new StreamInfo(info, clock.nowMs(), clock.wallMs());
+    record.endMs = record.startMs;
+    if (flag !== undefined) record.flags |= flagBit(flag);
+    onConnectionEnd(record);
   }
 }
 
@@ -196,7 +206,9 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
   /** TCP has no way to tell a peer to finish: a drained connection lives until its owner ends it. */
   drain(): void {}
 
-  destroy(): void {
+  destroy(reason = '', bytes = 0): void {
+    this.#info.terminationDetail = reason;
+    this.#info.bytesReceived += bytes;
     this.#transport.destroy();
   }
 

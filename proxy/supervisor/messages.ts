@@ -43,10 +43,10 @@ export interface WorkerStart {
   readonly workerCount: number;
   /** Circuit breaker counts of all workers (base/shared-counts.ts). */
   readonly breakerCounts: SharedArrayBuffer;
-  /** Connections of all workers by endpoint (base/named-counts.ts). */
-  readonly hostCounts: SharedArrayBuffer;
   /** Token buckets of all workers (base/shared-buckets.ts). */
   readonly tokenBuckets: SharedArrayBuffer;
+  /** Counts of all workers by name: connections to an endpoint, and what filters count (base/named-counts.ts). */
+  readonly namedCounts: SharedArrayBuffer;
   /** Several threads may bind one port; false where the system cannot. */
   readonly reusePort: boolean;
   readonly logLevel: string;

@@ -43,8 +43,8 @@ export class WorkerPool implements WorkerListener {
   readonly #store: ConfigStore;
   readonly #counts: SharedCounts;
   readonly #memory: SharedArrayBuffer;
-  readonly #hosts: NamedCounts;
-  readonly #hostMemory: SharedArrayBuffer;
+  readonly #named: NamedCounts;
+  readonly #namedMemory: SharedArrayBuffer;
   readonly #buckets = new SharedArrayBuffer(SharedBuckets.bytes);
   readonly #threads = new Map<number, WorkerThread>();
   readonly #deaths = new Map<number, number>();
@@ -60,8 +60,8 @@ export class WorkerPool implements WorkerListener {
     this.#level = options.logLevel;
     this.#memory = new SharedArrayBuffer(SharedCounts.bytesFor(BREAKER_SLOTS_MAX, options.count));
     this.#counts = new SharedCounts(this.#memory, options.count);
-    this.#hostMemory = new SharedArrayBuffer(NamedCounts.bytesFor(options.count));
-    this.#hosts = new NamedCounts(this.#hostMemory, options.count, 0);
+    this.#namedMemory = new SharedArrayBuffer(NamedCounts.bytesFor(options.count));
+    this.#named = new NamedCounts(this.#namedMemory, options.count, 0);
     const random = new PooledRandom();
     SharedBuckets.seed(this.#buckets, random.float() * 2 ** 32, random.float() * 2 ** 32);
   }
@@ -118,7 +118,7 @@ export class WorkerPool implements WorkerListener {
     const asked = this.#stopping;
     this.#threads.delete(thread.index);
     this.#counts.clearThread(thread.index);
-    this.#hosts.clearThread(thread.index);
+    this.#named.clearThread(thread.index);
     if (asked) {
       if (this.#threads.size === 0) this.#listener.onAllStopped();
       return;
@@ -143,7 +143,7 @@ export class WorkerPool implements WorkerListener {
   #spawn(index: number): WorkerThread {
     const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
-      workerIndex: index, workerCount: count, breakerCounts: this.#memory, hostCounts: this.#hostMemory,
+      workerIndex: index, workerCount: count, breakerCounts: this.#memory, namedCounts: this.#namedMemory,
       tokenBuckets: this.#buckets, reusePort,
       logLevel: this.#level, node, tracing, zone,
     };

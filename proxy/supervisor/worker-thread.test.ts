@@ -11,7 +11,7 @@ import { WorkerThread } from './worker-thread.ts';
 
 const START = {
   workerIndex: 0, workerCount: 1, breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(1, 1)),
-  hostCounts: new SharedArrayBuffer(NamedCounts.bytesFor(1)),
+  namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(1)),
   tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes), reusePort: false, logLevel: 'off',
   node: { id: 'n', cluster: 'c', metadata: {} }, tracing: undefined, zone: undefined,
 };

@@ -18,7 +18,7 @@ const CLUSTERS_MAX = 16;
 /** What all workers of a proxy share. */
 interface Shared {
   readonly breakerCounts: SharedArrayBuffer;
-  readonly hostCounts: SharedArrayBuffer;
+  readonly namedCounts: SharedArrayBuffer;
   readonly tokenBuckets: SharedArrayBuffer;
 }
 
@@ -37,7 +37,7 @@ export class HeldProxy implements AsyncDisposable {
     const proxy = new HeldProxy();
     const shared = {
       breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(CLUSTERS_MAX, workers)),
-      hostCounts: new SharedArrayBuffer(NamedCounts.bytesFor(workers)),
+      namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(workers)),
       tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes),
     };
     const { clusters = [], listeners = [] } = decoded.value.staticResources ?? {};

@@ -7,14 +7,15 @@ import type { ConnectionOptions } from 'node:tls';
 import type { TestContext } from 'node:test';
 import type { TestCertificate } from './certificates.ts';
 
-/** Its port. Each connection hears `<name>|` and then an echo; the server ends with the test. */
+/** Its port. Each connection hears `<name>|` before an echo of its first bytes; the server ends with the test. */
 export async function startNamed(t: TestContext, name: string, certificate?: TestCertificate): Promise<number> {
   const sockets = new Set<Socket>();
   const serve = (socket: Socket): void => {
     sockets.add(socket);
     socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-    socket.write(`${name}|`);
-    socket.pipe(socket);
+    socket.once('data', () => socket.write(`${name}|`));
+    socket.on('data', (chunk: Buffer) => socket.write(chunk));
+    socket.on('end', () => socket.end());
   };
   const server = certificate === undefined ? createServer(serve)
     : createTlsServer({ cert: certificate.chain, key: certificate.key }, serve);

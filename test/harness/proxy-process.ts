@@ -70,6 +70,11 @@ export class ProxyProcess implements AsyncDisposable {
     return Number(line.slice(name.length + 2));
   }
 
+  /** What the admin interface says on a path. */
+  admin(path: string): Promise<string> {
+    return this.#get(path);
+  }
+
   /** /clusters as text. */
   clusters(): Promise<string> {
     return this.#get('/clusters');
