@@ -84,6 +84,17 @@ test('a subset of one is its first endpoint of the first priority, whatever its 
   assert.equal(fixture.worker.stats.gauge(duplicates).value, 1);
 });
 
+test('lists of any values multiply up to a bound, and what is beyond is counted', () => {
+  const list = Array.from({ length: 100 }, (_, i) => i);
+  const fixture = new Fixture().apply([endpoint(1, { a: list, b: list, c: list, d: list })],
+    { listAsAny: true, subsetSelectors: [{ keys: ['a', 'b', 'c', 'd'] }, { keys: ['a'] }] });
+  assert.deepEqual([fixture.ports({ a: 99 }), fixture.ports({ a: 0, b: 0, c: 9, d: 99 })], ['1', '1']);
+  assert.equal(fixture.ports({ a: 0, b: 0, c: 10, d: 0 }), 'unavailable');
+  assert.match(fixture.stats(), /^1100 1100 /);
+  const overflow = { flat: 'cluster.a.lb_subsets_overflow', family: '', labels: [] };
+  assert.equal(fixture.worker.stats.gauge(overflow).value, 1);
+});
+
 test('the fallback of a selector counts also where a longer one begins with its keys', () => {
   const fixture = new Fixture().apply([endpoint(1, { a: 1, b: 1 }), endpoint(2, {})],
     { subsetSelectors: [{ keys: ['b', 'a'] }, { keys: ['a'], fallbackPolicy: 'ANY_ENDPOINT' }] });

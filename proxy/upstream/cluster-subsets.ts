@@ -55,6 +55,8 @@ class SubsetStats implements SubsetPickStats {
   readonly #removed: Counter;
   readonly #active: Gauge;
   readonly #duplicates: Gauge;
+  /** weft's own. */
+  readonly #overflows: Gauge;
 
   constructor(stats: Stats, scope: StatScope) {
     const counter = (name: string): Counter => stats.counter(statName(scope, `lb_subsets_${name}`));
@@ -64,6 +66,7 @@ class SubsetStats implements SubsetPickStats {
     this.#created = counter('created');
     this.#removed = counter('removed');
     this.#active = stats.gauge(statName(scope, 'lb_subsets_active'));
+    this.#overflows = stats.gauge(statName(scope, 'lb_subsets_overflow'));
     this.#duplicates = stats.gauge(statName(scope, 'lb_subsets_single_host_per_subset_duplicate'));
   }
 
@@ -74,5 +77,6 @@ class SubsetStats implements SubsetPickStats {
     this.#removed.add(before.size - kept);
     this.#active.set(now.size);
     this.#duplicates.set(now.duplicates);
+    this.#overflows.set(now.overflows);
   }
 }

@@ -48,9 +48,8 @@ function drawCluster(draw: Draw, name: string, ports: readonly number[]): Drawn 
   const endpoints = localities(draw, ports, zones, draw.chance(0.5) ? 0.3 : 0);
   const zoneAware = {
     ...draw.maybe(0.6, () => ({ min_cluster_size: draw.pick([1, 4, 7]) })),
-    // Not both: with proxies in panic Envoy fails but that share of the requests, weft all.
-    ...(draw.chance(0.3) ? { fail_traffic_on_panic: true } : draw.maybe(0.3, () => (
-      { routing_enabled: { value: draw.pick([0, 50]) } }))),
+    ...draw.maybe(0.4, () => ({ routing_enabled: { value: draw.pick([0, 50, 80]) } })),
+    ...draw.maybe(0.4, () => ({ fail_traffic_on_panic: true })),
   };
   const common = { healthy_panic_threshold: { value: draw.pick([0, 50, 80]) } };
   const base = { name, type: 'STATIC', connect_timeout: '1s', load_assignment: { cluster_name: name, endpoints } };

@@ -34,7 +34,8 @@ class CheaperOfTwo implements HostPicker {
     const first = randomIndex(this.#random, count);
     if (count === 1) return endpoints[first]!;
     const second = (first + 1 + randomIndex(this.#random, count - 1)) % count;
-    const [one, other] = [endpoints[first]!, endpoints[second]!];
+    const one = endpoints[first]!;
+    const other = endpoints[second]!;
     return this.#costOf(other) < this.#costOf(one) ? other : one;
   }
 

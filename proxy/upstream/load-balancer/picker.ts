@@ -4,14 +4,14 @@ import type { Hash64 } from '../../base/xx-hash.ts';
 import type { Random } from '../../base/random.ts';
 import type { Counter } from '../../telemetry/stats.ts';
 import type { PickContext, PickResult } from '../upstream.ts';
-import { randomHash, randomIndex } from './host-picker.ts';
+import { randomHash } from './host-picker.ts';
 import type { HostPicker } from './host-picker.ts';
 import { localityPicker } from './locality.ts';
 import type { PriorityEndpoints } from './locality.ts';
 import { availabilityOf, priorityLoads } from './priority-load.ts';
 import type { Availability, PriorityLoad, PriorityOptions } from './priority-load.ts';
-import { zonePicker } from './zone-picker.ts';
-import type { ZoneOptions } from './zone-picker.ts';
+import { zonePart } from './zone-picker.ts';
+import type { ZoneOptions, ZonePart } from './zone-picker.ts';
 
 /** Answers at once, from what is known. */
 export interface Picker {
@@ -70,9 +70,10 @@ function sharesOf(loads: readonly PriorityLoad[], pickers: PickersOfPriorities, 
   const add = (priority: number, percent: number, kind: Kind): void => {
     if (percent === 0) return;
     const { panic } = loads[priority]!;
-    const limit = (shares.at(-1)?.limit ?? 0) + percent;
-    const picker = pickers.of(priority, panic ? 'all' : kind);
-    shares.push({ limit, picker, panicked: panic ? options.panicked : undefined });
+    const panicked = panic ? options.panicked : undefined;
+    for (const { portion, picker } of pickers.of(priority, panic ? 'all' : kind)) {
+      shares.push({ limit: (shares.at(-1)?.limit ?? 0) + percent * portion, picker, panicked });
+    }
   };
   for (const [priority, load] of loads.entries()) {
     add(priority, load.healthyPercent, 'healthy');
@@ -83,33 +84,36 @@ function sharesOf(loads: readonly PriorityLoad[], pickers: PickersOfPriorities, 
 
 type Kind = 'all' | 'healthy' | 'degraded';
 
-/** One for each list that has been asked for. */
+/** Those of each list that has been asked for. */
 class PickersOfPriorities {
   readonly #priorities: readonly PriorityEndpoints[];
   readonly #options: PickerOptions;
-  readonly #made = new Map<string, HostPicker | undefined>();
+  readonly #made = new Map<string, readonly ZonePart[]>();
 
   constructor(priorities: readonly PriorityEndpoints[], options: PickerOptions) {
     this.#priorities = priorities;
     this.#options = options;
   }
 
-  of(priority: number, kind: Kind): HostPicker | undefined {
+  of(priority: number, kind: Kind): readonly ZonePart[] {
     const key = `${priority} ${kind}`;
-    if (!this.#made.has(key)) this.#made.set(key, this.#make(priority, kind));
-    return this.#made.get(key);
+    let parts = this.#made.get(key);
+    if (parts === undefined) this.#made.set(key, parts = this.#make(priority, kind));
+    return parts;
   }
 
-  #make(priority: number, kind: Kind): HostPicker | undefined {
+  /** One part, but where only some of the picks look at zones. */
+  #make(priority: number, kind: Kind): readonly ZonePart[] {
     const endpoints = this.#priorities[priority]!;
     // Zones count in the first priority only, as in Envoy.
     const options = priority === 0 ? this.#options : { ...this.#options, zone: undefined };
-    if (kind === 'all' && options.failOnPanic) return undefined;
+    if (kind === 'all' && options.failOnPanic) return [{ portion: 1, picker: undefined }];
     const weighted = options.byLocality ? localityPicker(endpoints.localities, kind, options) : undefined;
-    if (weighted !== undefined) return weighted;
-    const near = kind === 'all' ? undefined : zonePicker(endpoints, kind, options);
-    if (near === 'none') return undefined;
-    return near ?? options.policy(endpoints[kind], options);
+    if (weighted !== undefined) return [{ portion: 1, picker: weighted }];
+    const near = kind === 'all' ? undefined : zonePart(endpoints, kind, options);
+    if (near?.portion === 1) return [near];
+    const rest = { portion: 1 - (near?.portion ?? 0), picker: options.policy(endpoints[kind], options) };
+    return near === undefined ? [rest] : [near, rest];
   }
 }
 
@@ -161,9 +165,10 @@ class PriorityPicker implements Picker {
   }
 
   #draw(shares: readonly Share[], hash: Hash64 | undefined): Share {
-    const draw = hash === undefined ? randomIndex(this.#random, 100) : remainder(hash, 100);
+    const last = shares.length - 1;
+    const draw = hash === undefined ? this.#random.float() * 100 : remainder(hash, 100);
     let i = 0;
-    while (draw >= shares[i]!.limit) i++;
+    while (i < last && draw >= shares[i]!.limit) i++;
     return shares[i]!;
   }
 }

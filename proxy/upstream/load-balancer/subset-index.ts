@@ -3,6 +3,9 @@ import { canonicalJson, pairsId } from '../../base/metadata-match.ts';
 import type { LbMetadata, MetadataMatch } from '../../base/metadata-match.ts';
 import type { SubsetSelector, SubsetSettings } from './subset-settings.ts';
 
+/** Subsets of one selector that an endpoint is in at most: lists of any multiply. */
+const IDS_MAX = 1000;
+
 /** What the index asks of an endpoint. */
 export interface SubsetMember {
   readonly facts: { readonly lbMetadata: LbMetadata | undefined; readonly priority: number };
@@ -27,20 +30,24 @@ export class SubsetIndex<E extends SubsetMember> {
   readonly #subsets = new Map<string, Draft<E>>();
   /** Endpoints of subsets of one that were not the first. */
   readonly duplicates: number;
+  /** Endpoints that are in more subsets of one selector than are kept. */
+  readonly overflows: number;
 
   constructor(endpoints: Iterable<E>, settings: SubsetSettings) {
     this.all = [...endpoints];
     const isDefault = ({ facts }: E): boolean => matches(facts.lbMetadata, settings);
     this.defaults = { endpoints: this.all.filter(isDefault), single: undefined };
     let duplicates = 0;
+    let overflows = 0;
     for (const endpoint of this.all) {
       for (const selector of settings.selectors) {
-        for (const id of idsOf(endpoint.facts.lbMetadata, selector, settings.listAsAny)) {
-          if (this.#add(id, endpoint, selector.singleHost)) duplicates++;
-        }
+        const ids = idsOf(endpoint.facts.lbMetadata, selector, settings.listAsAny);
+        if (ids.length > IDS_MAX) overflows++;
+        for (const id of ids.slice(0, IDS_MAX)) if (this.#add(id, endpoint, selector.singleHost)) duplicates++;
       }
     }
     this.duplicates = duplicates;
+    this.overflows = overflows;
   }
 
   find(match: MetadataMatch): Subset<E> | undefined {
@@ -76,14 +83,17 @@ export class SubsetIndex<E extends SubsetMember> {
   }
 }
 
-/** Ids of the subsets of a selector that an endpoint is in: more than one where a value is a list of any. */
+/**
+ * Ids of the subsets of a selector that an endpoint is in: more than one where a value is a list of any. One more than
+ * are kept says that there are more.
+ */
 function idsOf(metadata: LbMetadata | undefined, { keys }: SubsetSelector, listAsAny: boolean): string[] {
   if (metadata === undefined || keys.length === 0) return [];
   let rows: (readonly [string, string])[][] = [[]];
   for (const key of keys) {
     if (!Object.hasOwn(metadata, key)) return [];
-    const values = valuesOf(metadata[key], listAsAny);
-    rows = rows.flatMap((row) => values.map((value) => [...row, [key, value] as const]));
+    const values = valuesOf(metadata[key], listAsAny).slice(0, IDS_MAX + 1);
+    rows = rows.flatMap((row) => values.map((value) => [...row, [key, value] as const])).slice(0, IDS_MAX + 1);
   }
   return rows.map(pairsId);
 }

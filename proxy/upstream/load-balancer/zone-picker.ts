@@ -26,10 +26,16 @@ export interface ZoneOptions extends PolicyDeps {
   readonly failOnPanic: boolean;
 }
 
-/** Undefined where zones don't count, `none` where the local cluster is in panic and its requests are to fail. */
-export function zonePicker(
+/** The portion of the picks, in 0..1, that this picker makes; undefined: they fail. */
+export interface ZonePart {
+  readonly portion: number;
+  readonly picker: HostPicker | undefined;
+}
+
+/** The picks that look at zones (routing_enabled); undefined where zones don't count. */
+export function zonePart(
   endpoints: PriorityEndpoints, kind: 'healthy' | 'degraded', options: ZoneOptions,
-): HostPicker | 'none' | undefined {
+): ZonePart | undefined {
   const { zone } = options;
   if (zone?.local === undefined || zone.settings.routingPercent === 0) return undefined;
   const { settings, local, ownLocality, stats } = zone;
@@ -37,14 +43,14 @@ export function zonePicker(
   const plan = zonePlan(endpoints, local, ownLocality, settings, (why) => (
     why === 'too-small' ? stats.tooSmall : stats.localNotOk).inc());
   if (plan === undefined) return undefined;
+  const portion = settings.routingPercent / 100;
+  const panic = inPanic(local, options.panicPercent);
+  if (panic && options.failOnPanic) return { portion, picker: undefined };
   const whole = options.policy(endpoints[kind], options);
-  if (inPanic(local, options.panicPercent)) {
-    // Envoy fails only routing_enabled of them; who fails requests on purpose wants the others no better.
-    return options.failOnPanic ? 'none' : new CountingPicker(whole, stats.localNotOk);
-  }
+  if (panic) return { portion, picker: new CountingPicker(whole, stats.localNotOk) };
   const pickers = endpoints.localities.map((locality) => (
     locality[kind].length === 0 ? whole : options.policy(locality[kind], options)));
-  return new ZonePicker(whole, pickers, plan, zone, options.random);
+  return { portion, picker: new ZonePicker(pickers, plan, stats, options.random) };
 }
 
 function inPanic({ all, healthy, degraded }: PriorityEndpoints, panicPercent: number): boolean {
@@ -68,27 +74,19 @@ class CountingPicker implements HostPicker {
 }
 
 class ZonePicker implements HostPicker {
-  readonly #whole: HostPicker;
   readonly #pickers: readonly HostPicker[];
   readonly #plan: ZonePlan;
-  readonly #routingPercent: number;
   readonly #stats: ZoneStats;
   readonly #random: Random;
 
-  constructor(
-    whole: HostPicker, pickers: readonly HostPicker[], plan: ZonePlan, { settings, stats }: ZoneRouting, random: Random,
-  ) {
-    this.#whole = whole;
+  constructor(pickers: readonly HostPicker[], plan: ZonePlan, stats: ZoneStats, random: Random) {
     this.#pickers = pickers;
     this.#plan = plan;
-    this.#routingPercent = settings.routingPercent;
     this.#stats = stats;
     this.#random = random;
   }
 
   choose(hash: Hash64 | undefined, attempt: number): Endpoint {
-    const percent = this.#routingPercent;
-    if (percent < 100 && randomIndex(this.#random, 100) >= percent) return this.#whole.choose(hash, attempt);
     return this.#pickers[this.#zone()]!.choose(hash, attempt);
   }
 
