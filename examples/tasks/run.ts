@@ -43,7 +43,10 @@ async function checkTask(mesh: TaskMesh, task: Task, say: Say): Promise<boolean>
     await mesh.arrange(task.needs);
     for (const [index, step] of task.steps.entries()) {
       at = `  step ${index + 1}: ${step.title}`;
-      say(await checkStep(lab, task, step, at));
+      const seen = await checkStep(lab, task, step, at);
+      // What ends under a step's hands has nothing more to tell.
+      if (mesh.isStopping) return false;
+      say(seen);
     }
     return true;
   } catch (cause) {
