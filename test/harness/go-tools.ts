@@ -6,10 +6,12 @@ import { PEER_CACHE, findProgram } from './peers.ts';
 
 const BUILD_TIMEOUT_MS = 600_000;
 
-export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server';
+export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server' | 'ratelimit' | 'miniredis';
 
 interface Source {
   readonly package: string;
+  /** Go of a program around a package that is only a library. */
+  readonly main?: string;
   /** `module@version`: the tool's own first, then what it leaves open. */
   readonly modules: readonly string[];
 }
@@ -25,6 +27,30 @@ const SOURCES: Readonly<Record<GoTool, Source>> = {
   },
   'grpc-interop-client': { package: 'google.golang.org/grpc/interop/client', modules: GRPC },
   'grpc-interop-server': { package: 'google.golang.org/grpc/interop/server', modules: GRPC },
+  ratelimit: {
+    package: 'github.com/envoyproxy/ratelimit/src/service_cmd',
+    // It has no releases: a commit of its main branch.
+    modules: ['github.com/envoyproxy/ratelimit@v1.4.1-0.20260122083618-3fb702589d36'],
+  },
+  miniredis: {
+    package: 'github.com/alicebob/miniredis/v2',
+    modules: ['github.com/alicebob/miniredis/v2@v2.40.0'],
+    main: `package main
+
+import (
+\t"os"
+
+\t"github.com/alicebob/miniredis/v2"
+)
+
+func main() {
+\tif err := miniredis.NewMiniRedis().StartAddr(os.Args[1]); err != nil {
+\t\tpanic(err)
+\t}
+\tselect {}
+}
+`,
+  },
 };
 
 export const GO_TOOLS = Object.keys(SOURCES) as readonly GoTool[];
@@ -53,7 +79,7 @@ function existing(path: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-function buildIn(folder: string, go: string, { package: name, modules }: Source, binary: string): void {
+function buildIn(folder: string, go: string, { package: name, modules, main }: Source, binary: string): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const run = (...args: string[]): void => {
@@ -62,7 +88,8 @@ function buildIn(folder: string, go: string, { package: name, modules }: Source,
   // The file keeps Go from looking for a module in the folders above.
   writeFileSync(join(folder, 'go.mod'), 'module peer\n');
   run('get', ...modules, name);
-  run('build', '-o', binary, name);
+  if (main !== undefined) writeFileSync(join(folder, 'main.go'), main);
+  run('build', '-o', binary, main === undefined ? name : '.');
 }
 
 /** Go's own last word, or that of what it ran. */
