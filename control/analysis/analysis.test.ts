@@ -83,6 +83,26 @@ const CASES: readonly (readonly [title: string, yaml: string, level: string, lin
   'warning', 7, /has no effect without outlierDetection/],
   ['a selector that selects nothing', object('AuthorizationPolicy', 'p', 'selector: { matchLabels: { app: c } }'),
     'warning', 5, /has no effect: no workload has the labels app: c/],
+  ['a Sidecar for no workload', object('Sidecar', 's',
+    "workloadSelector: { labels: { app: c } }\n  egress: [{ hosts: ['./*'] }]"), 'warning', 5, /labels app: c/],
+  ['a rule for callers that are not there', object('DestinationRule', 'd',
+    'host: a\n  workloadSelector: { matchLabels: { app: c } }'), 'warning', 6, /labels app: c/],
+  ['a condition by a port that the host has not', object('VirtualService', 'v',
+    `hosts: [a]\n  http:\n    - match: [{ port: 81 }]\n      ${TO_A}`),
+  'error', 7, /match\[0\]\.port: has no effect: nothing arrives at port 81: its hosts and gateways have 9080/],
+  ['settings of a port that the host has not', object('DestinationRule', 'd',
+    'host: a\n  trafficPolicy:\n    portLevelSettings:\n      - port: { number: 81 }'),
+  'error', 8, /has no effect: a\.default\.svc\.cluster\.local has no port 81, but 9080/],
+  ['mutual TLS of a port that the workload has not', object('PeerAuthentication', 'p',
+    'selector: { matchLabels: { app: a } }\n  portLevelMtls: { 81: { mode: STRICT } }'),
+  'warning', 6, /no service is served at port 81/],
+  ['a tcp rule after one that takes everything', object('VirtualService', 'v',
+    `hosts: [a]\n  tcp:\n    - ${TO_A}\n    - match: [{ port: 9080 }]\n      ${TO_A}`),
+  'error', 8, /spec\.tcp\[1\]: no connection reaches it: test\.yaml:\d+ of v takes all/],
+  ['a tls rule whose names an earlier one has', object('VirtualService', 'v',
+    `hosts: [a]\n  tls:\n    - match: [{ sniHosts: ['*.a'] }]\n      ${TO_A}\n`
+    + `    - match: [{ sniHosts: [b.a], port: 9080 }]\n      ${TO_A}`),
+  'error', 9, /spec\.tls\[1\]: no connection reaches it/],
   ['a Gateway that nothing is bound to', object('Gateway', 'g',
     "selector: { istio: i }\n  servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*'] }]"),
   'warning', 1, /no VirtualService is bound to it/],
@@ -152,6 +172,22 @@ test('rules that no server of a gateway goes by, and servers that share a port a
         + 'that does not pass TLS through, has them',
     ]);
   });
+
+test('rules that differ in what they admit are reached', async (t) => {
+  const rules = object('VirtualService', 'v', `hosts: [a]
+  tcp:
+    - match: [{ sourceLabels: { app: x } }, { sourceNamespace: n }, { gateways: [g], port: 80 }]
+      ${TO_A}
+    - ${TO_A}
+  tls:
+    - match: [{ sniHosts: [x.a, y.a], port: 9080 }]
+      ${TO_A}
+    - match: [{ sniHosts: [x.a, '*.a'] }]
+      ${TO_A}`.replace('hosts: [a]', 'hosts: [a]\n  gateways: [mesh, g]'));
+  const tcp = GATEWAY.replace('HTTP', 'TCP').replace('http', 'tcp');
+  const lines = await linesOf(t, { 'a.yaml': MESH, 'b.yaml': tcp + rules });
+  assert.deepEqual(lines.filter((line) => line.includes('reaches')), [], lines.join('\n'));
+});
 
 test('a fault in one object brings no others with it, and the same name in two files is named', async (t) => {
   const lines = await linesOf(t, {

@@ -7,9 +7,11 @@ import { Registry } from '../registry/registry.ts';
 import { readStable, scanFolder } from '../source/file-scan.ts';
 import { MESH_DEFAULTS, type MeshSettings } from '../translate/mesh-settings.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
+import { unreachableConnections } from './connection-reach.ts';
 import { delegateFindings } from './delegate-use.ts';
 import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
+import { portFindings } from './port-use.ts';
 import { unreachableRules } from './route-reach.ts';
 import { selectorFindings } from './selector-use.ts';
 import { sidecarFindings } from './sidecar-use.ts';
@@ -51,6 +53,8 @@ export function analyze(view: MeshView): Finding[] {
     ...registry.findings,
     ...checkReferences(inventory, registry, settings.rootNamespace),
     ...inventory.list('VirtualService').flatMap(unreachableRules),
+    ...inventory.list('VirtualService').flatMap(unreachableConnections),
+    ...portFindings(view),
     ...delegateFindings(view),
     ...gatewayFindings(view),
     ...destinationRuleFindings(view),

@@ -11,13 +11,28 @@ export function selectorFindings(view: MeshView): Finding[] {
   const { inventory, settings } = view;
   const known = new KnownLabels(view);
   const policies = POLICIES.flatMap((kind) => inventory.list(kind) as readonly MeshObject<(typeof POLICIES)[number]>[]);
-  return policies.flatMap((policy) => {
-    const labels = new Map(Object.entries(policy.body.spec?.selector?.matchLabels ?? {}));
-    const isRoot = policy.namespace === settings.rootNamespace;
-    if (labels.size === 0 || known.mayExist(isRoot ? undefined : policy.namespace, labels)) return [];
-    const text = [...labels].map(([key, value]) => `${key}: ${value}`).join(', ');
-    return [findingAt(policy, ['spec', 'selector'], `has no effect: no workload has the labels ${text}`)];
-  });
+  return [
+    ...policies.flatMap((policy) => {
+      const isRoot = policy.namespace === settings.rootNamespace;
+      const labels = policy.body.spec?.selector?.matchLabels;
+      return selectsNothing(known, policy, ['spec', 'selector'], labels, isRoot ? undefined : policy.namespace);
+    }),
+    ...inventory.list('Sidecar').flatMap((object) => selectsNothing(
+      known, object, ['spec', 'workloadSelector'], object.body.spec?.workloadSelector?.labels, object.namespace)),
+    ...inventory.list('DestinationRule').flatMap((object) => selectsNothing(
+      known, object, ['spec', 'workloadSelector'], object.body.spec.workloadSelector?.matchLabels, object.namespace)),
+  ];
+}
+
+/** `namespace` is where the workloads would be; undefined is anywhere. */
+function selectsNothing(
+  known: KnownLabels, object: MeshObject, path: readonly string[], wanted: Readonly<Record<string, string>> = {},
+  namespace: string | undefined,
+): Finding[] {
+  const labels = new Map(Object.entries(wanted));
+  if (labels.size === 0 || known.mayExist(namespace, labels)) return [];
+  const text = [...labels].map(([key, value]) => `${key}: ${value}`).join(', ');
+  return [findingAt(object, path, `has no effect: no workload has the labels ${text}`)];
 }
 
 interface Labelled {
