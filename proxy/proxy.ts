@@ -73,6 +73,7 @@ export class WorkerProxy {
     this.#buckets = this.#makeBuckets();
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
+      counts: this.#namedCounts(),
     });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({

@@ -1,8 +1,8 @@
 // Fault injection (envoy.extensions.filters.http.fault.v3, envoy.extensions.filters.common.fault.v3).
 import { HeaderMatcher } from './header-matcher.ts';
 import { FractionalPercent } from './percent.ts';
-import { duration, string, uint32 } from './scalar.ts';
-import { exactlyOne, list, message, optional, type Static } from './schema.ts';
+import { duration, string, uint32, uint64 } from './scalar.ts';
+import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
 
 const HeaderDelay = message('envoy.extensions.filters.common.fault.v3.FaultDelay.HeaderDelay', {});
 const HeaderAbort = message('envoy.extensions.filters.http.fault.v3.FaultAbort.HeaderAbort', {});
@@ -29,18 +29,32 @@ export const FaultAbort = message('envoy.extensions.filters.http.fault.v3.FaultA
 });
 export interface FaultAbort extends Static<typeof FaultAbort> {}
 
+const FixedLimit = message('envoy.extensions.filters.common.fault.v3.FaultRateLimit.FixedLimit', {
+  limitKbps: required(uint64({ minimum: 1 }), 'KiB of body for each second.'),
+});
+const HeaderLimit = message('envoy.extensions.filters.common.fault.v3.FaultRateLimit.HeaderLimit', {});
+
+export const FaultRateLimit = message('envoy.extensions.filters.common.fault.v3.FaultRateLimit', {
+  fixedLimit: optional(FixedLimit, 'The same for all.'),
+  headerLimit: optional(HeaderLimit, 'What the client says: x-envoy-fault-throughput-response in KiB for each second, '
+    + 'and x-envoy-fault-throughput-response-percentage up to the percentage here. Clients choose; not for the edge.'),
+  percentage: optional(FractionalPercent, 'Share of requests; default none.'),
+}, {
+  oneOf: [exactlyOne('fixed_limit', 'header_limit')],
+});
+export interface FaultRateLimit extends Static<typeof FaultRateLimit> {}
+
 /** The filter's own configuration, and the one of a route in typed_per_filter_config. */
 export const HTTPFault = message('envoy.extensions.filters.http.fault.v3.HTTPFault', {
   delay: optional(FaultDelay, 'Holds requests.'),
   abort: optional(FaultAbort, 'Answers requests, after the delay.'),
+  responseRateLimit: optional(FaultRateLimit, 'Slows responses down.'),
   upstreamCluster: optional(string(), 'Only requests to this cluster; default all.'),
   headers: optional(list(HeaderMatcher), 'Only requests whose headers match all of these.'),
   downstreamNodes: optional(list(string()), 'Only requests whose x-envoy-downstream-service-node is one of these.'),
-  maxActiveFaults: optional(uint32(), 'Requests under a fault at one time, in each worker thread; default no limit.'),
+  maxActiveFaults: optional(uint32(), 'Requests under a fault at one time, in all filters of this stat_prefix; '
+    + 'default no limit.'),
 }, {
-  refused: {
-    'responses are not slowed down': ['response_rate_limit'],
-  },
   warned: {
     'there is no runtime': ['delay_percent_runtime', 'abort_percent_runtime', 'delay_duration_runtime',
       'abort_http_status_runtime', 'max_active_faults_runtime', 'response_rate_limit_percent_runtime',

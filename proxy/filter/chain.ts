@@ -1,5 +1,6 @@
 // The filter chain, folded once at configuration time into one array a hook, so that a request calls only what exists.
-import type { HttpFilter } from './filter.ts';
+import type { ResponseHead } from '../http/message.ts';
+import type { FilterStream, HttpFilter } from './filter.ts';
 
 type Hook = 'onRequestHead' | 'onRequestData' | 'onRequestTrailers' | 'onResponseHead' | 'onResponseData'
   | 'onResponseTrailers' | 'onResponseDrain' | 'onComplete';
@@ -40,6 +41,10 @@ export class FilterChain {
     this.complete = having(filters, 'onComplete');
     this.holdsRequestData = this.requestData.some(mayHold);
     this.holdsResponseData = this.responseData.some(mayHold);
+  }
+
+  onResponseHead(stream: FilterStream, head: ResponseHead, endStream: boolean): void {
+    for (const filter of this.responseHead) filter.onResponseHead(stream, head, endStream);
   }
 }
 

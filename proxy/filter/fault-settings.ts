@@ -14,6 +14,7 @@ import type { FilterStream, LocalReply } from './filter.ts';
 const DELAY_HEADER = 'x-envoy-fault-delay-request';
 const ABORT_HEADER = 'x-envoy-fault-abort-request';
 const GRPC_ABORT_HEADER = 'x-envoy-fault-abort-grpc-request';
+const RATE_HEADER = 'x-envoy-fault-throughput-response';
 const NODE_HEADER = 'x-envoy-downstream-service-node';
 /** Longest delay that a client may ask for: a day. */
 const DELAY_MS_MAX = 86_400_000;
@@ -26,17 +27,21 @@ export class FaultSettings {
   readonly #delay: Share;
   readonly #abortReply: LocalReply | undefined;
   readonly #abort: Share;
+  readonly #kibPerSecond: number;
+  readonly #rate: Share;
   readonly #upstreamCluster: string;
   readonly #nodes: ReadonlySet<string>;
   readonly #headers: readonly HeaderMatch[];
 
   /** Throws ConfigError below `path`. */
   constructor(config: HTTPFault, path: string) {
-    const { delay, abort } = config;
+    const { delay, abort, responseRateLimit: rate } = config;
     this.#delayMs = msOr(delay?.fixedDelay, 0);
     this.#delay = new Share(delay?.percentage, delay?.headerDelay === undefined ? undefined : DELAY_HEADER);
     this.#abortReply = abort === undefined || abort.headerAbort !== undefined ? undefined : replyOf(abort);
     this.#abort = new Share(abort?.percentage, abort?.headerAbort === undefined ? undefined : ABORT_HEADER);
+    this.#kibPerSecond = rate?.fixedLimit?.limitKbps ?? 0;
+    this.#rate = new Share(rate?.percentage, rate?.headerLimit === undefined ? undefined : RATE_HEADER);
     this.activeMax = config.maxActiveFaults ?? Number.POSITIVE_INFINITY;
     this.#upstreamCluster = config.upstreamCluster ?? '';
     this.#nodes = new Set((config.downstreamNodes ?? []).map(wireText));
@@ -45,7 +50,7 @@ export class FaultSettings {
 
   /** Whether the conditions hold; chance is not asked. */
   concerns(stream: FilterStream): boolean {
-    if (this.#delay.none && this.#abort.none) return false;
+    if (this.#delay.none && this.#abort.none && this.#rate.none) return false;
     if (this.#upstreamCluster !== '' && stream.cluster !== this.#upstreamCluster) return false;
     if (this.#nodes.size > 0 && !this.#nodes.has(stream.request.headers.get(NODE_HEADER) ?? '')) return false;
     return matchesAll(this.#headers, stream.request);
@@ -71,6 +76,15 @@ export class FaultSettings {
 
   abortShare(request: RequestHead): number {
     return this.#abort.of(request);
+  }
+
+  /** How fast a response may be, if chance has it so; 0 is as it comes. */
+  kibPerSecond({ headers }: RequestHead): number {
+    return this.#rate.byHeader ? wholeNumber(headers.get(RATE_HEADER)) ?? 0 : this.#kibPerSecond;
+  }
+
+  rateShare(request: RequestHead): number {
+    return this.#rate.of(request);
   }
 }
 

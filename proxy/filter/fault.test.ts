@@ -1,6 +1,7 @@
 // The fault filter: whom it holds and answers, what it counts, and that nothing outlives a stream.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { heldCounts } from '../../test/harness/buckets.ts';
 import { CountedStats } from '../../test/harness/counted.ts';
 import { HeldFilterStream } from '../../test/harness/filter-stream.ts';
 import type { FilterStreamFacts } from '../../test/harness/filter-stream.ts';
@@ -17,7 +18,9 @@ const ABORT: HTTPFault = { abort: { httpStatus: 418, percentage: ALL } };
 
 function filterOf(config: HTTPFault, seed = 1) {
   const counted = new CountedStats();
-  const deps = { random: new SeededRandom(seed), stats: counted.stats, scope: httpScope('p') };
+  const deps = {
+    random: new SeededRandom(seed), stats: counted.stats, scope: httpScope('p'), counts: heldCounts(),
+  };
   return { filter: new FaultFilter('fault', config, deps, 'typedConfig'), counted };
 }
 
@@ -172,4 +175,20 @@ test('faults for the nodes that are listed', () => {
   assert.equal(verdict(config, { fields: ['x-envoy-downstream-service-node', 'one'] }), 'replied');
   assert.equal(verdict(config, { fields: ['x-envoy-downstream-service-node', 'two'] }), 'continue');
   assert.equal(verdict(config), 'continue');
+});
+
+test('a response is slowed by configuration or by header, and is one active fault with the delay', () => {
+  const percentage = ALL;
+  const { filter, counted } = filterOf({ ...DELAY, responseRateLimit: { fixedLimit: { limitKbps: 8 }, percentage } });
+  const stream = new HeldFilterStream();
+  assert.equal(filter.onRequestHead(stream), 'pause');
+  assert.deepEqual(stream.paces, [8]);
+  assert.deepEqual(counted.counts, { 'http.p.fault.delays_injected': 1, 'http.p.fault.active_faults': 1,
+    'http.p.fault.response_rl_injected': 1 });
+  const chosen = filterOf({ responseRateLimit: { headerLimit: {}, percentage } }).filter;
+  for (const [value, paces] of [['16', [16]], ['0', []], ['x', []]] as const) {
+    const asked = new HeldFilterStream({ fields: ['x-envoy-fault-throughput-response', value] });
+    assert.equal(chosen.onRequestHead(asked), 'continue');
+    assert.deepEqual(asked.paces, paces, value);
+  }
 });

@@ -1,5 +1,6 @@
 // The fault filter: holds requests or answers them by chance, to try out what their callers do then.
 import type { Random } from '../base/random.ts';
+import type { NamedCount, NamedCounts } from '../base/named-counts.ts';
 import type { TimerTarget } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { HTTPFault } from '../config/fault.ts';
@@ -14,11 +15,12 @@ import { routeFilterConfig } from './route-filter-lookup.ts';
 export interface FaultDeps {
   readonly random: Random;
   readonly stats: Stats;
+  readonly counts: NamedCounts;
   /** `http.<stat_prefix>.` */
   readonly scope: StatScope;
 }
 
-/** envoy.extensions.filters.http.fault.v3.HTTPFault. `max_active_faults` holds in each worker thread. */
+/** envoy.extensions.filters.http.fault.v3.HTTPFault. */
 export class FaultFilter implements HttpFilter {
   readonly name: string;
   index = 0;
@@ -26,24 +28,30 @@ export class FaultFilter implements HttpFilter {
   readonly #random: Random;
   readonly #delaysInjected: Counter;
   readonly #abortsInjected: Counter;
+  readonly #ratesInjected: Counter;
   readonly #overflow: Counter;
   readonly #active: Gauge;
+  /** Of all workers, and all filters of the connection managers of this name. */
+  readonly #count: NamedCount;
 
   /** Throws ConfigError below `path`. */
-  constructor(name: string, config: HTTPFault, { random, stats, scope }: FaultDeps, path: string) {
+  constructor(name: string, config: HTTPFault, { random, stats, counts, scope }: FaultDeps, path: string) {
     this.name = name;
     this.#settings = new FaultSettings(config, path);
     this.#random = random;
     this.#delaysInjected = stats.counter(statName(scope, 'fault.delays_injected'));
     this.#abortsInjected = stats.counter(statName(scope, 'fault.aborts_injected'));
+    this.#ratesInjected = stats.counter(statName(scope, 'fault.response_rl_injected'));
     this.#overflow = stats.counter(statName(scope, 'fault.faults_overflow'));
     this.#active = stats.gauge(statName(scope, 'fault.active_faults'));
+    this.#count = counts.count(`${scope.flat}fault`);
   }
 
   onRequestHead(stream: FilterStream): Verdict {
     const own = routeFilterConfig(stream, this.name);
     const settings = own instanceof FaultSettings ? own : this.#settings;
     if (!settings.concerns(stream)) return 'continue';
+    this.#pace(stream, settings);
     if (this.#delay(stream, settings)) return 'pause';
     return this.abort(stream, settings) ? 'replied' : 'continue';
   }
@@ -53,6 +61,7 @@ export class FaultFilter implements HttpFilter {
     if (fault === undefined) return;
     fault.cancel();
     this.#active.dec();
+    this.#count.add(-1);
   }
 
   /** Answers the request if chance and the limit have it so; also after a delay. */
@@ -63,6 +72,14 @@ export class FaultFilter implements HttpFilter {
     this.#abortsInjected.inc();
     stream.sendLocalReply(reply);
     return true;
+  }
+
+  #pace(stream: FilterStream, settings: FaultSettings): void {
+    const kib = settings.kibPerSecond(stream.request);
+    if (kib === 0 || !this.#draws(settings.rateShare(stream.request))) return;
+    if (this.#activate(stream, settings) === undefined) return;
+    this.#ratesInjected.inc();
+    stream.paceResponse(kib);
   }
 
   #delay(stream: FilterStream, settings: FaultSettings): boolean {
@@ -84,7 +101,7 @@ export class FaultFilter implements HttpFilter {
   #activate(stream: FilterStream, settings: FaultSettings): ActiveFault | undefined {
     const held = this.#faultOf(stream);
     if (held !== undefined) return held;
-    if (this.#active.value >= settings.activeMax) {
+    if (!this.#count.tryAdd(settings.activeMax)) {
       this.#overflow.inc();
       return undefined;
     }

@@ -65,6 +65,8 @@ export interface FilterStream {
    * as text, whatever the request's type has become.
    */
   translateResponse(translation: (codec: ServerStream) => ServerStream): void;
+  /** The body of the response goes out no faster than so many KiB in a second. */
+  paceResponse(kibPerSecond: number): void;
   /** Forgets the route after a filter changed what it matches on; the next `route` matches anew. */
   clearRouteCache(): void;
 }

@@ -19,7 +19,7 @@ function changeAt(level: HeaderOperations, request: RequestHead, info: StreamInf
 }
 
 /** As changeRequest, of a response; without a choice where no cluster was chosen. */
-export function changeResponse(
+export function changeResponseHeaders(
   route: RouteEntry, choice: ClusterChoice | undefined, headers: Headers, info: StreamInfo,
 ): void {
   choice?.responseHeaders?.apply(headers, info);

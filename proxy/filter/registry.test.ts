@@ -1,7 +1,7 @@
 // The table of HTTP filters: what is made of which type, what `disabled` means, what is refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { heldBuckets } from '../../test/harness/buckets.ts';
+import { heldBuckets, heldCounts } from '../../test/harness/buckets.ts';
 import { CountedStats } from '../../test/harness/counted.ts';
 import { HeldFilterStream } from '../../test/harness/filter-stream.ts';
 import { SeededRandom } from '../base/random.ts';
@@ -27,7 +27,9 @@ const ASKING = { '@type': GLOBAL_RATE_LIMIT_TYPE, domain: 'd',
 function registry(counted = new CountedStats()): HttpFilters {
   const clusters = { get: () => undefined } as unknown as ClusterSet;
   const node = { id: 'n', cluster: 'c', metadata: {} };
-  return new HttpFilters({ clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets() });
+  return new HttpFilters({
+    clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets(), counts: heldCounts(),
+  });
 }
 
 async function compile(config: HttpFilterConfig[], counted?: CountedStats): Promise<readonly HttpFilter[]> {

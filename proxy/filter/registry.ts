@@ -1,6 +1,7 @@
 // One table from a filter's type to how it is compiled. Filters that routes do not need are loaded with their chain.
 import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
+import type { NamedCounts } from '../base/named-counts.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
@@ -25,6 +26,7 @@ export interface HttpFilterDeps {
   readonly stats: Stats;
   readonly node: NodeFacts;
   readonly buckets: SharedBuckets;
+  readonly counts: NamedCounts;
 }
 
 /** What a filter is compiled with: the worker's parts, and its chain's. */

@@ -1,7 +1,9 @@
 // What a request and its record are told of the route that matched.
 import type { RequestHead, ResponseHead } from '../http/message.ts';
-import type { RouteEntry } from '../route/route-entry.ts';
+import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
+import type { LocalReply } from './filter.ts';
+import { changeResponseHeaders } from './header-levels.ts';
 
 /** The route's decorator names the span here, and at the next proxy where `propagates` unless it is told not to. */
 export function noteRoute(
@@ -15,13 +17,26 @@ export function noteRoute(
 }
 
 /**
- * Before header changes, which may tell of the response as it came. Clients are told how many tries there were where
- * the virtual host says so, and there was one; and that a circuit breaker turned the request away.
+ * Header changes of a route and of the cluster that it chose, which may tell of the response as it came. Before them
+ * clients are told how many tries there were where the virtual host says so, and there was one; and that a circuit
+ * breaker turned the request away.
  */
-export function noteResponse({ attemptCountResponse }: RouteEntry, head: ResponseHead, info: StreamInfo): void {
+export function changeResponse(
+  route: RouteEntry, choice: ClusterChoice | undefined, head: ResponseHead, info: StreamInfo,
+): void {
   info.response = head;
-  if (attemptCountResponse && info.attempts > 0) head.headers.set('x-envoy-attempt-count', String(info.attempts));
+  if (route.attemptCountResponse && info.attempts > 0) head.headers.set('x-envoy-attempt-count', String(info.attempts));
   if (info.overloaded) head.headers.set('x-envoy-overloaded', 'true');
+  changeResponseHeaders(route, choice, head.headers, info);
+}
+
+/** A reply of the proxy's own carries the header changes of the route that matched, as in Envoy. */
+export function changeReply(
+  route: RouteEntry | undefined, reply: LocalReply, choice: ClusterChoice | undefined, head: ResponseHead,
+  info: StreamInfo,
+): void {
+  if (route === undefined || (reply.ofRoute !== true && route.action.kind !== 'forward')) return;
+  changeResponse(route, choice, head, info);
 }
 
 /** A request that ends because another comes in its place; its record is of what it has become, as in Envoy. */

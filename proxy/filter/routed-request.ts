@@ -9,14 +9,13 @@ import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
-import { changeResponse } from './header-levels.ts';
 import { HedgedTries } from './hedged-tries.ts';
 import type { HedgedTry, HedgingRequest } from './hedged-tries.ts';
 import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { RetryState } from './retry-state.ts';
-import { noteResponse } from './route-note.ts';
+import { changeResponse } from './route-note.ts';
 import type { Routing } from './routing.ts';
 import { countedStatus, noEndpoint, outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
@@ -357,8 +356,7 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
     info.status = head.status;
     if (hashCookie !== undefined) headers.append('set-cookie', hashCookie);
     if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
-    noteResponse(route, head, info);
-    changeResponse(route, choice, headers, info);
+    changeResponse(route, choice, head, info);
   }
 
   onResponseData(chunk: Buffer, endStream: boolean): void {

@@ -16,11 +16,12 @@ import type { ConnectionInfo } from '../telemetry/stream-info.ts';
 import { StreamInfo } from '../telemetry/stream-info.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
-import { changeResponse } from './header-levels.ts';
 import { errorReply, completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
+import { ResponsePace } from './response-pace.ts';
+import type { PacedStream } from './response-pace.ts';
 import type { HeldRequest } from './request-buffer.ts';
-import { noteReplaced, noteRequest, noteResponse, noteRoute } from './route-note.ts';
+import { changeReply, noteReplaced, noteRequest, noteRoute } from './route-note.ts';
 import { StreamDeadlines } from './stream-deadlines.ts';
 import type { TimedStream } from './stream-deadlines.ts';
 import type { StreamOwner, StreamSettings } from './stream-settings.ts';
@@ -29,7 +30,7 @@ import { upgradeRefusal } from './upgrade-refusal.ts';
 const NOT_PAUSED = -1;
 
 /** See filter.ts for what filters may do with it. Calls after its end do nothing. */
-export class Stream implements RoutedStream, RequestSink, TimedStream {
+export class Stream implements RoutedStream, RequestSink, TimedStream, PacedStream {
   readonly info: StreamInfo;
   request!: RequestHead;
   response: ResponseHead | undefined = undefined;
@@ -48,6 +49,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   #clusterKnown = false;
   #pausedAt = NOT_PAUSED;
   #ended = false;
+  #pace: ResponsePace | undefined = undefined;
   /** The request in this one's place, which hears from the codec in its stead. */
   #next: Stream | undefined = undefined;
   readonly #deadlines: StreamDeadlines;
@@ -172,6 +174,11 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   onResponseDrain(): void {
     this.#next?.onResponseDrain();
     if (this.#ended) return;
+    if (this.#pace === undefined) this.onPaceRoom();
+    else this.#pace.resume();
+  }
+
+  onPaceRoom(): void {
     for (const filter of this.#settings.chain.responseDrain) filter.onResponseDrain(this);
   }
 
@@ -228,23 +235,14 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     this.info.flags |= reply.flags;
     this.info.detail = reply.detail;
     if (this.responseStarted) {
-      this.#codec.resetStream(new ProxyError('internal', 'internal', reply.detail));
-      this.#end();
+      this.abortResponse(new ProxyError('internal', 'internal', reply.detail));
       return;
     }
     const head = replyHead(reply);
-    if (reply.plain !== true) this.#applyRouteHeaders(head, reply.ofRoute === true);
+    if (reply.plain !== true && this.#routeKnown) changeReply(this.#route, reply, this.clusterChoice, head, this.info);
     const body = completeReply(head, this.info.request, reply, this.#translated, this.info.grpc);
     this.respondHead(head, body === undefined);
     if (body !== undefined) this.respondData(body, true);
-  }
-
-  /** A reply of the proxy's own carries the header changes of the route that matched, as in Envoy. */
-  #applyRouteHeaders(head: ResponseHead, ofRoute: boolean): void {
-    const route = this.#routeKnown ? this.#route : undefined;
-    if (route === undefined || (!ofRoute && route.action.kind !== 'forward')) return;
-    noteResponse(route, head, this.info);
-    changeResponse(route, this.clusterChoice, head.headers, this.info);
   }
 
   failStream(error: ProxyError): void {
@@ -269,7 +267,8 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     this.info.response = head;
     this.info.status = head.status;
     this.info.responseStartMs = this.#deadlines.lastActiveMs;
-    if (this.info.request !== undefined) this.#runResponseHead(head, endStream);
+    // A malformed request has no head that filters could look at: they are left out, as in Envoy.
+    if (this.info.request !== undefined) this.#settings.chain.onResponseHead(this, head, endStream);
     this.#settings.prepareResponse(head, this.info);
     this.responseStarted = true;
     this.#owner.onResponseStart();
@@ -277,18 +276,21 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     if (endStream) this.#end();
   }
 
-  /** A malformed request has no head that filters could look at: they are left out, as in Envoy. */
-  #runResponseHead(head: ResponseHead, endStream: boolean): void {
-    for (const filter of this.#settings.chain.responseHead) filter.onResponseHead(this, head, endStream);
+  paceResponse(kibPerSecond: number): void {
+    this.#pace = new ResponsePace(kibPerSecond, this);
   }
 
   respondData(chunk: Buffer, endStream: boolean): boolean {
     if (this.#ended) return true;
+    return this.#pace === undefined ? this.sendPaced(chunk, endStream) : this.#pace.take(chunk, endStream);
+  }
+
+  sendPaced(chunk: Buffer, endStream: boolean): boolean {
     this.#deadlines.touch();
     this.info.bytesSent += chunk.length;
     if (this.info.request !== undefined) {
-      const { responseData } = this.#settings.chain;
-      if (this.#settings.chain.holdsResponseData) keep(chunk);
+      const { responseData, holdsResponseData } = this.#settings.chain;
+      if (holdsResponseData) keep(chunk);
       for (const filter of responseData) filter.onResponseData(this, chunk, endStream);
     }
     const room = this.#codec.sendResponseData(chunk, endStream);
@@ -298,6 +300,11 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
 
   respondTrailers(trailers: Headers): void {
     if (this.#ended) return;
+    if (this.#pace === undefined) this.sendPacedTrailers(trailers);
+    else this.#pace.takeTrailers(trailers);
+  }
+
+  sendPacedTrailers(trailers: Headers): void {
     this.info.responseTrailers = trailers;
     for (const filter of this.#settings.chain.responseTrailers) filter.onResponseTrailers(this, trailers);
     this.#codec.sendResponseTrailers(trailers);
@@ -356,13 +363,9 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
     this.#takeRoute(route);
     this.#runHeads(0, chunks.length === 0 && trailers === undefined);
     this.#deadlines.endExpired();
-    for (let i = 0; i < chunks.length; i++) {
-      this.onRequestData(chunks[i]!, trailers === undefined && i === chunks.length - 1);
-    }
+    chunks.forEach((chunk, i) => this.onRequestData(chunk, trailers === undefined && i === chunks.length - 1));
     if (trailers !== undefined) this.onRequestTrailers(trailers);
   }
-
-  // --- life
 
   timeOut(error: ProxyError): void {
     if (this.responseStarted) this.abortResponse(error);
@@ -384,6 +387,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream {
   #finish(): void {
     this.#ended = true;
     this.#deadlines.cancel();
+    this.#pace?.cancel();
     this.info.endMs = this.#settings.clock.nowMs();
     this.#buffer.clear();
     if (this.info.request !== undefined) for (const filter of this.#settings.chain.complete) filter.onComplete(this);

@@ -34,6 +34,7 @@ export class HeldFilterStream implements FilterStream {
   readonly replies: LocalReply[] = [];
   readonly errors: ProxyError[] = [];
   readonly translations: ((codec: ServerStream) => ServerStream)[] = [];
+  readonly paces: number[] = [];
   resumed = 0;
   readonly #state = new Map<number, unknown>();
 
@@ -75,6 +76,10 @@ export class HeldFilterStream implements FilterStream {
 
   translateResponse(translation: (codec: ServerStream) => ServerStream): void {
     this.translations.push(translation);
+  }
+
+  paceResponse(kibPerSecond: number): void {
+    this.paces.push(kibPerSecond);
   }
 
   clearRouteCache(): void {
