@@ -1,6 +1,5 @@
 // The same bootstraps judged by weft's loader and by a real Envoy (--mode validate): both accept, or both refuse.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +7,9 @@ import { after, before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { loadBootstrap } from '../../proxy/config/bootstrap-file.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
+import { envoyRefusal } from './envoy-refusal.ts';
 
-const envoy = findEnvoy(false);
-const skip = reasonToSkip(envoy);
+const skip = reasonToSkip(findEnvoy(false));
 const MINIMAL = fileURLToPath(new URL('bootstraps/minimal.yaml', import.meta.url));
 
 type Edit = (text: string) => string;
@@ -183,12 +182,3 @@ describe('validation beside Envoy', { skip }, () => {
     });
   }
 });
-
-/** Envoy's reason for refusing a bootstrap. */
-function envoyRefusal(file: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    execFile(envoy, ['--mode', 'validate', '-l', 'error', '-c', file], (error, stdout, stderr) => {
-      resolve(error === null ? undefined : `${stdout}${stderr}`.trim().split('\n').at(-1));
-    });
-  });
-}
