@@ -77,7 +77,8 @@ const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
 const ZONE_AWARE = 'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig';
-const RATE_LIMIT = 'envoy.config.route.v3.RateLimit';
+const ROUTE = 'envoy.config.route.v3';
+const RATE_LIMIT = `${ROUTE}.RateLimit`;
 const GLOBAL_RATE_LIMIT = 'envoy.extensions.filters.http.ratelimit.v3';
 const SESSION = 'envoy.extensions.filters.http.stateful_session.v3';
 const HTTP_TYPE = 'envoy.type.http.v3';
@@ -90,6 +91,12 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [`${TLS}.UpstreamTlsContext`, 'autoSniSanValidation', 7, 'bool'],
   [ZIPKIN, 'traceContextOption', 8, `${ZIPKIN}.TraceContextOption`],
   [`${TCP_PROXY}.TcpProxy`, 'upstreamConnectMode', 21, `${TCP_PROXY}.UpstreamConnectMode`],
+  [`${ROUTE}.VirtualHost`, 'requestBodyBufferLimit', 25, 'google.protobuf.UInt64Value'],
+  [`${ROUTE}.Route`, 'requestBodyBufferLimit', 20, 'google.protobuf.UInt64Value'],
+  [`${ROUTE}.RouteAction`, 'hostRewrite', 44, 'string'],
+  [`${ROUTE}.RouteAction`, 'pathRewrite', 45, 'string'],
+  [`${ROUTE}.RedirectAction`, 'pathRewrite', 10, 'string'],
+  ['envoy.extensions.filters.http.fault.v3.FaultAbort', 'responseBody', 6, 'string'],
   [RATE_LIMIT, 'hitsAddend', 5, `${RATE_LIMIT}.HitsAddend`],
   [`${RATE_LIMIT}.Action`, 'queryParameters', 12, `${RATE_LIMIT}.Action.QueryParameters`],
   [`${RATE_LIMIT}.HitsAddend`, 'number', 1, 'google.protobuf.UInt64Value'],

@@ -33,3 +33,12 @@ export function wireText(text: string): string {
   }
   return text;
 }
+
+/** Every character is visible ASCII: what else a path may hold is escaped in it. */
+export function isVisible(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code <= 0x20 || code >= 0x7f) return false;
+  }
+  return true;
+}

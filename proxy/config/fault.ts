@@ -23,8 +23,8 @@ export const FaultAbort = message('envoy.extensions.filters.http.fault.v3.FaultA
   headerAbort: optional(HeaderAbort, 'What the client says: x-envoy-fault-abort-request or -abort-grpc-request, and '
     + 'x-envoy-fault-abort-request-percentage up to the percentage here. Clients choose; not for the edge.'),
   percentage: optional(FractionalPercent, 'Share of requests; default none.'),
+  responseBody: optional(string(), 'Default "fault filter abort".'),
 }, {
-  warned: { 'the body is Envoy\'s "fault filter abort"': ['response_body'] },
   oneOf: [exactlyOne('http_status', 'grpc_status', 'header_abort')],
 });
 export interface FaultAbort extends Static<typeof FaultAbort> {}

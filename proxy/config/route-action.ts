@@ -96,6 +96,9 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
   hostRewriteHeader: optional(headerName(), 'The authority becomes this request header\'s value.'),
   hostRewritePathRegex: optional(RegexMatchAndSubstitute, 'The authority becomes the path without query, rewritten '
     + 'so.'),
+  pathRewrite: optional(string(), 'The path becomes this, with its query; operators as in access logs, and nothing '
+    + 'where they have no value.'),
+  hostRewrite: optional(string(), 'The authority becomes this; operators as in access logs.'),
   appendXForwardedHost: optional(bool(), 'x-forwarded-host keeps what the rewrite replaces. Default false.',
     'append_x_forwarded_host'),
   timeout: optional(duration(), 'Whole request with its retries, from its end to the end of the response; default 15s, '
@@ -124,7 +127,6 @@ export const RouteAction = message('envoy.config.route.v3.RouteAction', {
 }, {
   refused: {
     'cluster specifier plugins are not supported': ['cluster_specifier_plugin', 'inline_cluster_specifier_plugin'],
-    'this rewrite is not supported': ['path_rewrite', 'host_rewrite'],
     'internal_redirect_policy says it': ['internal_redirect_action', 'max_internal_redirects'],
     'put envoy.extensions.filters.http.cors.v3.CorsPolicy in typed_per_filter_config': ['cors'],
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
@@ -150,13 +152,14 @@ export const RedirectAction = message('envoy.config.route.v3.RedirectAction', {
   pathRedirect: optional(headerValue(), 'The path becomes this; its own query, if any, replaces the request\'s.'),
   prefixRewrite: optional(headerValue(), 'Replaces the matched prefix, or the matched path.'),
   regexRewrite: optional(RegexMatchAndSubstitute, 'Replaces parts of the path.'),
+  pathRewrite: optional(string(), 'The path becomes this, with its query; operators as in access logs, and nothing '
+    + 'where they have no value.'),
   responseCode: optional(
     enumeration(['MOVED_PERMANENTLY', 'FOUND', 'SEE_OTHER', 'TEMPORARY_REDIRECT', 'PERMANENT_REDIRECT']),
     '301 (default), 302, 303, 307 or 308.',
   ),
   stripQuery: optional(bool(), 'The query is left out. Default false.'),
 }, {
-  refused: { 'this rewrite is not supported': ['path_rewrite'] },
   oneOf: [
     atMostOne('https_redirect', 'scheme_redirect'),
     atMostOne('path_redirect', 'prefix_rewrite', 'regex_rewrite', 'path_rewrite'),

@@ -8,7 +8,7 @@ import { RetryPolicy } from './retry-policy.ts';
 import { PerFilterConfig } from './route-filter-config.ts';
 import { DirectResponseAction, RedirectAction, RouteAction } from './route-action.ts';
 import { RouteMatch } from './route-match.ts';
-import { bool, enumeration, headerName, headerValue, string, uint32 } from './scalar.ts';
+import { bool, enumeration, headerName, headerValue, string, uint32, uint64 } from './scalar.ts';
 import { exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
 /** The four lists that stand on tables, virtual hosts and routes alike. */
@@ -19,9 +19,12 @@ const headerChanges = {
   responseHeadersToRemove: optional(list(headerName()), 'Removed from responses, before those are set.'),
 };
 
-const BUFFER_LIMITS = {
-  'the listener\'s per_connection_buffer_limit_bytes holds': ['per_request_buffer_limit_bytes',
-    'request_body_buffer_limit'],
+/** How much of a request may be kept to be sent again; on virtual hosts and routes. */
+const bufferLimits = {
+  perRequestBufferLimitBytes: optional(uint32(), 'Larger bodies are not sent again, by retries and redirects; default '
+    + 'the listener\'s per_connection_buffer_limit_bytes.'),
+  requestBodyBufferLimit: optional(uint64(), 'As per_request_buffer_limit_bytes, and over it where both are given, '
+    + 'here or outside.'),
 };
 
 export const Decorator = message('envoy.config.route.v3.Decorator', {
@@ -39,6 +42,7 @@ export const Route = message('envoy.config.route.v3.Route', {
   metadata: optional(Metadata, 'filter_metadata.istio.config says where the rule was written.'),
   decorator: optional(Decorator, 'Span name.'),
   typedPerFilterConfig: optional(PerFilterConfig, 'For filters, by filter name.'),
+  ...bufferLimits,
   ...headerChanges,
 }, {
   refused: {
@@ -46,7 +50,6 @@ export const Route = message('envoy.config.route.v3.Route', {
     'route specifiers are not supported': ['route_specifiers'],
   },
   warned: {
-    ...BUFFER_LIMITS,
     'the connection manager\'s tracing holds': ['tracing'],
     'stats are not kept per route': ['stat_prefix'],
   },
@@ -70,6 +73,7 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
   rateLimits: optional(list(RateLimit), 'What rate limit filters count, for routes that have none of their own or '
     + 'include these.'),
   metadata: optional(Metadata, 'filter_metadata.istio says where the rule was written.'),
+  ...bufferLimits,
   ...headerChanges,
 }, {
   refused: {
@@ -78,7 +82,6 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
     'a retry policy is given as retry_policy': ['retry_policy_typed_config'],
   },
   warned: {
-    ...BUFFER_LIMITS,
     'stats are not kept per virtual cluster': ['virtual_clusters'],
     'the header is not sent': ['include_is_timeout_retry_header'],
   },

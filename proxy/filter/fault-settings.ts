@@ -16,6 +16,7 @@ const ABORT_HEADER = 'x-envoy-fault-abort-request';
 const GRPC_ABORT_HEADER = 'x-envoy-fault-abort-grpc-request';
 const RATE_HEADER = 'x-envoy-fault-throughput-response';
 const NODE_HEADER = 'x-envoy-downstream-service-node';
+const DEFAULT_BODY = 'fault filter abort';
 /** Longest delay that a client may ask for: a day. */
 const DELAY_MS_MAX = 86_400_000;
 
@@ -27,6 +28,7 @@ export class FaultSettings {
   readonly #delay: Share;
   readonly #abortReply: LocalReply | undefined;
   readonly #abort: Share;
+  readonly #body: string;
   readonly #kibPerSecond: number;
   readonly #rate: Share;
   readonly #upstreamCluster: string;
@@ -38,7 +40,9 @@ export class FaultSettings {
     const { delay, abort, responseRateLimit: rate } = config;
     this.#delayMs = msOr(delay?.fixedDelay, 0);
     this.#delay = new Share(delay?.percentage, delay?.headerDelay === undefined ? undefined : DELAY_HEADER);
-    this.#abortReply = abort === undefined || abort.headerAbort !== undefined ? undefined : replyOf(abort);
+    const body = wireText(abort?.responseBody || DEFAULT_BODY);
+    this.#body = body;
+    this.#abortReply = abort === undefined || abort.headerAbort !== undefined ? undefined : replyOf(abort, body);
     this.#abort = new Share(abort?.percentage, abort?.headerAbort === undefined ? undefined : ABORT_HEADER);
     this.#kibPerSecond = rate?.fixedLimit?.limitKbps ?? 0;
     this.#rate = new Share(rate?.percentage, rate?.headerLimit === undefined ? undefined : RATE_HEADER);
@@ -69,9 +73,9 @@ export class FaultSettings {
   abortReply({ headers }: RequestHead): LocalReply | undefined {
     if (!this.#abort.byHeader) return this.#abortReply;
     const httpStatus = wholeNumber(headers.get(ABORT_HEADER));
-    if (httpStatus !== undefined && httpStatus >= 200 && httpStatus < 600) return replyOf({ httpStatus });
+    if (httpStatus !== undefined && httpStatus >= 200 && httpStatus < 600) return replyOf({ httpStatus }, this.#body);
     const grpcStatus = wholeNumber(headers.get(GRPC_ABORT_HEADER));
-    return grpcStatus === undefined ? undefined : replyOf({ grpcStatus });
+    return grpcStatus === undefined ? undefined : replyOf({ grpcStatus }, this.#body);
   }
 
   abortShare(request: RequestHead): number {
@@ -119,9 +123,11 @@ function wholeNumber(text: string | undefined): number | undefined {
 }
 
 /** A gRPC status is told to gRPC requests; others see 200 then, as in Envoy. */
-function replyOf({ httpStatus, grpcStatus }: Omit<NonNullable<HTTPFault['abort']>, 'percentage'>): LocalReply {
+function replyOf(
+  { httpStatus, grpcStatus }: Omit<NonNullable<HTTPFault['abort']>, 'percentage'>, body: string,
+): LocalReply {
   const reply = {
-    status: httpStatus ?? 200, body: 'fault filter abort', detail: 'fault_filter_abort', flags: flagBit('FI'),
+    status: httpStatus ?? 200, body, detail: 'fault_filter_abort', flags: flagBit('FI'),
   };
   return grpcStatus === undefined ? reply : { ...reply, grpcStatus };
 }

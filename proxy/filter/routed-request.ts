@@ -53,7 +53,8 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
     this.#hedged = hedges ? new HedgedTries(this) : undefined;
     if (routing.wishes !== undefined) this.#hosts = this.#newHosts();
     const held = retry !== undefined || routing.action.redirects !== undefined;
-    this.#replay = held ? new RequestBuffer(stream.bufferBytesMax) : undefined;
+    // A body of just that size fits.
+    this.#replay = held ? new RequestBuffer((routing.action.replayBytesMax ?? stream.bufferBytesMax) + 1) : undefined;
   }
 
   start(endStream: boolean): void {

@@ -100,7 +100,7 @@ export class RouterFilter implements HttpFilter {
     changeRequest(route, choice, request, info);
     const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch, info.overrideHost);
     const retry = planRetries(action, request, times);
-    action.rewrite?.(request, quiet);
+    action.rewrite?.(request, quiet, info);
     return new RoutedRequest(stream, {
       cluster, route, action, choice, times, retry, wishes, hashCookie: hashed?.setCookie, quiet,
       redirects: this.#redirects,
@@ -139,9 +139,9 @@ function answer(stream: RoutedStream, action: RedirectAction | DirectResponseAct
     return;
   }
   const { request } = stream;
-  const location = action.locationFor(request);
+  const location = action.locationFor(request, stream.info);
   // Header changes and logs see the path as it would be forwarded, as in Envoy.
-  const path = action.rewrittenPath(request.path);
+  const path = action.rewrittenPath(request.path, stream.info);
   if (path !== undefined) {
     if (!quiet) request.headers.set('x-envoy-original-path', request.path);
     request.path = path;

@@ -1,6 +1,7 @@
 // Forwarding routes: cluster choice, rewrites, timeouts, upgrades.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleStream } from '../../test/harness/stream-sample.ts';
 import type { RouteAction } from '../config/route-action.ts';
 import type { RouteMatch } from '../config/route-match.ts';
 import { Headers } from '../http/headers.ts';
@@ -21,7 +22,7 @@ function head(path: string, ...fields: string[]): RequestHead {
 /** Authority, path and headers after the rewrite. */
 function rewritten(config: RouteAction, request: RequestHead, match?: RouteMatch,
   quiet?: boolean): (string | string[])[] {
-  compile({ cluster: 'c', ...config }, match).rewrite?.(request, quiet);
+  compile({ cluster: 'c', ...config }, match).rewrite?.(request, quiet === true, sampleStream());
   return [request.authority, request.path, request.headers.fields];
 }
 
@@ -69,6 +70,20 @@ test('the matched prefix or path is swapped, and where it came from is told', ()
   assert.deepEqual(rewritten({ prefixRewrite: '/n' }, head('/P/1'), { prefix: '/p', caseSensitive: false }, true),
     ['a.com', '/n/1', []]);
   assert.equal(compile({ cluster: 'c', prefixRewrite: '' }).rewrite, undefined);
+});
+
+test('S49 a format makes the path, unless it would make none or break the line', () => {
+  const to = (value: string): unknown => {
+    const request = head('/p?q', 'x-to', value);
+    const info = sampleStream();
+    info.request = request;
+    compile({ cluster: 'c', pathRewrite: '%REQ(X-TO)%' }).rewrite?.(request, true, info);
+    return request.path;
+  };
+  assert.deepEqual(['/n', '/n?a'].map(to), ['/n?q', '/n?a?q']);
+  for (const none of ['', 'n', '/n HTTP/1.1', '/\u00e9']) assert.equal(to(none), '/p?q', none);
+  assert.throws(() => compile({ cluster: 'c', pathRewrite: '%NOPE%' }), /^ConfigError: route\.pathRewrite/);
+  assert.throws(() => compile({ cluster: 'c', hostRewrite: '%NOPE%' }), /^ConfigError: route\.hostRewrite/);
 });
 
 test('a pattern rewrites the path and never the query', () => {

@@ -3,7 +3,6 @@ import { msOr } from '../config/duration.ts';
 import type { HedgePolicy } from '../config/hedge-policy.ts';
 import type { Metadata } from '../config/node.ts';
 import type { ClusterWeight, RouteAction } from '../config/route-action.ts';
-import type { RequestHead } from '../http/message.ts';
 import { compileHashPolicy } from './hash-policy.ts';
 import { compileEndpointHost, compileHostRewrite } from './host-rewrite.ts';
 import { InternalRedirects } from './internal-redirect.ts';
@@ -30,10 +29,18 @@ const NOT_FOUND_STATUS: Readonly<Record<NonNullable<RouteAction['clusterNotFound
   INTERNAL_SERVER_ERROR: 500,
 };
 
+/** Of a route or a virtual host. */
+export interface ReplayLimits {
+  readonly perRequestBufferLimitBytes?: number;
+  readonly requestBodyBufferLimit?: number;
+}
+
 /** What stands around an action: its virtual host's policies, for routes that say nothing, and its route's metadata. */
 export interface ActionOuter extends Partial<OuterFilters> {
   readonly retry: RetryPolicy | undefined;
   readonly hedge: HedgePolicy | undefined;
+  /** The route's limits, or those of its virtual host. */
+  readonly limits: ReplayLimits;
   readonly mirrors: readonly RequestMirror[];
   readonly rateLimits: readonly RateLimitRule[];
   readonly metadata: Metadata | undefined;
@@ -57,6 +64,7 @@ export function compileForward(
     choiceConfiguresFilters: (config.weightedClusters?.clusters ?? []).some(configuresFilters),
     rewrite: compileRewrite(config, match, path),
     rewriteToEndpoint: compileEndpointHost(config),
+    replayBytesMax: outer?.limits.requestBodyBufferLimit ?? outer?.limits.perRequestBufferLimitBytes,
     timeoutMs,
     times: timesWithin(timeoutMs, retry?.settings.perTryTimeoutMs ?? 0,
       (config.hedgePolicy ?? outer?.hedge)?.hedgeOnPerTryTimeout === true),
@@ -72,6 +80,15 @@ export function compileForward(
     hashRequest: compileHashPolicy(config.hashPolicy, `${path}.hashPolicy`),
     redirects: redirects === undefined ? undefined : new InternalRedirects(redirects),
     rateLimits: routeRateLimits(config, outer, `${path}.rateLimits`),
+  };
+}
+
+/** Each of the two is inherited by itself, as in Envoy. */
+export function replayLimits(level: ReplayLimits): ReplayLimits {
+  const { perRequestBufferLimitBytes: older, requestBodyBufferLimit: own } = level;
+  return {
+    ...(older !== undefined && { perRequestBufferLimitBytes: older }),
+    ...(own !== undefined && { requestBodyBufferLimit: own }),
   };
 }
 
@@ -101,11 +118,13 @@ function compileRewrite(config: RouteAction, match: PathMatch, path: string): Fo
   const hostRewrite = compileHostRewrite(config, path);
   const pathRewrite = compilePathRewrite(config, match, path);
   if (pathRewrite === undefined) return hostRewrite;
-  return (request: RequestHead, quiet = false) => {
-    hostRewrite?.(request, quiet);
+  return (request, quiet, info) => {
+    hostRewrite?.(request, quiet, info);
     // A CONNECT has no path to rewrite.
     if (request.path === '') return;
+    const next = pathRewrite(request.path, info);
+    if (next === '') return;
     if (!quiet) request.headers.set('x-envoy-original-path', request.path);
-    request.path = pathRewrite(request.path);
+    request.path = next;
   };
 }

@@ -4,19 +4,21 @@ import { ConfigError } from '../base/error.ts';
 import { compileSubstitution } from '../base/regex.ts';
 import type { RouteAction } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
+import { compileFormat } from '../telemetry/formatter.ts';
+import type { StreamInfo } from '../telemetry/stream-info.ts';
 import { readHeader } from './header-reader.ts';
 import { pathEnd } from './path-match.ts';
 import type { ForwardAction } from './route-entry.ts';
 
 /** The new authority; '' or undefined leaves the request's. */
-type NewAuthority = (request: RequestHead) => string | undefined;
+type NewAuthority = (request: RequestHead, info: StreamInfo) => string | undefined;
 
 /** Undefined when the authority stays, or is the endpoint's name. Throws ConfigError below `path`. */
 export function compileHostRewrite(config: RouteAction, path: string): ForwardAction['rewrite'] {
   const authority = compileAuthority(config, path);
   if (authority === undefined) return undefined;
   const append = config.appendXForwardedHost === true;
-  return (request, quiet = false) => replaceAuthority(request, authority(request), append, quiet);
+  return (request, quiet, info) => replaceAuthority(request, authority(request, info), append, quiet);
 }
 
 /** `auto_host_rewrite`; undefined where the route has another authority. */
@@ -48,7 +50,9 @@ function compileAuthority(config: RouteAction, path: string): NewAuthority | und
     const rule = compileSubstitution(pattern.regex, wireText(substitution ?? ''), `${path}.hostRewritePathRegex`);
     return (request) => rule.replaceAll(request.path.slice(0, pathEnd(request.path)));
   }
-  return undefined;
+  if (config.hostRewrite === undefined || config.hostRewrite === '') return undefined;
+  const format = compileFormat(config.hostRewrite, { path: `${path}.hostRewrite` });
+  return (_request, info) => format.format(info);
 }
 
 /** Throws ConfigError at `path` for what is no authority. */

@@ -1,4 +1,5 @@
 // Which responses a route follows itself, and where to (envoy.config.route.v3.InternalRedirectPolicy).
+import { isVisible } from '../base/ascii.ts';
 import type { InternalRedirectPolicy, RedirectPredicate } from '../config/internal-redirect.ts';
 import type { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
@@ -125,15 +126,6 @@ function portOf(authority: string): number {
 
 function withoutUser(authority: string): string {
   return authority.slice(authority.indexOf('@') + 1);
-}
-
-/** Visible ASCII: what else a path may hold is escaped in it. */
-function isVisible(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code <= 0x20 || code >= 0x7f) return false;
-  }
-  return true;
 }
 
 function authorityEnd(text: string, start: number): number {

@@ -1,6 +1,7 @@
 // Where redirects lead.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleStream } from '../../test/harness/stream-sample.ts';
 import type { RedirectAction } from '../config/route-action.ts';
 import type { RouteMatch } from '../config/route-match.ts';
 import { RequestHead } from '../http/message.ts';
@@ -10,7 +11,7 @@ import { compileRedirect } from './redirect.ts';
 function location(config: RedirectAction, authority = 'a.com', path = '/p/x?q=1',
   match: RouteMatch = { prefix: '/p' }): string {
   return compileRedirect(config, compilePathMatch(match, ''),
-    'redirect').locationFor(new RequestHead('GET', authority, path));
+    'redirect').locationFor(new RequestHead('GET', authority, path), sampleStream());
 }
 
 test('each part of the location', () => {

@@ -2,6 +2,7 @@
 import { wireText } from '../base/ascii.ts';
 import type { RedirectAction as RedirectConfig } from '../config/route-action.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { PathMatch } from './path-match.ts';
 import { compilePathRewrite } from './path-rewrite.ts';
 import type { PathRewrite } from './path-rewrite.ts';
@@ -19,7 +20,7 @@ const DEFAULT_PORTS: ReadonlyMap<string, string> = new Map([['http', ':80'], ['h
 
 /** Compiles a redirect of a route that matches by `match`. Throws ConfigError below `path`. */
 export function compileRedirect(config: RedirectConfig, match: PathMatch, path: string): RedirectAction {
-  return new Redirect(config, compilePathRewrite(config, match, path));
+  return new Redirect(config, compilePathRewrite(config, match, path, true));
 }
 
 class Redirect implements RedirectAction {
@@ -30,6 +31,8 @@ class Redirect implements RedirectAction {
   readonly #port: string;
   readonly #path: string;
   readonly #rewrite: PathRewrite | undefined;
+  /** The rewrite is a format string. */
+  readonly #formats: boolean;
   readonly #stripQuery: boolean;
 
   constructor(config: RedirectConfig, rewrite: PathRewrite | undefined) {
@@ -39,17 +42,18 @@ class Redirect implements RedirectAction {
     this.#port = config.portRedirect ? `:${config.portRedirect}` : '';
     this.#path = wireText(config.pathRedirect ?? '');
     this.#rewrite = rewrite;
+    this.#formats = rewrite !== undefined && config.pathRewrite !== undefined;
     this.#stripQuery = config.stripQuery === true;
   }
 
-  locationFor(request: RequestHead): string {
+  locationFor(request: RequestHead, info: StreamInfo): string {
     const scheme = this.#scheme || request.scheme;
     const host = this.#host || this.#hostOf(request, scheme);
-    return `${scheme}://${host}${this.#port}${this.#pathFor(request.path)}`;
+    return `${scheme}://${host}${this.#port}${this.#pathFor(request.path, info)}`;
   }
 
-  rewrittenPath(path: string): string | undefined {
-    return this.#rewrite?.(path);
+  rewrittenPath(path: string, info: StreamInfo): string | undefined {
+    return this.#rewrite?.(path, info) || undefined;
   }
 
   /** The request's own authority; without its port when that is replaced, or was the default of the old scheme. */
@@ -64,14 +68,16 @@ class Redirect implements RedirectAction {
   }
 
   /** A query in `path_redirect` stands instead of the request's. */
-  #pathFor(path: string): string {
+  #pathFor(path: string, info: StreamInfo): string {
     if (this.#path !== '') {
       const keepsQuery = !this.#stripQuery && !this.#path.includes('?');
       return keepsQuery ? this.#path + queryOf(path) : this.#path;
     }
-    const rewritten = this.#rewrite === undefined ? path : this.#rewrite(path);
-    const query = this.#stripQuery ? rewritten.indexOf('?') : -1;
-    return query === -1 ? rewritten : rewritten.slice(0, query);
+    // A format's own query stays.
+    const bare = path.slice(0, path.length - queryOf(path).length);
+    if (this.#formats && this.#stripQuery) return this.#rewrite!(bare, info) || bare;
+    const rewritten = this.#rewrite?.(path, info) || path;
+    return this.#stripQuery ? rewritten.slice(0, rewritten.length - queryOf(rewritten).length) : rewritten;
   }
 }
 

@@ -6,7 +6,8 @@ import type { Route } from '../config/route.ts';
 import { compileDirectResponse } from './direct-response.ts';
 import type { FilterConfigCompiler, FilterConfigs } from './filter-config.ts';
 import { compileFilterConfigs } from './filter-config.ts';
-import { compileForward } from './forward-action.ts';
+import { compileForward, replayLimits } from './forward-action.ts';
+import type { ReplayLimits } from './forward-action.ts';
 import type { HeaderChangeFields } from './header-operations.ts';
 import { compileRequestHeaders, compileResponseHeaders } from './header-operations.ts';
 import type { PathMatch } from './path-match.ts';
@@ -41,6 +42,7 @@ export interface HostLevel extends Level {
   readonly name: string;
   readonly retry: CompiledRetryPolicy | undefined;
   readonly hedge: HedgePolicy | undefined;
+  readonly limits: ReplayLimits;
   readonly rateLimits: readonly RateLimitRule[];
   readonly attemptCountRequest: boolean;
   readonly attemptCountResponse: boolean;
@@ -109,7 +111,8 @@ function compileAction(
   path: string,
 ): RouteAction {
   if (route.route !== undefined) {
-    const outer = { ...host, metadata: route.metadata, compileFilterConfig: settings.compileFilterConfig };
+    const limits = { ...host.limits, ...replayLimits(route) };
+    const outer = { ...host, limits, metadata: route.metadata, compileFilterConfig: settings.compileFilterConfig };
     return compileForward(route.route, match, outer, settings.clusters, `${path}.route`);
   }
   if (route.redirect !== undefined) return compileRedirect(route.redirect, match, `${path}.redirect`);

@@ -25,9 +25,9 @@ export interface HeaderOperations {
 export interface RedirectAction {
   readonly kind: 'redirect';
   readonly status: number;
-  locationFor(request: RequestHead): string;
+  locationFor(request: RequestHead, info: StreamInfo): string;
   /** The path of a request as the location has it, for logs; undefined where no part of it is rewritten. */
-  rewrittenPath(path: string): string | undefined;
+  rewrittenPath(path: string, info: StreamInfo): string | undefined;
 }
 
 export interface DirectResponseAction {
@@ -36,6 +36,9 @@ export interface DirectResponseAction {
   /** One latin1 character for each byte. */
   readonly body: string;
 }
+
+/** Changes a request's path and authority; `info` is its record. */
+export type Rewrite = (request: RequestHead, quiet: boolean, info: StreamInfo) => void;
 
 /** Forwards. `pickCluster` draws from weighted clusters with `random` in [0, 1), or reads the cluster header. */
 export interface ForwardAction {
@@ -47,7 +50,9 @@ export interface ForwardAction {
    * Rewrites path and authority, once a request; undefined when the route has no rewrite. The path before goes to
    * x-envoy-original-path unless `quiet` (the router's suppress_envoy_headers).
    */
-  readonly rewrite: ((request: RequestHead, quiet?: boolean) => void) | undefined;
+  readonly rewrite: Rewrite | undefined;
+  /** Bytes of the request that are kept to be sent again; undefined: as many as a stream may hold. */
+  readonly replayBytesMax: number | undefined;
   /** `auto_host_rewrite`: each try sets the authority to the name of its endpoint, where that has one. */
   readonly rewriteToEndpoint: ((request: RequestHead, hostname: string | undefined, quiet: boolean) => void)
     | undefined;

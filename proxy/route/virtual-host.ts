@@ -2,6 +2,7 @@
 import type { VirtualHost as VirtualHostConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
 import { NO_FILTER_CONFIGS } from './filter-config.ts';
+import { replayLimits } from './forward-action.ts';
 import { pathEnd } from './path-match.ts';
 import { compileRateLimits } from './rate-limit-rule.ts';
 import { compileRetryPolicy } from './retry-policy-compile.ts';
@@ -52,6 +53,7 @@ export function compileVirtualHost(
     name: config.name,
     retry: compileRetryPolicy(config.retryPolicy, `${path}.retryPolicy`),
     hedge: config.hedgePolicy,
+    limits: replayLimits(config),
     rateLimits: compileRateLimits(config.rateLimits, undefined, `${path}.rateLimits`),
     attemptCountRequest: config.includeRequestAttemptCount === true,
     attemptCountResponse: config.includeAttemptCountInResponse === true,
