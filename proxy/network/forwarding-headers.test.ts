@@ -138,6 +138,15 @@ test('ports and dots of the authority are cut as asked', () => {
   assert.equal(authority({ stripTrailingHostDot: true, stripPort: 'any' }, 'a.example.:80'), 'a.example');
 });
 
+test('escaped slashes are redirected, and refused to clients of gRPC', () => {
+  const normalization = { ...OPTIONS.normalization, escapedSlashes: 'unescape-and-redirect' as const };
+  const forwarding = new Forwarding({ ...OPTIONS, normalization }, new ManualClock(), new SeededRandom(1));
+  const verdict = (...fields: string[]): string | undefined => forwarding.prepareRequest(
+    new RequestHead('GET', 'a', '/a%2fb', new Headers(fields)), new StreamInfo(connection('1.2.3.4', undefined), 0, 0),
+  )?.kind;
+  assert.deepEqual([verdict(), verdict('content-type', 'application/grpc')], ['path-redirect', 'bad-request']);
+});
+
 test('responses say server and date once', () => {
   const clock = new ManualClock(Date.UTC(2026, 0, 2, 3, 4, 5));
   const forwarding = new Forwarding({ ...OPTIONS, via: 'weft' }, clock, new SeededRandom(1));

@@ -7,6 +7,7 @@ import type { Random } from '../base/random.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import { isGrpc } from '../telemetry/grpc-status.ts';
 import type { ConnectionInfo, StreamInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { PathNormalization } from './path-normalization.ts';
 import { hasEscapedSlashes, mayNeedNormalization, normalizePath } from './path-normalization.ts';
@@ -190,6 +191,8 @@ export class Forwarding {
     const path = normalizePath(request.path, rules);
     if (path === undefined) return new ProxyError('bad-request', 'downstream', 'path_normalization_failed');
     const redirects = rules.escapedSlashes === 'unescape-and-redirect' && hasEscapedSlashes(request.path);
+    // Clients of gRPC follow no redirects.
+    if (redirects && isGrpc(request)) return new ProxyError('bad-request', 'downstream', 'path_normalization_failed');
     request.path = path;
     return redirects ? new ProxyError('path-redirect', 'downstream', 'path_normalization_failed') : undefined;
   }

@@ -3,7 +3,7 @@ import type { RequestHead } from '../http/message.ts';
 import { isGrpc } from '../telemetry/grpc-status.ts';
 import { timesWithin } from './request-times.ts';
 import type { RequestTimes } from './request-times.ts';
-import { CompiledRetryPolicy, NO_RETRIES, retryFor } from './retry-policy-compile.ts';
+import { CompiledRetryPolicy, NO_RETRIES, admits, retryFor } from './retry-policy-compile.ts';
 import type { RetryPolicy, RetrySettings } from './retry-policy.ts';
 import { retryOnOfHeader } from './retry-on.ts';
 import type { ForwardAction } from './route-entry.ts';
@@ -61,9 +61,11 @@ export function planRetries(
 ): RetryPolicy | undefined {
   const asks = mentions(head, OF_RETRIES);
   if (!asks && times === action.times) return retryFor(action.retry, head);
-  const own = retryFor(action.configuredRetry, head)?.settings ?? NO_RETRIES;
+  const own = action.configuredRetry?.settings ?? NO_RETRIES;
   const { perTryTimeoutMs } = times;
-  const settings = asks ? withHeaders(own, head, perTryTimeoutMs) : { ...own, perTryTimeoutMs };
+  const asked = asks ? withHeaders(own, head, perTryTimeoutMs) : { ...own, perTryTimeoutMs };
+  // What a policy does not admit is not retried by its own words either.
+  const settings = admits(own, head) ? asked : { ...asked, retryOn: 0 };
   if (asks) for (const name of OF_RETRIES) head.headers.remove(name);
   const any = settings.retryOn !== 0 || settings.perTryTimeoutMs > 0 || settings.perTryIdleTimeoutMs > 0;
   return any ? new CompiledRetryPolicy(settings) : undefined;

@@ -97,12 +97,17 @@ export class CompiledRetryPolicy implements RetryPolicy {
   }
 }
 
-/** Without its words for a request that meets none of retriable_request_headers. */
+/** Without its words for a request that it does not admit. */
 export function retryFor(retry: RetryPolicy | undefined, head: RequestHead): RetryPolicy | undefined {
-  const conditions = retry?.settings.requestHeaders ?? [];
-  if (retry === undefined || conditions.length === 0) return retry;
-  for (const condition of conditions) if (condition.matches(head)) return retry;
+  if (retry === undefined || admits(retry.settings, head)) return retry;
   return new CompiledRetryPolicy({ ...retry.settings, retryOn: 0 });
+}
+
+/** Whether a request meets one of retriable_request_headers, where there are any. */
+export function admits({ requestHeaders }: RetrySettings, head: RequestHead): boolean {
+  if (requestHeaders.length === 0) return true;
+  for (const condition of requestHeaders) if (condition.matches(head)) return true;
+  return false;
 }
 
 /** A try that may take as long as the whole request has no timeout of its own, as in Envoy. */

@@ -113,7 +113,7 @@ function drawRedirect(draw: Draw, match: RouteMatch): RedirectAction {
 
 function drawDirect(draw: Draw): DirectResponseAction {
   return {
-    status: draw.pick([200, 204, 304, 400, 404, 418, 503, 599]),
+    status: draw.pick([200, 201, 204, 302, 304, 400, 404, 418, 503, 599]),
     ...draw.maybe(0.7, () => ({ body: { inlineString: draw.pick(VALUES) || 'text' } })),
   };
 }

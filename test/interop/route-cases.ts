@@ -130,6 +130,16 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
     { method: 'OPTIONS', path: '/', headers: [['origin', 'http://a'], ['access-control-request-method', 'PUT']] },
     { match: ALL, route: { cluster: 'c1' }, ...CORS },
   ),
+  'escaped slashes are refused to clients of gRPC where others are redirected': caseOf(
+    { path: '/a%2fb', headers: [['content-type', 'application/grpc']] }, DIRECT,
+    { manager: { pathWithEscapedSlashesAction: 'UNESCAPE_AND_REDIRECT' } },
+  ),
+  'a policy that does not admit a request admits none of its own words': caseOf(
+    { path: '/', headers: [['x-envoy-retry-on', '5xx'], ['x-script', '503 200']] },
+    { match: ALL, route: { cluster: 'c1',
+      retryPolicy: { retryOn: 'reset', retriableRequestHeaders: [{ name: 'x-yes', presentMatch: true }] } } },
+    { manager: INTERNAL },
+  ),
   'a timeout that is said twice is none': caseOf(
     { path: '/', headers: [['x-envoy-upstream-rq-timeout-ms', '30000'], ['x-envoy-upstream-rq-timeout-ms', '30000']] },
     { match: ALL, route: { cluster: 'c1' } }, { manager: INTERNAL },
