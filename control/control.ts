@@ -11,6 +11,7 @@ import { messageOf } from '../proxy/base/error.ts';
 import { joinHostPort } from '../proxy/base/host-port.ts';
 import type { HostPort } from '../proxy/base/host-port.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
+import type { DiscoveryNode } from '../proxy/config/discovery.ts';
 import { Wire } from '../proxy/config/wire.ts';
 import { listenFault } from './listen-fault.ts';
 import { startHttpServer, type HttpServerHandle } from './http-server.ts';
@@ -25,6 +26,7 @@ import type { ControlStatus } from './status.ts';
 import { TraceStore } from './traces/trace-store.ts';
 import { MESH_DEFAULTS, type MeshSettings } from './translate/mesh-settings.ts';
 import { parseProxyNode } from './translate/proxy-node.ts';
+import type { Translator } from './translate/proxy-resources.ts';
 
 export interface ControlOptions {
   /** Folder of the mesh's YAML. */
@@ -156,6 +158,7 @@ class Control {
         const proxy = parseProxyNode(node);
         return typeof proxy === 'string' ? proxy : builder.build(state.translator.resourcesFor(proxy));
       },
+      prepare: (node) => prepare(state.translator, builder, node),
       authorise: (node, peer) => authorise(node, peer, { store, clock: this.#clock, anonymousFromAnywhere }),
     });
   }
@@ -204,4 +207,14 @@ class Control {
       traces: { ...this.#traces.counts, kept: this.#traces.size },
     };
   }
+}
+
+/** Translates and encodes for a node, so that its snapshot is quickly made. */
+function* prepare(
+  translator: Translator, builder: SnapshotBuilder, node: DiscoveryNode,
+): Generator<void, void, undefined> {
+  const proxy = parseProxyNode(node);
+  if (typeof proxy === 'string') return;
+  yield* translator.steps(proxy);
+  yield* builder.steps(translator.resourcesFor(proxy));
 }

@@ -28,6 +28,8 @@ export interface ProxyStreamDeps {
   authorise(node: DiscoveryNode, peer: Peer): string | undefined;
   /** A node has introduced itself. */
   connect(introduction: ProxyIntroduction): ProxyRecord;
+  /** Has this stream refreshed when its turn comes. */
+  serveSoon(stream: ProxyStream): void;
   /** Gives the connection its node's snapshot. */
   serve(node: DiscoveryNode, record: ProxyRecord, connection: Connection): void;
   onAnswer(record: ProxyRecord, type: string, isAccepted: boolean, reason: string): void;
@@ -67,9 +69,14 @@ export class ProxyStream implements TimerTarget {
     this.end(status.DEADLINE_EXCEEDED, 'the first request did not come');
   }
 
+  /** Whose stream it is; undefined before the first request and after the end. */
+  get node(): DiscoveryNode | undefined {
+    return this.#isEnded ? undefined : this.#introduced?.node;
+  }
+
   /** Sends what is new for it. */
   refresh(): void {
-    if (this.#introduced === undefined) return;
+    if (this.#introduced === undefined || this.#isEnded) return;
     const { node, record, connection } = this.#introduced;
     this.#deps.serve(node, record, connection);
   }
@@ -121,7 +128,7 @@ export class ProxyStream implements TimerTarget {
     const sink = { send: (response: DeltaDiscoveryResponse) => this.#call.write(response) };
     const connection = new Connection({ wire, clock, wheel, record, onAnswer }, sink);
     this.#introduced = { node, record, connection };
-    this.refresh();
+    this.#deps.serveSoon(this);
   }
 
   #certificate(): Buffer | undefined {

@@ -26,6 +26,8 @@ export interface PushServerOptions {
   readonly wheel: TimerWheel;
   readonly log: PushLog;
   readonly snapshotFor: SnapshotFor;
+  /** Work that makes snapshotFor quick, in small steps between which other work gets its turn. Default none. */
+  prepare?(node: DiscoveryNode): Iterator<unknown>;
   /** Why this peer may not be this node; asked before anything is sent to it (threats.md S100). Default: it may. */
   authorise?(node: DiscoveryNode, peer: Peer): string | undefined;
   /** Streams at one time; default 10,000. */
@@ -51,6 +53,8 @@ export class PushServer {
   readonly #store: SnapshotStore;
   readonly #streams = new Set<ProxyStream>();
   #stale: ProxyStream[] = [];
+  /** For the last of #stale. */
+  #preparing: Iterator<unknown> | undefined = undefined;
   #isRefreshing = false;
   #accepted = 0;
   #refused = 0;
@@ -93,9 +97,8 @@ export class PushServer {
   refresh(): void {
     this.#store.invalidate();
     this.#stale = [...this.#streams];
-    if (this.#isRefreshing) return;
-    this.#isRefreshing = true;
-    setImmediate(() => this.#refreshSome());
+    this.#preparing = undefined;
+    this.#refreshSoon();
   }
 
   /** Ends all streams; the proxies keep what they run. */
@@ -124,6 +127,10 @@ export class PushServer {
         return this.receipts.connect(introduction);
       },
       serve: (node, record, connection) => this.#serve(node, record, connection),
+      serveSoon: (stream) => {
+        this.#stale.unshift(stream);
+        this.#refreshSoon();
+      },
       onAnswer: (record, type, isAccepted, reason) => this.#onAnswer(record, type, isAccepted, reason),
       onEnd: (stream, record) => {
         this.#streams.delete(stream);
@@ -149,11 +156,34 @@ export class PushServer {
     this.#options.log.warning(`${record.introduction.id} refused ${SERVICE_WORDS.get(type) ?? type}: ${reason}`);
   }
 
+  #refreshSoon(): void {
+    if (this.#isRefreshing) return;
+    this.#isRefreshing = true;
+    setImmediate(() => this.#refreshSome());
+  }
+
   #refreshSome(): void {
     const { clock } = this.#options;
     const untilMs = clock.nowMs() + SLICE_MS;
-    while (this.#stale.length > 0 && clock.nowMs() < untilMs) this.#stale.pop()!.refresh();
+    while (this.#stale.length > 0 && clock.nowMs() < untilMs) {
+      const stream = this.#stale.at(-1)!;
+      if (!this.#isPrepared(stream)) continue;
+      this.#stale.pop();
+      this.#preparing = undefined;
+      stream.refresh();
+    }
     if (this.#stale.length > 0) setImmediate(() => this.#refreshSome());
     else this.#isRefreshing = false;
+  }
+
+  /** Does one more step. What throws does so again where its snapshot is made, and is told there. */
+  #isPrepared({ node }: ProxyStream): boolean {
+    if (node === undefined || this.#options.prepare === undefined) return true;
+    this.#preparing ??= this.#options.prepare(node);
+    try {
+      return this.#preparing.next().done === true;
+    } catch {
+      return true;
+    }
   }
 }

@@ -70,6 +70,14 @@ export class SnapshotBuilder {
     this.#wire = wire;
   }
 
+  /** Encodes what build() will need, one resource a step. What cannot be encoded is build's to tell. */
+  * steps(input: SnapshotInput): Generator<void, void, undefined> {
+    const { clusters = [], endpoints = [], routes = [] } = input;
+    for (const cluster of clusters) if (this.#tryEncode(CLUSTER_TYPE, cluster.name, cluster)) yield;
+    for (const each of endpoints) if (this.#tryEncode(ENDPOINT_TYPE, each.clusterName, each)) yield;
+    for (const table of routes) if (this.#tryEncode(ROUTE_TYPE, table.name ?? '', table)) yield;
+  }
+
   /** Throws a ConfigError for a resource that protobuf cannot hold: a fault of translation, not of the user. */
   build(input: SnapshotInput): Snapshot {
     const { clusters = [], endpoints = [], listeners = [], routes = [], secrets = [] } = input;
@@ -88,6 +96,17 @@ export class SnapshotBuilder {
     const collected = new Map<string, SnapshotResource>();
     for (const resource of resources) collected.set(nameOf(resource), this.#encode(type, nameOf(resource), resource));
     return collected;
+  }
+
+  /** Whether there was anything to do. */
+  #tryEncode(type: string, name: string, resource: object): boolean {
+    if (this.#byObject.has(resource)) return false;
+    try {
+      this.#encode(type, name, resource);
+    } catch {
+      return false;
+    }
+    return true;
   }
 
   #encode(type: string, name: string, resource: object): SnapshotResource {

@@ -8,12 +8,13 @@ import { meshPassthroughClusters } from './gateway-connection.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
-import type { MeshView } from './mesh-view.ts';
+import type { MeshView, Scope } from './mesh-view.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
 import { outboundRoutes } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { ScopeMemo } from './scope-memo.ts';
+import type { Steps } from './scope-memo.ts';
 import { knownMesh } from './sidecar-scope.ts';
 import { workloadPorts } from './workload-port.ts';
 
@@ -32,6 +33,12 @@ export class Translator {
 
   constructor(view: MeshView) {
     this.#view = view;
+  }
+
+  /** What takes long of resourcesFor(), in small steps. */
+  * steps(node: ProxyNode): Steps<void> {
+    yield* this.#clusters.steps(node, (scope) => clustersOf(this.#view, scope));
+    if (node.outboundListen !== undefined) yield* this.#routes.steps(node, (scope) => routesOf(this.#view, scope));
   }
 
   resourcesFor(node: ProxyNode): ProxyResources {
@@ -58,11 +65,24 @@ export class Translator {
   }
 
   #outboundClusters(node: ProxyNode): OutboundCluster[] {
-    return this.#clusters.get(node, (scope) =>
-      knownMesh(this.#view, scope).services.flatMap((service) => serviceClusters(this.#view, scope, service)));
+    return this.#clusters.get(node, (scope) => clustersOf(this.#view, scope));
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {
-    return this.#routes.get(node, (scope) => outboundRoutes(this.#view, scope));
+    return this.#routes.get(node, (scope) => routesOf(this.#view, scope));
   }
+}
+
+function* clustersOf(view: MeshView, scope: Scope): Steps<OutboundCluster[]> {
+  const clusters: OutboundCluster[] = [];
+  for (const service of knownMesh(view, scope).services) {
+    clusters.push(...serviceClusters(view, scope, service));
+    yield;
+  }
+  return clusters;
+}
+
+function* routesOf(view: MeshView, scope: Scope): Steps<RouteConfiguration> {
+  yield;
+  return outboundRoutes(view, scope);
 }

@@ -10,7 +10,8 @@ const scopeOf = (labels: Record<string, string>, more: Partial<Scope> = {}): Sco
 function countedMemo(read: (scope: Scope) => unknown): (scope: Scope) => number {
   const memo = new ScopeMemo<number>();
   let made = 0;
-  return (scope) => memo.get(scope, (noted) => {
+  return (scope) => memo.get(scope, function* make(noted) {
+    yield;
     read(noted);
     return ++made;
   });

@@ -48,6 +48,9 @@ class NotedLabels extends Map<string, string> {
   }
 }
 
+/** Gives way between pieces of work that take some milliseconds together, and returns what they came to. */
+export type Steps<T> = Generator<void, T, undefined>;
+
 interface Entry<T> {
   readonly value: T;
   fits(labels: Labels): boolean;
@@ -60,7 +63,16 @@ interface Entry<T> {
 export class ScopeMemo<T> {
   readonly #byPlace = new Map<string, Entry<T>[]>();
 
-  get(scope: Scope, make: (scope: Scope) => T): T {
+  get(scope: Scope, make: (scope: Scope) => Steps<T>): T {
+    const steps = this.steps(scope, make);
+    for (;;) {
+      const { done, value } = steps.next();
+      if (done === true) return value;
+    }
+  }
+
+  /** The same, a little at a time. */
+  * steps(scope: Scope, make: (scope: Scope) => Steps<T>): Steps<T> {
     const { namespace, isWeft, isGateway = false, locality = '' } = scope;
     const place = JSON.stringify([namespace, isWeft, isGateway, locality]);
     const entries = this.#byPlace.get(place) ?? [];
@@ -68,7 +80,7 @@ export class ScopeMemo<T> {
     const known = entries.find((entry) => entry.fits(scope.labels));
     if (known !== undefined) return known.value;
     const noted = new NotedLabels(scope.labels);
-    const value = make({ namespace, isWeft, isGateway, locality, labels: noted });
+    const value = yield* make({ namespace, isWeft, isGateway, locality, labels: noted });
     entries.push({ value, fits: fitFor(noted, scope.labels) });
     return value;
   }
