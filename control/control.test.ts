@@ -4,13 +4,15 @@ import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { credentials, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
+import { credentials, logVerbosity, setLogVerbosity, type ChannelCredentials } from '@grpc/grpc-js';
 import { CertificateAuthority } from '../certs/ca.ts';
 import { createCsr } from '../certs/csr.ts';
 import { parseSpiffeId } from '../certs/spiffe.ts';
 import { openStore } from '../certs/store.ts';
 import { systemClock } from '../proxy/base/clock.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../proxy/config/type-url.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE,
+} from '../proxy/config/type-url.ts';
 import { AdsClient } from '../test/harness/ads-client.ts';
 import { ecKey, REVIEWS } from '../test/harness/certificates.ts';
 import { workloadYaml } from '../test/harness/mesh-fixture.ts';
@@ -140,23 +142,60 @@ test('a service that goes away is taken away', async (t) => {
   await until('no services', () => client.names(CLUSTER_TYPE).join() === 'zipkin');
 });
 
+/** TLS with a certificate of the control plane's authority. */
+function channelOf({ rootFile }: ControlHandle, identity: string): ChannelCredentials {
+  const store = openStore({ dir: join(rootFile, '..') });
+  const ca = new CertificateAuthority({ store, clock: systemClock, audit: () => undefined });
+  const key = ecKey();
+  const id = parseSpiffeId(identity)!;
+  const result = ca.issue({ csr: createCsr(key, id), identity: id, caller: 'test' });
+  assert.ok('issued' in result);
+  const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return credentials.createSsl(Buffer.from(ca.roots), Buffer.from(pem), Buffer.from(result.issued.chain.join('')));
+}
+
+const EDGE = `
+apiVersion: networking.istio.io/v1
+kind: Gateway
+metadata: { name: edge, namespace: default }
+spec:
+  selector: { istio: edge }
+  servers:
+    - { port: { number: 443, name: https, protocol: HTTPS }, hosts: ['*'], tls: { mode: SIMPLE, credentialName: edge } }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: edge, namespace: default }
+stringData: { tls.crt: chain, tls.key: hush-hush }
+`;
+
+test('S100 keys of Secrets are for a gateway whose certificate names it, and nobody else on the machine', async (t) => {
+  const { control, folder, lines, xds } = await start(t);
+  writeFileSync(join(folder, 'edge.yaml'), EDGE);
+  const metadata = { NAMESPACE: 'default', SERVICE_ACCOUNT: 'edge', LABELS: { istio: 'edge' } };
+  const node = { ...NODE, id: 'router~10.0.0.1~edge.default~default.svc.cluster.local', metadata };
+  const channel = channelOf(control, REVIEWS.replace('bookinfo-reviews', 'edge'));
+  await using shown = new AdsClient(`localhost:${control.secure.port}`, node, channel);
+  await using unknown = new AdsClient(xds, node);
+  for (const client of [shown, unknown]) {
+    client.subscribe(LISTENER_TYPE);
+    client.subscribe(SECRET_TYPE, 'kubernetes://edge');
+  }
+  await until('the listener', () => unknown.names(LISTENER_TYPE).join() === '0.0.0.0_443');
+  await until('the secret', () => shown.get(SECRET_TYPE, 'kubernetes://edge') !== undefined);
+  assert.match(JSON.stringify(shown.get(SECRET_TYPE, 'kubernetes://edge')), /hush-hush/);
+  assert.deepEqual(unknown.names(SECRET_TYPE), []);
+  assert.match(lines.join('\n'), /router~.* gets no kubernetes:\/\/edge: it shows no certificate of the mesh/);
+  assert.doesNotMatch(lines.join('\n'), /hush/);
+});
+
 test('S100 over TLS a certificate must name the workload that asks', async (t) => {
   const { control } = await start(t);
-  const store = openStore({ dir: join(control.rootFile, '..') });
-  const ca = new CertificateAuthority({ store, clock: systemClock, audit: () => undefined });
-  const channelOf = (identity: string) => {
-    const key = ecKey();
-    const id = parseSpiffeId(identity)!;
-    const result = ca.issue({ csr: createCsr(key, id), identity: id, caller: 'test' });
-    assert.ok('issued' in result);
-    const pem = key.export({ type: 'pkcs8', format: 'pem' }).toString();
-    return credentials.createSsl(Buffer.from(ca.roots), Buffer.from(pem), Buffer.from(result.issued.chain.join('')));
-  };
   const secure = `localhost:${control.secure.port}`;
-  await using own = new AdsClient(secure, NODE, channelOf(REVIEWS));
+  await using own = new AdsClient(secure, NODE, channelOf(control, REVIEWS));
   own.subscribe(CLUSTER_TYPE);
   await until('clusters', () => own.names(CLUSTER_TYPE).length > 0);
-  await using other = new AdsClient(secure, NODE, channelOf(REVIEWS.replace('reviews', 'ratings')));
+  await using other = new AdsClient(secure, NODE, channelOf(control, REVIEWS.replace('reviews', 'ratings')));
   other.subscribe(CLUSTER_TYPE);
   await until('the refusal', () => other.ended !== undefined);
   assert.match(other.ended ?? '', /does not name default\/bookinfo-reviews/);

@@ -77,6 +77,15 @@ export async function startControl(options: ControlOptions): Promise<ControlHand
   }
 }
 
+/** Proxies of which it is remembered that they were warned about. */
+const SAID_MAX = 1000;
+
+/** Keys are for those who have shown who they are, on this machine too (S100). */
+function withoutSecrets(id: string, secrets: readonly { readonly name?: string }[]): string {
+  const names = secrets.map(({ name }) => name).join(', ');
+  return `${id} gets no ${names}: it shows no certificate of the mesh; let it connect to the port of --secure`;
+}
+
 class Control {
   readonly #options: ControlOptions;
   readonly #clock: Clock;
@@ -149,14 +158,21 @@ class Control {
     const { log } = this.#options;
     const wire = new Wire((line) => log.warning(line));
     const builder = new SnapshotBuilder(wire);
+    const said = new Set<string>();
     const anonymousFromAnywhere = !isLoopback(`${(this.#options.xds ?? XDS_DEFAULT).host}:0`);
     return new PushServer({
       wire, log,
       clock: this.#clock,
       wheel: this.#wheel,
-      snapshotFor: (node) => {
+      snapshotFor: (node, isVerified) => {
         const proxy = parseProxyNode(node);
-        return typeof proxy === 'string' ? proxy : builder.build(state.translator.resourcesFor(proxy));
+        if (typeof proxy === 'string') return proxy;
+        const { secrets = [], ...resources } = state.translator.resourcesFor(proxy);
+        if (secrets.length > 0 && !isVerified && !said.has(proxy.id)) {
+          if (said.size < SAID_MAX) said.add(proxy.id);
+          log.warning(withoutSecrets(proxy.id, secrets));
+        }
+        return builder.build({ ...resources, secrets: isVerified ? secrets : [] });
       },
       prepare: (node) => prepare(state.translator, builder, node),
       authorise: (node, peer) => authorise(node, peer, { store, clock: this.#clock, anonymousFromAnywhere }),

@@ -173,6 +173,21 @@ test('rules that no server of a gateway goes by, and servers that share a port a
     ]);
   });
 
+test('Secrets that gateways name and nobody has are errors', async (t) => {
+  const tls = GATEWAY.replace('80, name: http, protocol: HTTP', '443, name: https, protocol: HTTPS')
+    .replace("hosts: ['a.test', 'b.test']", "hosts: [a.test], tls: { mode: MUTUAL, credentialName: edge }");
+  const secret = (data: string): string =>
+    `---\napiVersion: v1\nkind: Secret\nmetadata: { name: edge, namespace: default }\nstringData: { ${data} }\n`;
+  const reasons = async (more: string): Promise<string[]> =>
+    (await linesOf(t, { 'a.yaml': MESH, 'b.yaml': tls + bound('v', 'a.test', ''), 'c.yaml': more }))
+      .map((line) => line.replace(/.*tls: /, ''));
+  assert.deepEqual(await reasons(secret('tls.crt: a')), [
+    "no Secret 'edge' has tls.crt and tls.key: the port does not come up",
+    "no Secret 'edge' or 'edge-cacert' has ca.crt: the port does not come up",
+  ]);
+  assert.deepEqual(await reasons(secret('tls.crt: a, tls.key: b, ca.crt: c')), []);
+});
+
 test('rules that differ in what they admit are reached', async (t) => {
   const rules = object('VirtualService', 'v', `hosts: [a]
   tcp:

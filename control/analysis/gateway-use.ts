@@ -1,6 +1,7 @@
 // Gateways and the VirtualServices bound to them: who claims which host, who claims it twice, who claims nothing.
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { hostIntersection } from '../registry/hostname.ts';
+import { certificateOf, certificateSecrets, rootsOf, rootsSecret, secretTexts } from '../translate/gateway-secret.ts';
 import { gatewayServers, serverKind, type ServerKind } from '../translate/gateway-server.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 import { gatewayName } from '../translate/rule-scope.ts';
@@ -23,6 +24,7 @@ function boundFindings(view: MeshView, gateway: Gateway): Finding[] {
   const bound = view.inventory.list('VirtualService').filter((object) => gatewaysOf(object).includes(name));
   return [
     ...idleServers(gateway, bound),
+    ...missingSecrets(view, gateway),
     ...bound.flatMap((object, at) => [
       ...unserved(view, gateway, object),
       ...withoutServer(gateway, object),
@@ -50,6 +52,25 @@ function idleServers(gateway: Gateway, bound: readonly VirtualServiceObject[]): 
     return [findingAt(gateway, path, reason)];
   });
   return bound.length === 0 ? idle.slice(0, 1) : idle;
+}
+
+/** Secrets that no namespace has, or that hold nothing of use: in which namespace the proxies are is not known here. */
+function missingSecrets(view: MeshView, gateway: Gateway): Finding[] {
+  const has = (name: string, isUseful: (namespace: string) => boolean): boolean =>
+    view.inventory.list('Secret').some((secret) => secret.name === name && isUseful(secret.namespace));
+  return gateway.body.spec.servers.flatMap(({ tls }, at) => {
+    if (tls === undefined) return [];
+    const path = ['spec', 'servers', at, 'tls'];
+    const keys = certificateSecrets(tls).filter((name) =>
+      !has(name, (namespace) => certificateOf(secretTexts(view, namespace, name)) !== undefined));
+    const roots = rootsSecret(tls);
+    const isRooted = roots === undefined || [roots, `${roots}-cacert`].some((name) =>
+      has(name, (namespace) => rootsOf(secretTexts(view, namespace, name)) !== undefined));
+    return [
+      ...keys.map((name) => `no Secret '${name}' has tls.crt and tls.key: the port does not come up`),
+      ...(isRooted ? [] : [`no Secret '${roots}' or '${roots}-cacert' has ca.crt: the port does not come up`]),
+    ].map((reason) => ({ ...findingAt(gateway, path, reason), level: 'error' as const }));
+  });
 }
 
 /** Rules of a kind that no server of the gateway goes by. */

@@ -4,7 +4,7 @@ import {
   list, map, message, optional, Refusal, required, type Schema, type Static,
 } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
-import { cipherSuite, matching } from './scalar.ts';
+import { cipherSuite, matching, objectName } from './scalar.ts';
 
 const TLS_VERSIONS = enumeration(['TLS_AUTO', 'TLSV1_2', 'TLSV1_3'], {
   refused: { TLSV1_0: 'it is broken; TLSV1_2 is the least', TLSV1_1: 'it is broken; TLSV1_2 is the least' },
@@ -25,12 +25,15 @@ export const GatewayTls = message('istio.networking.v1.ServerTLSSettings', {
   verifyCertificateHash: optional(list(matching(/^([0-9A-Fa-f]{64}|([0-9A-Fa-f]{2}:){31}[0-9A-Fa-f]{2})$/,
     'a SHA-256 hash in hexadecimal')), 'Hashes, of which a client certificate has one.'),
   cipherSuites: optional(list(cipherSuite()), "OpenSSL's names, for TLS 1.2; the runtime's when absent."),
+  credentialName: optional(objectName(), "Secret of the gateway's namespace, in place of the files."),
+  credentialNames: optional(list(objectName(), { min: 1, max: 2 }), 'Two of them: one RSA and one ECDSA.'),
+  caCertCredentialName: optional(objectName(), 'Secret of the roots for client certificates; <credentialName>-cacert, '
+    + 'or the Secret itself, when absent.'),
   minProtocolVersion: optional(TLS_VERSIONS, 'Least version; TLSV1_2 when absent.'),
   maxProtocolVersion: optional(TLS_VERSIONS, 'Greatest version; TLSV1_3 when absent.'),
 }, {
   refused: {
-    'certificates come from files of the gateway: serverCertificate and privateKey':
-      ['credential_name', 'credential_names', 'ca_cert_credential_name', 'tls_certificates'],
+    'name Secrets by credential_names': ['tls_certificates'],
     'Istio does not implement it at gateways': ['insecure_skip_verify'],
   },
 });
@@ -77,7 +80,8 @@ export function isTlsProtocol(protocol: string): boolean {
 }
 
 const CLIENT_CHECKS = [
-  'caCertificates', 'caCrl', 'subjectAltNames', 'verifyCertificateSpki', 'verifyCertificateHash',
+  'caCertificates', 'caCertCredentialName', 'caCrl', 'subjectAltNames', 'verifyCertificateSpki',
+  'verifyCertificateHash',
 ] as const;
 
 /** What a port whose protocol has TLS lacks. */
@@ -89,11 +93,16 @@ export function badTls(protocol: string, tls: GatewayTls | undefined): Refusal |
     const set = Object.keys(tls).find((key) => key !== 'mode' && !key.endsWith('ProtocolVersion'));
     return set === undefined ? undefined : new Refusal(`has no meaning: mode is ${mode}`, ['tls', set]);
   }
+  const isFiled = tls.credentialName === undefined && tls.credentialNames === undefined;
   for (const key of ['serverCertificate', 'privateKey'] as const) {
-    if (tls[key] === undefined) return new Refusal(`needs ${key}: mode is ${mode}`, ['tls']);
+    if (isFiled && tls[key] === undefined) {
+      return new Refusal(`needs ${key}: mode is ${mode} (or a credentialName)`, ['tls']);
+    }
+    if (!isFiled && tls[key] !== undefined) return new Refusal('must not be set beside credentialName', ['tls', key]);
   }
   if (verifies) {
-    return tls.caCertificates === undefined ? new Refusal(`needs caCertificates: mode is ${mode}`, ['tls']) : undefined;
+    const hasRoots = tls.caCertificates !== undefined || tls.caCertCredentialName !== undefined || !isFiled;
+    return hasRoots ? undefined : new Refusal(`needs caCertificates: mode is ${mode}`, ['tls']);
   }
   const unused = CLIENT_CHECKS.find((key) => tls[key] !== undefined);
   return unused === undefined ? undefined : new Refusal('is for MUTUAL: mode is SIMPLE', ['tls', unused]);

@@ -5,6 +5,7 @@ import { DestinationRule } from './destination-rule.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
+import { Secret } from './secret.ts';
 import { ServiceEntry, WorkloadEntry, WorkloadGroup } from './service-entry.ts';
 import { Sidecar } from './sidecar.ts';
 import { Telemetry } from './telemetry.ts';
@@ -18,6 +19,7 @@ export interface Documents {
   Pod: Pod;
   ServiceAccount: ServiceAccount;
   Namespace: Namespace;
+  Secret: Secret;
   VirtualService: VirtualService;
   DestinationRule: DestinationRule;
   Gateway: Gateway;
@@ -50,6 +52,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   Pod: { ...CORE, schema: Pod },
   ServiceAccount: { ...CORE, schema: ServiceAccount },
   Namespace: { ...CORE, schema: Namespace },
+  Secret: { ...CORE, schema: Secret },
   VirtualService: { ...NETWORKING, schema: VirtualService },
   DestinationRule: { ...NETWORKING, schema: DestinationRule },
   Gateway: { ...NETWORKING, schema: Gateway },
@@ -68,7 +71,7 @@ export function isKind(name: string): name is KindName {
 
 /** Kinds that people keep beside the mesh's own and that have no bearing on it: skipped with a warning. */
 export const SKIPPED_KINDS: ReadonlySet<string> = new Set([
-  'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ConfigMap', 'Secret',
+  'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ConfigMap',
   'PersistentVolumeClaim',
   'PersistentVolume', 'StorageClass', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Role', 'RoleBinding',
   'ClusterRole', 'ClusterRoleBinding', 'LimitRange', 'ResourceQuota', 'CustomResourceDefinition', 'Node',

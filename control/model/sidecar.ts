@@ -51,6 +51,8 @@ export const SidecarIngress = message('istio.networking.v1.IstioIngressListener'
 }, {
   check: ({ port, tls }) => {
     if (tls === undefined) return undefined;
+    const named = (['credentialName', 'credentialNames', 'caCertCredentialName'] as const).find((key) => key in tls);
+    if (named !== undefined) return new Refusal('is for gateways: a sidecar has files', ['tls', named]);
     if (tls.mode === 'SIMPLE' || tls.mode === 'MUTUAL') return badTls(port.protocol, tls);
     return new Refusal('must be SIMPLE or MUTUAL', ['tls', 'mode']);
   },

@@ -31,7 +31,7 @@ export interface ProxyStreamDeps {
   /** Has this stream refreshed when its turn comes. */
   serveSoon(stream: ProxyStream): void;
   /** Gives the connection its node's snapshot. */
-  serve(node: DiscoveryNode, record: ProxyRecord, connection: Connection): void;
+  serve(introduced: Introduced): void;
   onAnswer(record: ProxyRecord, type: string, isAccepted: boolean, reason: string): void;
   onEnd(stream: ProxyStream, record: ProxyRecord | undefined): void;
   warn(line: string): void;
@@ -40,8 +40,10 @@ export interface ProxyStreamDeps {
 /** A client that connects must say who it is. */
 const INTRODUCTION_MS = 10_000;
 
-interface Introduced {
+export interface Introduced {
   readonly node: DiscoveryNode;
+  /** Its certificate says that it is this node. */
+  readonly isVerified: boolean;
   readonly record: ProxyRecord;
   readonly connection: Connection;
 }
@@ -77,8 +79,7 @@ export class ProxyStream implements TimerTarget {
   /** Sends what is new for it. */
   refresh(): void {
     if (this.#introduced === undefined || this.#isEnded) return;
-    const { node, record, connection } = this.#introduced;
-    this.#deps.serve(node, record, connection);
+    this.#deps.serve(this.#introduced);
   }
 
   /** Ends the stream with a gRPC status. */
@@ -109,25 +110,26 @@ export class ProxyStream implements TimerTarget {
     const { id = '', cluster = '', userAgentName = '', userAgentVersion = '' } = node ?? {};
     if (node === undefined || id === '') return [status.INVALID_ARGUMENT, 'the first request must hold a node.id'];
     const address = this.#call.getPeer();
-    const reason = this.#deps.authorise(node, { address, certificate: this.#certificate() });
+    const certificate = this.#certificate();
+    const reason = this.#deps.authorise(node, { address, certificate });
     if (reason !== undefined) {
       this.#deps.warn(`${address} may not be ${id}: ${reason}`);
       return [status.PERMISSION_DENIED, reason];
     }
     this.#timer.cancel();
     const userAgent = `${userAgentName} ${userAgentVersion}`.trim();
-    this.#begin(node, this.#deps.connect({ id, cluster, address, userAgent }));
+    this.#begin(node, certificate !== undefined, this.#deps.connect({ id, cluster, address, userAgent }));
     return undefined;
   }
 
-  #begin(node: DiscoveryNode, record: ProxyRecord): void {
+  #begin(node: DiscoveryNode, isVerified: boolean, record: ProxyRecord): void {
     const { wire, clock, wheel } = this.#deps;
     const onAnswer = (type: string, isAccepted: boolean, reason: string): void => {
       this.#deps.onAnswer(record, type, isAccepted, reason);
     };
     const sink = { send: (response: DeltaDiscoveryResponse) => this.#call.write(response) };
     const connection = new Connection({ wire, clock, wheel, record, onAnswer }, sink);
-    this.#introduced = { node, record, connection };
+    this.#introduced = { node, isVerified, record, connection };
     this.#deps.serveSoon(this);
   }
 

@@ -6,9 +6,8 @@ import type { TimerWheel } from '../../proxy/base/timers.ts';
 import { ADS_DELTA_PATH, discoveryCodec } from '../../proxy/config/discovery.ts';
 import type { DiscoveryNode } from '../../proxy/config/discovery.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
-import type { Connection } from './connection.ts';
 import { ProxyStream } from './proxy-stream.ts';
-import type { DeltaCall, Peer, ProxyStreamDeps } from './proxy-stream.ts';
+import type { DeltaCall, Introduced, Peer, ProxyStreamDeps } from './proxy-stream.ts';
 import { Receipts } from './receipts.ts';
 import type { ProxyRecord } from './receipts.ts';
 import { SERVICE_WORDS } from './snapshot.ts';
@@ -126,7 +125,7 @@ export class PushServer {
         log.info(`${introduction.id} connected from ${introduction.address}`);
         return this.receipts.connect(introduction);
       },
-      serve: (node, record, connection) => this.#serve(node, record, connection),
+      serve: (introduced) => this.#serve(introduced),
       serveSoon: (stream) => {
         this.#stale.unshift(stream);
         this.#refreshSoon();
@@ -140,8 +139,8 @@ export class PushServer {
     };
   }
 
-  #serve(node: DiscoveryNode, record: ProxyRecord, connection: Connection): void {
-    const { snapshot, fault } = this.#store.get(node);
+  #serve({ node, isVerified, record, connection }: Introduced): void {
+    const { snapshot, fault } = this.#store.get(node, isVerified);
     if (fault !== undefined && fault !== record.fault) this.#options.log.warning(`${record.introduction.id}: ${fault}`);
     record.fault = fault;
     if (snapshot !== undefined) connection.serve(snapshot);

@@ -3,8 +3,11 @@ import { messageOf } from '../../proxy/base/error.ts';
 import type { DiscoveryNode } from '../../proxy/config/discovery.ts';
 import type { Snapshot } from './snapshot.ts';
 
-/** The snapshot for a node, or the reason why it gets none. What it throws is taken for a reason, too. */
-export type SnapshotFor = (node: DiscoveryNode) => Snapshot | string;
+/**
+ * The snapshot for a node, or the reason why it gets none. What it throws is taken for a reason, too. `isVerified`: its
+ * certificate says that it is this node.
+ */
+export type SnapshotFor = (node: DiscoveryNode, isVerified: boolean) => Snapshot | string;
 
 /** What a proxy is served, and what is wrong, if something is. */
 export interface Served {
@@ -34,12 +37,12 @@ export class SnapshotStore {
     this.#generation++;
   }
 
-  get(node: DiscoveryNode): Served {
+  get(node: DiscoveryNode, isVerified: boolean): Served {
     // The whole node counts: metadata decides on what is translated.
-    const key = JSON.stringify(node);
+    const key = JSON.stringify([node, isVerified]);
     const kept = this.#kept.get(key);
     if (kept?.generation === this.#generation) return kept.served;
-    const made = this.#make(node);
+    const made = this.#make(node, isVerified);
     const served = typeof made === 'string'
       ? { snapshot: kept?.served.snapshot, fault: made }
       : { snapshot: made, fault: undefined };
@@ -49,9 +52,9 @@ export class SnapshotStore {
     return served;
   }
 
-  #make(node: DiscoveryNode): Snapshot | string {
+  #make(node: DiscoveryNode, isVerified: boolean): Snapshot | string {
     try {
-      return this.#snapshotFor(node);
+      return this.#snapshotFor(node, isVerified);
     } catch (cause) {
       return `its configuration could not be made: ${messageOf(cause)}`;
     }

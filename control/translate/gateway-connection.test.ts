@@ -117,6 +117,44 @@ test('TLS that ends at the gateway: bytes by tcp rules, HTTPS by http rules, cli
   assert.match(JSON.stringify(mesh), /"name":"ROOTCA"/);
 });
 
+const secret = (name: string, data: string, namespace = 'default'): string => `
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: ${name}, namespace: ${namespace} }
+type: kubernetes.io/tls
+stringData: { ${data} }
+`;
+
+test("certificates from Secrets of the gateway's own namespace, roots from one beside or from the same", () => {
+  const tls = server(443, 'HTTPS', 'a.test', '{ mode: MUTUAL, credentialName: edge, subjectAltNames: [c.test] }');
+  const pair = server(443, 'HTTPS', 'b.test', '{ mode: SIMPLE, credentialNames: [rsa, ecdsa] }').replace('p443', 'q');
+  const secrets = secret('edge', 'tls.crt: chain, tls.key: key, ca.crt: own, password: other')
+    + secret('edge-cacert', 'cacert: beside, ca.crl: list') + secret('rsa', 'cert: c, key: k')
+    + secret('ecdsa', 'tls.crt: c, tls.key: k', 'other');
+  const made = resources(edge(tls, pair) + secrets);
+  assert.deepEqual(made.secrets, [
+    { name: 'kubernetes://edge',
+      tlsCertificate: { certificateChain: { inlineString: 'chain' }, privateKey: { inlineString: 'key' } } },
+    { name: 'kubernetes://edge-cacert',
+      validationContext: { trustedCa: { inlineString: 'beside' }, crl: { inlineString: 'list' } } },
+    { name: 'kubernetes://rsa',
+      tlsCertificate: { certificateChain: { inlineString: 'c' }, privateKey: { inlineString: 'k' } } },
+  ]);
+  const text = JSON.stringify(made.listeners);
+  assert.match(text, /"validationContextSdsSecretConfig":\{"name":"kubernetes:\/\/edge-cacert"/);
+  assert.match(text, /"kubernetes:\/\/rsa".*"kubernetes:\/\/ecdsa"/);
+  assert.doesNotMatch(text, /inlineString/);
+  assert.deepEqual(resources(edge(tls) + secret('edge', 'ca.crt: own')).secrets?.map(({ name }) => name),
+    ['kubernetes://edge-cacert']);
+});
+
+test('what is wrong with a Secret is said without its values', () => {
+  const wrong = secret('edge', 'a: b').replace('stringData: { a: b }', "data: { tls.key: 'hush-hush' }");
+  assert.throws(() => inventoryOf(wrong), (error: Error) =>
+    /data.*must be base64/.test(error.message) && !error.message.includes('hush'));
+});
+
 test('AUTO_PASSTHROUGH: a chain for each cluster of the mesh by its name, towards endpoints as they are', () => {
   const subsets = object('DestinationRule', 'a', '{ host: a, subsets: [{ name: v1, labels: { version: v1 } }] }');
   const outside = object('ServiceEntry', 'o', '{ hosts: [o.local], ports: [{ number: 80, name: http }], '
@@ -158,6 +196,8 @@ for (const [what, text, reason] of [
     /subjectAltNames: is for MUTUAL/],
   ['files for PASSTHROUGH', server(443, 'TLS', '*', `{ ${FILES} }`), /has no meaning: mode is PASSTHROUGH/],
   ['tls for TCP', server(99, 'TCP', '*', '{ httpsRedirect: true }'), /has no meaning for TCP/],
+  ['files beside a Secret', server(443, 'TLS', '*', `{ mode: SIMPLE, ${FILES}, credentialName: a }`),
+    /serverCertificate: must not be set beside credentialName/],
   ['an unknown cipher suite', server(443, 'TLS', '*', `{ mode: SIMPLE, ${FILES}, cipherSuites: [AES] }`),
     /must be a cipher suite/],
 ] as const) {

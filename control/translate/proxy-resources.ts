@@ -3,8 +3,10 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import type { Secret } from '../../proxy/config/tls.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
+import { gatewaySecrets } from './gateway-secret.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
@@ -23,6 +25,8 @@ export interface ProxyResources {
   readonly clusters: readonly Cluster[];
   readonly routes: readonly RouteConfiguration[];
   readonly endpoints: readonly ClusterLoadAssignment[];
+  /** Private keys are in them: only for a proxy whose certificate says who it is. */
+  readonly secrets?: readonly Secret[];
 }
 
 /** Translates one moment of the mesh; what several proxies share is made once. */
@@ -49,7 +53,8 @@ export class Translator {
     const shared = [...outbound.map(({ cluster }) => cluster), ...collector];
     const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
     if (node.kind === 'router') {
-      return { ...gatewayResources(this.#view, node), clusters: shared, endpoints };
+      const secrets = gatewaySecrets(this.#view, node);
+      return { ...gatewayResources(this.#view, node), clusters: shared, endpoints, secrets };
     }
     const ports = workloadPorts(this.#view, node);
     const inbound = ports.map((port) => inboundListener(this.#view, node, port));

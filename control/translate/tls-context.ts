@@ -3,11 +3,13 @@ import type { ConfigSource } from '../../proxy/config/config-source.ts';
 import type { DownstreamTransportSocket } from '../../proxy/config/listener.ts';
 import type { UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
 import type {
-  CertificateValidationContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher, UpstreamTlsContext,
+  CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher,
+  UpstreamTlsContext,
 } from '../../proxy/config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
 import type { GatewayTls } from '../model/gateway.ts';
 import type { ClientTls } from '../model/traffic-policy.ts';
+import { certificateSecrets, rootsName, rootsSecret, secretName } from './gateway-secret.ts';
 import { ROOT_SECRET, SDS_CLUSTER, WORKLOAD_SECRET } from './resource-name.ts';
 
 export const TLS_SOCKET = 'envoy.transport_sockets.tls';
@@ -111,7 +113,6 @@ function nameMatch(name: string): SubjectAltNameMatcher {
 export function gatewayTls(tls: GatewayTls, trustDomain: string, isHttp: boolean): DownstreamTransportSocket {
   if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(trustDomain);
   const { cipherSuites } = tls;
-  const validation = clientValidation(tls);
   const context: DownstreamTlsContext = {
     commonTlsContext: {
       tlsParams: {
@@ -119,11 +120,8 @@ export function gatewayTls(tls: GatewayTls, trustDomain: string, isHttp: boolean
         tlsMaximumProtocolVersion: version(tls.maxProtocolVersion, 'TLSv1_3'),
         ...(cipherSuites !== undefined && { cipherSuites: [...cipherSuites] }),
       },
-      tlsCertificates: [{
-        certificateChain: { filename: tls.serverCertificate ?? '' },
-        privateKey: { filename: tls.privateKey ?? '' },
-      }],
-      ...(validation !== undefined && { validationContext: validation }),
+      ...serverCertificates(tls),
+      ...clientValidation(tls),
       // What a client of bytes speaks is between it and the server.
       ...(isHttp && { alpnProtocols: ['h2', 'http/1.1'] }),
     },
@@ -138,12 +136,41 @@ function version(named: string | undefined, otherwise: 'TLSv1_2' | 'TLSv1_3'): '
   return named === 'TLSV1_2' ? 'TLSv1_2' : named === 'TLSV1_3' ? 'TLSv1_3' : otherwise;
 }
 
+/** By ADS: the control plane has the Secrets of gateways itself. */
+function ads(name: string): SdsSecretConfig {
+  return { name, sdsConfig: { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' } };
+}
+
+type Certificates = Pick<CommonTlsContext, 'tlsCertificates' | 'tlsCertificateSdsSecretConfigs'>;
+
+function serverCertificates(tls: GatewayTls): Certificates {
+  const secrets = certificateSecrets(tls);
+  if (secrets.length > 0) return { tlsCertificateSdsSecretConfigs: secrets.map((name) => ads(secretName(name))) };
+  const { serverCertificate = '', privateKey = '' } = tls;
+  return {
+    tlsCertificates: [{ certificateChain: { filename: serverCertificate }, privateKey: { filename: privateKey } }],
+  };
+}
+
+type Validation = Pick<CommonTlsContext, 'validationContext' | 'combinedValidationContext'>;
+
 /** OPTIONAL_MUTUAL verifies a certificate that is shown, and asks for none. */
-function clientValidation(tls: GatewayTls): CertificateValidationContext | undefined {
-  if (tls.mode !== 'MUTUAL' && tls.mode !== 'OPTIONAL_MUTUAL') return undefined;
+function clientValidation(tls: GatewayTls): Validation {
+  if (tls.mode !== 'MUTUAL' && tls.mode !== 'OPTIONAL_MUTUAL') return {};
+  const context = validationContext(tls);
+  const secret = rootsSecret(tls);
+  if (secret === undefined) return { validationContext: context };
+  return {
+    combinedValidationContext: {
+      defaultValidationContext: context, validationContextSdsSecretConfig: ads(rootsName(secret)),
+    },
+  };
+}
+
+function validationContext(tls: GatewayTls): CertificateValidationContext {
   const { caCertificates, caCrl, subjectAltNames, verifyCertificateSpki, verifyCertificateHash } = tls;
   return {
-    trustedCa: { filename: caCertificates ?? '' },
+    ...(caCertificates !== undefined && { trustedCa: { filename: caCertificates } }),
     ...(caCrl !== undefined && { crl: { filename: caCrl } }),
     ...(subjectAltNames !== undefined && { matchTypedSubjectAltNames: subjectAltNames.map(nameMatch) }),
     ...(verifyCertificateSpki !== undefined && { verifyCertificateSpki: [...verifyCertificateSpki] }),

@@ -3,8 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { openStore } from '../../certs/store.ts';
 import { startControl } from '../../control/control.ts';
 import { freePorts } from '../../examples/demo/free-ports.ts';
+import { testLeaf } from './certificates.ts';
 import { temporaryFolder } from './openssl.ts';
 import { findEnvoy } from './peers.ts';
 import { answers, ServerProcess } from './process.ts';
@@ -27,11 +29,33 @@ export interface ControlledNode {
   readonly role: 'sidecar' | 'router';
   readonly address: string;
   readonly metadata: object;
+  /** It asks over TLS and shows a certificate of the mesh: it is given the Secrets of its namespace. */
+  readonly shows?: 'certificate';
+}
+
+/** TLS with a certificate of the authority in a folder, for namespace default's account default. */
+function meshTls(dir: string): unknown {
+  const { key, certificate, roots } = openStore({ dir });
+  const issuer = { der: certificate.raw, privateKey: key, x509: certificate, chain: '' };
+  const leaf = testLeaf(issuer, { identity: 'spiffe://cluster.local/ns/default/sa/default' });
+  return {
+    name: 'tls',
+    typed_config: {
+      '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+      common_tls_context: {
+        tls_certificates: [{
+          certificate_chain: { inline_string: leaf.cert }, private_key: { inline_string: leaf.key },
+        }],
+        validation_context: { trusted_ca: { inline_string: roots.map(String).join('') } },
+        alpn_protocols: ['h2'],
+      },
+    },
+  };
 }
 
 /** Ready when it resolves, except for what it waits for; ends with the test. */
 export async function startControlled(
-  t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata }: ControlledNode,
+  t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata, shows }: ControlledNode,
 ): Promise<void> {
   const root = temporaryFolder(t);
   writeFileSync(join(root, 'mesh.yaml'), mesh);
@@ -41,11 +65,12 @@ export async function startControlled(
   });
   const [admin] = await freePorts(1) as [number];
   const file = join(root, 'bootstrap.json');
-  writeFileSync(file, xdsBootstrap(admin, control.xds.port, {
+  const { port } = shows === undefined ? control.xds : control.secure;
+  writeFileSync(file, xdsBootstrap(admin, port, {
     id: `${role}~${address}~self-1.default~default.svc.cluster.local`,
     cluster: 'self.default',
     metadata: { NAMESPACE: 'default', INSTANCE_IPS: address, ...metadata },
-  }));
+  }, shows === undefined ? {} : { transport_socket: meshTls(join(root, 'ca')) }));
   const server = kind === 'envoy'
     ? new ServerProcess(findEnvoy(false), ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'])
     : new ServerProcess(process.execPath, [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning']);

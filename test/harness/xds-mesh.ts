@@ -57,8 +57,10 @@ export function listenerOn(port: number): Listener {
   };
 }
 
-/** Envoy's JSON; for Envoy and weft alike. `node` is told to the control plane. */
-export function xdsBootstrap(adminPort: number, xdsPort: number, node: object = NODE): string {
+/** Envoy's JSON; for Envoy and weft alike. `node` is told to the control plane; `secure` is of the cluster's fields. */
+export function xdsBootstrap(
+  adminPort: number, xdsPort: number, node: object = NODE, secure: Record<string, unknown> = {},
+): string {
   const http2 = { explicit_http_config: { http2_protocol_options: {} } };
   const options = { '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions', ...http2 };
   const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: xdsPort } } };
@@ -74,7 +76,7 @@ export function xdsBootstrap(adminPort: number, xdsPort: number, node: object = 
     },
     static_resources: {
       clusters: [{
-        name: 'xds', type: 'STATIC', connect_timeout: '1s',
+        name: 'xds', type: 'STATIC', connect_timeout: '1s', ...secure,
         typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': options },
         load_assignment: { cluster_name: 'xds', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
       }],

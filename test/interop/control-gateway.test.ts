@@ -62,6 +62,41 @@ const mesh = (folder: string, { plain, inner, a, b }: Ports): string => WITHOUT_
     - { match: [{ sniHosts: ['*.test'] }], ${to('b')} }
 `);
 
+const secret = (name: string, data: Record<string, string>): string => `---
+apiVersion: v1
+kind: Secret
+metadata: { name: ${name}, namespace: default }
+data: ${JSON.stringify(Object.fromEntries(Object.entries(data).map(([key, text]) =>
+  [key, Buffer.from(text).toString('base64')])))}
+`;
+
+const SECRET_MESH = (plain: number): string => WITHOUT_MTLS + entry('plain', plain)
+  + secret('edge', { 'tls.crt': EDGE.chain, 'tls.key': EDGE.key }) + secret('edge-cacert', { 'ca.crt': ROOT.cert })
+  + object('Gateway', 'edge', `
+  selector: { istio: edge }
+  servers:
+    - { port: { number: 9000, name: tcp, protocol: TCP }, hosts: ['*'] }
+    - port: { number: 443, name: ends, protocol: TLS }
+      hosts: ['*']
+      tls: { mode: MUTUAL, credentialName: edge, subjectAltNames: [client.test] }
+`) + object('VirtualService', 'bytes', `{ hosts: ['*'], gateways: [edge], tcp: [{ ${to('plain')} }] }`);
+
+for (const { kind, skip } of candidates()) {
+  void test(`${kind} is a gateway with certificates from Secrets (node:tls)`, { skip }, async (t) => {
+    const [tcp, tls] = await freePorts(2) as [number, number];
+    await startControlled(t, kind, SECRET_MESH(await startNamed(t, 'plain')), {
+      role: 'router', address: '127.0.0.8', shows: 'certificate',
+      metadata: {
+        LABELS: { istio: 'edge' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 9000: tcp, 443: tls },
+      },
+    });
+    const known = { servername: 'edge.test', ca: ROOT.cert, cert: CLIENT.chain, key: CLIENT.key };
+    await until('the secret', async () => (await hear(tls, known)) === 'plain|hello');
+    assert.equal(await hear(tls, { ...known, cert: OURS.chain, key: OURS.key }), '');
+    assert.equal(await hear(tcp), 'plain|hello');
+  });
+}
+
 for (const { kind, skip } of candidates()) {
   void test(`${kind} is a gateway of TCP and TLS (node:net, node:tls)`, { skip }, async (t) => {
     const folder = temporaryFolder(t);
