@@ -1,7 +1,7 @@
 // What a DestinationRule says about connections to a service: balancing, limits, ejection, TLS (networking.istio.io).
 import { Cluster } from '../../proxy/config/cluster.ts';
 import { RouteAction } from '../../proxy/config/route-action.ts';
-import { bool, double, enumeration, headerName, string, uint32 } from '../../proxy/config/scalar.ts';
+import { bool, double, enumeration, headerName, headerValue, string, uint32 } from '../../proxy/config/scalar.ts';
 import {
   atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
 } from '../../proxy/config/schema.ts';
@@ -19,7 +19,11 @@ const cookie = message('istio.networking.v1.LoadBalancerSettings.ConsistentHashL
   path: optional(string(), 'Path of a cookie that is made.'),
   ttl: optional(goDuration(), 'Life of a cookie that is made for clients without one; 0s is until the browser closes. '
     + 'None is made when absent.'),
-}, { refused: { 'cookies are made without attributes': ['attributes'] } });
+  attributes: optional(list(message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB.HTTPCookie.Attribute', {
+    name: required(headerValue(), 'Such as SameSite.'),
+    value: optional(headerValue(), 'Absent: the name alone.'),
+  })), 'Further attributes of a cookie that is made.'),
+});
 
 export const ConsistentHash = message('istio.networking.v1.LoadBalancerSettings.ConsistentHashLB', {
   httpHeaderName: optional(headerName(), 'Requests with one value of this header go to one endpoint.'),

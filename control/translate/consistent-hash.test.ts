@@ -20,6 +20,8 @@ test('what is hashed becomes Envoy\'s hash policy, and the algorithm the policy 
   assert.deepEqual(hashPolicy({ httpHeaderName: 'x-user' }), { header: { headerName: 'x-user' } });
   assert.deepEqual(hashPolicy({ httpCookie: { name: 'c', path: '/', ttl: '0s' } }),
     { cookie: { name: 'c', path: '/', ttl: '0s' } });
+  const attributes = [{ name: 'SameSite', value: 'Lax' }, { name: 'Secure' }];
+  assert.deepEqual(hashPolicy({ httpCookie: { name: 'c', attributes } }), { cookie: { name: 'c', attributes } });
   assert.deepEqual(hashPolicy({ useSourceIp: true }), { connectionProperties: { sourceIp: true } });
   assert.deepEqual(hashPolicy({ httpQueryParameterName: 'q' }), { queryParameter: { name: 'q' } });
   assert.deepEqual(hashBalancing({ useSourceIp: true }),
