@@ -6,6 +6,7 @@ import { NamedCounts } from './base/named-counts.ts';
 import { PooledRandom } from './base/random.ts';
 import { SharedBuckets } from './base/shared-buckets.ts';
 import { SharedCounts } from './base/shared-counts.ts';
+import { SharedHosts } from './base/shared-hosts.ts';
 import { TimerWheel } from './base/timers.ts';
 import { WriteBatch } from './base/write-batch.ts';
 import type { FilterChain as ChainConfig } from './config/listener.ts';
@@ -30,6 +31,7 @@ import { SecretStore } from './tls/secret-store.ts';
 import { ServerTlsContext } from './tls/server-context.ts';
 import { TlsStats } from './tls/tls-stats.ts';
 import { ClusterSetImpl } from './upstream/cluster-set.ts';
+import type { PeersDeps } from './upstream/peers.ts';
 import { WorkerConfig } from './worker-config.ts';
 
 type Send = (message: FromWorker) => void;
@@ -104,6 +106,12 @@ export class WorkerProxy {
     if (component === undefined || this.#log.levels().has(component)) this.#log.setLevel(level, component);
   }
 
+  /** About endpoints, from other workers; undefined: about all. */
+  learn(clusters: readonly string[] | undefined): void {
+    if (clusters === undefined) for (const cluster of this.#clusters) cluster.learn();
+    else for (const name of clusters) this.#clusters.get(name)?.learn();
+  }
+
   reopenLogs(): void {
     this.#logFiles.reopen();
   }
@@ -124,6 +132,7 @@ export class WorkerProxy {
       clock: this.#clock, timers: this.#timers, random: this.#random, stats: this.#stats, secrets: this.#secrets,
       writes: this.#writes,
       tellsMembership: workerIndex === 0, zone,
+      peers: this.#makePeers(),
       shared: {
         counts: new SharedCounts(breakerCounts, workerCount), thread: workerIndex,
         hosts: this.#namedCounts(),
@@ -134,6 +143,25 @@ export class WorkerProxy {
   #namedCounts(): NamedCounts {
     const { namedCounts, workerCount, workerIndex } = this.#start;
     return new NamedCounts(namedCounts, workerCount, workerIndex);
+  }
+
+  /** One message tells of all that an event has changed. */
+  #makePeers(): PeersDeps | undefined {
+    const { hosts, workerCount, workerIndex } = this.#start;
+    if (workerCount === 1) return undefined;
+    const changed = new Set<string>();
+    const tell = (): void => {
+      this.#send({ kind: 'tell', clusters: [...changed] });
+      changed.clear();
+    };
+    return {
+      hosts: new SharedHosts(hosts, workerIndex),
+      nowMs: sharedMs(this.#clock),
+      tell: (cluster) => {
+        if (changed.size === 0) setImmediate(tell);
+        changed.add(cluster);
+      },
+    };
   }
 
   #makeBuckets(): SharedBuckets {

@@ -32,6 +32,9 @@ port.on('message', (message: ToWorker) => {
     case 'log-level':
       proxy.setLogLevel(message.level, message.component);
       break;
+    case 'learn':
+      proxy.learn(message.clusters);
+      break;
     case 'reopen-logs':
       proxy.reopenLogs();
       break;

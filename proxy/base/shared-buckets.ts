@@ -125,7 +125,7 @@ export class SharedBuckets {
 }
 
 /** 32 bits; mixes as MurmurHash3 does, two bytes of a character at a time. */
-function hash(text: string, seed: number): number {
+export function hash(text: string, seed: number): number {
   let h = seed;
   for (let i = 0; i < text.length; i++) {
     let k = Math.imul(text.charCodeAt(i), 0xcc9e2d51);

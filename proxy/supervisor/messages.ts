@@ -47,6 +47,8 @@ export interface WorkerStart {
   readonly tokenBuckets: SharedArrayBuffer;
   /** Counts of all workers by name: connections to an endpoint, and what filters count (base/named-counts.ts). */
   readonly namedCounts: SharedArrayBuffer;
+  /** What all workers know about endpoints (base/shared-hosts.ts). */
+  readonly hosts: SharedArrayBuffer;
   /** Several threads may bind one port; false where the system cannot. */
   readonly reusePort: boolean;
   readonly logLevel: string;
@@ -86,6 +88,8 @@ export type ToWorker =
   | { readonly kind: 'drain'; readonly inboundOnly: boolean }
   | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
   | { readonly kind: 'reopen-logs' }
+  /** More is known about endpoints of these clusters; undefined: a worker has ended, and left what it did for all. */
+  | { readonly kind: 'learn'; readonly clusters: readonly string[] | undefined }
   /** Closes everything and ends the thread. */
   | { readonly kind: 'stop' };
 
@@ -100,6 +104,8 @@ export type FromWorker =
     readonly registrations: readonly StatRegistration[];
     readonly blocks: readonly BlockMessage[];
   }
+  /** What is known about endpoints of these clusters has changed: the other workers should look. */
+  | { readonly kind: 'tell'; readonly clusters: readonly string[] }
   | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
   /** Open downstream connections; sent while draining whenever it changes. */
   | { readonly kind: 'connections'; readonly count: number };

@@ -188,6 +188,7 @@ export class Supervisor implements PoolListener {
         break;
       case 'started':
       case 'applied':
+      case 'tell':
         break;
     }
   }

@@ -4,6 +4,7 @@ import { PooledRandom } from '../base/random.ts';
 import { NamedCounts } from '../base/named-counts.ts';
 import { SharedBuckets } from '../base/shared-buckets.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
+import { SharedHosts } from '../base/shared-hosts.ts';
 import type { LocalZone } from '../config/local-zone.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { ConfigStore } from './config-store.ts';
@@ -36,6 +37,8 @@ export interface PoolOptions {
 const RESPAWN_BASE_MS = 100;
 const RESPAWN_MAX_MS = 5000;
 const STEADY_MS = 60_000;
+/** Where threads are told apart: no worker's number. */
+const SUPERVISOR = 1_000_000;
 
 export class WorkerPool implements WorkerListener {
   readonly #options: PoolOptions;
@@ -46,6 +49,7 @@ export class WorkerPool implements WorkerListener {
   readonly #named: NamedCounts;
   readonly #namedMemory: SharedArrayBuffer;
   readonly #buckets = new SharedArrayBuffer(SharedBuckets.bytes);
+  readonly #hosts: SharedArrayBuffer;
   readonly #threads = new Map<number, WorkerThread>();
   readonly #deaths = new Map<number, number>();
   #queue: Promise<void> = Promise.resolve();
@@ -64,6 +68,9 @@ export class WorkerPool implements WorkerListener {
     this.#named = new NamedCounts(this.#namedMemory, options.count, 0);
     const random = new PooledRandom();
     SharedBuckets.seed(this.#buckets, random.float() * 2 ** 32, random.float() * 2 ** 32);
+    // A worker that is alone keeps all to itself.
+    this.#hosts = new SharedArrayBuffer(options.count > 1 ? SharedHosts.bytes : SharedHosts.headerBytes);
+    SharedHosts.seed(this.#hosts, random.float() * 2 ** 32, random.float() * 2 ** 32);
   }
 
   get size(): number {
@@ -111,6 +118,11 @@ export class WorkerPool implements WorkerListener {
   }
 
   onMessage(thread: WorkerThread, message: FromWorker): void {
+    if (message.kind === 'tell') {
+      const learn = { kind: 'learn', clusters: message.clusters } as const;
+      for (const other of this.#threads.values()) if (other !== thread) other.post(learn);
+      return;
+    }
     this.#listener.onWorkerMessage(thread, message);
   }
 
@@ -119,6 +131,8 @@ export class WorkerPool implements WorkerListener {
     this.#threads.delete(thread.index);
     this.#counts.clearThread(thread.index);
     this.#named.clearThread(thread.index);
+    if (this.#options.count > 1) new SharedHosts(this.#hosts, SUPERVISOR).clearThread(thread.index);
+    if (!asked) this.post({ kind: 'learn', clusters: undefined });
     if (asked) {
       if (this.#threads.size === 0) this.#listener.onAllStopped();
       return;
@@ -144,7 +158,7 @@ export class WorkerPool implements WorkerListener {
     const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
       workerIndex: index, workerCount: count, breakerCounts: this.#memory, namedCounts: this.#namedMemory,
-      tokenBuckets: this.#buckets, reusePort,
+      tokenBuckets: this.#buckets, hosts: this.#hosts, reusePort,
       logLevel: this.#level, node, tracing, zone,
     };
     const thread = new WorkerThread(start, this, heapMb);

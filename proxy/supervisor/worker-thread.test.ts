@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { NamedCounts } from '../base/named-counts.ts';
 import { SharedBuckets } from '../base/shared-buckets.ts';
+import { SharedHosts } from '../base/shared-hosts.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { FromWorker, ToWorker } from './messages.ts';
@@ -11,7 +12,7 @@ import { WorkerThread } from './worker-thread.ts';
 
 const START = {
   workerIndex: 0, workerCount: 1, breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(1, 1)),
-  namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(1)),
+  namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(1)), hosts: new SharedArrayBuffer(SharedHosts.headerBytes),
   tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes), reusePort: false, logLevel: 'off',
   node: { id: 'n', cluster: 'c', metadata: {} }, tracing: undefined, zone: undefined,
 };

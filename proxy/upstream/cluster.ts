@@ -2,6 +2,7 @@
 import { ProxyError } from '../base/error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { NamedCount } from '../base/named-counts.ts';
+import type { HostRecord } from '../base/shared-hosts.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
 import type { RequestHead } from '../http/message.ts';
@@ -29,6 +30,8 @@ import { OriginalDestinations } from './original-destinations.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner } from './outlier-detection.ts';
 import type { OutlierState } from './outlier-state.ts';
+import { ClusterPeers } from './peers.ts';
+import type { PeersDeps } from './peers.ts';
 import { PickerSource } from './picker-source.ts';
 import type { PickerSourceDeps } from './picker-source.ts';
 import { namesFor } from './server-names.ts';
@@ -43,6 +46,8 @@ export interface ClusterDeps extends PickerSourceDeps {
   onChange?(name: string): void;
   /** A cluster has a new picker. */
   onPicker?(name: string): void;
+  /** Undefined: it is the only worker. */
+  readonly peers?: PeersDeps | undefined;
 }
 
 /** The same object as long as the cluster has its name: endpoints, counts and figures outlive configuration. */
@@ -50,6 +55,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   readonly name: string;
   readonly breaker: ClusterBreaker;
   readonly stats: ClusterStats;
+  readonly peers: ClusterPeers;
   readonly #deps: ClusterDeps;
   readonly #endpoints = new Map<string, UpstreamEndpoint>();
   readonly #outliers: OutlierDetector;
@@ -69,6 +75,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   ) {
     this.name = settings.name;
     this.stats = stats;
+    this.peers = new ClusterPeers(settings.name, deps.peers, () => deps.clock.nowMs());
     this.breaker = new ClusterBreaker(settings.breaker, place, deps.stats, stats.scope);
     this.#outliers = new OutlierDetector(settings.outliers, this, deps, stats.scope);
     this.#pickers = new PickerSource(stats, deps);
@@ -128,7 +135,11 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   }
 
   *outlierStates(): IterableIterator<OutlierState> {
-    for (const endpoint of this.#endpoints.values()) yield endpoint.outlier;
+    const detects = this.#settings.outliers !== undefined;
+    for (const endpoint of this.#endpoints.values()) {
+      if (detects) yield endpoint.outlier;
+      else if (endpoint.knownOutlier !== undefined) yield endpoint.knownOutlier;
+    }
   }
 
   /** What it waits for before it can be used: its endpoints, or secrets. */
@@ -230,6 +241,17 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.#destinations?.close();
     this.#picker = emptyPicker;
     this.#tellMembership([]);
+    this.peers.close();
+  }
+
+  recordOf({ address }: UpstreamEndpoint): HostRecord {
+    return this.peers.record(address);
+  }
+
+  /** Another worker knows more about its endpoints, or has ended and left its duties. */
+  learn(): void {
+    this.#outliers.learn();
+    this.#health?.learn();
   }
 
   get hasChecks(): boolean {
@@ -241,7 +263,8 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   }
 
   onTryConnected(endpoint: UpstreamEndpoint): void {
-    this.#outliers.onConnected(endpoint.outlier);
+    if (this.#settings.outliers !== undefined) this.#outliers.onConnected(endpoint.outlier);
+    if (this.#health !== undefined) this.peers.sawTraffic();
   }
 
   onTryDone(endpoint: UpstreamEndpoint, outcome: Outcome): void {
@@ -249,7 +272,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     if (outcome === 'timeout') counters.rqTimeout.inc();
     else if (outcome === 'try-timeout') counters.rqTryTimeout.inc();
     else if (outcome === 'try-idle-timeout') counters.rqTryIdleTimeout.inc();
-    this.#outliers.report(endpoint.outlier, outcome);
+    if (this.#settings.outliers !== undefined) this.#outliers.report(endpoint.outlier, outcome);
   }
 
   onEjectionChange(): void {
@@ -257,11 +280,11 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   }
 
   onCheckPassed(endpoint: CheckedEndpoint): void {
-    this.#outliers.onCheckPassed((endpoint as UpstreamEndpoint).outlier);
+    if (this.#settings.outliers !== undefined) this.#outliers.onCheckPassed((endpoint as UpstreamEndpoint).outlier);
   }
 
   get hasTraffic(): boolean {
-    return this.stats.counters.cxTotal.value > 0;
+    return this.stats.counters.cxTotal.value > 0 || this.peers.hasTraffic;
   }
 
   onHealthChange(): void {
@@ -338,7 +361,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   #restartChecks(): void {
     this.#health?.close();
     this.#health = this.#healthChecker();
-    if (this.#health === undefined) for (const endpoint of this.#endpoints.values()) endpoint.checked = 'passed';
+    if (this.#health === undefined) for (const endpoint of this.#endpoints.values()) endpoint.forgetCheck();
   }
 
   #check(endpoint: UpstreamEndpoint, first: boolean): void {
@@ -347,7 +370,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
       return;
     }
     this.#health?.remove(endpoint);
-    endpoint.checked = 'passed';
+    endpoint.forgetCheck();
   }
 
   /** Bound to today's settings, so that a pool never outlives them. */

@@ -1,6 +1,7 @@
 // One address of a cluster and all that is kept about it: facts from configuration, figures, and its pools.
 import type { Clock } from '../base/clock.ts';
 import type { NamedCount } from '../base/named-counts.ts';
+import type { HostRecord } from '../base/shared-hosts.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { ServerNames } from '../tls/client-context.ts';
@@ -19,6 +20,11 @@ import type { Endpoint, Outcome } from './upstream.ts';
  */
 const POOLS_MAX = 64;
 
+/** Of an endpoint's record: what its checks have found, 0 for nothing yet. outlier-state.ts has those before. */
+const CHECK_FIELD = 9;
+const CODES: Readonly<Record<CheckedEndpoint['checked'], number>> = { passed: 1, degraded: 2, failed: 3 };
+const EXCLUDED = 4;
+const CHECKED = ['failed', 'passed', 'degraded', 'failed', 'failed'] as const;
 const FAIL_NOW = 'x-envoy-immediate-health-check-fail';
 
 export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
@@ -27,6 +33,8 @@ export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 export interface EndpointOwner {
   readonly clock: Clock;
   readonly hasChecks: boolean;
+  /** What all workers know about an endpoint. */
+  recordOf(endpoint: UpstreamEndpoint): HostRecord;
   onTryConnected(endpoint: UpstreamEndpoint): void;
   /** Undefined where connections to one endpoint have no limit. */
   connectionsTo(address: string): NamedCount | undefined;
@@ -45,7 +53,6 @@ export interface PoolMaker {
 export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   readonly address: string;
   readonly stats: EndpointStats;
-  readonly outlier: OutlierState;
   readonly #owner: EndpointOwner;
   /** From its first request. */
   #pools: Map<string, Pool> | undefined = undefined;
@@ -58,6 +65,9 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   #transport: TransportSocket;
   #removed = false;
   #checked: CheckedEndpoint['checked'] = 'passed';
+  /** Made when there is anything to keep in it. */
+  #record: HostRecord | undefined = undefined;
+  #outlier: OutlierState | undefined = undefined;
   /** When it came, or its checks began to pass. */
   #enteredMs: number;
   activeRequests = 0;
@@ -67,7 +77,6 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
     this.address = facts.address;
     this.stats = stats;
-    this.outlier = new OutlierState(stats);
     this.#owner = owner;
     this.#enteredMs = owner.clock.nowMs();
     this.#facts = facts;
@@ -91,7 +100,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   }
 
   get healthySinceMs(): number {
-    return Math.max(this.#enteredMs, this.outlier.returnedMs);
+    return Math.max(this.#enteredMs, this.#outlier?.returnedMs ?? 0);
   }
 
   get priority(): number {
@@ -108,7 +117,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
 
   /** As the balancer sees it: one that is ejected as an outlier, or fails its checks, is unhealthy. */
   get health(): EndpointHealth {
-    if (this.outlier.ejected || this.#checked === 'failed') return 'unhealthy';
+    if (this.#outlier?.ejected === true || this.#checked === 'failed') return 'unhealthy';
     const { health } = this.#facts;
     return this.#checked === 'degraded' && health === 'healthy' ? 'degraded' : health;
   }
@@ -116,7 +125,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   /** For override_host_status: what was found goes before what configuration says. */
   get status(): HealthStatus {
     const { health, status } = this.#facts;
-    if (this.outlier.ejected || this.#checked === 'failed') return 'UNHEALTHY';
+    if (this.#outlier?.ejected === true || this.#checked === 'failed') return 'UNHEALTHY';
     return health !== 'unhealthy' && this.#checked === 'degraded' ? 'DEGRADED' : status;
   }
 
@@ -131,6 +140,39 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     this.#checked = found;
     this.stats.failedCheck.set(found === 'failed' ? 1 : 0);
     this.stats.degradedCheck.set(found === 'degraded' ? 1 : 0);
+  }
+
+  /** Only where outlier detection is, or was. */
+  get outlier(): OutlierState {
+    return (this.#outlier ??= new OutlierState(this.#shared, this.stats));
+  }
+
+  get knownOutlier(): OutlierState | undefined {
+    return this.#outlier;
+  }
+
+  get isKnown(): boolean {
+    return this.#shared.get(CHECK_FIELD) !== 0;
+  }
+
+  tellCheck(): void {
+    this.#shared.set(CHECK_FIELD, this.excluded ? EXCLUDED : CODES[this.#checked]);
+  }
+
+  forgetCheck(): void {
+    this.#record?.set(CHECK_FIELD, 0);
+    this.checked = 'passed';
+  }
+
+  learnCheck(): boolean {
+    const code = this.#shared.get(CHECK_FIELD);
+    if (code === 0) return false;
+    const checked = CHECKED[code] ?? 'failed';
+    const excluded = code === EXCLUDED;
+    if (checked === this.#checked && excluded === this.excluded) return false;
+    this.checked = checked;
+    this.excluded = excluded;
+    return true;
   }
 
   get checkHostname(): string | undefined {
@@ -152,7 +194,8 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   remove(): void {
     this.#removed = true;
     this.checked = 'passed';
-    this.outlier.close();
+    this.#outlier?.close();
+    this.#record?.release();
     this.drainPools();
   }
 
@@ -224,6 +267,10 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     if (typeof outcome === 'number' && outcome < 500) counters.rqSuccess.inc();
     else counters.rqError.inc();
     this.#owner.onTryDone(this, outcome);
+  }
+
+  get #shared(): HostRecord {
+    return (this.#record ??= this.#owner.recordOf(this));
   }
 
   #addPool(key: string, pool: Pool): Pool {

@@ -9,6 +9,8 @@ import type { Route } from './connector.ts';
 import type { HealthCheckSettings } from './health-check-settings.ts';
 import type { Verdict } from './health-exchange.ts';
 import { HealthProbe } from './health-probe.ts';
+import { CHECKING } from './peers.ts';
+import type { ClusterPeers } from './peers.ts';
 import type { ProbeContext } from './health-probe.ts';
 
 /** An endpoint as its checks know it. */
@@ -17,7 +19,13 @@ export interface CheckedEndpoint {
   checked: 'passed' | 'degraded' | 'failed';
   /** It does not count among those of which too few may be well: nobody has asked it yet, or it asked for that. */
   excluded: boolean;
+  /** Whether a check of any worker has found anything. */
+  readonly isKnown: boolean;
   readonly checkHostname: string | undefined;
+  /** Keeps what was found for the other workers. */
+  tellCheck(): void;
+  /** Takes over what other workers have found; false where this one knew it. */
+  learnCheck(): boolean;
   /** Where a check goes now. */
   checkRoute(altPort: number | undefined, alpn: readonly string[]): Route;
 }
@@ -26,6 +34,7 @@ export interface CheckedEndpoint {
 export interface HealthOwner {
   /** It has made connections for requests: checks are as frequent as configured. */
   readonly hasTraffic: boolean;
+  readonly peers: ClusterPeers;
   onHealthChange(): void;
   /** A check of an endpoint passed that is not out for failed ones. */
   onCheckPassed(endpoint: CheckedEndpoint): void;
@@ -40,7 +49,7 @@ interface HealthDeps {
 const INTERVAL = 0;
 const TIMEOUT = 1;
 
-/** One cluster's, in one worker: each worker asks for itself. */
+/** One cluster's, in one worker. One of the workers asks for all, and tells the others what it found. */
 export class HealthChecker {
   readonly settings: HealthCheckSettings;
   readonly probes: ProbeContext;
@@ -50,6 +59,7 @@ export class HealthChecker {
   readonly #checks = new Map<CheckedEndpoint, EndpointCheck>();
   /** Endpoints of which nothing is known yet, of those that were there first: the cluster waits for them. */
   readonly #unknown = new Set<CheckedEndpoint>();
+  #asks: boolean;
 
   constructor(
     settings: HealthCheckSettings, probes: ProbeContext, owner: HealthOwner, deps: HealthDeps, scope: StatScope,
@@ -59,6 +69,7 @@ export class HealthChecker {
     this.owner = owner;
     this.deps = deps;
     this.stats = new HealthStats(deps.stats, scope);
+    this.#asks = owner.peers.takeDuty(CHECKING);
   }
 
   /** Whether the cluster's first endpoints have all been asked. */
@@ -76,10 +87,11 @@ export class HealthChecker {
   /** Of the `first` ones the cluster waits for what their first check says. */
   add(endpoint: CheckedEndpoint, first: boolean): void {
     if (this.#checks.has(endpoint)) return;
-    if (first) this.#unknown.add(endpoint);
+    if (!this.#asks) endpoint.learnCheck();
+    if (first && (this.#asks || !endpoint.isKnown)) this.#unknown.add(endpoint);
     const check = new EndpointCheck(endpoint, this);
     this.#checks.set(endpoint, check);
-    check.begin();
+    if (this.#asks) check.begin(true);
   }
 
   remove(endpoint: CheckedEndpoint): void {
@@ -94,18 +106,41 @@ export class HealthChecker {
     if (check === undefined || endpoint.checked === 'failed') return;
     this.stats.passiveFailure.inc();
     check.failNow();
+    endpoint.tellCheck();
     this.owner.onHealthChange();
+    this.owner.peers.tell();
   }
 
   onResult(endpoint: CheckedEndpoint, changed: boolean): void {
+    const news = changed || !endpoint.isKnown;
+    if (news) endpoint.tellCheck();
     const known = this.#unknown.delete(endpoint) && this.ready;
     if (changed || known) this.owner.onHealthChange();
+    if (news) this.owner.peers.tell();
+  }
+
+  /** What other workers have found; and when the one that asked has ended, this one goes on, or another. */
+  learn(): void {
+    let changed = false;
+    const wasReady = this.ready;
+    for (const [endpoint, check] of this.#checks) {
+      if (endpoint.learnCheck()) {
+        check.forget();
+        changed = true;
+      }
+      if (!this.#asks && endpoint.isKnown) this.#unknown.delete(endpoint);
+    }
+    if (changed || this.ready !== wasReady) this.owner.onHealthChange();
+    if (this.#asks || !this.owner.peers.takeDuty(CHECKING)) return;
+    this.#asks = true;
+    for (const [endpoint, check] of this.#checks) check.begin(!endpoint.isKnown);
   }
 
   close(): void {
     for (const check of this.#checks.values()) check.close();
     this.#checks.clear();
     this.#unknown.clear();
+    this.owner.peers.leaveDuty(CHECKING);
   }
 }
 
@@ -127,7 +162,9 @@ class EndpointCheck implements TimerTarget {
     this.#timeout = new Timer(checker.deps.timers, this, TIMEOUT);
   }
 
-  begin(): void {
+  /** `first`: of this endpoint nothing is known. */
+  begin(first: boolean): void {
+    this.#first = first;
     const { settings: { initialJitterMs }, deps: { random } } = this.#checker;
     this.#interval.arm(initialJitterMs * random.float());
   }
@@ -166,6 +203,11 @@ class EndpointCheck implements TimerTarget {
   failNow(): void {
     this.#endpoint.checked = 'failed';
     this.#endpoint.excluded = true;
+    this.#inARow = 0;
+  }
+
+  /** Something else than its own checks has changed what is known. */
+  forget(): void {
     this.#inARow = 0;
   }
 

@@ -9,17 +9,32 @@ import type { EjectionKind, FailureKind, OutlierSettings } from './outlier-setti
 import { failing, outliers } from './outlier-shares.ts';
 import type { OutlierState } from './outlier-state.ts';
 import { OutlierStats } from './outlier-stats.ts';
+import { JUDGING } from './peers.ts';
+import type { ClusterPeers } from './peers.ts';
 import type { Outcome } from './upstream.ts';
 
 export interface OutlierOwner {
   /** States of all endpoints of the cluster. */
   outlierStates(): Iterable<OutlierState>;
   readonly endpointCount: number;
-  /** An endpoint was ejected or has returned. */
+  readonly peers: ClusterPeers;
+  /** An endpoint was ejected or has returned, as this worker sees it. */
   onEjectionChange(): void;
 }
 
-/** One cluster's, in one worker: each worker judges by what it sees itself. */
+interface OutlierDeps {
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
+  readonly random: Random;
+  readonly stats: Stats;
+  /** This worker tells how many are out. */
+  readonly tellsMembership: boolean;
+}
+
+/**
+ * One cluster's, in one worker. What it counts is in records that all workers share: whoever sees the last of so many
+ * failures ejects, and one worker looks at all at the end of each interval.
+ */
 export class OutlierDetector implements TimerTarget {
   readonly #owner: OutlierOwner;
   readonly #clock: Clock;
@@ -29,12 +44,12 @@ export class OutlierDetector implements TimerTarget {
   readonly #makeStats: () => OutlierStats;
   /** From when there are settings. */
   #stats: OutlierStats | undefined = undefined;
+  readonly #tells: boolean;
   #settings: OutlierSettings | undefined;
 
   constructor(
     settings: OutlierSettings | undefined, owner: OutlierOwner,
-    deps: { readonly clock: Clock; readonly timers: TimerWheel; readonly random: Random; readonly stats: Stats },
-    scope: StatScope,
+    deps: OutlierDeps, scope: StatScope,
   ) {
     this.#owner = owner;
     this.#clock = deps.clock;
@@ -43,6 +58,7 @@ export class OutlierDetector implements TimerTarget {
     this.#makeStats = () => new OutlierStats(deps.stats, scope);
     this.#settings = settings;
     if (settings !== undefined) this.#stats = this.#makeStats();
+    this.#tells = deps.tellsMembership;
   }
 
   /** Without settings nobody is ejected any more, and those that are out return. */
@@ -53,19 +69,36 @@ export class OutlierDetector implements TimerTarget {
   }
 
   close(): void {
-    this.#interval.cancel();
+    this.#settings = undefined;
+    this.#rest();
     this.#stats?.active.set(0);
   }
 
   /** Endpoints came or left. */
   recount(): void {
-    this.#stats?.active.set(this.#ejectedCount());
+    if (!this.#tells || this.#stats === undefined) return;
+    let count = 0;
+    for (const { ejected } of this.#owner.outlierStates()) if (ejected) count++;
+    this.#stats.active.set(count);
+  }
+
+  /** Another worker has ejected or returned somebody, or has died: its intervals are for the taking then. */
+  learn(): void {
+    const now = this.#clock.nowMs();
+    let changed = false;
+    let watched = false;
+    for (const state of this.#owner.outlierStates()) {
+      changed = state.learn(now) || changed;
+      watched ||= state.ejected;
+    }
+    if (watched) this.#watch();
+    if (changed) this.#changed();
   }
 
   report(state: OutlierState, outcome: Outcome): void {
     const settings = this.#settings;
     if (settings === undefined || outcome === 'cancelled') return;
-    if (!this.#interval.armed) this.#interval.arm(settings.intervalMs);
+    if (!this.#interval.armed) this.#watch();
     if (typeof outcome !== 'number' && settings.splitsLocal) {
       if (outcome === 'connected') return;
       state.local.add(false);
@@ -80,37 +113,35 @@ export class OutlierDetector implements TimerTarget {
 
   /** A try has its connection. Told apart from responses it counts at once, as in Envoy: what follows is another's. */
   onConnected(state: OutlierState): void {
-    if (this.#settings?.splitsLocal !== true) return;
-    state.inARow.consecutive_local_origin_failure = 0;
-    state.local.add(true);
+    if (this.#settings?.splitsLocal === true) state.connected();
   }
 
   /** A health check of an ejected endpoint passed. */
   onCheckPassed(state: OutlierState): void {
-    if (!state.ejected || this.#settings?.checkReturns !== true) return;
-    state.return(this.#clock.nowMs());
-    this.#changed();
+    if (!state.leaves || this.#settings?.checkReturns !== true) return;
+    if (this.#return(state)) this.#changedByThis();
   }
 
   /** Returns those whose time is up, looks at the interval's shares, and forgives the others a little. */
   onTimer(): void {
     const settings = this.#settings;
     if (settings === undefined) return;
-    const now = this.#clock.nowMs();
+    const now = this.#owner.peers.nowMs();
     const states = [...this.#owner.outlierStates()];
     const due = states.filter((state) => state.isDue(now));
-    for (const state of due) state.return(now);
+    for (const state of due) this.#return(state);
+    for (const state of states) state.unstick();
     const wasUsed = states.some(({ responses, local }) => responses.total + local.total > 0);
     this.#judgeShares(settings, states);
     for (const state of states) {
       state.responses.clear();
       state.local.clear();
-      const inPeace = !state.ejected && now - state.returnedMs >= settings.intervalMs;
+      const inPeace = !state.leaves && now - state.inSinceMs >= settings.intervalMs;
       if (inPeace && state.backoff > 0) state.backoff--;
     }
-    const watched = wasUsed || states.some(({ ejected, backoff }) => ejected || backoff > 0);
-    if (watched && !this.#interval.armed) this.#interval.arm(settings.intervalMs);
-    if (due.length > 0) this.#changed();
+    if (wasUsed || states.some(({ leaves, backoff }) => leaves || backoff > 0)) this.#watch();
+    else this.#rest();
+    if (due.length > 0) this.#changedByThis();
   }
 
   #judgeShares(settings: OutlierSettings, states: readonly OutlierState[]): void {
@@ -127,55 +158,71 @@ export class OutlierDetector implements TimerTarget {
   }
 
   #count(state: OutlierState, settings: OutlierSettings, kind: FailureKind, failed: boolean): void {
-    const { inARow } = state;
-    inARow[kind] = failed ? inARow[kind] + 1 : 0;
-    const failures = settings.inARow[kind];
-    if (failures === 0 || inARow[kind] < failures || state.ejected) return;
-    inARow[kind] = 0;
-    this.#detect(state, settings, kind);
+    if (state.count(kind, failed, settings.inARow[kind])) this.#detect(state, settings, kind);
   }
 
   #detect(state: OutlierState, settings: OutlierSettings, kind: EjectionKind): void {
     this.#stats?.detected(kind).inc();
-    if (state.ejected) return;
-    if (!this.#mayEject(settings)) this.#stats?.overflow.inc();
-    else if (this.#random.float() * 100 < settings.enforcingPercent[kind]) this.#eject(state, settings, kind);
+    if (!state.judge()) return;
+    const may = this.#mayEject(settings);
+    if (!may) this.#stats?.overflow.inc();
+    if (may && this.#random.float() * 100 < settings.enforcingPercent[kind]) this.#eject(state, settings, kind);
+    else state.spare();
   }
 
-  /** The share counts the one that is to go, as in Envoy: of three endpoints none goes at 10 %. */
+  /**
+   * The share counts the one that is to go, as in Envoy: of three endpoints none goes at 10 %. It counts already, so
+   * that workers which race never let too many go; at worst they let none.
+   */
   #mayEject({ maxEjectionPercent, ejectsOneAlways }: OutlierSettings): boolean {
-    const ejected = this.#ejectedCount();
-    if (ejectsOneAlways && ejected === 0) return true;
-    return (100 * (ejected + 1)) / this.#owner.endpointCount <= maxEjectionPercent;
+    let leaving = 0;
+    for (const { leaves } of this.#owner.outlierStates()) if (leaves) leaving++;
+    return (ejectsOneAlways && leaving === 1) || (100 * leaving) / this.#owner.endpointCount <= maxEjectionPercent;
   }
 
   #eject(state: OutlierState, settings: OutlierSettings, kind: EjectionKind): void {
     const { baseEjectionMs, maxEjectionMs, jitterMs } = settings;
     if (state.backoff * baseEjectionMs < maxEjectionMs + baseEjectionMs) state.backoff++;
     const ms = Math.min(baseEjectionMs * state.backoff, maxEjectionMs) + jitterMs * this.#random.float();
-    state.eject(this.#clock.nowMs() + ms);
+    state.eject(this.#owner.peers.nowMs() + ms);
     this.#stats?.enforced(kind).inc();
     this.#stats?.enforcedTotal.inc();
-    if (!this.#interval.armed) this.#interval.arm(settings.intervalMs);
-    this.#changed();
+    if (!this.#interval.armed) this.#watch();
+    this.#changedByThis();
+  }
+
+  #return(state: OutlierState): boolean {
+    return state.return(this.#owner.peers.nowMs(), this.#clock.nowMs());
+  }
+
+  /** One worker's intervals are enough. */
+  #watch(): void {
+    const settings = this.#settings;
+    if (settings === undefined || this.#interval.armed || !this.#owner.peers.takeDuty(JUDGING)) return;
+    this.#interval.arm(settings.intervalMs);
+  }
+
+  #rest(): void {
+    this.#interval.cancel();
+    this.#owner.peers.leaveDuty(JUDGING);
+    // Who has ejected meanwhile saw that this worker did it.
+    for (const { leaves } of this.#owner.outlierStates()) if (leaves) this.#watch();
   }
 
   #returnAll(): void {
-    this.#interval.cancel();
-    const now = this.#clock.nowMs();
-    for (const state of this.#owner.outlierStates()) if (state.ejected) state.return(now);
+    this.#rest();
+    for (const state of this.#owner.outlierStates()) if (state.leaves) this.#return(state);
+    this.#changedByThis();
+  }
+
+  #changedByThis(): void {
     this.#changed();
+    this.#owner.peers.tell();
   }
 
   #changed(): void {
     this.recount();
     this.#owner.onEjectionChange();
-  }
-
-  #ejectedCount(): number {
-    let count = 0;
-    for (const state of this.#owner.outlierStates()) if (state.ejected) count++;
-    return count;
   }
 }
 

@@ -4,6 +4,7 @@ import { ManualClock } from '../../proxy/base/clock.ts';
 import { NamedCounts } from '../../proxy/base/named-counts.ts';
 import { SharedBuckets } from '../../proxy/base/shared-buckets.ts';
 import { SharedCounts } from '../../proxy/base/shared-counts.ts';
+import { SharedHosts } from '../../proxy/base/shared-hosts.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import { Bootstrap } from '../../proxy/config/bootstrap.ts';
 import { decode } from '../../proxy/config/decode.ts';
@@ -20,6 +21,7 @@ interface Shared {
   readonly breakerCounts: SharedArrayBuffer;
   readonly namedCounts: SharedArrayBuffer;
   readonly tokenBuckets: SharedArrayBuffer;
+  readonly hosts: SharedArrayBuffer;
 }
 
 export class HeldProxy implements AsyncDisposable {
@@ -29,6 +31,8 @@ export class HeldProxy implements AsyncDisposable {
   readonly #sources: StatSource[] = [];
   readonly #stats = new StatsMerger();
   readonly #ports: number[] = [];
+  readonly #dead = new Set<number>();
+  #hosts: SharedArrayBuffer | undefined = undefined;
 
   /** `bootstrap` with one listener; each worker has a port of its own for it. */
   static async start(bootstrap: unknown, workers = 1): Promise<HeldProxy> {
@@ -39,7 +43,9 @@ export class HeldProxy implements AsyncDisposable {
       breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(CLUSTERS_MAX, workers)),
       namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(workers)),
       tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes),
+      hosts: new SharedArrayBuffer(SharedHosts.bytes),
     };
+    proxy.#hosts = shared.hosts;
     const { clusters = [], listeners = [] } = decoded.value.staticResources ?? {};
     for (let index = 0; index < workers; index++) {
       const worker = proxy.#add(index, workers, shared);
@@ -68,10 +74,19 @@ export class HeldProxy implements AsyncDisposable {
     for (let turn = 0; turn < 4; turn++) await nextTurn();
   }
 
-  /** Ends one worker as its death would. */
-  async kill(worker: number): Promise<void> {
-    await this.#workers[worker]!.stop();
+  /** One worker is no more heard of, though its sockets are open, and what it did for all is free. */
+  kill(worker: number): void {
+    this.#timers[worker] = new TimerWheel(this.clock);
+    this.#dead.add(worker);
     this.#sources[worker]!.end();
+    new SharedHosts(this.#hosts!, CLUSTERS_MAX).clearThread(worker);
+    this.#others(worker, undefined);
+  }
+
+  #others(worker: number, clusters: readonly string[] | undefined): void {
+    this.#workers.forEach((other, i) => {
+      if (i !== worker && !this.#dead.has(i)) other.learn(clusters);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,6 +117,7 @@ export class HeldProxy implements AsyncDisposable {
       for (const block of message.blocks) source.blockOfThread(block);
     }
     if (message.kind === 'listening') this.#ports[worker] = message.port;
+    if (message.kind === 'tell' && !this.#dead.has(worker)) this.#others(worker, message.clusters);
   }
 }
 
