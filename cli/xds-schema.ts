@@ -48,6 +48,8 @@ const PROTO_FILES = [
   'envoy/extensions/filters/network/local_ratelimit/v3/local_rate_limit.proto',
   'envoy/extensions/filters/network/rbac/v3/rbac.proto',
   'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+  'envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.proto',
+  'envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver.proto',
   'envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto',
   'envoy/extensions/http/stateful_session/cookie/v3/cookie.proto',
   'envoy/extensions/http/stateful_session/header/v3/header.proto',
@@ -73,6 +75,7 @@ const ANNOTATIONS =
 const KEPT_OPTIONS = new Set(['packed', 'proto3_optional']);
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
+const CARES = 'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig';
 const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
@@ -87,6 +90,9 @@ const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.Local
 
 /** Fields of the model that are newer than the .proto files: message, name, number, type. Numbers are Envoy 1.40's. */
 const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: 'repeated'])[] = [
+  ['envoy.config.cluster.v3.Cluster', 'dnsJitter', 58, 'google.protobuf.Duration'],
+  [CARES, 'queryTimeoutSeconds', 6, 'google.protobuf.UInt64Value'],
+  [CARES, 'queryTries', 7, 'google.protobuf.UInt32Value'],
   [`${TLS}.UpstreamTlsContext`, 'autoHostSni', 6, 'bool'],
   [`${TLS}.UpstreamTlsContext`, 'autoSniSanValidation', 7, 'bool'],
   [ZIPKIN, 'traceContextOption', 8, `${ZIPKIN}.TraceContextOption`],

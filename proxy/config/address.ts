@@ -5,7 +5,7 @@ import { exactlyOne, message, optional, Refusal, required, type Static } from '.
 
 export const SocketAddress = message('envoy.config.core.v3.SocketAddress', {
   protocol: optional(enumeration(['TCP'], { refused: { UDP: 'weft carries TCP only' } }), 'Default TCP.'),
-  address: required(string({ minLength: 1 }), 'IP address; in clusters of type STRICT_DNS a host name.'),
+  address: required(string({ minLength: 1 }), 'IP address; in clusters of type STRICT_DNS or LOGICAL_DNS a host name.'),
   portValue: required(uint32({ maximum: 65_535 }), 'Port; 0 lets the system choose where something listens.'),
   ipv4Compat: optional(bool(), 'An IPv6 listener takes IPv4 connections too. Default false.', 'ipv4_compat'),
 }, {

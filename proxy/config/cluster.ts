@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { BindConfig, TcpKeepalive } from './address.ts';
 import { checkBalancing, type BalancingParts } from './balancing-check.ts';
 import { ConfigSource } from './config-source.ts';
+import { DnsResolverConfig, RefreshRate } from './dns-resolver.ts';
 import { ClusterLoadAssignment } from './endpoint.ts';
 import { HealthCheck } from './health-check.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, UpstreamHttpProtocolOptions,
@@ -86,10 +87,11 @@ export interface TransportSocketMatch extends Static<typeof TransportSocketMatch
 export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   name: required(string({ minLength: 1 }), 'Name by which routes know it; stats are cluster.<this>.*.'),
   altStatName: optional(string(), 'Name in stats; default the name.'),
-  type: optional(enumeration(['STATIC', 'STRICT_DNS', 'EDS', 'ORIGINAL_DST'], {
-    refused: { LOGICAL_DNS: 'use STRICT_DNS' },
+  type: optional(enumeration(['STATIC', 'STRICT_DNS', 'LOGICAL_DNS', 'EDS', 'ORIGINAL_DST'], {
     numbers: { STATIC: 0, STRICT_DNS: 1, LOGICAL_DNS: 2, EDS: 3, ORIGINAL_DST: 4 },
-  }), 'How endpoints are found; default STATIC. ORIGINAL_DST: requests name them.'),
+  }), 'How endpoints are found; default STATIC. STRICT_DNS: every address of every name. LOGICAL_DNS: new '
+    + 'connections go to the first address of the one name, and those that there are stay. ORIGINAL_DST: requests '
+    + 'name them.'),
   edsClusterConfig: optional(EdsClusterConfig, 'For EDS.'),
   connectTimeout: optional(duration({ above: 0 }), 'Time to make a connection, TLS handshake included; default 5s.'),
   perConnectionBufferLimitBytes: optional(uint32(), 'Bytes held per connection and direction; default weft\'s 256 KiB '
@@ -101,13 +103,18 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   }), 'Default ROUND_ROBIN. RING_HASH and MAGLEV go by the hash_policy of routes, or at random; CLUSTER_PROVIDED is '
     + 'ORIGINAL_DST\'s.'),
   loadBalancingPolicy: optional(LoadBalancingPolicy, 'Takes the place of lb_policy and its settings.'),
-  loadAssignment: optional(ClusterLoadAssignment, 'Endpoints, for STATIC and STRICT_DNS.'),
+  loadAssignment: optional(ClusterLoadAssignment, 'Endpoints, for STATIC, STRICT_DNS and LOGICAL_DNS.'),
   circuitBreakers: optional(CircuitBreakers, 'Limits; what exceeds them is answered 503 UO.'),
   typedExtensionProtocolOptions: optional(map(any('protocol options', [UpstreamProtocolOptions])), 'HTTP options, '
     + 'under the '
     + `key ${HTTP_PROTOCOL_OPTIONS}.`),
   dnsRefreshRate: optional(duration({ above: 0.001 }), 'How often names are resolved again; default 5s.'),
-  respectDnsTtl: optional(bool(), 'The system\'s resolver tells no TTL: names are asked at dns_refresh_rate.'),
+  respectDnsTtl: optional(bool(), 'Names are asked again when the answer\'s TTL is over, of servers that '
+    + 'typed_dns_resolver_config names: the system\'s resolver tells no TTL. Default false.'),
+  dnsFailureRefreshRate: optional(RefreshRate, 'How often names that do not resolve are asked; default '
+    + 'dns_refresh_rate.'),
+  dnsJitter: optional(duration(), 'Up to so much is added to the time until the next question. Default 0.'),
+  typedDnsResolverConfig: optional(DnsResolverConfig, 'Who is asked; default the system.'),
   dnsLookupFamily: optional(
     enumeration(['AUTO', 'V4_ONLY', 'V6_ONLY', 'V4_PREFERRED', 'ALL']), 'AUTO (default) prefers IPv6.',
   ),
@@ -154,14 +161,12 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   refused: {
     'TLS is chosen by transport_socket_matches': ['transport_socket_matcher'],
     'this kind of cluster is not supported': ['cluster_type'],
-    'names are resolved by the system': ['dns_resolvers', 'use_tcp_for_dns_lookups', 'dns_resolution_config',
-      'typed_dns_resolver_config'],
+    'name the servers by typed_dns_resolver_config': ['dns_resolvers', 'use_tcp_for_dns_lookups',
+      'dns_resolution_config'],
     'this is not supported': ['filters', 'upstream_config', 'connection_pool_per_downstream_connection',
       'queuing_policies', 'close_connections_on_host_health_failure'],
   },
   warned: {
-    'durations have no jitter': ['dns_jitter'],
-    'failed look-ups are tried again at dns_refresh_rate': ['dns_failure_refresh_rate'],
     'all stats are kept': ['stats_matcher', 'track_timeout_budgets', 'track_cluster_stats'],
     'a stalled connection ends by its idle timeout': ['per_connection_buffer_high_watermark_timeout'],
     'start-up waits for the first answer': ['wait_for_warm_on_init'],
@@ -222,6 +227,9 @@ function checkCluster(cluster: ClusterParts): Refusal | undefined {
   if (key !== undefined) {
     return new Refusal(`is unknown; the one key is ${HTTP_PROTOCOL_OPTIONS}`, ['typedExtensionProtocolOptions', key]);
   }
+  if (type === 'LOGICAL_DNS' && !isOneName(loadAssignment)) {
+    return new Refusal('must be one endpoint, whose name a cluster of type LOGICAL_DNS goes by', ['loadAssignment']);
+  }
   return checkAlpn(cluster) ?? checkBalancing(cluster)
     ?? (type === 'STATIC' ? checkAddresses(name, loadAssignment) : undefined);
 }
@@ -253,7 +261,7 @@ function isTls(socket: UpstreamTransportSocket | undefined): boolean {
 
 interface ClusterParts extends BalancingParts {
   readonly name: string;
-  readonly type?: 'STATIC' | 'STRICT_DNS' | 'EDS' | 'ORIGINAL_DST';
+  readonly type?: 'STATIC' | 'STRICT_DNS' | 'LOGICAL_DNS' | 'EDS' | 'ORIGINAL_DST';
   readonly lbPolicy?: string;
   readonly healthChecks?: readonly unknown[];
   readonly edsClusterConfig?: EdsClusterConfig;
@@ -261,6 +269,11 @@ interface ClusterParts extends BalancingParts {
   readonly typedExtensionProtocolOptions?: Readonly<Record<string, UpstreamProtocolOptions>>;
   readonly transportSocket?: UpstreamTransportSocket;
   readonly transportSocketMatches?: readonly { readonly transportSocket?: UpstreamTransportSocket }[];
+}
+
+function isOneName(assignment: ClusterLoadAssignment | undefined): boolean {
+  const { endpoints = [] } = assignment ?? {};
+  return endpoints.length === 1 && endpoints[0]!.lbEndpoints?.length === 1;
 }
 
 /** A host name in a STATIC cluster would never be resolved. */

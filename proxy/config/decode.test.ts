@@ -333,7 +333,12 @@ describe('resources', () => {
     assert.match(messages(Cluster, { name: 'a', load_assignment: at('example') })[0]!, /needs type STRICT_DNS/);
     assert.deepEqual(messages(Cluster, { name: 'a', type: 'STRICT_DNS', load_assignment: at('example') }), []);
     assert.deepEqual(messages(Cluster, { name: 'a', load_assignment: at('::1') }), []);
-    assert.match(messages(Cluster, { name: 'a', type: 'LOGICAL_DNS' })[0]!, /is not supported: use STRICT_DNS/);
+    const logical = (...names: string[]): string[] => messages(Cluster, {
+      name: 'a', type: 'LOGICAL_DNS',
+      load_assignment: { cluster_name: 'a', endpoints: names.flatMap((name) => at(name).endpoints) },
+    });
+    assert.deepEqual(logical('a'), []);
+    assert.match(logical('a', 'b')[0]!, /must be one endpoint/);
   });
 
   test('a listener needs an address, a route exactly one action and one path', () => {

@@ -13,7 +13,7 @@ export const HealthCheckConfig = message('envoy.config.endpoint.v3.Endpoint.Heal
 export interface HealthCheckConfig extends Static<typeof HealthCheckConfig> {}
 
 export const Endpoint = message('envoy.config.endpoint.v3.Endpoint', {
-  address: required(Address, 'An IP address; in clusters of type STRICT_DNS a host name.'),
+  address: required(Address, 'An IP address; in clusters of type STRICT_DNS or LOGICAL_DNS a host name.'),
   hostname: optional(string(), 'For auto_host_rewrite and auto_host_sni.'),
   healthCheckConfig: optional(HealthCheckConfig, 'For health checks.'),
 }, {

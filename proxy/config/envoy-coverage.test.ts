@@ -26,6 +26,7 @@ const FOLDERS = [
   'extensions/path/{match,rewrite}/uri_template/v3',
   'extensions/load_balancing_policies/{common,round_robin,least_request,random}/v3',
   'extensions/load_balancing_policies/{ring_hash,maglev,subset,wrr_locality}/v3',
+  'extensions/network/dns_resolver/{cares,getaddrinfo}/v3',
   'extensions/{retry/host/previous_hosts,http/header_formatters/preserve_case}/v3',
   'extensions/internal_redirect/{allow_listed_routes,previous_routes,safe_cross_scheme}/v3',
 ];
@@ -39,6 +40,9 @@ const NEWER_FIELDS = [
   ['CircuitBreakers.Thresholds.RetryBudget', 'budget_interval'],
   ['Cluster', 'dns_jitter per_connection_buffer_high_watermark_timeout queuing_policies stats_matcher'],
   ['Cluster', 'transport_socket_matcher'],
+  ['CaresDnsResolverConfig', 'edns0_max_payload_size max_udp_channel_duration query_timeout_seconds query_tries'],
+  ['CaresDnsResolverConfig', 'reinit_channel_on_timeout rotate_nameservers'],
+  ['GetAddrInfoDnsResolverConfig', 'num_resolver_threads num_retries'],
   ['CommonTlsContext', 'custom_tls_certificate_selector'],
   ['CustomTag', 'value value_type'],
   ['DirectResponseAction', 'body_format'],

@@ -1,6 +1,7 @@
 // The supervisor: starts the workers, brings configuration to them from file and control plane, and ends them in order.
 import type { Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/error.ts';
+import { PooledRandom } from '../base/random.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 import type { Listener } from '../config/listener.ts';
@@ -81,7 +82,7 @@ export class Supervisor implements PoolListener {
       onFailure: (cluster, hostname, reason) => services.log.component('dns').warning(
         `cluster ${cluster}: ${hostname} does not resolve: ${reason}`,
       ),
-    });
+    }, new PooledRandom());
     this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock);
     if (!reusePort && concurrency > 1) {
       services.log.component('main').warning('this system cannot share a port between threads: one worker is used');

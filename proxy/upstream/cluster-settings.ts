@@ -24,6 +24,8 @@ export interface ClusterSettings extends Balancing {
   readonly name: string;
   readonly statName: string;
   readonly discovery: Discovery;
+  /** Its one endpoint is the same wherever its name leads (LOGICAL_DNS). */
+  readonly logical: boolean;
   /** The name under which its endpoints come. */
   readonly assignmentName: string;
   /** Endpoints are named by requests and connections (type ORIGINAL_DST). */
@@ -49,6 +51,7 @@ export function clusterSettings(config: ClusterConfig): ClusterSettings {
     name: config.name,
     statName: config.altStatName || config.name,
     discovery: discoveryOf(config),
+    logical: config.type === 'LOGICAL_DNS',
     assignmentName: config.edsClusterConfig?.serviceName || config.name,
     ...balancingOf(config),
     originalDst: originalDstSettings(config),

@@ -181,6 +181,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   assign(assignment: Assignment): void {
     const first = this.#assignment === undefined;
     this.#assignment = assignment;
+    if (this.#settings.logical) this.#move(assignment);
     const left = new Map(this.#endpoints);
     let changed = false;
     for (const facts of assignment.endpoints) {
@@ -245,7 +246,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   }
 
   recordOf({ address }: UpstreamEndpoint): HostRecord {
-    return this.peers.record(address);
+    return this.peers.record(this.#settings.logical ? 'the one' : address);
   }
 
   /** Another worker knows more about its endpoints, or has ended and left its duties. */
@@ -344,6 +345,16 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
 
   countResponse(status: number, durationMs: number): void {
     this.stats.response(status, durationMs);
+  }
+
+  /** The one endpoint keeps what is known about it, under its new address. */
+  #move({ endpoints }: Assignment): void {
+    const [[address, known] = []] = this.#endpoints;
+    const [facts] = endpoints;
+    if (known === undefined || facts === undefined || facts.address === address) return;
+    this.#endpoints.delete(address!);
+    this.#endpoints.set(facts.address, known);
+    known.move(facts, this.#transports.for(facts.transportMatch));
   }
 
   #healthChecker(): HealthChecker | undefined {

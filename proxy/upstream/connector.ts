@@ -36,6 +36,8 @@ export interface Route {
 export interface EndpointMemory {
   /** What its server chose last, where it may choose. */
   protocol: HttpProtocol | undefined;
+  /** Where connections go from now on, if not where their pool thinks. */
+  target: ConnectTarget | undefined;
 }
 
 /** Exactly one of the two is called, once, never before the constructor returns; none after `cancel`. */
@@ -93,7 +95,7 @@ export class Connecting implements TimerTarget {
   }
 
   #open({ sourceAddress }: ConnectionSettings): Socket {
-    const { target } = this.#route;
+    const target = this.#route.memory.target ?? this.#route.target;
     const source = sourceAddress !== undefined && !('path' in target) && { localAddress: sourceAddress };
     const options = { ...target, ...source, allowHalfOpen: true, noDelay: true, autoSelectFamily: false };
     if (this.#handshake === undefined) return connectTcp(options);

@@ -51,12 +51,11 @@ export interface PoolMaker {
 
 /** The same object as long as the address stays in the cluster, whatever else about it changes. */
 export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
-  readonly address: string;
   readonly stats: EndpointStats;
   readonly #owner: EndpointOwner;
   /** From its first request. */
   #pools: Map<string, Pool> | undefined = undefined;
-  readonly #memory: EndpointMemory = { protocol: undefined };
+  readonly #memory: EndpointMemory = { protocol: undefined, target: undefined };
   /** What the last request used, which is what nearly every next one uses. */
   #lastNames: ServerNames | undefined = undefined;
   #lastMaker: PoolMaker | undefined = undefined;
@@ -75,7 +74,6 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   excluded = false;
 
   constructor(facts: EndpointFacts, transport: TransportSocket, stats: EndpointStats, owner: EndpointOwner) {
-    this.address = facts.address;
     this.stats = stats;
     this.#owner = owner;
     this.#enteredMs = owner.clock.nowMs();
@@ -85,6 +83,10 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
 
   get facts(): EndpointFacts {
     return this.#facts;
+  }
+
+  get address(): string {
+    return this.#facts.address;
   }
 
   get hostname(): string | undefined {
@@ -190,6 +192,12 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     this.#transport = transport;
   }
 
+  /** Its name leads elsewhere: new connections go there, those that there are stay. */
+  move(facts: EndpointFacts, transport: TransportSocket): void {
+    this.#memory.target = facts.target;
+    this.update(facts, transport);
+  }
+
   /** Left the cluster: its connections finish what they carry. */
   remove(): void {
     this.#removed = true;
@@ -231,7 +239,8 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
     const port = check?.port ?? altPort;
     const target = port === undefined || 'path' in given ? given : { host: given.host, port };
     const names = this.#transport?.namesFor(this.hostname, undefined) ?? NO_NAMES;
-    return { ...this.routeFor(names), target, address: `${this.address}|check`, alpn };
+    const memory = { ...this.#memory, target: undefined };
+    return { ...this.routeFor(names), target, address: `${this.address}|check`, alpn, memory };
   }
 
   /** A try is on a connection; `requestEnded` follows. */
