@@ -18,7 +18,7 @@ export function entryServices(entry: Entry, workloads: WorkloadIndex): MeshServi
     name: hostname,
     namespace: entry.namespace,
     ports,
-    resolution: spec.resolution === 'STATIC' ? 'static' : 'dns',
+    resolution: RESOLUTIONS[spec.resolution ?? 'NONE'],
     external,
     exportTo: exportedNamespaces(spec.exportTo, entry.namespace),
     subjectAltNames: spec.subjectAltNames ?? [],
@@ -27,6 +27,8 @@ export function entryServices(entry: Entry, workloads: WorkloadIndex): MeshServi
     origin: entry.origin,
   }));
 }
+
+const RESOLUTIONS = { NONE: 'dns', STATIC: 'static', DNS: 'dns', DNS_ROUND_ROBIN: 'dns-round-robin' } as const;
 
 /** Of ranges only those of one address can be asked for. */
 function singleAddress(text: string): string[] {

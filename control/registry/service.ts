@@ -18,8 +18,11 @@ export interface ServiceEndpoint {
   readonly workload: Workload;
 }
 
-/** `static`: endpoints are addresses. `dns`: names that the proxy looks up. */
-export type Resolution = 'static' | 'dns';
+/**
+ * `static`: endpoints are addresses. `dns`: names that the proxy looks up; `dns-round-robin`: of whose addresses each
+ * new connection takes the first.
+ */
+export type Resolution = 'static' | 'dns' | 'dns-round-robin';
 
 export interface MeshService {
   /** Fully qualified, lower case; may start with `*.` for a ServiceEntry. */

@@ -197,6 +197,18 @@ spec: { hosts: [o.test], ports: [{ number: 80, name: http }], resolution: DNS }
   assert.equal(endpoint?.endpoint.address.socketAddress?.address, 'o.test');
 });
 
+test('DNS_ROUND_ROBIN is a LOGICAL_DNS cluster of one name, and STRICT_DNS of more', () => {
+  const typeOf = (endpoints: string): unknown => clustersOf(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: o, namespace: default }
+spec: { hosts: [o.test], ports: [{ number: 80, name: http }], resolution: DNS_ROUND_ROBIN${endpoints} }
+`)[0]?.cluster.type;
+  assert.equal(typeOf(''), 'LOGICAL_DNS');
+  assert.equal(typeOf(', endpoints: [{ address: a.test }]'), 'LOGICAL_DNS');
+  assert.equal(typeOf(', endpoints: [{ address: a.test }, { address: b.test }]'), 'STRICT_DNS');
+});
+
 test('HTTP/2 is spoken to ports that are named for it, and to others where a rule says so', () => {
   const protocolOf = (mesh: string): unknown => {
     const { typedExtensionProtocolOptions: options = {} } = clusterOf(mesh);

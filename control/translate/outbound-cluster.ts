@@ -4,7 +4,7 @@ import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import { RAW_BUFFER_TYPE } from '../../proxy/config/type-url.ts';
 import { isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
-import type { MeshService, ServiceEndpoint, ServicePort } from '../registry/service.ts';
+import type { MeshService, Resolution, ServiceEndpoint, ServicePort } from '../registry/service.ts';
 import { hasLabels } from '../registry/workload.ts';
 import { balancing } from './balancing.ts';
 import { clusterPolicy } from './cluster-policy.ts';
@@ -60,7 +60,7 @@ function buildCluster(parts: Parts): OutboundCluster {
   const assignment = loadAssignment(view, name, groups);
   const cluster: Cluster = {
     name,
-    ...(service.resolution === 'dns' ? dnsEndpoints(assignment) : edsEndpoints(name)),
+    ...(service.resolution === 'static' ? edsEndpoints(name) : dnsEndpoints(assignment, service.resolution)),
     ...clusterPolicy(policy),
     ...(isPlain && isHttp(port.protocol) && {
       typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
@@ -69,7 +69,7 @@ function buildCluster(parts: Parts): OutboundCluster {
     ...balancing(policy, scope.isWeft),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
-  return { cluster, endpoints: service.resolution === 'dns' ? undefined : assignment };
+  return { cluster, endpoints: service.resolution === 'static' ? assignment : undefined };
 }
 
 /** What the port says; its client's where the rule asks for that; HTTP/2 where it upgrades. */
@@ -89,9 +89,11 @@ function edsEndpoints(serviceName: string): Pick<Cluster, 'type' | 'edsClusterCo
   return { type: 'EDS', edsClusterConfig: { edsConfig, serviceName } };
 }
 
-function dnsEndpoints(assignment: ClusterLoadAssignment): Partial<Cluster> {
+/** A logical cluster is one name; where there are more of them, all their addresses are endpoints. */
+function dnsEndpoints(assignment: ClusterLoadAssignment, resolution: Resolution): Partial<Cluster> {
+  const names = (assignment.endpoints ?? []).flatMap(({ lbEndpoints = [] }) => lbEndpoints);
   return {
-    type: 'STRICT_DNS',
+    type: resolution === 'dns-round-robin' && names.length === 1 ? 'LOGICAL_DNS' : 'STRICT_DNS',
     loadAssignment: assignment,
     dnsRefreshRate: '60s',
     respectDnsTtl: true,

@@ -14,6 +14,11 @@ function assignment(clusterName: string, ...ports: number[]): ClusterLoadAssignm
   return { clusterName, endpoints: [{ lbEndpoints: ports.map((port) => loopback(port)) }] };
 }
 
+function named(address: string): ClusterLoadAssignment {
+  const endpoint = { address: { socketAddress: { address, portValue: 1 } } };
+  return { clusterName: 'a', endpoints: [{ lbEndpoints: [{ endpoint }] }] };
+}
+
 function addresses(worker: TestClusters): string[] {
   return [...worker.cluster.endpoints].map(({ address }) => address);
 }
@@ -28,6 +33,20 @@ test('F24 an EDS cluster waits for its endpoints, and an empty answer is one', (
   worker.set.applyAssignment({ clusterName: 'svc' });
   assert.equal(worker.cluster.pick(undefined), 'unavailable');
   assert.equal(worker.stat('upstream_cx_none_healthy'), 1);
+});
+
+test('F12 the endpoint of a logical cluster moves: what is known of it stays, and new connections go elsewhere', () => {
+  const worker = clusters();
+  worker.set.apply({ config: { name: 'a', type: 'LOGICAL_DNS', loadAssignment: named('a.example') } });
+  assert.equal(worker.cluster.pick(undefined), 'queue');
+  worker.set.applyAssignment(assignment('a', 1));
+  const endpoint = worker.pick();
+  worker.set.applyAssignment(assignment('a', 2));
+  assert.equal(worker.pick(), endpoint);
+  assert.deepEqual(addresses(worker), ['127.0.0.1:2']);
+  const { memory } = endpoint.routeFor({ sni: undefined, required: undefined });
+  assert.deepEqual(memory.target, { host: '127.0.0.1', port: 2 });
+  assert.equal(worker.stat('membership_total'), 1);
 });
 
 test('F24 endpoints that come before their cluster are kept for it', () => {
