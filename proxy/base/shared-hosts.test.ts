@@ -40,6 +40,15 @@ test("F19 a dead thread's duties are for the taking, and what it alone held is f
   assert.equal(a.hold('shared')!.takeDuty(1), true);
 });
 
+test('F19 a thread that died at the table keeps nobody from it', () => {
+  const memory = new SharedArrayBuffer(SharedHosts.bytes);
+  const survivor = new SharedHosts(memory, 1);
+  // As the thread 0 leaves it when it has the lock.
+  new Int32Array(memory)[0] = 1;
+  survivor.clearThread(0);
+  assert.equal(survivor.hold('a')!.takeDuty(0), true);
+});
+
 test('a table that is full gives no record', () => {
   const [a, b] = threads(2) as [SharedHosts, SharedHosts];
   let held = 0;

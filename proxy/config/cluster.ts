@@ -135,7 +135,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     + 'transport_socket.'),
   upstreamConnectionOptions: optional(UpstreamConnectionOptions, 'TCP options.'),
   healthChecks: optional(list(HealthCheck, { max: 1 }), 'Endpoints that fail it are left out; one at most, as in '
-    + 'Envoy. Each worker asks.'),
+    + 'Envoy. One worker asks for all.'),
   metadata: optional(Metadata, 'filter_metadata.istio.services names the services behind it.'),
 }, {
   legacy: {

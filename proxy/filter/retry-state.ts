@@ -57,7 +57,6 @@ export class RetryState implements TimerTarget {
     }
     this.#holds = true;
     this.#left--;
-    this.#cluster.countRetry('retry');
     (this.#timer ??= new Timer(this.#stream.timers, this)).arm(this.#backoffMs(head));
     return true;
   }

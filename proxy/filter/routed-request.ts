@@ -263,6 +263,7 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
   onRetry(): void {
     const held = this.#replay?.peek();
     if (held === undefined) return;
+    this.#cluster.countRetry('retry');
     const { chunks, ended, trailers } = held;
     const headOnly = this.#stream.requestComplete && chunks.length === 0 && trailers === undefined;
     this.#try(headOnly);

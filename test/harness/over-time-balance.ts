@@ -106,6 +106,27 @@ export const BALANCE_SCENARIOS: readonly Scenario[] = [
     ],
   },
   {
+    name: 'ejections fail over to the next priority, and back when their time is over',
+    hosts: 'abxy', localities: [{ hosts: 'ab', zone: 'near' }, { hosts: 'xy', priority: 1, zone: 'far' }],
+    ...WATCHED, gauges: ['membership_healthy', 'outlier_detection.ejections_active'],
+    cluster: {
+      lb_policy: 'RANDOM', common_lb_config: { update_merge_window: '0s', healthy_panic_threshold: { value: 0 } },
+      outlier_detection: {
+        interval: '0.05s', base_ejection_time: '6s', max_ejection_percent: 100, consecutive_5xx: 1,
+        enforcing_success_rate: 0,
+      },
+    },
+    steps: [
+      { shares: shares({ a: 1, b: 1 }) },
+      { set: { a: '500' }, ask: '.'.repeat(30), anyAnswer: true },
+      // One of two at 140 %.
+      { set: { a: '200' }, shares: shares({ b: 70, x: 15, y: 15 }) },
+      { set: { b: '500' }, ask: '.'.repeat(30), anyAnswer: true },
+      { set: { b: '200' }, shares: shares({ x: 1, y: 1 }) },
+      { pass: 7, shares: shares({ a: 1, b: 1 }) },
+    ],
+  },
+  {
     name: 'F11 a host that comes back is let in slowly',
     hosts: 'abcd', checked: 'a', ...WATCHED,
     cluster: cluster({

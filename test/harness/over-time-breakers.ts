@@ -31,6 +31,8 @@ const ONCE_ELSEWHERE = retries({
   }],
 });
 
+const BACK_OFF = { base_interval: '0.5s', max_interval: '0.5s' };
+
 const WATCHED = { counters: OVERFLOWS, gauges: [...OPEN, ...ACTIVE] };
 
 export const BREAKER_SCENARIOS: readonly Scenario[] = [
@@ -58,6 +60,14 @@ export const BREAKER_SCENARIOS: readonly Scenario[] = [
       { release: ['200'] }, { release: ['200'] },
     ],
   }),
+  {
+    name: 'a host without a connection gets one beyond max_connections',
+    hosts: 'ab', ...WATCHED, cluster: { ...breakers({ max_connections: 1 }), lb_policy: 'RING_HASH' },
+    steps: [
+      { set: { a: 'hold', b: 'hold' }, start: 'a' }, { start: 'b' }, { start: 'ab' },
+      { release: ['200', '200'] }, { release: ['200', '200'] },
+    ],
+  },
   {
     name: 'nobody may wait, and so nobody may come',
     hosts: 'a', ...WATCHED, cluster: breakers({ max_pending_requests: 0 }),
@@ -124,6 +134,34 @@ export const BREAKER_SCENARIOS: readonly Scenario[] = [
     hosts: 'a', counters: [...RETRIES, 'upstream_rq_per_try_timeout', 'upstream_rq_timeout'], byHost: false,
     cluster: {}, route: { ...retries({ retry_on: '5xx', num_retries: 9, per_try_timeout: '0.2s' }), timeout: '0.5s' },
     steps: [{ set: { a: 'hold' }, ask: '.' }],
+  },
+  {
+    name: 'a retry waits no longer than its back-off',
+    hosts: 'a', byHost: false, cluster: {},
+    route: { retry_policy: { retry_on: '5xx', num_retries: 2, retry_back_off: BACK_OFF } },
+    // Twice half a second at most.
+    steps: [{ set: { a: '503' }, start: '.', still: true }, { pass: 1.3, still: true }],
+  },
+  {
+    name: 'a retry that waits for its time',
+    hosts: 'a', counters: RETRIES, gauges: OPEN, byHost: false,
+    cluster: breakers({ max_retries: 1 }),
+    route: {
+      retry_policy: { retry_on: '5xx', num_retries: 2, retry_back_off: { base_interval: '9000s' } }, timeout: '1s',
+    },
+    steps: [{ set: { a: '503' }, start: '.', still: true }, { pass: 0.3, still: true }, { pass: 1.1 }],
+  },
+  {
+    name: 'a retry waits as long as a response says, and up to half of it more',
+    hosts: 'a', counters: ['upstream_rq_total', 'upstream_rq_retry'], gauges: ['upstream_rq_active'], byHost: false,
+    cluster: {},
+    route: {
+      retry_policy: {
+        retry_on: '5xx', num_retries: 1, retry_back_off: { base_interval: '0.001s' },
+        rate_limited_retry_back_off: { reset_headers: [{ name: 'retry-after', format: 'SECONDS' }] },
+      },
+    },
+    steps: [{ set: { a: 'later' }, start: '.', still: true }, { pass: 0.7, still: true }, { pass: 1.2, still: true }],
   },
   {
     name: 'without a policy there is no retry',

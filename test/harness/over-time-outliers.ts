@@ -154,26 +154,54 @@ export const OUTLIER_SCENARIOS: readonly Scenario[] = [
     name: 'success rates far below the others\' eject',
     hosts: 'abcde', counters: detected('success_rate', 'consecutive_5xx'), gauges: GAUGES,
     cluster: cluster({
-      interval: '1s', base_ejection_time: '10s', enforcing_success_rate: 100, success_rate_request_volume: 4,
+      interval: '2s', base_ejection_time: '20s', enforcing_success_rate: 100, success_rate_request_volume: 4,
       success_rate_stdev_factor: 1200, consecutive_5xx: 100,
     }),
     steps: [
       { set: { a: '500' }, start: 'aaaa' + 'bbbb' + 'cccc' + 'dddd' + 'eeee' },
-      { pass: 1.5 },
-      { start: 'bbbb' + 'cccc' + 'dddd' + 'eeee', pass: 1.5 },
+      { pass: 2.5 },
+      { start: 'bbbb' + 'cccc' + 'dddd' + 'eeee', pass: 2.5 },
     ],
   },
   {
     name: 'failure percentages at the threshold eject',
     hosts: 'abcde', counters: detected('failure_percentage', 'success_rate'), gauges: GAUGES,
     cluster: cluster({
-      interval: '1s', base_ejection_time: '10s', enforcing_failure_percentage: 100,
+      interval: '2s', base_ejection_time: '20s', enforcing_failure_percentage: 100,
       failure_percentage_request_volume: 4, failure_percentage_threshold: 75, consecutive_5xx: 100,
     }),
     steps: [
       { set: { a: '500', b: '500' }, start: 'aaa' + 'bb' + 'cccc' + 'dddd' + 'eeee' },
       { set: { a: '200', b: '200' }, start: 'abb' },
-      { pass: 1.5 },
+      { pass: 2.5 },
+    ],
+  },
+  {
+    name: 'success rates of connecting, where that is counted apart',
+    hosts: 'abcde', counters: detected('local_origin_success_rate', 'success_rate'), gauges: GAUGES, byHost: false,
+    cluster: cluster({
+      interval: '2s', base_ejection_time: '20s', enforcing_local_origin_success_rate: 100,
+      split_external_local_origin_errors: true, success_rate_request_volume: 4, success_rate_stdev_factor: 1200,
+      consecutive_local_origin_failure: 100,
+    }),
+    steps: [
+      { set: { a: 'refuse' }, start: 'aaaa' + 'bbbb' + 'cccc' + 'dddd' + 'eeee' },
+      { pass: 2.5 },
+    ],
+  },
+  {
+    name: 'failure percentages of connecting, where that is counted apart',
+    hosts: 'abc', counters: detected('local_origin_failure_percentage', 'failure_percentage'), gauges: GAUGES,
+    byHost: false,
+    cluster: cluster({
+      interval: '2s', base_ejection_time: '20s', enforcing_failure_percentage_local_origin: 100,
+      split_external_local_origin_errors: true, failure_percentage_request_volume: 4,
+      failure_percentage_minimum_hosts: 3, failure_percentage_threshold: 50, consecutive_local_origin_failure: 100,
+      consecutive_5xx: 100,
+    }),
+    steps: [
+      { set: { a: 'reset', b: '500' }, start: 'aaaa' + 'bbbb' + 'cccc' },
+      { pass: 2.5 },
     ],
   },
   {

@@ -20,6 +20,8 @@ export interface Step {
   readonly anyAnswer?: boolean;
   /** Requests at the same time, of which those that nobody answers stay open. */
   readonly start?: string;
+  /** Requests that wait for their time stay open. */
+  readonly still?: boolean;
   /** A status: the request that has waited longest at a host is answered, host after host by name. */
   readonly release?: readonly string[];
   /** Requests for which only the shares are looked at: they fit these weights by host, `-` being none. */

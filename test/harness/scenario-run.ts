@@ -58,7 +58,7 @@ export class ScenarioRun {
     for (const letter of step.ask ?? '') await this.#finish(this.#send(letter));
     for (const letter of step.start ?? '') void this.#send(letter);
     for (const status of step.release ?? []) this.#release(status);
-    await this.#settle();
+    await this.#settle(step.still === true);
     const answers = step.anyAnswer === true ? [] : this.#answers.slice();
     this.#answers = [];
     if (step.shares !== undefined) await this.#share(step.shares);
@@ -79,8 +79,8 @@ export class ScenarioRun {
     assertFits(counts, hosts.map((name) => weights[name] ?? 0), `${this.#scenario.name}, ${JSON.stringify(weights)}`);
   }
 
-  /** Resolves when no answer is missing but those that hosts hold, or that wait for a connection. */
-  async #settle(): Promise<void> {
+  /** Resolves when no answer is missing but those that hosts hold, or that wait for a connection, or for time. */
+  async #settle(still: boolean): Promise<void> {
     let quiet = 0;
     for (let before = ''; quiet < QUIET_TURNS;) {
       await this.#proxy.turn();
@@ -89,7 +89,7 @@ export class ScenarioRun {
       const now = `${this.#open} ${held} ${pending}`;
       quiet = now === before ? quiet + 1 : 0;
       before = now;
-      if (quiet < QUIET_TURNS || this.#open === held + pending) continue;
+      if (quiet < QUIET_TURNS || still || this.#open === held + pending) continue;
       quiet = 0;
       await this.#proxy.tick();
     }
@@ -116,7 +116,8 @@ export class ScenarioRun {
     if (what !== 'hang') host.releaseCheck(what);
     await this.#until(`the check's end at ${name}`, async () => (await this.#checks()) !== before, what === 'hang');
     const since = asked - (this.#checkedMs.get(name) ?? asked);
-    this.#checkedMs.set(name, this.#proxy.nowMs());
+    // The answer begins the interval; silence ends only when it is noticed.
+    this.#checkedMs.set(name, what === 'hang' ? this.#proxy.nowMs() : asked);
     return Math.floor((since + 30) / (this.#scenario.unitMs ?? 1));
   }
 
@@ -168,7 +169,9 @@ export class ScenarioRun {
 
   async #request(headers: Record<string, string>): Promise<void> {
     this.#open++;
-    this.#answers.push(await this.#exchange(headers));
+    const answer = await this.#exchange(headers);
+    // It may belong to a later step than the request.
+    this.#answers.push(answer);
     this.#open--;
   }
 

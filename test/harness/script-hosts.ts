@@ -8,11 +8,14 @@ import type { AddressInfo, Socket } from 'node:net';
 
 /**
  * What a host does with a request: a status; `hold` until it is released with a status; `reset` the connection. With
- * `degraded` or `immediate` it answers 200 and says so by its header. `refuse` has nobody listen.
+ * `degraded` or `immediate` it answers 200 and says so by its header, with `later` 503 and to come again in a second.
+ * `refuse` has nobody listen.
  */
 export type Behaviour = string;
 
 export const CHECK_PATH = '/health';
+
+const STATUSES: ReadonlyMap<string, number> = new Map([['limited', 429], ['later', 503]]);
 
 interface Held {
   readonly outgoing: ServerResponse;
@@ -122,7 +125,8 @@ export class ScriptHost {
     if (what === 'degraded') fields['x-envoy-degraded'] = 'true';
     if (what === 'immediate') fields['x-envoy-immediate-health-check-fail'] = 'true';
     if (what === 'limited') fields['x-envoy-ratelimited'] = 'true';
-    outgoing.writeHead(what === 'limited' ? 429 : Number(what) || 200, fields);
+    if (what === 'later') fields['retry-after'] = '1';
+    outgoing.writeHead(STATUSES.get(what) ?? (Number(what) || 200), fields);
     outgoing.end('well');
   }
 }

@@ -16,7 +16,7 @@ for (const scenario of SCENARIOS) {
   void test(`Envoy: ${scenario.name}`, { skip }, async () => {
     let outcomes = await throughEnvoy(scenario);
     // A machine that is busy may be late by more than a step has to spare.
-    if (!isDeepStrictEqual(outcomes, before[scenario.name])) outcomes = await throughEnvoy(scenario);
+    if (!RECORDS && !isDeepStrictEqual(outcomes, before[scenario.name])) outcomes = await throughEnvoy(scenario);
     found.set(scenario.name, outcomes);
     if (!RECORDS) assert.deepEqual(outcomes, before[scenario.name]);
   });
