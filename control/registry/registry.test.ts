@@ -132,11 +132,6 @@ test('entries of one namespace for one host add up, and others are an error', ()
   assert.match(elsewhere.findings.map(findingText)[0] ?? '', /other\/b: host a\.test is already that of/);
 });
 
-test('DNS_ROUND_ROBIN is said to be looked up as DNS is', () => {
-  const { findings } = registryOf(entry('a', 'ports: [{ number: 80, name: http }], resolution: DNS_ROUND_ROBIN'));
-  assert.match(findings.map(findingText).join(), /resolution: all addresses of a name are used/);
-});
-
 test('a workload entry has from its group what it does not say itself', () => {
   const group = `
 ---

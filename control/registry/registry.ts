@@ -92,12 +92,9 @@ export class Registry {
 
 /** Parts of an entry that do less than they say. */
 function entryFindings(entry: MeshObject<'ServiceEntry'>): Finding[] {
-  const { resolution, addresses = [] } = entry.body.spec;
-  const ranges = addresses.flatMap((text, at) => (isRange(text)
+  const { addresses = [] } = entry.body.spec;
+  return addresses.flatMap((text, at) => (isRange(text)
     ? [findingAt(entry, ['spec', 'addresses', at], 'has no effect: a range cannot be asked for by host')] : []));
-  if (resolution !== 'DNS_ROUND_ROBIN') return ranges;
-  return [...ranges, findingAt(entry, ['spec', 'resolution'],
-    'all addresses of a name are used, as for DNS, and not one at a time')];
 }
 
 function isRange(text: string): boolean {

@@ -10,7 +10,7 @@ import type {
   ClusterChoice, DirectResponseAction, ForwardAction, RedirectAction, RouteEntry,
 } from '../route/route-entry.ts';
 import { flagBit } from '../telemetry/response-flag.ts';
-import type { OverrideHost } from '../telemetry/stream-info.ts';
+import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { Cluster, ClusterSet, PickWishes } from '../upstream/upstream.ts';
 import type { BodyVerdict, FilterStream, HttpFilter, RoutedStream, Verdict } from './filter.ts';
 import { changeRequest } from './header-levels.ts';
@@ -98,7 +98,7 @@ export class RouterFilter implements HttpFilter {
     const times = planTimes(action, request);
     tellTimes(request.headers, times, 0, quiet);
     changeRequest(route, choice, request, info);
-    const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch, info.overrideHost);
+    const wishes = wishesOf(cluster, request, hashed?.hash, choice.metadataMatch, info);
     const retry = planRetries(action, request, times);
     action.rewrite?.(request, quiet, info);
     return new RoutedRequest(stream, {
@@ -124,11 +124,11 @@ export class RouterFilter implements HttpFilter {
 /** Undefined where there is nothing to ask. Envoy reads the address after the route's changes, hashes come before. */
 function wishesOf(
   { destinationHeader }: Cluster, { headers }: RequestHead, hash: Hash64 | undefined,
-  metadataMatch: MetadataMatch | undefined, override: OverrideHost | undefined,
+  metadataMatch: MetadataMatch | undefined, { overrideHost: override, connection: arrivedAt }: StreamInfo,
 ): PickWishes | undefined {
   const namedAddress = destinationHeader === undefined ? undefined : headers.get(destinationHeader);
   if ((hash ?? metadataMatch ?? namedAddress ?? override) === undefined) return undefined;
-  return { hash, metadataMatch, namedAddress, override };
+  return { hash, metadataMatch, namedAddress, override, arrivedAt };
 }
 
 /** Redirects and direct responses never leave the proxy. */

@@ -80,6 +80,21 @@ test('IPv6 in brackets, whatever its case; no zone, no name, no port 0', () => {
   assert.equal(fixture.worker.stat('original_dst_host_invalid'), wrong.length);
 });
 
+test('S86 a request that names where it came in goes nowhere, however it writes that', () => {
+  const { worker } = new Fixture();
+  const pick = (namedAddress: string, localIp: string) => worker.cluster.pick(
+    new RetryHosts(ANY_HOST, { namedAddress, arrivedAt: { localIp, localPort: 80 } }));
+  const back = [
+    ['127.0.0.1:80', '127.0.0.1'], ['[::ffff:127.0.0.1]:80', '127.0.0.1'], ['127.0.0.1:80', '::ffff:127.0.0.1'],
+    ['[::ffff:7f00:1]:80', '127.0.0.1'], ['[0:0::1]:80', '::1'], ['0.0.0.0:80', '127.0.0.1'], ['[::]:81', '::1'],
+  ] as const;
+  for (const [named, localIp] of back) assert.equal(pick(named, localIp), 'unavailable', named);
+  assert.equal(worker.stat('original_dst_host_invalid'), back.length);
+  for (const named of ['127.0.0.1:81', '127.0.0.2:80', '[::1]:80']) {
+    assert.notEqual(pick(named, '127.0.0.1'), 'unavailable', named);
+  }
+});
+
 test('a changed cluster connects anew, an unchanged one keeps its endpoints', () => {
   const fixture = new Fixture();
   const first = fixture.pick('10.0.0.1:80');

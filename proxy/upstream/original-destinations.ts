@@ -1,5 +1,6 @@
 // The endpoints of a cluster of type ORIGINAL_DST: made when a request names their address, forgotten when none does.
 import { isIP } from 'node:net';
+import { parseIp } from '../base/cidr.ts';
 import { NOT_A_NUMBER, parseDecimal } from '../base/integer.ts';
 import { joinHostPort } from '../base/host-port.ts';
 import { Timer } from '../base/timers.ts';
@@ -14,7 +15,7 @@ import type { EndpointFacts } from './load-assignment.ts';
 import type { Picker } from './load-balancer/picker.ts';
 import type { OriginalDstSettings } from './original-dst-settings.ts';
 import type { TransportSocket } from './transport-sockets.ts';
-import type { PickContext, PickResult } from './upstream.ts';
+import type { PickContext, PickResult, PickWishes } from './upstream.ts';
 
 const PORT_MAX = 65_535;
 
@@ -55,7 +56,7 @@ export class OriginalDestinations implements Picker, TimerTarget {
   }
 
   pick(context: PickContext | undefined): PickResult {
-    const address = this.#addressOf(context?.wishes.namedAddress);
+    const address = this.#addressOf(context?.wishes);
     if (address === undefined) return 'unavailable';
     const key = joinHostPort(address.host, address.port);
     const found = this.#known.get(key);
@@ -107,16 +108,29 @@ export class OriginalDestinations implements Picker, TimerTarget {
     return new UpstreamEndpoint(facts, this.#transport, this.#stats, this.#owner);
   }
 
-  #addressOf(named: string | undefined): Address | undefined {
-    if (named === undefined) return undefined;
-    const address = parseAddress(named);
-    if (address === undefined) {
+  #addressOf(wishes: PickWishes | undefined): Address | undefined {
+    if (wishes?.namedAddress === undefined) return undefined;
+    const named = parseAddress(wishes.namedAddress);
+    const { port = named?.port ?? 0 } = this.#settings!;
+    if (named === undefined || leadsBack(named.host, port, wishes)) {
       this.#invalid.inc();
       return undefined;
     }
-    const { port = address.port } = this.#settings!;
-    return { host: address.host, port };
+    return { host: named.host, port };
   }
+}
+
+/**
+ * To where the request came in, or to no certain address, which is this machine too: it would name the same again, and
+ * go round until it has all connections. Envoy lets it.
+ */
+function leadsBack(host: string, port: number, { arrivedAt }: PickWishes): boolean {
+  const named = parseIp(host);
+  const own = arrivedAt?.localPort === port ? parseIp(arrivedAt.localIp) : undefined;
+  if (named === undefined) return true;
+  if ((named.a | named.b | named.c | named.d) === 0) return true;
+  return own !== undefined && own.family === named.family && own.a === named.a && own.b === named.b
+    && own.c === named.c && own.d === named.d;
 }
 
 /** `ip:port`, IPv6 in brackets; names are not looked up. */

@@ -55,6 +55,8 @@ export interface PickWishes {
   readonly metadataMatch?: MetadataMatch | undefined;
   /** The address that the request names, for clusters whose `destinationHeader` it has. */
   readonly namedAddress?: string | undefined;
+  /** Where it came in, to which no address that it names may lead back (S86). */
+  readonly arrivedAt?: { readonly localIp: string; readonly localPort: number } | undefined;
   /** The endpoint that it asks for whatever the policy. */
   readonly override?: OverrideHost | undefined;
 }

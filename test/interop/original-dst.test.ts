@@ -75,6 +75,18 @@ for (const { kind, skip } of candidates()) {
       assert.equal(await proxy.stat('cluster.usual.upstream_cx_none_healthy'), wrong.length + 1);
     });
 
+    // Envoy sends such a request round until it has every connection.
+    if (kind === 'weft') {
+      await t.test('S86 the proxy itself', async () => {
+        const own = proxy.port('http');
+        const requests = await proxy.stat('http.http.downstream_rq_total');
+        for (const host of ['127.0.0.1', '0.0.0.0', '[::ffff:127.0.0.1]', '[::]']) {
+          assert.equal(await ask('/usual', [[HEADER, `${host}:${own}`]]), nowhere, host);
+        }
+        assert.equal(await proxy.stat('http.http.downstream_rq_total'), requests + 4);
+      });
+    }
+
     await t.test('a server that is not there', async () => {
       const port = one.port;
       await one[Symbol.asyncDispose]();
