@@ -1,8 +1,9 @@
 // Requests that turn in a circle, through the whole proxy: redirects that it follows, and a way that leads back to it.
 import assert from 'node:assert/strict';
 import type { IncomingMessage } from 'node:http';
+import { connect } from 'node:http2';
 import { test } from 'node:test';
-import { request } from 'undici';
+import { Client, request } from 'undici';
 import { freePorts } from '../../examples/demo/free-ports.ts';
 import { serve } from '../harness/http-service.ts';
 import { until } from '../harness/until.ts';
@@ -103,4 +104,36 @@ test('a client that leaves ends the request in its own\'s place (undici, node:ht
   await assert.rejects(asked);
   await until('the upstream sees it', () => left);
   await until('no request is active', () => proxy.stat('http.http.downstream_rq_active') === 0);
+});
+
+test('every request of a connection is redirected with its body (node:http2, undici, node:http)', async () => {
+  const bodies: string[] = [];
+  await using upstream = await serve((incoming, outgoing) => {
+    let body = '';
+    incoming.on('data', (chunk: Buffer) => void (body += chunk.toString()));
+    incoming.on('end', () => {
+      bodies.push(`${incoming.url} ${body}`);
+      if (incoming.url === '/again') outgoing.end(`got ${body}`);
+      else outgoing.writeHead(302, CIRCLE).end('moved');
+    });
+  });
+  await using proxy = await TestProxy.start(following(upstream.port, {}));
+  const origin = `http://127.0.0.1:${proxy.port()}`;
+  const client = new Client(origin);
+  for (const text of ['one', 'two', 'three']) {
+    const { statusCode, body } = await client.request({ path: '/', method: 'POST', body: text });
+    assert.deepEqual([statusCode, await body.text()], [200, `got ${text}`]);
+  }
+  await client.close();
+  const session = connect(origin);
+  const answers = await Promise.all(['a', 'b', 'c'].map((text) => new Promise<string>((resolve, reject) => {
+    const stream = session.request({ ':method': 'POST', ':path': '/' });
+    let answer = '';
+    stream.on('data', (chunk: Buffer) => void (answer += chunk.toString())).on('error', reject);
+    stream.on('end', () => resolve(answer));
+    stream.end(text);
+  })));
+  session.close();
+  assert.deepEqual(answers, ['got a', 'got b', 'got c']);
+  assert.equal(bodies.length, 12);
 });
