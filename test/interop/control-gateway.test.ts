@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { request } from 'undici';
 import { freePorts } from '../../examples/demo/free-ports.ts';
 import { testLeaf, testRoot } from '../harness/certificates.ts';
 import { WITHOUT_MTLS, startControlled } from '../harness/controlled-proxy.ts';
@@ -61,6 +62,48 @@ const mesh = (folder: string, { plain, inner, a, b }: Ports): string => WITHOUT_
     - { match: [{ sniHosts: [a.test] }], ${to('a')} }
     - { match: [{ sniHosts: ['*.test'] }], ${to('b')} }
 `);
+
+/** Answers with a status under a path; older ones have a lower number. */
+const answers = (name: string, host: string, status: number, path: string, namespace = 'default'): string => `---
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: { name: ${name}, namespace: ${namespace}, creationTimestamp: '2024-01-01T00:00:0${name.at(-1)}Z' }
+spec:
+  hosts: ['${host}']
+  gateways: [default/edge]
+  http: [{ ${path === '/' ? '' : `match: [{ uri: { prefix: ${path} } }], `}directResponse: { status: ${status} } }]
+`;
+
+const HTTP_MESH = object('Gateway', 'edge', `
+  selector: { istio: edge }
+  servers:
+    - { port: { number: 80, name: a, protocol: HTTP }, hosts: [./a.test, other/b.test, '*/*.c.test'] }
+    - { port: { number: 80, name: b, protocol: HTTP2 }, hosts: [to-tls.test], tls: { httpsRedirect: true } }
+    - { port: { number: 80, name: c, protocol: TCP }, hosts: ['*'] }
+`) + answers('young-2', 'a.test', 411, '/') + answers('old-1', 'a.test', 412, '/')
+  + answers('path-3', 'a.test', 413, '/p') + answers('deaf-1', 'a.test', 414, '/', 'other')
+  + answers('own-1', 'b.test', 415, '/')
+  + answers('theirs-2', 'b.test', 416, '/', 'other') + answers('wide-1', '*.c.test', 417, '/')
+  + answers('close-2', 'x.c.test', 418, '/') + answers('none-1', 'd.test', 419, '/');
+
+for (const { kind, skip } of candidates()) {
+  void test(`${kind} is a gateway whose servers share a port and whose rules meet (undici)`, { skip }, async (t) => {
+    const [http] = await freePorts(1) as [number];
+    await startControlled(t, kind, HTTP_MESH, {
+      role: 'router', address: '127.0.0.8',
+      metadata: { LABELS: { istio: 'edge' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 80: http } },
+    });
+    const ask = async (host: string, path = '/'): Promise<string> => {
+      const { statusCode, headers, body } = await request(`http://127.0.0.1:${http}${path}`, { headers: { host } });
+      await body.dump();
+      return `${statusCode} ${String(headers['location'] ?? '')}`.trim();
+    };
+    await until('the routes', async () => (await ask('a.test').catch(() => '')) !== '');
+    assert.deepEqual([await ask('a.test'), await ask('a.test', '/p/x'), await ask('a.test:80')], ['412', '413', '412']);
+    assert.deepEqual([await ask('b.test'), await ask('x.c.test'), await ask('y.c.test')], ['416', '418', '417']);
+    assert.deepEqual([await ask('d.test'), await ask('to-tls.test', '/q')], ['404', '301 https://to-tls.test/q']);
+  });
+}
 
 const secret = (name: string, data: Record<string, string>): string => `---
 apiVersion: v1
