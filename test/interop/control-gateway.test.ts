@@ -63,6 +63,30 @@ const mesh = (folder: string, { plain, inner, a, b }: Ports): string => WITHOUT_
     - { match: [{ sniHosts: ['*.test'] }], ${to('b')} }
 `);
 
+const EAST_WEST = (a: number): string => WITHOUT_MTLS
+  + entry('a', a).replace('a.bytes', 'a.local').replace('resolution', 'location: MESH_INTERNAL, resolution')
+  + object('Gateway', 'edge', `
+  selector: { istio: edge }
+  servers:
+    - port: { number: 15443, name: tls, protocol: TLS }
+      hosts: ['*.local']
+      tls: { mode: AUTO_PASSTHROUGH }
+`);
+
+for (const { kind, skip } of candidates()) {
+  void test(`${kind} passes TLS of a mesh to the cluster of its server name (node:tls)`, { skip }, async (t) => {
+    const [tls] = await freePorts(1) as [number];
+    await startControlled(t, kind, EAST_WEST(await startNamed(t, 'a', OURS)), {
+      role: 'router', address: '127.0.0.8',
+      metadata: { LABELS: { istio: 'edge' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 15443: tls } },
+    });
+    const mesh = { servername: 'outbound_.9000_._.a.local', ALPNProtocols: ['istio'], rejectUnauthorized: false };
+    await until('the listener', async () => (await hear(tls, mesh)) === 'a|hello');
+    const other = { ...mesh, servername: 'outbound_.9000_._.b.local' };
+    assert.deepEqual([await hear(tls, other), await hear(tls, { ...mesh, ALPNProtocols: ['h2'] })], ['', '']);
+  });
+}
+
 /** Answers with a status under a path; older ones have a lower number. */
 const answers = (name: string, host: string, status: number, path: string, namespace = 'default'): string => `---
 apiVersion: networking.istio.io/v1
