@@ -76,7 +76,7 @@ const PANIC_PERCENT = 50;
 
 function discoveryOf({ type = 'STATIC' }: ClusterConfig): Discovery {
   if (type === 'EDS') return 'eds';
-  return type === 'STRICT_DNS' ? 'dns' : 'static';
+  return type === 'STRICT_DNS' || type === 'LOGICAL_DNS' ? 'dns' : 'static';
 }
 
 function percentOr(percent: Percent | undefined, fallback: number): number {

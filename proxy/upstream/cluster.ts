@@ -26,6 +26,7 @@ import type { PriorityEndpoints } from './load-balancer/locality.ts';
 import { emptyPicker, warmingPicker } from './load-balancer/picker.ts';
 import type { Picker } from './load-balancer/picker.ts';
 import type { Assignment } from './load-assignment.ts';
+import { moveOnly, tellMembership } from './membership.ts';
 import { OriginalDestinations } from './original-destinations.ts';
 import { OutlierDetector } from './outlier-detection.ts';
 import type { OutlierOwner } from './outlier-detection.ts';
@@ -181,7 +182,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   assign(assignment: Assignment): void {
     const first = this.#assignment === undefined;
     this.#assignment = assignment;
-    if (this.#settings.logical) this.#move(assignment);
+    if (this.#settings.logical) moveOnly(this.#endpoints, assignment, this.#transports);
     const left = new Map(this.#endpoints);
     let changed = false;
     for (const facts of assignment.endpoints) {
@@ -347,16 +348,6 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     this.stats.response(status, durationMs);
   }
 
-  /** The one endpoint keeps what is known about it, under its new address. */
-  #move({ endpoints }: Assignment): void {
-    const [[address, known] = []] = this.#endpoints;
-    const [facts] = endpoints;
-    if (known === undefined || facts === undefined || facts.address === address) return;
-    this.#endpoints.delete(address!);
-    this.#endpoints.set(facts.address, known);
-    known.move(facts, this.#transports.for(facts.transportMatch));
-  }
-
   #healthChecker(): HealthChecker | undefined {
     const { healthCheck: settings, connection } = this.#settings;
     if (settings === undefined) return undefined;
@@ -403,14 +394,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
 
   #tellMembership(levels: readonly PriorityEndpoints[]): void {
     if (!this.#deps.tellsMembership) return;
-    const { gauges } = this.stats;
-    const sum = (of: (level: PriorityEndpoints) => number): number => (
-      levels.reduce((total, level) => total + of(level), 0)
-    );
-    gauges.membershipTotal.set(sum(({ all }) => all.length));
-    gauges.membershipHealthy.set(sum(({ healthy }) => healthy.length));
-    gauges.membershipDegraded.set(sum(({ degraded }) => degraded.length));
-    gauges.membershipExcluded.set(sum(({ excluded = 0 }) => excluded));
+    tellMembership(levels, this.stats);
     this.#health?.tellCounts();
   }
 }
