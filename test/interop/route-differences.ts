@@ -81,7 +81,7 @@ export const ROUTE_DIFFERENCES: readonly RouteDifference[] = [
     concerns: (_request, theirs) => theirs.some((line) => /\| (cors_response|fault_filter_abort) \|/.test(line)),
     alike: (line) => line.replace(/((?:cors_response|fault_filter_abort) \| [^|]* \|) unknown \|/, '$1 - |')
       .replace(/^(answer .*)unknown/, '$1'),
-    weft: /^answer .*unknown/, envoy: /^answer [^:]*: $/,
+    weft: /^answer [^:]*: $/, envoy: /^answer [^:]*: $/,
     example: caseOf({ path: '/' }, { match: ALL, route: { cluster: 'unknown' }, typedPerFilterConfig: { fault: {
       '@type': 'type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault',
       abort: { httpStatus: 503, percentage: { numerator: 100 } },
@@ -97,7 +97,7 @@ export const ROUTE_DIFFERENCES: readonly RouteDifference[] = [
   {
     id: 'scheme', reason: 'the scheme of a request is its connection\'s; x-forwarded-proto is a header beside it',
     concerns: ({ headers = [] }) => headers.some(([name]) => name === 'x-forwarded-proto'),
-    envoy: /^(answer|try) .*https/, weft: /^(answer|try) .*http/,
+    envoy: /^(answer|try|copy) .*https/, weft: /^(answer|try|copy) .*http/,
     example: caseOf({ path: '/', headers: [['x-forwarded-proto', 'https']] }, {
       match: ALL, route: { cluster: 'c1' }, responseHeadersToAdd: [{ header: { key: 'x-new',
         value: '%REQ(:SCHEME)%' } }],
