@@ -61,7 +61,7 @@ class Redirect implements RedirectAction {
     const { authority } = request;
     const colon = authority[0] === '[' ? authority.lastIndexOf(']:') + 1 : authority.lastIndexOf(':');
     if (colon <= 0) return authority;
-    const before = request.headers.get('x-forwarded-proto') ?? request.scheme;
+    const before = request.headers.joined('x-forwarded-proto') ?? request.scheme;
     const port = authority.slice(colon);
     const wasDefault = scheme !== before && port === DEFAULT_PORTS.get(before);
     return this.#port !== '' || wasDefault ? authority.slice(0, colon) : authority;

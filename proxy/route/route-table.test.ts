@@ -203,6 +203,7 @@ test('require_tls sends requests without TLS to https, and spares internal ones 
     [[], 'redirect', 'redirect'],
     [['x-forwarded-proto', 'http'], 'redirect', 'redirect'],
     [['x-forwarded-proto', 'https'], 'direct', 'direct'],
+    [['x-forwarded-proto', 'https', 'x-forwarded-proto', 'http'], 'redirect', 'redirect'],
     [['x-envoy-internal', 'true'], 'redirect', 'direct'],
     [['x-envoy-internal', 'false'], 'redirect', 'redirect'],
   ] as const) {

@@ -64,7 +64,7 @@ export function compileVirtualHost(
 
 /** How the client came is what the connection manager, or a proxy that it trusts, says of it. */
 function needsTls({ headers }: RequestHead, external: boolean): boolean {
-  if (headers.get('x-forwarded-proto') === 'https') return false;
+  if (headers.joined('x-forwarded-proto') === 'https') return false;
   return !external || headers.get('x-envoy-internal') !== 'true';
 }
 

@@ -140,6 +140,10 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
       retryPolicy: { retryOn: 'reset', retriableRequestHeaders: [{ name: 'x-yes', presentMatch: true }] } } },
     { manager: INTERNAL },
   ),
+  'TLS that is said twice is none': caseOf(
+    { path: '/', headers: [['x-forwarded-proto', 'https'], ['x-forwarded-proto', 'https']] }, DIRECT,
+    { host: { requireTls: 'ALL' } },
+  ),
   'a timeout that is said twice is none': caseOf(
     { path: '/', headers: [['x-envoy-upstream-rq-timeout-ms', '30000'], ['x-envoy-upstream-rq-timeout-ms', '30000']] },
     { match: ALL, route: { cluster: 'c1' } }, { manager: INTERNAL },
