@@ -81,9 +81,3 @@ export function bindFailureText(cause: unknown): string {
       return cause instanceof Error ? cause.message : String(cause);
   }
 }
-
-/** Whether the runtime or system doesn't offer `reusePort`, so that one worker must do. */
-export function isReusePortUnsupported(cause: unknown): boolean {
-  const code = nodeErrorCode(cause);
-  return code === 'ENOTSUP' || code === 'ENOPROTOOPT' || code === 'ENOSYS';
-}

@@ -52,8 +52,6 @@ export const RAW_BUFFER_TYPE = `${PREFIX}envoy.extensions.transport_sockets.raw_
 
 /** Access loggers and tracing providers. */
 export const FILE_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.file.v3.FileAccessLog`;
-export const STDOUT_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StdoutAccessLog`;
-export const STDERR_ACCESS_LOG_TYPE = `${PREFIX}envoy.extensions.access_loggers.stream.v3.StderrAccessLog`;
 export const ZIPKIN_TYPE = `${PREFIX}envoy.config.trace.v3.ZipkinConfig`;
 
 /** Load balancing policies. */

@@ -79,11 +79,12 @@ export class Forwarding {
   /** An error refuses the request. */
   prepareRequest(request: RequestHead, info: StreamInfo): ProxyError | undefined {
     const { connection } = info;
-    if (this.#circles(request.headers, connection)) return new ProxyError('loop', 'downstream', 'request_loop');
+    const before = request.headers.joined('x-forwarded-for');
+    if (this.#circles(request.headers, before, connection)) return new ProxyError('loop', 'downstream', 'request_loop');
     const secure = connection.tls !== undefined;
     request.scheme = secure ? 'https' : 'http';
     info.forwardedIp = this.#clientIp(request.headers);
-    this.#forwardedFor(request.headers, info, request.scheme);
+    this.#forwardedFor(request.headers, before, info, request.scheme);
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
     if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
@@ -107,19 +108,20 @@ export class Forwarding {
   }
 
   /** This proxy is the last hop of the request, and was so often before. */
-  #circles(headers: Headers, connection: ConnectionInfo): boolean {
+  #circles(headers: Headers, forwardedFor: string | undefined, connection: ConnectionInfo): boolean {
     const { useRemoteAddress, skipXffAppend, via } = this.#options;
     if (via !== '' && repeatsAtEnd(headers.joined('via'), via)) return true;
-    return useRemoteAddress && !skipXffAppend && repeatsAtEnd(headers.joined('x-forwarded-for'), this.#hop(connection));
+    return useRemoteAddress && !skipXffAppend && repeatsAtEnd(forwardedFor, this.#hop(connection));
   }
 
   #hop({ remoteIp }: ConnectionInfo): string {
     return isLoopback(remoteIp) ? this.#options.localIp : remoteIp;
   }
 
-  #forwardedFor(headers: Headers, { connection, forwardedIp }: StreamInfo, scheme: string): void {
+  #forwardedFor(
+    headers: Headers, before: string | undefined, { connection, forwardedIp }: StreamInfo, scheme: string,
+  ): void {
     const { useRemoteAddress, xffTrustedHops, skipXffAppend } = this.#options;
-    const before = headers.joined('x-forwarded-for');
     const internal = this.#isInternal(before, forwardedIp, connection);
     if (!internal) dropInternal(headers, useRemoteAddress);
     if (useRemoteAddress) {
