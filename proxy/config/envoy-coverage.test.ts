@@ -52,6 +52,7 @@ const NEWER_FIELDS = [
   ['Http1ProtocolOptions', 'ignore_http_11_upgrade'],
   ['Http2ProtocolOptions', 'disallow_obs_text enable_huffman_encoding max_header_field_size_kb max_metadata_size'],
   ['Http2ProtocolOptions', 'stream_reset_burst stream_reset_rate'],
+  ['GenericSecret', 'secrets'],
   ['HttpConnectionManager.SetCurrentClientCertDetails', 'format issuer'],
   ['HttpConnectionManager.Tracing', 'no_context_propagation operation upstream_operation'],
   ['HttpConnectionManager', 'drain_timeout_jitter forward_client_cert_matcher forward_proto_config'],

@@ -164,12 +164,20 @@ export interface UpstreamTlsContext extends Static<typeof UpstreamTlsContext> {}
 export const RawBuffer = message('envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer', {});
 export interface RawBuffer extends Static<typeof RawBuffer> {}
 
+export const GenericSecret = message(`${TLS}.GenericSecret`, {
+  secret: secret(optional(DataSource, 'A password, a token, a key.')),
+}, {
+  refused: { 'name one secret for each': ['secrets'] },
+});
+export interface GenericSecret extends Static<typeof GenericSecret> {}
+
 export const Secret = message(`${TLS}.Secret`, {
   name: required(string({ minLength: 1 }), 'Name by which contexts ask for it.'),
   tlsCertificate: optional(TlsCertificate, 'A certificate with its key.'),
   validationContext: optional(CertificateValidationContext, 'Roots, and what else is verified.'),
+  genericSecret: optional(GenericSecret, 'What filters ask for.'),
 }, {
-  refused: { 'only certificates and validation contexts are used': ['session_ticket_keys', 'generic_secret'] },
+  refused: { 'ticket keys are the process\'s own': ['session_ticket_keys'] },
   oneOf: [atMostOne('tls_certificate', 'session_ticket_keys', 'validation_context', 'generic_secret')],
 });
 export interface Secret extends Static<typeof Secret> {}

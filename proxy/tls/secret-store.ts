@@ -3,13 +3,16 @@ import { ConfigError } from '../base/error.ts';
 import type { Secret } from '../config/tls.ts';
 import { compileCertificate } from './certificate-material.ts';
 import type { CertificateMaterial } from './certificate-material.ts';
+import { readDataSource } from './data-source.ts';
 import { compileValidation } from './validation-material.ts';
 import type { ValidationMaterial } from './validation-material.ts';
 
-/** A compiled secret; exactly one of the two is there. */
+/** A compiled secret; exactly one of the three is there. */
 export interface SecretMaterial {
   readonly certificate: CertificateMaterial | undefined;
   readonly validation: ValidationMaterial | undefined;
+  /** A password or key of a filter, without the line's end after it. */
+  readonly generic?: string;
 }
 
 export interface SecretWatcher {
@@ -74,12 +77,17 @@ export class SecretStore {
 }
 
 function compileSecret(secret: Secret): SecretMaterial {
-  const { tlsCertificate, validationContext } = secret;
+  const { tlsCertificate, validationContext, genericSecret } = secret;
   if (tlsCertificate !== undefined) {
     return { certificate: compileCertificate(tlsCertificate, 'tlsCertificate'), validation: undefined };
   }
   if (validationContext !== undefined) {
     return { certificate: undefined, validation: compileValidation(validationContext, 'validationContext') };
   }
-  throw new ConfigError('', 'holds neither tls_certificate nor validation_context', `secret ${secret.name}`);
+  if (genericSecret?.secret !== undefined) {
+    const generic = readDataSource(genericSecret.secret, 'genericSecret.secret').toString('utf8').replace(/\r?\n$/, '');
+    return { certificate: undefined, validation: undefined, generic };
+  }
+  const parts = 'tls_certificate, validation_context nor generic_secret';
+  throw new ConfigError('', `holds neither ${parts}`, `secret ${secret.name}`);
 }
