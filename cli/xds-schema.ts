@@ -79,6 +79,7 @@ const CARES = 'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverCo
 const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
+const RBAC = 'envoy.config.rbac.v3';
 const ZONE_AWARE = 'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig';
 const ROUTE = 'envoy.config.route.v3';
 const RATE_LIMIT = `${ROUTE}.RateLimit`;
@@ -109,6 +110,10 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [`${RATE_LIMIT}.Action.QueryParameters`, 'queryParameterName', 1, 'string'],
   [`${RATE_LIMIT}.Action.QueryParameters`, 'descriptorKey', 2, 'string'],
   [`${RATE_LIMIT}.Action.QueryParameters`, 'skipIfAbsent', 3, 'bool'],
+  [`${RBAC}.Permission`, 'sourcedMetadata', 14, `${RBAC}.SourcedMetadata`],
+  [`${RBAC}.Principal`, 'sourcedMetadata', 13, `${RBAC}.SourcedMetadata`],
+  [`${RBAC}.SourcedMetadata`, 'metadataMatcher', 1, 'envoy.type.matcher.v3.MetadataMatcher'],
+  [`${RBAC}.SourcedMetadata`, 'metadataSource', 2, `${RBAC}.MetadataSource`],
   [ZONE_AWARE, 'forceLocalityDirectRouting', 4, 'bool'],
   [ZONE_AWARE, 'forceLocalZone', 5, `${ZONE_AWARE}.ForceLocalZone`],
   [ZONE_AWARE, 'localityBasis', 6, `${ZONE_AWARE}.LocalityBasis`],
@@ -127,6 +132,7 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
 
 /** The enums of those fields: where they stand, their name and values. */
 const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[] = [
+  [RBAC, 'MetadataSource', { DYNAMIC: 0, ROUTE: 1 }],
   [ZONE_AWARE, 'LocalityBasis', { HEALTHY_HOSTS_NUM: 0, HEALTHY_HOSTS_WEIGHT: 1 }],
   [ZIPKIN, 'TraceContextOption', { USE_B3: 0, USE_B3_WITH_W3C_PROPAGATION: 1 }],
   [TCP_PROXY, 'UpstreamConnectMode', { IMMEDIATE: 0, ON_DOWNSTREAM_DATA: 1, ON_DOWNSTREAM_TLS_HANDSHAKE: 2 }],
@@ -134,7 +140,7 @@ const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[
 
 /** The messages of those fields: where they stand, and their name. */
 const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters'],
-  [HTTP_TYPE, 'CookieAttribute'], [ZONE_AWARE, 'ForceLocalZone']] as const;
+  [HTTP_TYPE, 'CookieAttribute'], [ZONE_AWARE, 'ForceLocalZone'], [RBAC, 'SourcedMetadata']] as const;
 
 const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
 

@@ -79,7 +79,7 @@ export const AccessLogFilter = message('envoy.config.accesslog.v3.AccessLogFilte
   logTypeFilter: optional(LogTypeFilter, 'By what the line is about.'),
 }, {
   refused: {
-    'no filter sets metadata': ['metadata_filter'],
+    'logs are not filtered by metadata': ['metadata_filter'],
     'there are no expressions': ['extension_filter'],
   },
   oneOf: [exactlyOne('status_code_filter', 'duration_filter', 'not_health_check_filter', 'traceable_filter',

@@ -22,6 +22,7 @@ const WITHOUT_READER: Readonly<Record<string, string>> = {
   'CertificateValidationContext.trustChainVerification': 'VERIFY_TRUST_CHAIN is the only value that is admitted',
   'TcpProxy.upstreamConnectMode': 'IMMEDIATE is the only value that is admitted',
   'RBAC.enforcementType': 'ONE_TIME_ON_FIRST_BYTE is the only value that is admitted',
+  'SourcedMetadata.metadataSource': 'DYNAMIC is the only value that is admitted',
   'HttpConnectionManager.codecType': 'HTTP/1 is the only codec',
   'PluginConfig.disableHostHeaderFallback': 'a client never names the destination service (S88)',
   'ZipkinConfig.collectorEndpointVersion': 'HTTP_JSON is the only value that is admitted',

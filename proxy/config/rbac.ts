@@ -2,6 +2,7 @@
 import { CidrRange } from './address.ts';
 import { HeaderMatcher } from './header-matcher.ts';
 import { PathMatcher, StringMatcher } from './matcher.ts';
+import { MetadataMatcher } from './metadata-matcher.ts';
 import { Int32Range } from './percent.ts';
 import { bool, enumeration, string, uint32 } from './scalar.ts';
 import { exactlyOne, list, map, message, optional, recursive, Refusal, required, type Schema,
@@ -16,6 +17,20 @@ function onlyTrue({ any }: { any?: boolean }): Refusal | undefined {
   return any === false ? new Refusal('must be true', ['any']) : undefined;
 }
 
+/** Envoy 1.40 has it; the shipped protos have not. */
+const SourcedMetadata = message('envoy.config.rbac.v3.SourcedMetadata', {
+  metadataMatcher: required(MetadataMatcher, 'The condition.'),
+  metadataSource: optional(enumeration(['DYNAMIC', 'ROUTE'], {
+    refused: { ROUTE: 'metadata of routes are not judged' },
+    numbers: { DYNAMIC: 0, ROUTE: 1 },
+  }), 'Whose metadata; default DYNAMIC.'),
+});
+
+const metadataFields = {
+  metadata: optional(MetadataMatcher, 'By what filters said of the request, such as its token\'s claims. HTTP only.'),
+  sourcedMetadata: optional(SourcedMetadata, 'The same, in Envoy\'s newer form. HTTP only.'),
+};
+
 export const Permission = message('envoy.config.rbac.v3.Permission', {
   andRules: optional(PermissionSet, 'All of them.'),
   orRules: optional(PermissionSet, 'Any of them.'),
@@ -27,9 +42,9 @@ export const Permission = message('envoy.config.rbac.v3.Permission', {
   destinationPort: optional(uint32({ maximum: 65_535 }), 'By the port that the connection was made to.'),
   destinationPortRange: optional(Int32Range, 'By a range of ports; end is exclusive.'),
   requestedServerName: optional(StringMatcher, 'By SNI; empty where there is none.'),
+  ...metadataFields,
 }, {
   refused: {
-    'no filter sets metadata': ['metadata', 'sourced_metadata'],
     'matcher extensions are not supported': ['matcher', 'uri_template'],
   },
   oneOf: [exactlyOne('and_rules', 'or_rules', 'any', 'header', 'url_path', 'destination_ip', 'destination_port',
@@ -60,9 +75,9 @@ export const Principal = message('envoy.config.rbac.v3.Principal', {
   remoteIp: optional(CidrRange, 'By the client\'s address, from x-forwarded-for where that is trusted.'),
   header: optional(HeaderMatcher, 'By request header. HTTP only.'),
   urlPath: optional(PathMatcher, 'By path without query, after normalisation. HTTP only.'),
+  ...metadataFields,
 }, {
   refused: {
-    'no filter sets metadata': ['metadata', 'sourced_metadata'],
     'no filter sets filter state; the peer is matched by authenticated': ['filter_state'],
     'principal extensions are not supported': ['custom'],
   },
@@ -116,7 +131,8 @@ export interface RBACPerRoute extends Static<typeof RBACPerRoute> {}
 function requestRule(rules: RbacRules | undefined, field: string): Refusal | undefined {
   for (const [name, { permissions, principals }] of Object.entries(rules?.policies ?? {})) {
     if (![...permissions, ...principals].some(asksRequest)) continue;
-    return new Refusal('must not ask for headers or paths, which connections have not', [field, 'policies', name]);
+    const reason = 'must not ask for headers, paths or metadata, which connections have not';
+    return new Refusal(reason, [field, 'policies', name]);
   }
   return undefined;
 }
@@ -126,13 +142,15 @@ function asksRequest(rule: Permission & Principal): boolean {
     ...rule.andRules?.rules ?? [], ...rule.orRules?.rules ?? [], ...rule.andIds?.ids ?? [], ...rule.orIds?.ids ?? [],
     rule.notRule, rule.notId,
   ];
-  return rule.header !== undefined || rule.urlPath !== undefined
+  return rule.header !== undefined || rule.urlPath !== undefined || rule.metadata !== undefined
+    || rule.sourcedMetadata !== undefined
     || inner.some((one) => one !== undefined && asksRequest(one));
 }
 
 /** The network filter. */
 export const NetworkRBAC = message('envoy.extensions.filters.network.rbac.v3.RBAC', {
-  rules: optional(RbacRules, 'Enforced on the first byte; absent: everything is allowed. No header and path rules.'),
+  rules: optional(RbacRules, 'Enforced on the first byte; absent: everything is allowed. No rules about '
+    + 'headers, paths and metadata.'),
   shadowRules: optional(RbacRules, 'Evaluated and counted, never enforced.'),
   shadowRulesStatPrefix: optional(string(), 'Inserted in the names of the shadow stats.'),
   statPrefix: required(string({ minLength: 1 }), 'First part of the names of the filter\'s stats.'),

@@ -1,6 +1,7 @@
 // Which requests a route is for (envoy.config.route.v3.RouteMatch).
 import { HeaderMatcher, QueryParameterMatcher } from './header-matcher.ts';
 import { RegexMatcher } from './matcher.ts';
+import { MetadataMatcher } from './metadata-matcher.ts';
 import { RuntimeFractionalPercent } from './percent.ts';
 import { bool, flag, string } from './scalar.ts';
 import { exactlyOne, list, message, optional, Refusal, type Static } from './schema.ts';
@@ -20,10 +21,11 @@ export const RouteMatch = message('envoy.config.route.v3.RouteMatch', {
   headers: optional(list(HeaderMatcher), 'All of these match.'),
   grpc: optional(GrpcRouteMatchOptions, 'Present: requests of gRPC alone.'),
   queryParameters: optional(list(QueryParameterMatcher), 'All of these match.'),
+  dynamicMetadata: optional(list(MetadataMatcher), 'All of these match what filters said of the request so far.'),
 }, {
   refused: {
     'routes are not matched by this': ['cookies', 'tls_context'],
-    'no filter sets it': ['dynamic_metadata', 'filter_state'],
+    'no filter sets it': ['filter_state'],
   },
   oneOf: [exactlyOne('prefix', 'path', 'safe_regex', 'connect_matcher', 'path_separated_prefix', 'path_match_policy')],
   check: ({ pathSeparatedPrefix: prefix }) => (prefix === undefined || /^[^?#]+[^?#/]$/.test(prefix)

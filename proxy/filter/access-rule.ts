@@ -2,9 +2,11 @@
 import type { Cidr } from '../base/cidr.ts';
 import { CidrSet } from '../base/cidr.ts';
 import type { StringMatch } from '../base/string-match.ts';
+import type { Permission } from '../config/rbac.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { HeaderMatch } from '../route/header-match.ts';
 import { pathEnd } from '../route/path-match.ts';
+import { MetadataCondition } from '../telemetry/metadata-condition.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import { withoutParameters } from './path-parameters.ts';
 
@@ -138,4 +140,31 @@ export class AddressRule implements AccessRule {
   toString(): string {
     return `${this.#name} ${this.#ranges.ranges.join(', ')}`;
   }
+}
+
+/** What filters before this one said of the request (`metadata`, `sourced_metadata`). */
+export class MetadataRule implements AccessRule {
+  readonly #condition: MetadataCondition;
+
+  constructor(condition: MetadataCondition) {
+    this.#condition = condition;
+  }
+
+  holds(_head: RequestHead, info: StreamInfo): boolean {
+    return this.#condition.holds(info);
+  }
+
+  toString(): string {
+    return String(this.#condition);
+  }
+}
+
+/** Undefined where the permission or principal asks for no metadata. Throws ConfigError below `path`. */
+export function compileMetadataRule(
+  { metadata, sourcedMetadata }: Pick<Permission, 'metadata' | 'sourcedMetadata'>, path: string,
+): AccessRule | undefined {
+  if (metadata !== undefined) return new MetadataRule(new MetadataCondition(metadata, `${path}.metadata`));
+  if (sourcedMetadata === undefined) return undefined;
+  const at = `${path}.sourcedMetadata.metadataMatcher`;
+  return new MetadataRule(new MetadataCondition(sourcedMetadata.metadataMatcher, at));
 }

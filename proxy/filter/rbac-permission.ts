@@ -7,7 +7,9 @@ import type { Permission } from '../config/rbac.ts';
 import type { RequestHead } from '../http/message.ts';
 import { HeaderMatch } from '../route/header-match.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
-import { ANYTHING, AddressRule, AllOf, HeaderRule, Not, OneOf, PathRule, negated } from './access-rule.ts';
+import {
+  ANYTHING, AddressRule, AllOf, HeaderRule, Not, OneOf, PathRule, compileMetadataRule, negated,
+} from './access-rule.ts';
 import type { AccessRule, Reading } from './access-rule.ts';
 
 /** Throws ConfigError below `path`. */
@@ -33,6 +35,8 @@ function compileConnectionRule(permission: Permission, path: string): AccessRule
   if (port !== undefined) return new PortRule(port, port + 1);
   if (range !== undefined) return new PortRule(range.start ?? 0, range.end ?? 0);
   if (name !== undefined) return new ServerNameRule(compileStringMatch(name, `${path}.requestedServerName`));
+  const metadata = compileMetadataRule(permission, path);
+  if (metadata !== undefined) return metadata;
   throw new ConfigError(path, 'is not a permission that is known');
 }
 

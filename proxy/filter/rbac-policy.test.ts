@@ -5,6 +5,8 @@ import { sampleConnection, sampleStream } from '../../test/harness/stream-sample
 import type { Permission, Principal, RbacRules } from '../config/rbac.ts';
 import { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
+import type { MetadataStruct } from '../telemetry/dynamic-metadata.ts';
+import { addMetadata } from '../telemetry/dynamic-metadata.ts';
 import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import { AccessPolicies } from './rbac-policy.ts';
 import type { AccessAction } from './rbac-policy.ts';
@@ -15,13 +17,15 @@ interface Facts {
   readonly fields?: string[];
   readonly connection?: Partial<ConnectionInfo>;
   readonly forwardedIp?: string;
+  readonly claims?: MetadataStruct;
 }
 
 /** The name of the policy that matches. */
 function find(rules: RbacRules, { method = 'GET', path = '/', fields = [], connection = {},
-  forwardedIp = '' }: Facts): string | undefined {
+  forwardedIp = '', claims }: Facts): string | undefined {
   const info = sampleStream(sampleConnection(connection));
   info.forwardedIp = forwardedIp;
+  if (claims !== undefined) addMetadata(info, 'jwt', claims);
   return new AccessPolicies(rules, 'rules').find(new RequestHead(method, 'example.com', path, new Headers(fields)),
     info)?.name;
 }
@@ -46,6 +50,17 @@ function peer(tls: Partial<TlsInfo>): Facts {
 }
 
 const ADMIN = 'spiffe://cluster.local/ns/a/sa/admin';
+
+test('by what filters said of the request; whoever has said nothing is nobody', () => {
+  const metadata = { filter: 'jwt', path: [{ key: 'sub' }], value: { stringMatch: { exact: 'me' } } };
+  for (const rule of [{ metadata }, { sourcedMetadata: { metadataMatcher: metadata } }]) {
+    assert.equal(is(rule, { claims: { sub: 'me' } }), true);
+    assert.equal(may(rule, { claims: { sub: 'me' } }), true);
+    assert.equal(is(rule, { claims: { sub: 'you' } }), false);
+    assert.equal(is(rule), false);
+    assert.equal(is({ notId: rule }), true);
+  }
+});
 
 test('permissions', () => {
   assert.equal(may({ any: true }), true);

@@ -7,7 +7,9 @@ import type { Principal } from '../config/rbac.ts';
 import type { RequestHead } from '../http/message.ts';
 import { HeaderMatch } from '../route/header-match.ts';
 import type { StreamInfo, TlsInfo } from '../telemetry/stream-info.ts';
-import { ANYTHING, AddressRule, AllOf, HeaderRule, Not, OneOf, PathRule, negated } from './access-rule.ts';
+import {
+  ANYTHING, AddressRule, AllOf, HeaderRule, Not, OneOf, PathRule, compileMetadataRule, negated,
+} from './access-rule.ts';
 import type { AccessRule, Reading } from './access-rule.ts';
 
 /** Throws ConfigError below `path`. */
@@ -26,7 +28,7 @@ export function compilePrincipal(principal: Principal, reading: Reading, path: s
   }
   if (header !== undefined) return new HeaderRule(new HeaderMatch(header, `${path}.header`), reading);
   if (urlPath !== undefined) return new PathRule(compileStringMatch(urlPath.path, `${path}.urlPath.path`), reading);
-  return compileAddressRule(principal, path);
+  return compileMetadataRule(principal, path) ?? compileAddressRule(principal, path);
 }
 
 /** Without PROXY protocol `source_ip` is `direct_remote_ip`; `remote_ip` believes a trusted x-forwarded-for. */

@@ -1,5 +1,6 @@
 // Routes that a path leaves, in their order; where many of them ask for values of one header, found by its value.
 import type { RequestHead } from '../http/message.ts';
+import type { MetadataHolder } from '../telemetry/dynamic-metadata.ts';
 import type { RequestMatch } from './request-match.ts';
 
 export interface Matched {
@@ -35,21 +36,23 @@ export class Candidates {
   }
 
   /** The first place below `best` that matches, else `best`. */
-  first(best: number, head: RequestHead, end: number, random: number): number {
-    let first = this.#firstOf(this.#places, best, head, end, random);
+  first(best: number, head: RequestHead, end: number, random: number, info?: MetadataHolder): number {
+    let first = this.#firstOf(this.#places, best, head, end, random, info);
     if (this.#byValue === undefined) return first;
     const { headers } = head;
     for (let i = 0; i < headers.count; i++) {
       if (headers.nameAt(i) !== this.#header) continue;
-      first = this.#firstOf(this.#byValue.get(headers.valueAt(i)) ?? NONE, first, head, end, random);
+      first = this.#firstOf(this.#byValue.get(headers.valueAt(i)) ?? NONE, first, head, end, random, info);
     }
     return first;
   }
 
-  #firstOf(places: readonly number[], best: number, head: RequestHead, end: number, random: number): number {
+  #firstOf(
+    places: readonly number[], best: number, head: RequestHead, end: number, random: number, info?: MetadataHolder,
+  ): number {
     for (const place of places) {
       if (place >= best) return best;
-      if (this.#routes[place]!.match.matches(head, end, random)) return place;
+      if (this.#routes[place]!.match.matches(head, end, random, info)) return place;
     }
     return best;
   }

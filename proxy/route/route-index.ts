@@ -1,6 +1,7 @@
 // Which routes of a large virtual host a request can be for: by the literal beginning of its path, found by binary
 // search, and by the value of a header where many routes with the same beginning differ in that.
 import type { RequestHead } from '../http/message.ts';
+import type { MetadataHolder } from '../telemetry/dynamic-metadata.ts';
 import type { RequestMatch } from './request-match.ts';
 import { Candidates } from './route-candidates.ts';
 import type { Matched } from './route-candidates.ts';
@@ -33,18 +34,18 @@ export class RouteIndex {
   }
 
   /** Place of the first route that matches, -1 without one. `end` is pathEnd; `random` the request's draw. */
-  find(head: RequestHead, end: number, random: number): number {
+  find(head: RequestHead, end: number, random: number, info?: MetadataHolder): number {
     const { path } = head;
     let best = this.#count;
     if (this.#exact.size > 0) {
       const whole = this.#exact.get(end === path.length ? path : path.slice(0, end));
-      if (whole !== undefined) best = whole.first(best, head, end, random);
+      if (whole !== undefined) best = whole.first(best, head, end, random, info);
     }
     const begin = this.#beginnings;
     let at = this.#last(path);
     // The longest that the path begins with is the last before it in order, or what that begins with, and so on.
     while (at >= 0 && !path.startsWith(begin[at]!)) at = this.#outer[at]!;
-    for (; at >= 0; at = this.#outer[at]!) best = this.#candidates[at]!.first(best, head, end, random);
+    for (; at >= 0; at = this.#outer[at]!) best = this.#candidates[at]!.first(best, head, end, random, info);
     return best === this.#count ? -1 : best;
   }
 

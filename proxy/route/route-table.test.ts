@@ -1,11 +1,13 @@
 // Whole tables: what a request finds in them, and what they refuse.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { sampleStream } from '../../test/harness/stream-sample.ts';
 import { SeededRandom } from '../base/random.ts';
 import type { DataSource } from '../config/data-source.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../config/route.ts';
 import { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
+import { addMetadata } from '../telemetry/dynamic-metadata.ts';
 import { DigitShare } from './fraction.ts';
 import type { RouteEntry } from './route-entry.ts';
 import { RouteTableBuild, compileRouteTable } from './route-table.ts';
@@ -52,6 +54,22 @@ test('all conditions of a route hold', () => {
   assert.equal(find(table, 'a', '/?q', 0, 'x', '1', 'y', '')?.name, 'one');
   assert.equal(find(table, 'a', '/?q', 0, 'x', '1')?.name, 'rest');
   assert.equal(find(table, 'a', '/', 0, 'x', '1', 'y', '')?.name, 'rest');
+});
+
+test('a route by what filters said of the request, asked again when they say more', () => {
+  const dynamicMetadata = [{ filter: 'jwt', path: [{ key: 'groups' }],
+    value: { listMatch: { oneOf: { stringMatch: { exact: 'testers' } } } } }];
+  const few = [route('testers', { prefix: '/', dynamicMetadata }), route('rest', { prefix: '/' })];
+  const many = [...Array.from({ length: 30 }, (_, i) => route(`r${i}`, { prefix: `/${i}` })), ...few];
+  for (const routes of [few, many]) {
+    const table = hosts({ name: 'a', domains: ['*'], routes });
+    const info = sampleStream();
+    const found = (): string | undefined => table.match(new RequestHead('GET', 'a', '/'), info, 0)?.name;
+    assert.equal(found(), 'rest');
+    addMetadata(info, 'jwt', { groups: ['testers'] });
+    assert.equal(found(), 'testers');
+    assert.equal(find(table, 'a')?.name, 'rest');
+  }
 });
 
 test('fractions of two denominators take one draw by its last digits, as in Envoy', () => {

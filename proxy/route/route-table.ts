@@ -28,9 +28,9 @@ export class RouteTable {
   }
 
   /** `random` is the request's draw in [0, 1), for routes that take a share. Never throws. */
-  match(head: RequestHead, _info: StreamInfo | undefined, random: number): RouteEntry | undefined {
+  match(head: RequestHead, info: StreamInfo | undefined, random: number): RouteEntry | undefined {
     const authority = this.#ignorePort ? withoutPort(head.authority) : head.authority;
-    return this.#hosts.find(authority)?.match(head, random);
+    return this.#hosts.find(authority)?.match(head, random, info);
   }
 }
 

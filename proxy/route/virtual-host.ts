@@ -1,6 +1,7 @@
 // One virtual host: its routes in the order in which they are tried (envoy.config.route.v3.VirtualHost).
 import type { VirtualHost as VirtualHostConfig } from '../config/route.ts';
 import type { RequestHead } from '../http/message.ts';
+import type { MetadataHolder } from '../telemetry/dynamic-metadata.ts';
 import { NO_FILTER_CONFIGS } from './filter-config.ts';
 import { replayLimits } from './forward-action.ts';
 import { pathEnd } from './path-match.ts';
@@ -32,11 +33,11 @@ export class VirtualHost {
   }
 
   /** The first route whose conditions all hold; there is no falling back to another virtual host. */
-  match(head: RequestHead, random: number): RouteEntry | undefined {
+  match(head: RequestHead, random: number, info?: MetadataHolder): RouteEntry | undefined {
     if (this.#tls !== undefined && needsTls(head, this.#tls.external)) return this.#tls.entry;
     const end = pathEnd(head.path);
-    if (this.#index !== undefined) return this.routes[this.#index.find(head, end, random)]?.entry;
-    for (const route of this.routes) if (route.match.matches(head, end, random)) return route.entry;
+    if (this.#index !== undefined) return this.routes[this.#index.find(head, end, random, info)]?.entry;
+    for (const route of this.routes) if (route.match.matches(head, end, random, info)) return route.entry;
     return undefined;
   }
 }

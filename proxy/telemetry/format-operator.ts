@@ -5,6 +5,7 @@ import { joinHostPort } from '../base/host-port.ts';
 import { headerOperators } from './format-header-operator.ts';
 import type { Operator, OperatorSpec, ReadValue } from './format-spec.ts';
 import type { TextOrigin } from './line-text.ts';
+import { metadataOperators } from './metadata-format-operator.ts';
 import { flagsText } from './response-flag.ts';
 import type { ConnectionInfo, StreamInfo, TlsInfo } from './stream-info.ts';
 import { compileTimeFormat } from './time-format.ts';
@@ -130,6 +131,7 @@ function commonDuration(args: string, path: string): Operator {
 /** Every operator, by Envoy's name. */
 export const OPERATORS: ReadonlyMap<string, OperatorSpec> = new Map<string, OperatorSpec>([
   ...headerOperators,
+  ...metadataOperators,
   ['START_TIME', { args: 'optional', cut: false, compile: startTime }],
   ['PROTOCOL', plain((info) => info.request?.protocol)],
   ['RESPONSE_CODE', plain((info) => info.status)],

@@ -8,6 +8,8 @@ export type ReadValue = (info: StreamInfo) => string | number | undefined;
 /** A compiled operator. `origin` says how its text is made safe. */
 export interface Operator {
   readonly read: ReadValue;
+  /** Its JSON value, for JSON formats, where that may be more than a text or a number. */
+  readonly readJson?: (info: StreamInfo) => unknown;
   readonly origin: TextOrigin;
 }
 

@@ -186,7 +186,8 @@ test('what is not supported or misspelt is refused by name and field path', () =
     });
   };
   refused('%VIRTUAL_CLUSTER_NAME%', '%VIRTUAL_CLUSTER_NAME%');
-  refused('%DYNAMIC_METADATA(a:b)%', '%DYNAMIC_METADATA%');
+  refused('%DYNAMIC_METADATA(a::b)%', 'NAMESPACE:KEY');
+  refused('%DYNAMIC_METADATA%', 'parentheses');
   refused('100%', 'literal %');
   refused('%REQ%', 'parentheses');
   refused('%REQ(a?b?c)%', 'alternative');

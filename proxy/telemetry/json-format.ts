@@ -1,4 +1,5 @@
 // JSON access log lines: an object of formats, compiled once into text and operators; single operators keep their type.
+import { wireText } from '../base/ascii.ts';
 import { ConfigError } from '../base/error.ts';
 import type { CompiledFormat, FormatOptions, FormatPart, OperatorPart } from './formatter.ts';
 import { cut, parseFormat } from './formatter.ts';
@@ -61,9 +62,10 @@ class JsonFormat implements CompiledFormat {
   }
 
   #printOne(part: OperatorPart, info: StreamInfo): string | undefined {
-    const value = part.read(info);
+    const value = part.readJson?.(info) ?? part.read(info);
     if (value === undefined) return this.#omit ? undefined : 'null';
-    return typeof value === 'number' ? String(value) : jsonText(cut(value, part.cutLength), part.origin);
+    if (typeof value !== 'string') return wireText(JSON.stringify(value));
+    return jsonText(cut(value, part.cutLength), part.origin);
   }
 
   #printText(parts: readonly FormatPart[], info: StreamInfo): string {

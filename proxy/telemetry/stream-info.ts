@@ -1,4 +1,5 @@
 // What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
+import type { DynamicMetadata } from './dynamic-metadata.ts';
 import type { ActiveSpan } from './span-record.ts';
 
 /** Header fields as telemetry reads them; http/headers.ts is what is behind it. */
@@ -119,6 +120,8 @@ export class StreamInfo {
   overrideHost: OverrideHost | undefined = undefined;
   /** Set by the filter grpc_stats (emit_filter_state) with the first message. */
   grpcMessages: GrpcMessages | undefined = undefined;
+  /** What filters said of it, by namespace (see dynamic-metadata.ts); undefined while none has said anything. */
+  dynamicMetadata: DynamicMetadata | undefined = undefined;
   requestId = '';
   traceId = '';
   spanId = '';
