@@ -179,13 +179,14 @@ export const ClientTls = message('istio.networking.v1.ClientTLSSettings', {
   mode: optional(enumeration(['DISABLE', 'SIMPLE', 'MUTUAL', 'ISTIO_MUTUAL']), 'DISABLE when absent, as in Istio.'),
   clientCertificate: optional(string({ minLength: 1 }), 'File of the chain, at the proxy.'),
   privateKey: optional(string({ minLength: 1 }), 'File of its key, at the proxy.'),
-  caCertificates: optional(string({ minLength: 1 }), 'File of the roots, at the proxy.'),
+  caCertificates: optional(string({ minLength: 1 }), "File of the roots, at the proxy; the system's when absent."),
   caCrl: optional(string({ minLength: 1 }), 'File of the revocation lists, at the proxy.'),
   subjectAltNames: optional(list(string({ minLength: 1 })), 'Names of which the server certificate carries one.'),
   sni: optional(string({ minLength: 1 }), 'Server name that is sent; the host when absent.'),
   insecureSkipVerify: optional(bool(), 'The server is not verified. Default false.'),
+  credentialName: optional(string({ minLength: 1 }), "Secret of the proxy's namespace with all of these, for "
+    + 'gateways and for the sidecars that a workloadSelector names.'),
 }, {
-  refused: { 'certificates come from files of the proxy': ['credential_name'] },
   check: checkTls,
 });
 export interface ClientTls extends Static<typeof ClientTls> {}
@@ -195,22 +196,22 @@ interface TlsParts {
   readonly clientCertificate?: string;
   readonly privateKey?: string;
   readonly caCertificates?: string;
-  readonly insecureSkipVerify?: boolean;
+  readonly credentialName?: string;
 }
+
+const FILES = ['clientCertificate', 'privateKey', 'caCertificates'] as const;
 
 function checkTls(tls: TlsParts): Refusal | undefined {
   const { mode = 'DISABLE' } = tls;
   if (mode === 'ISTIO_MUTUAL') {
-    const file = (['clientCertificate', 'privateKey', 'caCertificates'] as const).find((key) => tls[key] !== undefined);
-    if (file === undefined) return undefined;
-    return new Refusal("must not be set: ISTIO_MUTUAL has the mesh's certificates", [file]);
+    const other = [...FILES, 'credentialName' as const].find((key) => tls[key] !== undefined);
+    return other && new Refusal("must not be set: ISTIO_MUTUAL has the mesh's certificates", [other]);
   }
-  if (mode === 'MUTUAL' && (tls.clientCertificate === undefined || tls.privateKey === undefined)) {
-    return new Refusal('MUTUAL needs clientCertificate and privateKey');
-  }
-  const verifies = mode !== 'DISABLE' && tls.insecureSkipVerify !== true;
-  if (!verifies || tls.caCertificates !== undefined) return undefined;
-  return new Refusal("needs caCertificates: the system's roots are not used yet (or set insecureSkipVerify)");
+  const file = tls.credentialName === undefined ? undefined : FILES.find((key) => tls[key] !== undefined);
+  if (file !== undefined) return new Refusal('must not be set beside credentialName', [file]);
+  if (mode !== 'MUTUAL' || tls.credentialName !== undefined) return undefined;
+  if (tls.clientCertificate !== undefined && tls.privateKey !== undefined) return undefined;
+  return new Refusal('MUTUAL needs clientCertificate and privateKey, or credentialName');
 }
 
 const policyFields = {

@@ -62,7 +62,8 @@ const NONE = new DestinationPolicy([]);
 export function destinationPolicy(view: MeshView, service: MeshService, scope: Scope): DestinationPolicy {
   const { registry, settings } = view;
   for (const namespace of new Set([scope.namespace, service.namespace, settings.rootNamespace])) {
-    const own = registry.destinationRules.covering(namespace, service.hostname).filter((rule) => applies(rule, scope));
+    const covering = registry.destinationRules.covering(namespace, service.hostname);
+    const own = covering.filter((rule) => appliesTo(rule, scope));
     const closest = closestHost(own.map((rule) => ruleHost(view, rule)), service.hostname);
     if (closest === undefined) continue;
     const fitting = own.filter((rule) => ruleHost(view, rule) === closest);
@@ -87,7 +88,8 @@ export function ruleHost(view: MeshView, rule: Rule): string {
   return view.registry.resolve(rule.body.spec.host, rule.namespace);
 }
 
-function applies(rule: Rule, scope: Scope): boolean {
+/** Whether it is for this caller, whichever host it is about. */
+export function appliesTo(rule: Rule, scope: Scope): boolean {
   const { exportTo } = rule.body.spec;
   if (!isVisible(exportedNamespaces(exportTo, rule.namespace), scope.namespace)) return false;
   const labels = selectorOf(rule);
@@ -96,8 +98,13 @@ function applies(rule: Rule, scope: Scope): boolean {
 
 /** A rule for these callers alone goes before one for all. */
 function preferSelected(rules: readonly Rule[]): readonly Rule[] {
-  const selected = rules.filter((rule) => selectorOf(rule).size > 0);
+  const selected = rules.filter(isSelective);
   return selected.length > 0 ? selected : rules;
+}
+
+/** For some callers only. */
+export function isSelective(rule: Rule): boolean {
+  return selectorOf(rule).size > 0;
 }
 
 function selectorOf(rule: Rule): ReadonlyMap<string, string> {

@@ -32,13 +32,19 @@ export function gatewaySecrets(view: MeshView, node: ProxyNode): Secret[] {
   const made = new Map<string, Secret>();
   for (const { kept } of gatewayServers(view.inventory, node.labels).values()) {
     for (const { server: { tls } } of kept) {
-      if (tls === undefined) continue;
-      for (const name of certificateSecrets(tls)) add(made, certificate(name, secretTexts(view, node.namespace, name)));
-      const roots = rootsSecret(tls);
-      if (roots !== undefined) add(made, validation(roots, rootsTexts(view, node.namespace, roots)));
+      if (tls !== undefined) addCredentials(made, view, node.namespace, certificateSecrets(tls), rootsSecret(tls));
     }
   }
   return [...made.values()];
+}
+
+/** What there is of these names in a namespace, as secrets by their names in SDS. */
+export function addCredentials(
+  made: Map<string, Secret>, view: Pick<MeshView, 'inventory'>, namespace: string, certificates: readonly string[],
+  roots: string | undefined,
+): void {
+  for (const name of certificates) add(made, certificate(name, secretTexts(view, namespace, name)));
+  if (roots !== undefined) add(made, validation(roots, rootsTexts(view, namespace, roots)));
 }
 
 function add(made: Map<string, Secret>, secret: Secret | undefined): void {

@@ -22,12 +22,13 @@ interface Caller {
   readonly namespace?: string;
   readonly labels?: Record<string, string>;
   readonly isWeft?: boolean;
+  readonly isGateway?: boolean;
 }
 
 function clustersOf(yaml: string, caller: Caller = {}): OutboundCluster[] {
-  const { namespace = 'default', labels = {}, isWeft = true } = caller;
+  const { namespace = 'default', labels = {}, isWeft = true, isGateway = false } = caller;
   const view = viewOf(yaml);
-  const scope = { namespace, labels: new Map(Object.entries(labels)), isWeft };
+  const scope = { namespace, labels: new Map(Object.entries(labels)), isWeft, isGateway };
   return view.registry.visibleFrom(namespace).flatMap((service) => serviceClusters(view, scope, service));
 }
 
@@ -116,6 +117,58 @@ test('a rule decides on TLS: DISABLE, SIMPLE with files, ISTIO_MUTUAL', () => {
     [{ sanType: 'DNS', matcher: { exact: 'reviews.default.svc.cluster.local' } }]);
   const mutual = tlsOf(withTls("mode: ISTIO_MUTUAL, subjectAltNames: ['spiffe://a/ns/b/sa/c']"));
   assert.match(JSON.stringify(mutual), /spiffe:\/\/a\/ns\/b\/sa\/c/);
+});
+
+const TLS_RULE = (tls: string, more = '') => rule(`${more} trafficPolicy: { tls: { ${tls} } }`);
+
+test("without roots a rule verifies by the system's, which Envoy must be told where to find", () => {
+  const validation = (isWeft: boolean) =>
+    tlsOf(clusterOf(MESH + TLS_RULE('mode: SIMPLE'), '', { isWeft }))?.commonTlsContext.validationContext;
+  assert.deepEqual(validation(true), {
+    systemRootCerts: {},
+    matchTypedSubjectAltNames: [{ sanType: 'DNS', matcher: { exact: 'reviews.default.svc.cluster.local' } }],
+  });
+  assert.equal(validation(false)?.trustedCa?.filename, '/etc/ssl/certs/ca-certificates.crt');
+});
+
+test('a Secret is for gateways and selected sidecars; what others call by it fails, and is not sent in clear', () => {
+  const common = (more: string, caller: Caller) =>
+    tlsOf(clusterOf(MESH + TLS_RULE('mode: MUTUAL, credentialName: out', more), '', caller))?.commonTlsContext;
+  const selector = 'workloadSelector: { matchLabels: { app: a } },';
+  for (const given of [common('', { isGateway: true }), common(selector, { labels: { app: 'a' } })]) {
+    assert.equal(given?.tlsCertificateSdsSecretConfigs?.[0]?.name, 'kubernetes://out');
+    const { validationContextSdsSecretConfig: roots } = given.combinedValidationContext ?? {};
+    assert.deepEqual(roots, {
+      name: 'kubernetes://out-cacert',
+      sdsConfig: { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' },
+    });
+  }
+  const refused = common('', {});
+  assert.equal(refused?.tlsCertificateSdsSecretConfigs, undefined);
+  assert.equal(refused?.combinedValidationContext?.validationContextSdsSecretConfig.name, 'ROOTCA');
+});
+
+test('of a wildcard each request names its server', () => {
+  const wide = `
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: wide, namespace: default }
+spec:
+  hosts: ['*.wide.test']
+  ports: [{ number: 443, name: http }]
+  resolution: STATIC
+  endpoints: [{ address: 1.1.1.1 }]
+`;
+  const named = (tls: string) =>
+    clusterOf(wide + TLS_RULE(tls).replace('reviews.default.svc.cluster.local', "'*.wide.test'"));
+  const open = named('mode: SIMPLE');
+  assert.match(JSON.stringify(open.typedExtensionProtocolOptions), /"autoSni":true,"autoSanValidation":true/);
+  assert.deepEqual(tlsOf(open)?.commonTlsContext.validationContext, { systemRootCerts: {} });
+  assert.equal(tlsOf(open)?.sni, undefined);
+  const fixed = named('mode: SIMPLE, sni: a.wide.test');
+  assert.doesNotMatch(JSON.stringify(fixed.typedExtensionProtocolOptions), /autoSni/);
+  assert.equal(tlsOf(fixed)?.sni, 'a.wide.test');
 });
 
 test('a subset overrides block by block, a port replaces all blocks', () => {

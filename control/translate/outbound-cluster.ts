@@ -7,6 +7,7 @@ import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, Resolution, ServiceEndpoint, ServicePort } from '../registry/service.ts';
 import { hasLabels } from '../registry/workload.ts';
 import { balancing } from './balancing.ts';
+import { clientTls } from './client-tls.ts';
 import { clusterPolicy } from './cluster-policy.ts';
 import {
   destinationPolicy, type DeclaredSubset, type DestinationPolicy, type PortPolicy,
@@ -16,7 +17,7 @@ import { localityGroups } from './locality-balancing.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { configPath } from './provenance.ts';
 import { clusterSni, outboundCluster } from './resource-name.ts';
-import { fileClientTls, meshClientTls, RAW_SOCKET } from './tls-context.ts';
+import { meshClientTls, RAW_SOCKET } from './tls-context.ts';
 import { upstreamProtocol } from './upstream-protocol.ts';
 import type { UpstreamVersion } from './upstream-protocol.ts';
 
@@ -63,13 +64,20 @@ function buildCluster(parts: Parts): OutboundCluster {
     ...(service.resolution === 'static' ? edsEndpoints(name) : dnsEndpoints(assignment, service.resolution)),
     ...clusterPolicy(policy),
     ...(isPlain && isHttp(port.protocol) && {
-      typedExtensionProtocolOptions: upstreamProtocol(upstreamVersion(port, policy), policy.connectionPool),
+      typedExtensionProtocolOptions: upstreamProtocol(
+        upstreamVersion(port, policy), policy.connectionPool, namesServer(parts, policy)),
     }),
     ...(isPlain && transport(parts, policy)),
     ...balancing(policy, scope.isWeft),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
   return { cluster, endpoints: service.resolution === 'static' ? assignment : undefined };
+}
+
+/** Each request says which of a wildcard's servers it is for, by its host: in SNI, and for the certificate's names. */
+function namesServer({ service, port }: Parts, { tls }: PortPolicy): boolean {
+  return (tls?.mode === 'SIMPLE' || tls?.mode === 'MUTUAL') && tls.sni === undefined && isHttp(port.protocol)
+    && isWildcard(service.hostname);
 }
 
 /** What the port says; its client's where the rule asks for that; HTTP/2 where it upgrades. */
@@ -117,8 +125,8 @@ function transport(parts: Parts, policy: PortPolicy): Transport {
   if (tls.mode !== 'SIMPLE' && tls.mode !== 'MUTUAL') return {};
   const names = service.subjectAltNames;
   const named = tls.subjectAltNames === undefined && names.length > 0 ? { ...tls, subjectAltNames: [...names] } : tls;
-  const host = isWildcard(service.hostname) ? service.hostname.slice(2) : service.hostname;
-  return { transportSocket: fileClientTls(named, host) };
+  const host = namesServer(parts, policy) ? undefined : service.hostname;
+  return { transportSocket: clientTls(named, host, parts.scope, parts.policies) };
 }
 
 /**

@@ -4,6 +4,7 @@ import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
+import { clientSecrets } from './client-tls.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
 import { gatewaySecrets } from './gateway-secret.ts';
@@ -53,7 +54,7 @@ export class Translator {
     const shared = [...outbound.map(({ cluster }) => cluster), ...collector];
     const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
     if (node.kind === 'router') {
-      const secrets = gatewaySecrets(this.#view, node);
+      const secrets = [...gatewaySecrets(this.#view, node), ...clientSecrets(this.#view, node)];
       return { ...gatewayResources(this.#view, node), clusters: shared, endpoints, secrets };
     }
     const ports = workloadPorts(this.#view, node);
@@ -66,6 +67,7 @@ export class Translator {
       clusters: [...shared, ...ports.map(applicationCluster)],
       routes: [...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]), ...egress.routes],
       endpoints,
+      secrets: clientSecrets(this.#view, node),
     };
   }
 

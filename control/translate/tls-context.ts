@@ -8,7 +8,6 @@ import type {
 } from '../../proxy/config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
 import type { GatewayTls } from '../model/gateway.ts';
-import type { ClientTls } from '../model/traffic-policy.ts';
 import { certificateSecrets, rootsName, rootsSecret, secretName } from './gateway-secret.ts';
 import { ROOT_SECRET, SDS_CLUSTER, WORKLOAD_SECRET } from './resource-name.ts';
 
@@ -18,7 +17,7 @@ export const RAW_SOCKET = 'envoy.transport_sockets.raw_buffer';
 /** What mesh clients offer and mesh servers take first: tells mesh TLS from an application's own. */
 const MESH_ALPN = 'istio';
 
-function sds(name: string): SdsSecretConfig {
+export function sds(name: string): SdsSecretConfig {
   const sdsConfig: ConfigSource = {
     apiConfigSource: {
       apiType: 'GRPC',
@@ -83,29 +82,7 @@ export function meshServerTls(trustDomain: string): DownstreamTransportSocket {
   return { name: TLS_SOCKET, typedConfig: { '@type': DOWNSTREAM_TLS_TYPE, ...context } };
 }
 
-/** TLS that a DestinationRule asks for with files: SIMPLE and MUTUAL. `host` names the server unless the rule does. */
-export function fileClientTls(tls: ClientTls, host: string): UpstreamTransportSocket {
-  const { clientCertificate, privateKey, caCertificates, caCrl } = tls;
-  const names = tls.subjectAltNames ?? [host];
-  const validationContext = {
-    trustedCa: { filename: caCertificates ?? '' },
-    ...(caCrl !== undefined && { crl: { filename: caCrl } }),
-    matchTypedSubjectAltNames: names.map(nameMatch),
-  };
-  const context: UpstreamTlsContext = {
-    commonTlsContext: {
-      ...(clientCertificate !== undefined && privateKey !== undefined && {
-        tlsCertificates: [{ certificateChain: { filename: clientCertificate }, privateKey: { filename: privateKey } }],
-      }),
-      ...(caCertificates !== undefined && tls.insecureSkipVerify !== true && { validationContext }),
-    },
-    sni: tls.sni ?? host,
-    maxSessionKeys: 0,
-  };
-  return { name: TLS_SOCKET, typedConfig: { '@type': UPSTREAM_TLS_TYPE, ...context } };
-}
-
-function nameMatch(name: string): SubjectAltNameMatcher {
+export function nameMatch(name: string): SubjectAltNameMatcher {
   return { sanType: name.includes('://') ? 'URI' : 'DNS', matcher: { exact: name } };
 }
 
@@ -137,7 +114,7 @@ function version(named: string | undefined, otherwise: 'TLSv1_2' | 'TLSv1_3'): '
 }
 
 /** By ADS: the control plane has the Secrets of gateways itself. */
-function ads(name: string): SdsSecretConfig {
+export function ads(name: string): SdsSecretConfig {
   return { name, sdsConfig: { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' } };
 }
 

@@ -23,7 +23,9 @@ const HTTP1: Http1ProtocolOptions = { headerKeyFormat: KEEP_HEADER_CASE };
 /** `client`: the one by which the request came (useClientProtocol). */
 export type UpstreamVersion = 'http' | 'http2' | 'client';
 
-export function upstreamProtocol(version: UpstreamVersion, pool: ConnectionPoolSettings | undefined): ProtocolOptions {
+export function upstreamProtocol(
+  version: UpstreamVersion, pool: ConnectionPoolSettings | undefined, namesServer = false,
+): ProtocolOptions {
   const common = commonOptions(pool);
   const http2ProtocolOptions = http2Options(pool);
   return {
@@ -32,6 +34,7 @@ export function upstreamProtocol(version: UpstreamVersion, pool: ConnectionPoolS
       ...(version === 'client'
         ? { useDownstreamProtocolConfig: { httpProtocolOptions: HTTP1, http2ProtocolOptions } }
         : { explicitHttpConfig: version === 'http2' ? { http2ProtocolOptions } : { httpProtocolOptions: HTTP1 } }),
+      ...(namesServer && { upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true } }),
       ...(Object.keys(common).length > 0 && { commonHttpProtocolOptions: common }),
     },
   };

@@ -51,8 +51,12 @@ export const SubjectAltNameMatcher = message(`${TLS}.SubjectAltNameMatcher`, {
 });
 export interface SubjectAltNameMatcher extends Static<typeof SubjectAltNameMatcher> {}
 
+const SystemRootCerts = message(`${TLS}.CertificateValidationContext.SystemRootCerts`, {});
+
 export const CertificateValidationContext = message(`${TLS}.CertificateValidationContext`, {
   trustedCa: optional(DataSource, 'PEM roots. Without them and without pins no certificate is asked for or verified.'),
+  systemRootCerts: optional(SystemRootCerts, "The system's roots, where there is no trusted_ca; read once. OpenSSL "
+    + 'finds them, at SSL_CERT_FILE and SSL_CERT_DIR where these are set.'),
   verifyCertificateSpki: optional(list(string({ minLength: 44, maxBytes: 44 })), 'The leaf\'s public key has one of '
     + 'these '
     + 'SHA-256 hashes, in base64.'),
@@ -76,7 +80,7 @@ export const CertificateValidationContext = message(`${TLS}.CertificateValidatio
     return undefined;
   },
   refused: {
-    'say it with trusted_ca': ['ca_certificate_provider_instance', 'system_root_certs'],
+    'say it with trusted_ca': ['ca_certificate_provider_instance'],
     'files are read once; use SDS for what changes': ['watched_directory'],
     'certificates are always verified in full': ['allow_expired_certificate', 'only_verify_leaf_cert_crl'],
     'this is not verified': ['require_signed_certificate_timestamp', 'max_verify_depth'],

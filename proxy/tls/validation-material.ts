@@ -1,5 +1,6 @@
 // What a peer's certificate must be: trust roots, accepted names, pins; compiled from a CertificateValidationContext.
 import { X509Certificate } from 'node:crypto';
+import { getCACertificates } from 'node:tls';
 import { ConfigError, messageOf } from '../base/error.ts';
 import type { CertificateValidationContext } from '../config/tls.ts';
 import { readDataSource } from './data-source.ts';
@@ -62,11 +63,18 @@ export function mergeValidation(base: ValidationMaterial, over: ValidationMateri
 }
 
 function rootsOf(config: CertificateValidationContext, path: string): readonly string[] | undefined {
-  if (config.trustedCa === undefined) return undefined;
+  if (config.trustedCa === undefined) return config.systemRootCerts === undefined ? undefined : systemRoots(path);
   const pem = readDataSource(config.trustedCa, `${path}.trustedCa`).toString('latin1');
   const roots = pem.match(PEM_CERTIFICATE) ?? [];
   if (roots.length === 0) throw new ConfigError(`${path}.trustedCa`, 'holds no PEM certificate');
   roots.forEach((root, i) => checkRoot(root, `${path}.trustedCa`, i));
+  return roots;
+}
+
+/** Those that the runtime read and kept at the first call. */
+function systemRoots(path: string): readonly string[] {
+  const roots = getCACertificates('system');
+  if (roots.length === 0) throw new ConfigError(`${path}.systemRootCerts`, 'the system has none; name a file of roots');
   return roots;
 }
 

@@ -31,6 +31,7 @@ export interface ControlledNode {
   readonly metadata: object;
   /** It asks over TLS and shows a certificate of the mesh: it is given the Secrets of its namespace. */
   readonly shows?: 'certificate';
+  readonly env?: Record<string, string>;
 }
 
 /** TLS with a certificate of the authority in a folder, for namespace default's account default. */
@@ -55,7 +56,7 @@ function meshTls(dir: string): unknown {
 
 /** Ready when it resolves, except for what it waits for; ends with the test. */
 export async function startControlled(
-  t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata, shows }: ControlledNode,
+  t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata, shows, env = {} }: ControlledNode,
 ): Promise<void> {
   const root = temporaryFolder(t);
   writeFileSync(join(root, 'mesh.yaml'), mesh);
@@ -73,7 +74,7 @@ export async function startControlled(
   }, shows === undefined ? {} : { transport_socket: meshTls(join(root, 'ca')) }));
   const server = kind === 'envoy'
     ? new ServerProcess(findEnvoy(false), ['-c', file, '--concurrency', '1', '-l', 'error', '--use-dynamic-base-id'])
-    : new ServerProcess(process.execPath, [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning']);
+    : new ServerProcess(process.execPath, [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning'], { env });
   t.after(async () => {
     await server.stop();
     await control.close();
