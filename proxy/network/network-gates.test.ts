@@ -28,12 +28,13 @@ test('limits are taken in full', () => {
   assert.match(faults('local_ratelimit.v3.LocalRateLimit', { ...bucket, ...flag })[0] ?? '', /there is no runtime/);
 });
 
-test('rules about connections must not ask for headers or paths', () => {
+test('rules about connections must not ask for headers, paths or metadata', () => {
   const header = { header: { name: 'a', presentMatch: true } };
   const path = { urlPath: { path: { exact: '/' } } };
+  const metadata = { metadata: { filter: 'jwt', path: [{ key: 'sub' }], value: { presentMatch: true } } };
   const deep = { andRules: { rules: [{ notRule: header }] } };
-  for (const rules of [policy(header), policy(path), policy(deep), policy({ any: true }, header)]) {
-    assert.match(faults('rbac.v3.RBAC', rules)[0] ?? '', /must not ask for headers or paths/);
+  for (const rules of [policy(header), policy(path), policy(deep), policy(metadata), policy({ any: true }, header)]) {
+    assert.match(faults('rbac.v3.RBAC', rules)[0] ?? '', /must not ask for headers, paths or metadata/);
   }
   assert.deepEqual(faults('rbac.v3.RBAC', policy({ destinationPort: 1 }, { remoteIp: { addressPrefix: '::1' } })), []);
 });
