@@ -21,6 +21,7 @@ import { RouteTables } from './route/route-tables.ts';
 import type { Applied, ConfigBatch, FromWorker, WorkerStart } from './supervisor/messages.ts';
 import { StatPort } from './supervisor/stat-port.ts';
 import { AccessLogFiles, compileAccessLogs } from './telemetry/access-log.ts';
+import { AccessDecisions } from './telemetry/decision-sink.ts';
 import { Logger } from './telemetry/log.ts';
 import { SpanBuffer } from './telemetry/span-buffer.ts';
 import { serverScope, statName } from './telemetry/stat-name.ts';
@@ -55,6 +56,7 @@ export class WorkerProxy {
   readonly #buckets: SharedBuckets;
   readonly #filters: HttpFilters;
   readonly #listeners: ListenerSet;
+  readonly #decisions = new AccessDecisions();
   readonly #config: WorkerConfig;
   #connectionIds = 0;
   #drainWatch: NodeJS.Timeout | undefined = undefined;
@@ -75,7 +77,7 @@ export class WorkerProxy {
     this.#buckets = this.#makeBuckets();
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
-      counts: this.#namedCounts(),
+      counts: this.#namedCounts(), decisions: this.#decisions,
     });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({
@@ -194,7 +196,7 @@ export class WorkerProxy {
     return new NetworkFilters({
       clock: this.#clock, timers: this.#timers, random: this.#random, writes: this.#writes, stats: this.#stats,
       localIp: localIp(), clusters: this.#clusters, routes: this.#routes, buckets: this.#buckets,
-      counts: this.#namedCounts(),
+      counts: this.#namedCounts(), decisions: this.#decisions,
       compileRoutes: (config, owner) => this.#config.compileRoutes(config, owner),
       compileFilters: (config, listener, owner) => this.#filters.compile(
         config.httpFilters, config.statPrefix, listener.trafficDirection, owner,

@@ -142,12 +142,9 @@ export interface Rule extends Static<typeof Rule> {}
 
 export const AuthorizationPolicySpec = message('istio.security.v1.AuthorizationPolicy', {
   selector: optional(WorkloadSelector, ALL_WORKLOADS),
-  action: optional(enumeration(['ALLOW', 'DENY'], {
-    refused: {
-      AUDIT: 'decisions are not audited yet',
-      CUSTOM: 'external authorization is not supported yet',
-    },
-  }), 'DENY is asked first. ALLOW when absent.'),
+  action: optional(enumeration(['ALLOW', 'DENY', 'AUDIT'], {
+    refused: { CUSTOM: 'external authorization is not supported yet' },
+  }), 'DENY is asked before ALLOW; AUDIT only marks. ALLOW when absent.'),
   rules: optional(list(Rule), 'Any of these; none never matches, an empty one always.'),
 }, {
   refused: {

@@ -1,4 +1,4 @@
-// The RBAC filters of a workload: DENY policies first, then ALLOW, dry runs as shadow rules.
+// The RBAC filters of a workload: AUDIT policies mark, then DENY, then ALLOW; dry runs are shadow rules.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import type { NetworkFilter } from '../../proxy/config/listener.ts';
 import type { Policy, RBAC, RbacRules } from '../../proxy/config/rbac.ts';
@@ -10,9 +10,10 @@ import type { PeerScope } from './peer-authentication.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 
 type PolicyObject = MeshObject<'AuthorizationPolicy'>;
-type Action = 'ALLOW' | 'DENY';
+type Action = 'ALLOW' | 'DENY' | 'AUDIT';
 
-const ACTIONS: readonly Action[] = ['DENY', 'ALLOW'];
+/** In Istio's order. */
+const ACTIONS: readonly Action[] = ['AUDIT', 'DENY', 'ALLOW'];
 
 /** Rules of one action: what is enforced, and what is only tried. */
 interface ActionRules extends Pick<RBAC, 'rules' | 'shadowRules' | 'shadowRulesStatPrefix'> {
@@ -76,7 +77,7 @@ function rbacRules(policies: readonly PolicyObject[], action: Action, tcp: boole
     // Without rules nothing matches: an ALLOW allows nothing, a DENY denies nothing.
     if (rules.length === 0) byName[base] = NEVER;
   }
-  return { action, policies: byName };
+  return { action: action === 'AUDIT' ? 'LOG' : action, policies: byName };
 }
 
 const NEVER: Policy = { permissions: [{ notRule: { any: true } }], principals: [{ notId: { any: true } }] };

@@ -143,6 +143,17 @@ test('a dry run is a shadow rule and is not enforced', () => {
   assert.ok(!('rules' in filter.typedConfig));
 });
 
+test('AUDIT marks before anything is denied', () => {
+  const view = viewOf(policyYaml('a', 'default', '{ action: DENY, rules: [{}] }')
+    + policyYaml('m', 'default', '{ action: AUDIT, rules: [{ to: [{ operation: { methods: [GET] } }] }] }'));
+  for (const filters of [httpAuthorization(view, REVIEWS), networkAuthorization(view, REVIEWS)]) {
+    const actions = filters.map(({ typedConfig }) => (typedConfig as { rules?: { action?: string } }).rules?.action);
+    assert.deepEqual(actions, ['LOG', 'DENY']);
+  }
+  assert.match(JSON.stringify(networkAuthorization(view, REVIEWS)[0]), /"permissions":\[\{"any":true\}\]/,
+    'without HTTP it marks more, as a DENY denies more');
+});
+
 test('an ALLOW that only speaks of HTTP leaves nothing allowed on a TCP port', () => {
   const view = viewOf(policyYaml('get', 'default', '{ rules: [{ to: [{ operation: { methods: [GET] } }] }] }'));
   const [filter] = networkAuthorization(view, REVIEWS);

@@ -9,8 +9,8 @@ import {
 export interface RuleScope {
   /** Namespace of the policy, for short service account names. */
   readonly namespace: string;
-  readonly action: 'ALLOW' | 'DENY';
-  /** For a port that does not speak HTTP: what needs HTTP is left out of DENY and empties ALLOW. */
+  readonly action: 'ALLOW' | 'DENY' | 'AUDIT';
+  /** For a port that does not speak HTTP: what needs HTTP empties ALLOW and is left out of the others. */
   readonly tcp: boolean;
 }
 

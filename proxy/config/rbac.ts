@@ -154,10 +154,8 @@ export const NetworkRBAC = message('envoy.extensions.filters.network.rbac.v3.RBA
   shadowRules: optional(RbacRules, 'Evaluated and counted, never enforced.'),
   shadowRulesStatPrefix: optional(string(), 'Inserted in the names of the shadow stats.'),
   statPrefix: required(string({ minLength: 1 }), 'First part of the names of the filter\'s stats.'),
-  enforcementType: optional(enumeration(['ONE_TIME_ON_FIRST_BYTE'], {
-    refused: { CONTINUOUS: 'a connection is judged once' },
-    numbers: { ONE_TIME_ON_FIRST_BYTE: 0, CONTINUOUS: 1 },
-  }), 'Default ONE_TIME_ON_FIRST_BYTE.'),
+  enforcementType: optional(enumeration(['ONE_TIME_ON_FIRST_BYTE', 'CONTINUOUS']), 'Whether a connection is judged '
+    + 'once, or before all that it sends. Default ONE_TIME_ON_FIRST_BYTE.'),
 }, {
   refused: { ...NO_MATCHER, 'a denied connection is closed at once': ['delay_deny'] },
   check: ({ rules, shadowRules }) => requestRule(rules, 'rules') ?? requestRule(shadowRules, 'shadowRules'),

@@ -22,7 +22,17 @@ export function negated(reading: Reading): Reading {
 
 export interface AccessRule {
   holds(head: RequestHead, info: StreamInfo): boolean;
+  /** Of rules made of others: those that would have to hold for this one to hold, as few as may be. */
+  missed?(head: RequestHead, info: StreamInfo): readonly AccessRule[];
   toString(): string;
+}
+
+const NOTHING_MISSED: readonly AccessRule[] = [];
+
+/** None for a rule that holds. */
+export function missedOf(rule: AccessRule, head: RequestHead, info: StreamInfo): readonly AccessRule[] {
+  if (rule.missed !== undefined) return rule.missed(head, info);
+  return rule.holds(head, info) ? NOTHING_MISSED : [rule];
 }
 
 export const ANYTHING: AccessRule = { holds: () => true, toString: () => 'any' };
@@ -38,6 +48,10 @@ export class AllOf implements AccessRule {
   holds(head: RequestHead, info: StreamInfo): boolean {
     for (const rule of this.#rules) if (!rule.holds(head, info)) return false;
     return true;
+  }
+
+  missed(head: RequestHead, info: StreamInfo): readonly AccessRule[] {
+    return this.#rules.flatMap((rule) => missedOf(rule, head, info));
   }
 
   toString(): string {
@@ -56,6 +70,11 @@ export class OneOf implements AccessRule {
   holds(head: RequestHead, info: StreamInfo): boolean {
     for (const rule of this.#rules) if (rule.holds(head, info)) return true;
     return false;
+  }
+
+  missed(head: RequestHead, info: StreamInfo): readonly AccessRule[] {
+    return this.#rules.map((rule) => missedOf(rule, head, info))
+      .reduce((least, missed) => (missed.length < least.length ? missed : least));
   }
 
   toString(): string {

@@ -2,7 +2,7 @@
 import type { Policy, RbacRules } from '../config/rbac.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
-import { OneOf } from './access-rule.ts';
+import { OneOf, missedOf } from './access-rule.ts';
 import type { AccessRule, Reading } from './access-rule.ts';
 import { compilePermission } from './rbac-permission.ts';
 import { compilePrincipal } from './rbac-principal.ts';
@@ -28,6 +28,11 @@ export class AccessPolicy {
     return this.#permissions.holds(head, info) && this.#principals.holds(head, info);
   }
 
+  /** What would have to hold beside for it to match. */
+  missed(head: RequestHead, info: StreamInfo): readonly AccessRule[] {
+    return [...missedOf(this.#permissions, head, info), ...missedOf(this.#principals, head, info)];
+  }
+
   toString(): string {
     return `${JSON.stringify(this.name)}: ${String(this.#permissions)} by ${String(this.#principals)}`;
   }
@@ -36,6 +41,9 @@ export class AccessPolicy {
 function only(rules: readonly AccessRule[]): AccessRule | undefined {
   return rules.length === 1 ? rules[0] : undefined;
 }
+
+/** Rules may be long. */
+const MISS_CHARACTERS_MAX = 1024;
 
 export type AccessAction = 'ALLOW' | 'DENY' | 'LOG';
 
@@ -62,6 +70,19 @@ export class AccessPolicies {
   allows(matched: AccessPolicy | undefined): boolean {
     if (this.action === 'LOG') return true;
     return (matched !== undefined) === (this.action === 'ALLOW');
+  }
+
+  /** The policy that misses least, and what it misses: `name: path exact "/a" and any verified peer`. */
+  nearestMiss(head: RequestHead, info: StreamInfo): string | undefined {
+    let nearest: readonly AccessRule[] | undefined;
+    let name = '';
+    for (const policy of this.#policies) {
+      const missed = policy.missed(head, info);
+      if (nearest !== undefined && nearest.length <= missed.length) continue;
+      nearest = missed;
+      name = policy.name;
+    }
+    return nearest === undefined ? undefined : `${name}: ${nearest.join(' and ')}`.slice(0, MISS_CHARACTERS_MAX);
   }
 
   toString(): string {

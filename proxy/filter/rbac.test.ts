@@ -5,6 +5,7 @@ import { sampleStream } from '../../test/harness/stream-sample.ts';
 import type { ProxyError } from '../base/error.ts';
 import type { RBAC, RbacRules } from '../config/rbac.ts';
 import { RequestHead } from '../http/message.ts';
+import { AccessDecisions } from '../telemetry/decision-sink.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
 import { Stats } from '../telemetry/stats.ts';
 import type { FilterStream } from './filter.ts';
@@ -18,12 +19,17 @@ function rules(action: NonNullable<RbacRules['action']>, path: string, name = 'm
 }
 
 /** What the filter answers to requests for paths, and the figures that it has kept then. */
-function run(config: RBAC, paths: readonly string[], perRoute?: unknown): { answers: string[]; counts: Record<string,
-  number> } {
+function run(config: RBAC, paths: readonly string[], perRoute?: unknown): { answers: string[]; told: string[];
+  counts: Record<string, number> } {
   const names: string[] = [];
   const stats = new Stats({ chunk: NOTHING, register: ({ name }) => names.push(name.flat) });
   const scope = httpScope('in');
-  const filter = new RbacFilter('rbac', config, { stats, scope }, 'typedConfig');
+  const decisions = new AccessDecisions();
+  const told: string[] = [];
+  decisions.add({ onDecision: ({ outcome, policy, nearestMiss }) => {
+    told.push(`${outcome} ${policy}|${nearestMiss()}`);
+  } });
+  const filter = new RbacFilter('rbac', config, { stats, scope, decisions }, 'typedConfig');
   const answers = paths.map((path) => {
     let error: ProxyError | undefined;
     const perFilterConfig = new Map(perRoute === undefined ? [] : [['rbac', perRoute]]);
@@ -35,7 +41,7 @@ function run(config: RBAC, paths: readonly string[], perRoute?: unknown): { answ
     return error === undefined ? verdict : `${verdict} ${error.kind} ${error.detail}`;
   });
   const value = (flat: string): number => stats.counter({ flat, family: '', labels: [] }).value;
-  return { answers, counts: Object.fromEntries(names.map((flat) => [flat, value(flat)]).filter(([, count]) =>
+  return { answers, told, counts: Object.fromEntries(names.map((flat) => [flat, value(flat)]).filter(([, count]) =>
     count !== 0)) };
 }
 
@@ -51,7 +57,7 @@ test('a request that a denial covers is denied by its name, without blanks', () 
 });
 
 test('without rules nothing is denied; with none of them everything is', () => {
-  assert.deepEqual(run({}, ['/a']), { answers: ['continue'], counts: {} });
+  assert.deepEqual(run({}, ['/a']), { answers: ['continue'], told: [], counts: {} });
   assert.deepEqual(run({ rules: {} }, ['/a']).answers, ['replied denied rbac_access_denied_matched_policy[none]']);
   assert.deepEqual(run({ rules: rules('LOG', '/a') }, ['/a', '/b']).answers, ['continue', 'continue']);
 });
@@ -74,6 +80,33 @@ test('a route\'s settings replace the filter\'s, and turn it off where they hold
     compileRbacPerRoute({ rbac: { rules: rules('DENY', '/b', 'route') } }, '')).answers,
     ['continue', 'replied denied rbac_access_denied_matched_policy[route]']);
   assert.deepEqual(run(config, ['/a'], compileRbacPerRoute({}, '')).answers, ['continue']);
+});
+
+test('denials, marks and denials of dry runs are told, and nothing else', () => {
+  const both = (action: 'ALLOW' | 'DENY' | 'LOG'): RBAC =>
+    ({ rules: rules(action, '/a'), shadowRules: rules('DENY', '/b') });
+  assert.deepEqual(run(both('DENY'), ['/a', '/b', '/c']).told,
+    ['denied my policy|undefined', 'would-deny my policy|undefined']);
+  assert.deepEqual(run(both('LOG'), ['/a', '/c']).told, ['audited my policy|undefined']);
+  assert.deepEqual(run({ rules: rules('ALLOW', '/a') }, ['/a', '/b']).told, ['denied |my policy: path exact "/a"']);
+});
+
+test('the nearest miss is the policy that lacks least, and what it lacks', () => {
+  const header = (name: string) => ({ header: { name, stringMatch: { exact: '1' } } });
+  const path = { urlPath: { path: { prefix: '/a' } } };
+  const any = { any: true };
+  const near = (policies: NonNullable<RbacRules['policies']>): string | undefined =>
+    run({ rules: { policies } }, ['/a']).told[0]?.replace('denied |', '');
+  assert.equal(near({}), 'undefined');
+  const far = { permissions: [{ andRules: { rules: [header('x-a'), path] } }], principals: [header('x-b')] };
+  assert.equal(near({ far }), 'far: header x-a exact "1" and header x-b exact "1"');
+  const either = { permissions: [{ orRules: { rules: [{ andRules: { rules: [header('x-a'), header('x-b')] } },
+    header('x-c')] } }], principals: [any] };
+  assert.equal(near({ far, near: either }), 'near: header x-c exact "1"');
+  assert.equal(near({ far, no: { permissions: [any], principals: [{ notId: any }] } }), 'no: not any');
+  const name = 'y'.repeat(2000);
+  const long = { permissions: [header(name)], principals: [any] };
+  assert.equal(near({ long })!.length, 1024, 'bounded');
 });
 
 test('faults are refused by their place', () => {

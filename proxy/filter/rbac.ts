@@ -1,28 +1,13 @@
 // The RBAC filter: denies requests by policy (envoy.extensions.filters.http.rbac.v3.RBAC, RBACPerRoute).
 import { ProxyError } from '../base/error.ts';
 import type { RBAC, RBACPerRoute } from '../config/rbac.ts';
+import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import { statName } from '../telemetry/stat-name.ts';
-import type { Counter, StatName, Stats } from '../telemetry/stats.ts';
+import type { StatName, Stats } from '../telemetry/stats.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
-import { AccessPolicies } from './rbac-policy.ts';
+import { RbacJudge, RbacSettings } from './rbac-judge.ts';
 import { routeFilterConfig } from './route-filter-lookup.ts';
-
-/** Detail of a request, or a connection, that no permission covers. */
-export const NONE_MATCHED = 'rbac_access_denied_matched_policy[none]';
-
-/** What holds for a route: rules that are enforced, rules that are only counted, either of which may be absent. */
-export class RbacSettings {
-  readonly rules: AccessPolicies | undefined;
-  readonly shadowRules: AccessPolicies | undefined;
-
-  /** Throws ConfigError below `path`. */
-  constructor(config: Pick<RBAC, 'rules' | 'shadowRules'> | undefined, path: string) {
-    this.rules = config?.rules === undefined ? undefined : new AccessPolicies(config.rules, `${path}.rules`);
-    this.shadowRules = config?.shadowRules === undefined ? undefined
-      : new AccessPolicies(config.shadowRules, `${path}.shadowRules`);
-  }
-}
 
 /** A route's own settings; without rules the filter does nothing there. Throws ConfigError below `path`. */
 export function compileRbacPerRoute(config: RBACPerRoute, path: string): RbacSettings {
@@ -31,6 +16,7 @@ export function compileRbacPerRoute(config: RBACPerRoute, path: string): RbacSet
 
 export interface RbacDeps {
   readonly stats: Stats;
+  readonly decisions: AccessDecisions;
   /** `http.<stat_prefix>.` */
   readonly scope: StatScope;
 }
@@ -39,40 +25,23 @@ export class RbacFilter implements HttpFilter {
   readonly name: string;
   index = 0;
   readonly #settings: RbacSettings;
-  readonly #allowed: Counter;
-  readonly #denied: Counter;
-  readonly #shadowAllowed: Counter;
-  readonly #shadowDenied: Counter;
+  readonly #judge: RbacJudge;
 
   /** Throws ConfigError below `path`. */
-  constructor(name: string, config: RBAC, { stats, scope }: RbacDeps, path: string) {
+  constructor(name: string, config: RBAC, { stats, scope, decisions }: RbacDeps, path: string) {
     this.name = name;
     this.#settings = new RbacSettings(config, path);
-    const counter = (prefix: string | undefined, stat: string): Counter => stats.counter(rbacStat(scope, prefix, stat));
-    this.#allowed = counter(config.rulesStatPrefix, 'allowed');
-    this.#denied = counter(config.rulesStatPrefix, 'denied');
-    this.#shadowAllowed = counter(config.shadowRulesStatPrefix, 'shadow_allowed');
-    this.#shadowDenied = counter(config.shadowRulesStatPrefix, 'shadow_denied');
+    this.#judge = new RbacJudge(name, decisions, stats, (stat) =>
+      rbacStat(scope, stat.startsWith('shadow_') ? config.shadowRulesStatPrefix : config.rulesStatPrefix, stat));
   }
 
   onRequestHead(stream: FilterStream): Verdict {
     const own = routeFilterConfig(stream, this.name);
-    const { rules, shadowRules } = own instanceof RbacSettings ? own : this.#settings;
-    if (shadowRules !== undefined) this.#count(shadowRules, stream);
-    if (rules === undefined) return 'continue';
-    const matched = rules.find(stream.request, stream.info);
-    if (rules.allows(matched)) {
-      this.#allowed.inc();
-      return 'continue';
-    }
-    this.#denied.inc();
-    stream.failStream(new ProxyError('denied', 'downstream', matched?.detail ?? NONE_MATCHED));
+    const settings = own instanceof RbacSettings ? own : this.#settings;
+    const denial = this.#judge.judge(settings, stream.request, stream.info);
+    if (denial === undefined) return 'continue';
+    stream.failStream(new ProxyError('denied', 'downstream', denial.detail));
     return 'replied';
-  }
-
-  #count(shadowRules: AccessPolicies, { request, info }: FilterStream): void {
-    if (shadowRules.allows(shadowRules.find(request, info))) this.#shadowAllowed.inc();
-    else this.#shadowDenied.inc();
   }
 }
 

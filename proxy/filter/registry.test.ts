@@ -11,6 +11,7 @@ import {
   CORS_POLICY_TYPE, CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
   LOCAL_RATE_LIMIT_TYPE, RBAC_PER_ROUTE_TYPE, RBAC_TYPE, ROUTER_TYPE,
 } from '../config/type-url.ts';
+import { AccessDecisions } from '../telemetry/decision-sink.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import { FilterChain } from './chain.ts';
 import { CorsRules } from './cors-policy.ts';
@@ -29,6 +30,7 @@ function registry(counted = new CountedStats()): HttpFilters {
   const node = { id: 'n', cluster: 'c', metadata: {} };
   return new HttpFilters({
     clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets(), counts: heldCounts(),
+    decisions: new AccessDecisions(),
   });
 }
 

@@ -9,6 +9,7 @@ import {
   LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
+import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
@@ -27,6 +28,7 @@ export interface HttpFilterDeps {
   readonly node: NodeFacts;
   readonly buckets: SharedBuckets;
   readonly counts: NamedCounts;
+  readonly decisions: AccessDecisions;
 }
 
 /** What a filter is compiled with: the worker's parts, and its chain's. */

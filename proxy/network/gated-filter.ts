@@ -98,10 +98,10 @@ class RefusedConnection implements NetworkConnection, TransportHandler, TimerTar
 /** The transport as the last filter sees it: its first bytes come when every gate has let them through. */
 class JudgedTransport implements Transport, TransportHandler {
   readonly #transport: Transport;
-  readonly #judges: readonly NetworkGate[];
   readonly #info: ConnectionInfo;
+  /** Who is asked about what comes next: everybody, and then those who judge all that comes. */
+  #judges: readonly NetworkGate[];
   #owner: TransportHandler | undefined = undefined;
-  #isJudged = false;
   /** Set before any bytes come. */
   connection: NetworkConnection | undefined = undefined;
 
@@ -133,7 +133,7 @@ class JudgedTransport implements Transport, TransportHandler {
     this.#owner!.onClose(error);
   }
 
-  /** From here on the bytes go to the owner without this. */
+  /** From here on the bytes go to the owner without this, unless somebody judges all that come. */
   #passes(bytes: number): boolean {
     if (this.#transport.socket.destroyed) return false;
     for (const judge of this.#judges) {
@@ -142,8 +142,8 @@ class JudgedTransport implements Transport, TransportHandler {
       this.connection!.destroy(reason, bytes);
       return false;
     }
-    this.#isJudged = true;
-    this.#transport.attach(this.#owner!);
+    this.#judges = this.#judges.filter((judge) => judge.judgesEveryRead === true);
+    if (this.#judges.length === 0) this.#transport.attach(this.#owner!);
     return true;
   }
 
@@ -167,7 +167,7 @@ class JudgedTransport implements Transport, TransportHandler {
 
   attach(handler: TransportHandler): void {
     this.#owner = handler;
-    this.#transport.attach(this.#isJudged ? handler : this);
+    this.#transport.attach(this.#judges.length === 0 ? handler : this);
   }
 
   writeLatin1(text: string): boolean {

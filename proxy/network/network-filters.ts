@@ -21,6 +21,7 @@ import type { RouteTable } from '../route/route-table.ts';
 import type { RouteConfiguration } from '../config/route.ts';
 import type { LogType } from '../telemetry/access-log-filter.ts';
 import type { AccessLogs } from '../telemetry/access-log.ts';
+import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import { TcpStats, tcpScope } from '../telemetry/tcp-stats.ts';
 import type { Tracer } from '../telemetry/tracing.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
@@ -46,6 +47,7 @@ export interface NetworkFilterDeps extends HttpManagerDeps {
   compileTracer(config: HttpConfig, listener: ListenerConfig): Tracer | undefined;
   readonly buckets: SharedBuckets;
   readonly counts: NamedCounts;
+  readonly decisions: AccessDecisions;
 }
 
 const NOTHING_MISSING = (): readonly string[] => [];
@@ -86,9 +88,9 @@ export class NetworkFilters {
   }
 
   #gate({ name, typedConfig: config }: FilterConfig, owner: string, path: string): NetworkGate {
-    const { stats, clock, buckets, counts } = this.#deps;
+    const { stats, buckets, counts } = this.#deps;
     switch (config['@type']) {
-      case NETWORK_RBAC_TYPE: return new ConnectionRbac(name, config as NetworkRBAC, stats, clock, path);
+      case NETWORK_RBAC_TYPE: return new ConnectionRbac(name, config as NetworkRBAC, this.#deps, path);
       case CONNECTION_LIMIT_TYPE: return new ConnectionLimit(name, config as LimitConfig, counts, stats, owner);
       case NETWORK_RATE_LIMIT_TYPE:
         return new ConnectionRateLimit(name, config as NetworkRateLimit, buckets, stats, owner, path);

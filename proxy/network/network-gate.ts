@@ -15,6 +15,8 @@ export interface NetworkGate {
   readonly name: string;
   /** Before anybody reads; `undefined` lets it on to the next. */
   onConnection?(): Refused | undefined;
+  /** onFirstBytes is asked before whatever else comes as well. */
+  readonly judgesEveryRead?: boolean;
   /** Before its first bytes, or its end, reach the last filter: why it is closed instead (a word for the log). */
   onFirstBytes?(info: ConnectionInfo): string | undefined;
   /** Once for each connection that `onConnection` was asked about, when it is gone. */

@@ -1,4 +1,5 @@
 // What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
+import type { AccessDecision } from './decision.ts';
 import type { DynamicMetadata } from './dynamic-metadata.ts';
 import type { ActiveSpan } from './span-record.ts';
 
@@ -131,6 +132,8 @@ export class StreamInfo {
   /** The span's name (the route's decorator.operation); '' leaves the authority. */
   operation = '';
   healthCheck = false;
+  /** Why it was denied, and by whom. */
+  denial: AccessDecision | undefined = undefined;
 
   constructor(connection: ConnectionInfo, startMs: number, startWallMs: number) {
     this.connection = connection;

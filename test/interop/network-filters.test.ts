@@ -64,6 +64,13 @@ const SCENARIOS: readonly Scenario[] = [
     rbac({ rules: policy('DENY', from('127.0.0.9')) }, 'deny'),
     rbac({ rules: policy('ALLOW', { any: true }) }, 'allow'),
   ] },
+  { name: 'what is judged before all that comes', clients: ['speaks', 'silent'], filters: [
+    rbac({ rules: policy('ALLOW', { any: true }), enforcement_type: 'CONTINUOUS' }),
+  ] },
+  { name: 'what is denied before all that comes', clients: ['speaks', 'silent'], filters: [
+    rbac({ rules: policy('DENY', { any: true }), enforcement_type: 'CONTINUOUS' }),
+  ] },
+  { name: 'what is only marked', clients: ['speaks'], filters: [rbac({ rules: policy('LOG', { any: true }) })] },
   { name: 'new connections by a bucket', filters: [rate(2)], clients: ['speaks', 'speaks', 'speaks', 'speaks'] },
   { name: 'a bucket that is off', filters: [rate(1, OFF)], clients: ['speaks', 'speaks'] },
   { name: 'a bucket that two chains share', filters: [rate(3, { share_key: 'k' })], clients: ['speaks', 'speaks'],

@@ -1,0 +1,22 @@
+// Where filters tell what they decided about access, and who listens.
+import type { AccessDecision } from './decision.ts';
+import type { StreamInfo } from './stream-info.ts';
+
+/** Hears while the request, or the connection, is being judged: `info` may be kept as long as that lives. */
+export interface DecisionSink {
+  onDecision(decision: AccessDecision, info: StreamInfo): void;
+}
+
+/** Of one worker: filters tell, whoever wants to know listens. Requests that pass unmarked are not told of. */
+export class AccessDecisions {
+  readonly #sinks: DecisionSink[] = [];
+
+  add(sink: DecisionSink): void {
+    this.#sinks.push(sink);
+  }
+
+  tell(decision: AccessDecision, info: StreamInfo): void {
+    if (decision.outcome === 'denied') info.denial = decision;
+    for (const sink of this.#sinks) sink.onDecision(decision, info);
+  }
+}
