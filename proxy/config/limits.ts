@@ -72,6 +72,9 @@ export const LIMITS = {
 
   // ClientHello in all its records (S54).
   clientHelloBytesMax: 64 * KIB,
+  // Certificates that a peer shows, the leaf included (S62): a mesh's chains have two or three. OpenSSL bounds their
+  // bytes by 100 KiB.
+  peerCertificatesMax: 10,
 
   // A request that came through this proxy so often in a row turns in a circle, and would until its head is full (S86).
   ownHopsMax: 32,

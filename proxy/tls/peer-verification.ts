@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
 import { readCertificate, svidFault } from '../../certs/x509.ts';
 import type { CertificateFields } from '../../certs/x509.ts';
+import { chainEndMs, shownChain } from './peer-chain.ts';
 import { namesHost } from './san-matcher.ts';
 import type { ValidationMaterial } from './validation-material.ts';
 
@@ -28,6 +29,8 @@ export interface PeerIdentity {
   readonly subject: string | undefined;
   /** SHA-256 of the certificate's DER, lower-case hex. */
   readonly certificateHash: string;
+  /** Unix time in milliseconds after which this peer would be refused: the first end among its certificates. */
+  readonly endMs: number;
 }
 
 /** What the handshake left to be judged. */
@@ -46,8 +49,11 @@ export interface PeerEvidence {
 /** The peer's identity, or why it is refused. Every check runs on resumed sessions as well (S53). */
 export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidence): PeerIdentity | PeerRefusal {
   const { certificate } = evidence;
-  const chain = chainRefusal(validation, evidence);
-  if (chain !== undefined) return new PeerRefusal('error', chain);
+  const chain = shownChain(certificate);
+  if (chain === undefined) return new PeerRefusal('error', 'the certificate chain is too long');
+  const endMs = chainEndMs(chain);
+  const untrusted = chainRefusal(validation, evidence, endMs);
+  if (untrusted !== undefined) return new PeerRefusal('error', untrusted);
   const fields = readCertificate(certificate.raw);
   if (fields === undefined) return new PeerRefusal('error', 'the certificate is not readable as DER');
   if (fields.ca) return new PeerRefusal('error', 'the certificate is a CA certificate');
@@ -64,14 +70,14 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
   }
   const uriSan = fields.uriSans.length === 1 ? fields.uriSans[0] : undefined;
   const certificateHash = createHash('sha256').update(certificate.raw).digest('hex');
-  return { uriSan, dnsSans: fields.dnsSans, subject: subjectText(certificate.subject), certificateHash };
+  return { uriSan, dnsSans: fields.dnsSans, subject: subjectText(certificate.subject), certificateHash, endMs };
 }
 
-function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence): string | undefined {
+function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence, endMs: number): string | undefined {
   const { certificate, chainError, resumed, nowMs } = evidence;
   if (validation.trustedCa === undefined) return undefined;
   if (chainError !== undefined || !resumed) return chainError;
-  const current = Date.parse(certificate.validFrom) <= nowMs && nowMs <= Date.parse(certificate.validTo);
+  const current = certificate.validFromDate.getTime() <= nowMs && nowMs <= endMs;
   return current ? undefined : 'the certificate of the resumed session is out of date';
 }
 

@@ -1,0 +1,26 @@
+// The certificates that a peer showed: how many there may be (S62), and until when they hold together (S58).
+import type { X509Certificate } from 'node:crypto';
+import { LIMITS } from '../config/limits.ts';
+
+/** The leaf and what came after it, in the peer's order; undefined when those are more than a chain may have. */
+export function shownChain(leaf: X509Certificate): X509Certificate[] | undefined {
+  const chain = [leaf];
+  for (let next = leaf.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
+    if (chain.length === LIMITS.peerCertificatesMax) return undefined;
+    chain.push(next);
+  }
+  return chain;
+}
+
+/** Unix time in milliseconds at which the first certificate on the way from the leaf upwards ends. */
+export function chainEndMs(chain: readonly X509Certificate[]): number {
+  let certificate = chain[0]!;
+  let endMs = certificate.validToDate.getTime();
+  for (const issuer of chain.slice(1)) {
+    // What came beside the way, such as a root's next one, ends nothing.
+    if (!certificate.checkIssued(issuer)) continue;
+    endMs = Math.min(endMs, issuer.validToDate.getTime());
+    certificate = issuer;
+  }
+  return endMs;
+}
