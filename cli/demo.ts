@@ -15,7 +15,8 @@ export const HELP = `usage: weft demo [options]
       --check         the guided tour: each step is checked and printed; exit status 1 if one fails
       --task NAME     one of Istio's documentation tasks in place of the demo, or all of them with --check:
                       ${TASKS.slice(0, 5).map(({ name }) => name).join(', ')},
-                      ${TASKS.slice(5).map(({ name }) => name).join(', ')}, all
+                      ${TASKS.slice(5, 9).map(({ name }) => name).join(', ')},
+                      ${TASKS.slice(9).map(({ name }) => name).join(', ')}, all
       --port N        port of the product page (default 8080; another one is taken when it is in use)
       --config DIR    the mesh's YAML; default is a copy of examples/bookinfo/mesh in a temporary folder
       --zipkin URL    send the spans to this Zipkin v2 collector as well (…/api/v2/spans); may be repeated

@@ -90,12 +90,18 @@ export class LocalMesh {
 
   /** Its sidecar and its application, if it has one. Resolves when both are ready; `onReady` hears of each. */
   async startWorkload(workload: Workload, onReady?: () => void): Promise<void> {
+    this.#workloads.add(workload);
+    const processes = [...await this.#proxy(workload), ...this.#application(workload)];
+    await Promise.all(processes.map((process) => this.#launch(process).then(onReady)));
+  }
+
+  /** Its sidecar, or the gateway that it is. */
+  async #proxy(workload: Workload): Promise<ManagedProcess[]> {
+    if (workload.place === 'outside') return [];
     await this.#writeToken(workload);
     const bootstrap = sidecarBootstrap(workload, this.#mesh, this.#tokenFile(workload));
     await writeFile(this.#bootstrapFile(workload), `${JSON.stringify(bootstrap, undefined, 2)}\n`);
-    this.#workloads.add(workload);
-    const processes = [this.#sidecar(workload), ...this.#application(workload)];
-    await Promise.all(processes.map((process) => this.#launch(process).then(onReady)));
+    return [this.#sidecar(workload)];
   }
 
   /** Ends it: the application, then the sidecar. With `atOnce` both are killed together, as a machine that dies. */
@@ -145,11 +151,12 @@ export class LocalMesh {
     return this.#managed(`sidecar/${workload.name}`, args, {}, () => answers(`${this.adminUrl(workload)}/ready`));
   }
 
-  #application({ pod, name, version, locality, portName, entry }: Workload): ManagedProcess[] {
+  #application({ pod, name, version, locality, portName, entry, place }: Workload): ManagedProcess[] {
     if (entry === undefined) return [];
     const env = {
       HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name, LOCALITY: locality,
-      HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}`,
+      ...(place === 'outside' ? { TLS_PORT: String(pod.outboundPort), MUTUAL_PORT: String(pod.adminPort) }
+        : { HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}` }),
       NODE_COMPILE_CACHE_PORTABLE: '1',
       NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
     };
@@ -159,7 +166,7 @@ export class LocalMesh {
   }
 
   async #renewTokens(): Promise<void> {
-    for (const workload of this.#workloads) await this.#writeToken(workload);
+    for (const workload of this.#workloads) if (workload.place !== 'outside') await this.#writeToken(workload);
   }
 
   async #writeToken(workload: Workload): Promise<void> {

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import type { Workload } from './workloads.ts';
-import { NAMESPACE } from './workloads.ts';
 
 const MESH = fileURLToPath(new URL('../bookinfo/mesh', import.meta.url));
 const TASKS = fileURLToPath(new URL('../bookinfo/tasks', import.meta.url));
@@ -21,7 +20,8 @@ export async function writeMesh(directory: string, workloads: readonly Workload[
 
 /** A folder of the user's own needs to know where the pods are as well. */
 export async function writePods(directory: string, workloads: readonly Workload[]): Promise<void> {
-  const entries = workloads.filter(({ isGateway }) => !isGateway).map((workload) => stringify(workloadEntry(workload)));
+  const listed = workloads.filter(({ isGateway, place }) => !isGateway || place === 'egress');
+  const entries = listed.map((workload) => stringify(workloadEntry(workload)));
   const head = '# Where the pods of this demo are. Written at each start; edit the other files.\n';
   await replaceFile(join(directory, PODS_FILE), head + entries.join('---\n'));
 }
@@ -46,13 +46,19 @@ export async function replaceFromFile(from: string, to: string): Promise<void> {
   await rename(`${to}.new`, to);
 }
 
-function workloadEntry({ name, app, version, serviceAccount, portName, locality, pod }: Workload): unknown {
+/** What a gateway takes its Gateway says: as in Istio sidecars go to one by mutual TLS only where a rule says so. */
+const GATEWAY_LABELS = { 'security.istio.io/tlsMode': 'disabled' };
+
+function workloadEntry(workload: Workload): unknown {
+  const { name, namespace, app, version, serviceAccount, portName, locality, place, pod } = workload;
   return {
     apiVersion: 'networking.istio.io/v1',
     kind: 'WorkloadEntry',
-    metadata: { name, namespace: NAMESPACE, labels: { app, version } },
+    metadata: { name, namespace, labels: { app, version } },
     spec: {
-      address: pod.ip, ports: { [portName]: pod.inboundPort }, labels: { app, version }, serviceAccount,
+      address: pod.ip, ports: workload.ports ?? { [portName]: pod.inboundPort },
+      labels: { app, version, ...(place === 'egress' && GATEWAY_LABELS) },
+      ...(place !== 'outside' && { serviceAccount }),
       ...(locality !== '' && { locality }),
     },
   };

@@ -35,7 +35,7 @@ export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenF
       cds_config: { ads: {}, resource_api_version: 'V3' },
       lds_config: { ads: {}, resource_api_version: 'V3' },
     },
-    static_resources: { clusters: [xdsCluster(mesh.xds)] },
+    static_resources: { clusters: [isGateway ? securedCluster(mesh.ca) : xdsCluster(mesh.xds)] },
   };
 }
 
@@ -57,7 +57,9 @@ function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string):
     },
     ...(mesh.extraCollectors.length > 0 && { WEFT_ZIPKIN: mesh.extraCollectors }),
     ...(isGateway
-      ? { WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: mesh.gatewayPorts }
+      ? workload.place === 'egress'
+        ? { WEFT_GATEWAY_LISTEN: pod.ip, WEFT_GATEWAY_PORTS: { 80: pod.inboundPort, 443: pod.appPort } }
+        : { WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: mesh.gatewayPorts }
       : {
         WEFT_OUTBOUND_LISTEN: `${pod.ip}:${pod.outboundPort}`,
         WEFT_APP_PORTS: { [pod.inboundPort]: `${pod.ip}:${pod.appPort}` },
@@ -65,7 +67,41 @@ function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string):
   };
 }
 
-function xdsCluster(xds: HostPort): unknown {
+/** Gateways show who they are, with the certificate that their agent has: so they are given their Secrets. */
+function securedCluster(secure: HostPort): object {
+  const secret = (name: string): object => ({
+    name,
+    sds_config: {
+      api_config_source: {
+        api_type: 'GRPC', transport_api_version: 'V3',
+        grpc_services: [{ envoy_grpc: { cluster_name: 'sds-grpc' } }],
+      },
+      resource_api_version: 'V3',
+    },
+  });
+  const control = `spiffe://${TRUST_DOMAIN}/ns/weft-system/sa/weft-control`;
+  return {
+    ...xdsCluster(secure),
+    transport_socket: {
+      name: 'tls',
+      typed_config: {
+        '@type': 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext',
+        common_tls_context: {
+          tls_certificate_sds_secret_configs: [secret('default')],
+          combined_validation_context: {
+            default_validation_context: {
+              match_typed_subject_alt_names: [{ san_type: 'URI', matcher: { exact: control } }],
+            },
+            validation_context_sds_secret_config: secret('ROOTCA'),
+          },
+          alpn_protocols: ['h2'],
+        },
+      },
+    },
+  };
+}
+
+function xdsCluster(xds: HostPort): object {
   return {
     name: 'xds-grpc',
     type: 'STATIC',

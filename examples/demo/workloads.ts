@@ -23,6 +23,10 @@ export interface Workload {
   /** Its application; a gateway has none. */
   readonly entry: string | undefined;
   readonly isGateway: boolean;
+  /** A gateway out of the mesh, or a server beyond it, which has no sidecar and no identity of the mesh. */
+  readonly place?: 'egress' | 'outside';
+  /** Ports by their names in its services, where it has more than one. */
+  readonly ports?: Readonly<Record<string, number>>;
   readonly pod: PodAddress;
 }
 

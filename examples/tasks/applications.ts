@@ -5,10 +5,11 @@ import type { Workload } from '../demo/workloads.ts';
 import { NAMESPACE, WORKLOAD_COUNT, planWorkloads } from '../demo/workloads.ts';
 
 /**
- * `gateway` is the way in, `client` a sidecar whose application is you; the others are services.
+ * `gateway` is the way in, `egress` the gateway out, `outside` a server beyond the mesh, `client` a sidecar whose
+ * application is you; the others are services.
  * A task names those that it needs.
  */
-export type ApplicationName = 'gateway' | 'client' | 'bookinfo' | 'web' | 'tcp-echo' | 'hello';
+export type ApplicationName = 'gateway' | 'client' | 'bookinfo' | 'web' | 'tcp-echo' | 'hello' | 'egress' | 'outside';
 
 export interface Application {
   readonly workloads: readonly Workload[];
@@ -17,14 +18,21 @@ export interface Application {
 }
 
 const WEB = fileURLToPath(new URL('apps/web.ts', import.meta.url));
+const OUTSIDE = fileURLToPath(new URL('apps/outside.ts', import.meta.url));
 const TCP_ECHO = fileURLToPath(new URL('apps/tcp-echo.ts', import.meta.url));
 /** Where the client is: nearest to the first of the four hellos. */
 const HOME = 'north/a';
 
-type Plan = Pick<Workload, 'name' | 'app' | 'version' | 'entry'> & Partial<Pick<Workload, 'locality' | 'portName'>>;
+type Plan = Pick<Workload, 'name' | 'app' | 'version' | 'entry'>
+  & Partial<Pick<Workload, 'locality' | 'portName' | 'place' | 'namespace' | 'isGateway'>>;
 
 const PLANS: readonly Plan[] = [
   { name: 'client', app: 'client', version: 'v1', entry: undefined, locality: HOME },
+  {
+    name: 'egressgateway', app: 'egressgateway', version: 'v1', entry: undefined, place: 'egress', isGateway: true,
+    namespace: 'istio-system',
+  },
+  { name: 'outside', app: 'outside', version: 'v1', entry: OUTSIDE, place: 'outside' },
   { name: 'web-v1', app: 'web', version: 'v1', entry: WEB },
   { name: 'web-v2', app: 'web', version: 'v2', entry: WEB },
   { name: 'tcp-echo-v1', app: 'tcp-echo', version: 'v1', entry: TCP_ECHO, portName: 'tcp' },
@@ -44,6 +52,8 @@ export function planApplications(pods: readonly PodAddress[]): Record<Applicatio
   const running = (app: string): Workload[] => own.filter((workload) => workload.app === app);
   const service = (app: string): Application => ({ workloads: running(app), files: [fileOf(`apps/${app}.yaml`)] });
   return {
+    egress: { workloads: running('egressgateway'), files: [fileOf('apps/egress.yaml')] },
+    outside: { workloads: running('outside'), files: [] },
     gateway: { workloads: demo.filter(({ isGateway }) => isGateway), files: [] },
     client: { workloads: running('client'), files: [] },
     bookinfo: {
@@ -56,11 +66,17 @@ export function planApplications(pods: readonly PodAddress[]): Record<Applicatio
   };
 }
 
-function workloadOf({ locality = '', portName = 'http', ...plan }: Plan, pod: PodAddress): Workload {
+function workloadOf(plan: Plan, pod: PodAddress): Workload {
+  const ports = portsOf(plan, pod);
   return {
-    ...plan, locality, portName, pod, deployment: plan.name, namespace: NAMESPACE, serviceAccount: plan.app,
-    isGateway: false,
+    locality: '', portName: 'http', namespace: NAMESPACE, isGateway: false, ...plan, pod, deployment: plan.name,
+    serviceAccount: plan.app, ...(ports !== undefined && { ports }),
   };
+}
+
+function portsOf({ place }: Plan, { inboundPort, appPort, outboundPort, adminPort }: PodAddress): Workload['ports'] {
+  if (place === 'egress') return { http: inboundPort, https: appPort };
+  return place === 'outside' ? { http: appPort, https: outboundPort, mutual: adminPort } : undefined;
 }
 
 function fileOf(path: string): string {

@@ -38,9 +38,9 @@ export class Client {
     return this.ask(`http://127.0.0.1:${this.#mesh.gatewayPort}`, path, { headers });
   }
 
-  /** A service by its name in the mesh, as HTTP_PROXY does it: the client's sidecar is asked for `http://…`. */
-  service(url: string): Promise<Answer> {
-    return this.ask(this.#outbound, url, { headers: { host: new URL(url).host } });
+  /** A service by its name in the mesh, as HTTP_PROXY does it: a workload's sidecar is asked for `http://…`. */
+  service(url: string, workload = 'client'): Promise<Answer> {
+    return this.ask(this.#outbound(workload), url, { headers: { host: new URL(url).host } });
   }
 
   ask(origin: string, path: string, options: AskOptions = {}): Promise<Answer> {
@@ -59,13 +59,19 @@ export class Client {
 
   /** One line to a service that is not HTTP (by CONNECT), and the line that comes back. */
   async line(authority: string, text: string): Promise<string> {
-    const { statusCode, socket } = await this.#agent.connect({ origin: this.#outbound, path: authority });
-    if (statusCode !== 200) throw new Error(`CONNECT ${authority} is answered with ${statusCode}`);
+    const socket = await this.tunnel(authority);
     try {
       return await firstLine(socket, text);
     } finally {
       socket.destroy();
     }
+  }
+
+  /** A connection for bytes, by CONNECT. */
+  async tunnel(authority: string): Promise<Duplex> {
+    const { statusCode, socket } = await this.#agent.connect({ origin: this.#outbound('client'), path: authority });
+    if (statusCode !== 200) throw new Error(`CONNECT ${authority} is answered with ${statusCode}`);
+    return socket;
   }
 
   /** `count` times `ask`, some at one time; the answers in the order in which they came. */
@@ -79,9 +85,9 @@ export class Client {
     return answers;
   }
 
-  /** A counter or gauge of the client's sidecar; 0 before it is first used. */
-  async stat(name: string): Promise<number> {
-    const { body } = await this.ask(this.#mesh.adminUrl(this.#mesh.workload('client')), '/stats?usedonly');
+  /** A counter or gauge of a workload's proxy; 0 before it is first used. */
+  async stat(name: string, workload = 'client'): Promise<number> {
+    const { body } = await this.ask(this.#mesh.adminUrl(this.#mesh.workload(workload)), '/stats?usedonly');
     const line = body.split('\n').find((each) => each.startsWith(`${name}: `));
     return line === undefined ? 0 : Number(line.slice(name.length + 2));
   }
@@ -91,8 +97,8 @@ export class Client {
     await this.#agent.destroy();
   }
 
-  get #outbound(): string {
-    const { ip, outboundPort } = this.#mesh.workload('client').pod;
+  #outbound(workload: string): string {
+    const { ip, outboundPort } = this.#mesh.workload(workload).pod;
     return `http://${ip}:${outboundPort}`;
   }
 }

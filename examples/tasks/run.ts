@@ -2,7 +2,10 @@
 import { fileURLToPath } from 'node:url';
 import { messageOf } from '../../proxy/base/error.ts';
 import { circuitBreaking } from './circuit-breaking/task.ts';
+import type { Workload } from '../demo/workloads.ts';
 import { Client } from './client.ts';
+import { egressGateway } from './egress-gateway/task.ts';
+import { egressTlsOrigination } from './egress-tls-origination/task.ts';
 import { faultInjection } from './fault-injection/task.ts';
 import { ingress } from './ingress/task.ts';
 import { localityLoadBalancing } from './locality-load-balancing/task.ts';
@@ -18,7 +21,7 @@ import { trafficShifting } from './traffic-shifting/task.ts';
 /** Those that need the same workloads follow each other. */
 export const TASKS: readonly Task[] = [
   requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, secureIngress, circuitBreaking,
-  mirroring, tcpTrafficShifting, localityLoadBalancing,
+  mirroring, tcpTrafficShifting, localityLoadBalancing, egressTlsOrigination, egressGateway,
 ];
 
 type Say = (line: string) => void;
@@ -93,14 +96,21 @@ export function environment(mesh: TaskMesh, { needs }: Task): readonly (readonly
     ['LOGS', `${mesh.folder}/logs`, true],
     ['GATEWAY', gateway, needs.includes('gateway')],
     ['GATEWAY_TLS', `127.0.0.1:${mesh.gatewayTlsPort}`, needs.includes('gateway') && needs.includes('web')],
-    ['TLS', mesh.tlsDir, needs.includes('gateway') && needs.includes('web')],
+    ['TLS', mesh.tlsDir, needs.includes('outside') || (needs.includes('gateway') && needs.includes('web'))],
     ['PAGE', `${gateway}/api/v1/products/0`, needs.includes('bookinfo')],
-    ['CLIENT', `http://${client.pod.ip}:${client.pod.outboundPort}`, needs.includes('client')],
+    ['CLIENT', sidecarUrl(client), needs.includes('client')],
+    ['WEB', sidecarUrl(mesh.workload('web-v1')), needs.includes('web')],
+    ['EGRESS_ADMIN', mesh.adminUrl(mesh.workload('egressgateway')), needs.includes('egress')],
     ['ADMIN', mesh.adminUrl(client), needs.includes('client')],
     ['WEB_V2', applicationUrl(mesh, 'web-v2'), needs.includes('web')],
     ['NORTH_A', applicationUrl(mesh, 'hello-north-a'), needs.includes('hello')],
   ];
   return all.filter(([, , isThere]) => isThere).map(([name, value]) => [name, value]);
+}
+
+/** What a workload's application has as its HTTP_PROXY. */
+function sidecarUrl({ pod }: Workload): string {
+  return `http://${pod.ip}:${pod.outboundPort}`;
 }
 
 /** The application itself, past its sidecar and the mesh. */

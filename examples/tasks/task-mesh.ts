@@ -87,7 +87,8 @@ export class TaskMesh {
   async arrange(names: readonly ApplicationName[]): Promise<void> {
     const applications = names.map((name) => this.#applications[name]);
     const wanted = applications.flatMap(({ workloads }) => workloads);
-    await this.#writeFiles([MESH_FILE, ...applications.flatMap(({ files }) => files)], wanted);
+    const credentials = names.includes('egress') ? [join(this.tlsDir, 'credential.yaml')] : [];
+    await this.#writeFiles([MESH_FILE, ...credentials, ...applications.flatMap(({ files }) => files)], wanted);
     if (!this.#controlUp) await this.#mesh.startControl();
     this.#controlUp = true;
     const idle = [...this.#running].filter((workload) => !wanted.includes(workload));

@@ -46,6 +46,15 @@ export async function settled(lab: Lab, ask: () => Promise<unknown>, wanted: unk
   });
 }
 
+/** The host beyond the mesh. */
+export const OUTSIDE = 'outside.example.com';
+
+/** Status and body of what a workload's sidecar is answered for it. */
+export async function outside({ client }: Lab, workload = 'client'): Promise<string> {
+  const { status, body } = await client.service(`http://${OUTSIDE}/`, workload);
+  return `${status} ${body}`.trim();
+}
+
 /** Waits for a condition; not longer than the mesh is there. */
 export async function reached({ mesh }: Lab, what: string, condition: () => Promise<boolean>): Promise<void> {
   await until(what, async () => {
