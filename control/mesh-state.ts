@@ -1,5 +1,6 @@
 // The mesh as it is now: the source's objects, the services that they make, what is odd about them, and the translator.
 import { delegateFindings } from './analysis/delegate-use.ts';
+import { networkPolicyFindings } from './analysis/network-policy-use.ts';
 import { Inventory } from './model/inventory.ts';
 import { findingText, type Finding } from './model/mesh-object.ts';
 import { checkReferences } from './registry/reference-check.ts';
@@ -82,8 +83,11 @@ export class MeshState {
     const inventory = new Inventory(this.#source.objects);
     const registry = new Registry(inventory, this.#settings.domain);
     const references = checkReferences(inventory, registry, this.#settings.rootNamespace);
-    this.#findings = [...registry.findings, ...references, ...delegateFindings({ inventory })];
-    return new Translator({ inventory, registry, settings: this.#settings });
+    const view = { inventory, registry, settings: this.#settings };
+    this.#findings = [
+      ...registry.findings, ...references, ...delegateFindings(view), ...networkPolicyFindings(view),
+    ];
+    return new Translator(view);
   }
 
   /** New refusals and warnings, each as one line. */

@@ -11,6 +11,7 @@ import { unreachableConnections } from './connection-reach.ts';
 import { delegateFindings } from './delegate-use.ts';
 import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
+import { networkPolicyFindings, shutOutFindings } from './network-policy-use.ts';
 import { portFindings } from './port-use.ts';
 import { unreachableRules } from './route-reach.ts';
 import { selectorFindings } from './selector-use.ts';
@@ -60,6 +61,8 @@ export function analyze(view: MeshView): Finding[] {
     ...destinationRuleFindings(view),
     ...selectorFindings(view),
     ...sidecarFindings(view),
+    ...networkPolicyFindings(view),
+    ...shutOutFindings(view),
   ];
 }
 

@@ -4,6 +4,7 @@ import { AuthorizationPolicy } from './authorization-policy.ts';
 import { DestinationRule } from './destination-rule.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
+import { NetworkPolicy } from './network-policy.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
 import { Secret } from './secret.ts';
 import { ServiceEntry, WorkloadEntry, WorkloadGroup } from './service-entry.ts';
@@ -20,6 +21,7 @@ export interface Documents {
   ServiceAccount: ServiceAccount;
   Namespace: Namespace;
   Secret: Secret;
+  NetworkPolicy: NetworkPolicy;
   VirtualService: VirtualService;
   DestinationRule: DestinationRule;
   Gateway: Gateway;
@@ -53,6 +55,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   ServiceAccount: { ...CORE, schema: ServiceAccount },
   Namespace: { ...CORE, schema: Namespace },
   Secret: { ...CORE, schema: Secret },
+  NetworkPolicy: { group: 'networking.k8s.io', versions: ['v1'], schema: NetworkPolicy },
   VirtualService: { ...NETWORKING, schema: VirtualService },
   DestinationRule: { ...NETWORKING, schema: DestinationRule },
   Gateway: { ...NETWORKING, schema: Gateway },
@@ -86,7 +89,6 @@ export const REFUSED_KINDS: ReadonlyMap<string, string> = new Map([
   ['WasmPlugin', 'extensions are not loaded'],
   ['TrafficExtension', 'extensions are not loaded'],
   ['ProxyConfig', 'proxies are configured where they are started'],
-  ['NetworkPolicy', 'it is not enforced; write an AuthorizationPolicy'],
   ['Ingress', 'write a Gateway and a VirtualService'],
   ['GatewayClass', 'the Gateway API is not supported yet'],
   ['HTTPRoute', 'the Gateway API is not supported yet; write a VirtualService'],

@@ -15,6 +15,7 @@ import {
 import { endpointTls, loadAssignment } from './endpoint.ts';
 import { localityGroups } from './locality-balancing.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
+import { egressGate } from './network-policy.ts';
 import { configPath } from './provenance.ts';
 import { clusterSni, outboundCluster } from './resource-name.ts';
 import { meshClientTls, RAW_SOCKET } from './tls-context.ts';
@@ -86,10 +87,12 @@ function upstreamVersion({ protocol }: ServicePort, { connectionPool }: PortPoli
   return isHttp2(protocol) || connectionPool?.http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http';
 }
 
-function subsetEndpoints({ service, port, declared }: Parts): ServiceEndpoint[] {
+/** Those that NetworkPolicies let the caller reach. */
+function subsetEndpoints({ view, scope, service, port, declared }: Parts): ServiceEndpoint[] {
   const labels = new Map(Object.entries(declared?.subset.labels ?? {}));
-  return service.endpoints.filter((endpoint) =>
-    endpoint.servicePort === port.number && hasLabels(endpoint.workload.labels, labels));
+  const mayCall = egressGate(view, scope);
+  return service.endpoints.filter((endpoint) => endpoint.servicePort === port.number
+    && hasLabels(endpoint.workload.labels, labels) && (mayCall === undefined || mayCall(endpoint)));
 }
 
 function edsEndpoints(serviceName: string): Pick<Cluster, 'type' | 'edsClusterConfig'> {

@@ -12,6 +12,7 @@ import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
+import { withIngressGate } from './network-policy.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
 import { outboundRoutes } from './outbound-route.ts';
@@ -55,10 +56,12 @@ export class Translator {
     const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
     if (node.kind === 'router') {
       const secrets = [...gatewaySecrets(this.#view, node), ...clientSecrets(this.#view, node)];
-      return { ...gatewayResources(this.#view, node), clusters: shared, endpoints, secrets };
+      const { listeners, routes } = gatewayResources(this.#view, node);
+      const gated = listeners.map((listener) => withIngressGate(this.#view, node, listener));
+      return { listeners: gated, routes, clusters: shared, endpoints, secrets };
     }
     const ports = workloadPorts(this.#view, node);
-    const inbound = ports.map((port) => inboundListener(this.#view, node, port));
+    const inbound = ports.map((port) => withIngressGate(this.#view, node, inboundListener(this.#view, node, port)));
     const { outboundListen } = node;
     const out = outboundListen === undefined ? [] : [outboundListener(this.#view, node, outboundListen)];
     const egress = egressResources(this.#view, node);

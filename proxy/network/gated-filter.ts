@@ -101,6 +101,7 @@ class JudgedTransport implements Transport, TransportHandler {
   readonly #info: ConnectionInfo;
   /** Who is asked about what comes next: everybody, and then those who judge all that comes. */
   #judges: readonly NetworkGate[];
+  #isJudged = false;
   #owner: TransportHandler | undefined = undefined;
   /** Set before any bytes come. */
   connection: NetworkConnection | undefined = undefined;
@@ -142,6 +143,7 @@ class JudgedTransport implements Transport, TransportHandler {
       this.connection!.destroy(reason, bytes);
       return false;
     }
+    this.#isJudged = true;
     this.#judges = this.#judges.filter((judge) => judge.judgesEveryRead === true);
     if (this.#judges.length === 0) this.#transport.attach(this.#owner!);
     return true;
@@ -171,15 +173,20 @@ class JudgedTransport implements Transport, TransportHandler {
   }
 
   writeLatin1(text: string): boolean {
-    return this.#transport.writeLatin1(text);
+    return this.#mayWrite() && this.#transport.writeLatin1(text);
   }
 
   write(chunk: Buffer): boolean {
-    return this.#transport.write(chunk);
+    return this.#mayWrite() && this.#transport.write(chunk);
   }
 
   writeAround(before: string, chunk: Buffer, after: string): boolean {
-    return this.#transport.writeAround(before, chunk, after);
+    return this.#mayWrite() && this.#transport.writeAround(before, chunk, after);
+  }
+
+  /** A server that speaks first is not heard by whom nobody has let in. What a codec says of itself at once may go. */
+  #mayWrite(): boolean {
+    return this.#isJudged || this.connection === undefined || this.#passes(0);
   }
 
   pause(): void {
