@@ -62,27 +62,38 @@ export interface ServerIdentity {
 }
 
 export class CertificateAuthority {
-  readonly #store: CaStore;
   readonly #clock: Clock;
   readonly #ttlMsMax: number;
   readonly #audit: (record: IssuanceRecord) => void;
-  readonly #signer: CertificateSigner;
+  #store: CaStore;
+  #signer: CertificateSigner;
+  readonly #listeners: (() => void)[] = [];
 
   constructor(options: AuthorityOptions) {
-    this.#store = options.store;
     this.#clock = options.clock;
     this.#ttlMsMax = options.ttlMsMax ?? LEAF_TTL_MS;
     this.#audit = options.audit;
-    const fields = readCertificate(options.store.certificate.raw);
-    if (fields === undefined) throw new Error('the authority has a certificate that is not strict DER');
-    this.#signer = { key: options.store.key, name: fields.subject, keyId: fields.subjectKeyId };
+    this.#store = options.store;
+    this.#signer = signerOf(options.store);
+  }
+
+  /** Signs by another state of the store from now on: after a switch by another key, under another root. */
+  use(store: CaStore): void {
+    this.#signer = signerOf(store);
+    this.#store = store;
+    for (const listener of this.#listeners) listener();
+  }
+
+  /** Called after each change of what signs and what is trusted. */
+  subscribe(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   get trustDomain(): string {
     return this.#store.trustDomain;
   }
 
-  /** The trust bundle as one PEM text. */
+  /** The trust bundle as one PEM text; the root of what is issued now comes first. */
   get roots(): string {
     return this.#store.roots.map(String).join('');
   }
@@ -128,6 +139,12 @@ export class CertificateAuthority {
     });
     return { chain: [leaf, ...this.#store.intermediates].map(String), serial, notAfterMs };
   }
+}
+
+function signerOf({ key, certificate }: CaStore): CertificateSigner {
+  const fields = readCertificate(certificate.raw);
+  if (fields === undefined) throw new Error('the authority has a certificate that is not strict DER');
+  return { key, name: fields.subject, keyId: fields.subjectKeyId };
 }
 
 /** One line for people and grep; there is nothing secret in it. */

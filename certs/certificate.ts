@@ -23,6 +23,8 @@ export interface CertificateTemplate {
   readonly notAfterMs: number;
   readonly names: readonly SubjectName[];
   readonly ca: boolean;
+  /** How many authorities may lie below this one; absent does not limit it. At most 127. */
+  readonly pathLength?: number;
   /** First octet of KeyUsage (x509.ts); undefined leaves the extension out. */
   readonly keyUsage: number | undefined;
   /** Dotted OIDs; empty leaves the extension out. */
@@ -98,7 +100,7 @@ function serialNumber(): Buffer {
 function extensionsOf(template: CertificateTemplate, signer: CertificateSigner): DerNode[] {
   const keyId = keyIdOf(template.publicKey);
   const extensions = [
-    extension(Oid.basicConstraints, true, template.ca ? sequence(booleanValue(true)) : sequence()),
+    extension(Oid.basicConstraints, true, basicConstraints(template)),
     extension(Oid.subjectKeyIdentifier, false, octetString(keyId)),
     extension(Oid.authorityKeyIdentifier, false, sequence(taggedBytes(0, signer.keyId ?? keyIdOf(signer.key)))),
   ];
@@ -111,6 +113,13 @@ function extensionsOf(template: CertificateTemplate, signer: CertificateSigner):
     extensions.push(extension(Oid.subjectAltName, template.subject.length === 0, generalNames(names)));
   }
   return extensions;
+}
+
+function basicConstraints({ ca, pathLength }: CertificateTemplate): DerNode {
+  if (!ca) return sequence();
+  return pathLength === undefined
+    ? sequence(booleanValue(true))
+    : sequence(booleanValue(true), integer(Buffer.of(pathLength)));
 }
 
 export function extension(id: string, critical: boolean, value: DerNode): DerNode {

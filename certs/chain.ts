@@ -39,6 +39,29 @@ export function chainFault(
   return 'the chain does not lead to a trusted root';
 }
 
+/** The root to which a chain leads (leaf first), whatever the time; undefined when it leads to none of them. */
+export function rootOf(
+  chain: readonly X509Certificate[], roots: readonly X509Certificate[],
+): X509Certificate | undefined {
+  for (const certificate of chain) {
+    const root = roots.find((candidate) => isIssuer(certificate, candidate));
+    if (root !== undefined) return root;
+  }
+  return undefined;
+}
+
+/** A leaf with those of `issuers` that lead upward from it, without a root. */
+export function chainThrough(leaf: X509Certificate, issuers: readonly X509Certificate[]): X509Certificate[] {
+  const chain = [leaf];
+  while (chain.length < CHAIN_DEPTH_MAX) {
+    const last = chain.at(-1)!;
+    const issuer = issuers.find((candidate) => !chain.includes(candidate) && isIssuer(last, candidate));
+    if (issuer === undefined || issuer.checkIssued(issuer)) break;
+    chain.push(issuer);
+  }
+  return chain;
+}
+
 /** Why a certificate is not valid at this time, in words. */
 export function validityFault(certificate: X509Certificate, nowMs: number): string | undefined {
   if (nowMs < certificate.validFromDate.getTime()) {

@@ -12,6 +12,9 @@ const DAY_MS = 86_400_000;
 /** Lifetime of a root made by us: 10 years, as Istio's self-signed root. */
 export const ROOT_TTL_MS: number = 3650 * DAY_MS;
 
+/** Lifetime of an intermediate that an offline root signs: a year, cut to what the root has left. */
+export const INTERMEDIATE_TTL_MS: number = 365 * DAY_MS;
+
 /** Default lifetime of a leaf, as Istio's SECRET_TTL. */
 export const LEAF_TTL_MS: number = DAY_MS;
 
@@ -31,6 +34,19 @@ export function rootTemplate(publicKey: KeyObject, trustDomain: string, nowMs: n
     ca: true,
     keyUsage: KeyUsage.keyCertSign | KeyUsage.crlSign,
     extendedKeyUsage: [],
+  };
+}
+
+/** An authority under a root, for signing leaves alone. */
+export function intermediateTemplate(
+  publicKey: KeyObject, trustDomain: string, nowMs: number, rootNotAfterMs: number,
+): CertificateTemplate {
+  const name = `weft intermediate CA ${keyIdOf(publicKey).toString('hex', 0, 4)}`;
+  return {
+    ...rootTemplate(publicKey, trustDomain, nowMs),
+    subject: [[Oid.organization, 'weft'], [Oid.commonName, name]],
+    notAfterMs: Math.min(nowMs + INTERMEDIATE_TTL_MS, rootNotAfterMs),
+    pathLength: 0,
   };
 }
 

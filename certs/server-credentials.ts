@@ -47,11 +47,16 @@ export class RotatingServerCredentials extends ServerCredentials implements Time
     this.#renewAtMs = renewAtMs;
     this.#timer = new Timer(options.wheel, this);
     this.#timer.arm(CHECK_MS);
+    options.ca.subscribe(() => this.renew());
   }
 
   onTimer(): void {
     this.#timer.arm(CHECK_MS);
-    if (this.#options.clock.wallMs() < this.#renewAtMs) return;
+    if (this.#options.clock.wallMs() >= this.#renewAtMs) this.renew();
+  }
+
+  /** A new certificate by the authority of now, with its roots for clients' certificates. */
+  renew(): void {
     try {
       const [context, renewAtMs] = issueContext(this.#options);
       this.updateSecureContextOptions(context);

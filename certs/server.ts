@@ -12,6 +12,7 @@ import { CallerRate } from './caller-rate.ts';
 import type { RateOptions } from './caller-rate.ts';
 import { CA_MESSAGE_BYTES_MAX, istioCaService } from './istio-ca-service.ts';
 import type { IstioCertificateRequest, IstioCertificateResponse } from './istio-ca-service.ts';
+import { SecretService } from './sds-server.ts';
 import { RotatingServerCredentials } from './server-credentials.ts';
 import { formatSpiffeId, workloadSpiffeId } from './spiffe.ts';
 import type { SpiffeId } from './spiffe.ts';
@@ -51,9 +52,30 @@ export interface CaServer {
   close(): Promise<void>;
 }
 
-/** Adds the service to a server that also serves something else, and returns its counters. */
-export function addCaService(server: Server, options: CaServiceOptions): Readonly<CaCounters> {
+/** What was added to a server. */
+export interface CaServices {
+  readonly counters: Readonly<CaCounters>;
+  /** Ends the streams that follow the trust bundle. */
+  close(): void;
+}
+
+/** The trust bundle's name among secrets, as Istio's configuration asks for it. */
+const ROOTS_SECRET = 'ROOTCA';
+
+/**
+ * Adds the services to a server that also serves something else: certificates over Istio's CSR call, and over Envoy's
+ * SDS the trust bundle, so that a changed one is everywhere at once and not at the next renewal.
+ */
+export function addCaService(server: Server, options: CaServiceOptions): CaServices {
   const service = new CaService(options);
+  const { ca, onRefusal } = options;
+  const roots = new SecretService(server, {
+    source: { get: (name) => (name === ROOTS_SECRET ? { name, trustedCa: ca.roots } : undefined) },
+    authenticate: (metadata) => service.strangerFault(metadata),
+    streamsMax: BUNDLE_STREAMS_MAX,
+    ...(onRefusal !== undefined && { onRefusal }),
+  });
+  ca.subscribe(() => roots.update());
   server.addService(istioCaService, {
     createCertificate: (call: Call, callback: sendUnaryData<IstioCertificateResponse>) => {
       service.createCertificate(call.request, call.metadata, call.getPeer()).then(
@@ -65,8 +87,11 @@ export function addCaService(server: Server, options: CaServiceOptions): Readonl
       );
     },
   });
-  return service.counters;
+  return { counters: service.counters, close: () => roots.close() };
 }
+
+/** Sidecars that are told of a changed bundle; others learn it when they renew. */
+const BUNDLE_STREAMS_MAX = 10_000;
 
 const CLOSE_PATIENCE_MS = 3000;
 
@@ -87,7 +112,7 @@ export function controlPlaneIdentity(trustDomain: string): SpiffeId {
 /** Starts a server for this service alone. Rejects with a ConfigError when the address cannot be bound. */
 export async function startCaServer(options: CaServerOptions): Promise<CaServer> {
   const server = new Server(CA_SERVER_LIMITS);
-  const counters = addCaService(server, options);
+  const services = addCaService(server, options);
   const credentials = new RotatingServerCredentials({
     ca: options.ca,
     identity: controlPlaneIdentity(options.ca.trustDomain),
@@ -99,7 +124,11 @@ export async function startCaServer(options: CaServerOptions): Promise<CaServer>
   try {
     const port = await bind(server, options.listen, credentials);
     const address = `${hostOf(options.listen)}:${port}`;
-    return { address, counters, close: () => close(server, credentials, options.wheel) };
+    const end = (): Promise<void> => {
+      services.close();
+      return close(server, credentials, options.wheel);
+    };
+    return { address, counters: services.counters, close: end };
   } catch (cause) {
     credentials.stop();
     throw cause;
@@ -136,6 +165,14 @@ class CaService {
       this.#options.onRefusal?.(peer, `the authority failed: ${messageOf(cause)}`);
       throw cause;
     }
+  }
+
+  /** Why a caller is told nothing; undefined for one with a token. */
+  async strangerFault(metadata: Metadata): Promise<string | undefined> {
+    const token = bearerToken(metadata);
+    if (token === undefined) return NO_TOKEN;
+    const caller = await this.#options.authenticator.authenticate(token);
+    return 'fault' in caller ? caller.fault : undefined;
   }
 
   async #answer(request: IstioCertificateRequest, metadata: Metadata, peer: string): Promise<Outcome> {

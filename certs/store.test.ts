@@ -10,7 +10,8 @@ import { ManualClock } from '../proxy/base/clock.ts';
 import { ecKey, rsaKey, testIntermediate, testLeaf, testRoot } from '../test/harness/certificates.ts';
 import { openssl, temporaryFolder, withoutOpenssl } from '../test/harness/openssl.ts';
 import { createPrivateFile, readText, replacePrivateFile } from './private-file.ts';
-import { StoreFile, openStore } from './store.ts';
+import { StoreFile } from './issuer.ts';
+import { openStore } from './store.ts';
 
 function newDir(t: TestContext): string {
   return join(temporaryFolder(t), 'ca');
@@ -139,7 +140,7 @@ test('every mistake in a plug-in CA is named with its file', (t) => {
   };
   const root = testRoot();
   refused(/ca-cert\.pem: does not match the key/, (dir) => putKey(dir, ecKey()));
-  refused(/ca-key\.pem: is not an unencrypted private key/, (dir) => put(dir, { 'ca-key.pem': 'nonsense' }));
+  refused(/ca-key\.pem: is not a private key/, (dir) => put(dir, { 'ca-key.pem': 'nonsense' }));
   refused(/ca-key\.pem: the RSA key has 1024 bits/, (dir) => putKey(dir, rsaKey(1024)));
   refused(/ca-cert\.pem: holds no certificate/, (dir) => put(dir, { 'ca-cert.pem': 'nonsense' }));
   refused(/root-cert\.pem: is missing; ca-cert\.pem needs its root/, (dir) => rmSync(join(dir, 'root-cert.pem')));

@@ -1,53 +1,41 @@
 // The authority's keys and certificates on disk. Names of files are Istio's (its `cacerts` secret), so a plug-in CA is
 // brought by putting the same files there.
-import { createPrivateKey, generateKeyPairSync, createPublicKey } from 'node:crypto';
 import type { KeyObject, X509Certificate } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError, messageOf } from '../proxy/base/error.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import type { Clock } from '../proxy/base/clock.ts';
-import { signCertificate } from './certificate.ts';
-import { chainFault, readCertificates } from './chain.ts';
-import { toPem } from './pem.ts';
+import { chainFault, rootOf } from './chain.ts';
+import {
+  StoreFile, certificatesOf, intermediatesOf, openIssuerCertificate, openIssuerKey, openKey,
+} from './issuer.ts';
+import type { Issuer, Passphrase } from './issuer.ts';
 import { createPrivateFile, privateFolder, readText } from './private-file.ts';
-import { rootTemplate } from './profile.ts';
-import { keyFault } from './signature-algorithm.ts';
 import { isTrustDomain, trustDomainUri } from './spiffe.ts';
 import { uriSans } from './x509.ts';
 
 /** Istio's default. */
 export const TRUST_DOMAIN_DEFAULT = 'cluster.local';
 
-/**
- * Files of the folder. Made when missing: a P-256 key, a root signed by it, and the key of workload tokens. Brought
- * for a plug-in CA: ca-key.pem, ca-cert.pem, root-cert.pem (the bundle; several roots are allowed) and, when
- * intermediates lie between ca-cert and root, cert-chain.pem.
- */
-export const StoreFile = {
-  key: 'ca-key.pem',
-  certificate: 'ca-cert.pem',
-  chain: 'cert-chain.pem',
-  roots: 'root-cert.pem',
-  tokenKey: 'token-key.pem',
-} as const;
-
 export interface StoreOptions {
   /** Folder, made with mode 0700 when missing. */
   readonly dir: string;
   /** Default: the root's own, else cluster.local. */
   readonly trustDomain?: string | undefined;
+  /** Opens keys that are encrypted at rest, and encrypts those that are made. */
+  readonly passphrase?: Passphrase;
   readonly clock?: Clock;
 }
 
 /** What was read. The keys are opaque objects: nothing of them shows when they are printed. */
-export interface CaStore {
+export interface CaStore extends Issuer {
   readonly dir: string;
   readonly trustDomain: string;
-  readonly key: KeyObject;
-  readonly certificate: X509Certificate;
-  /** Certificates that go with every leaf: from the issuing one up, without the root. */
-  readonly intermediates: readonly X509Certificate[];
+  /** The trust bundle, the root of what is signed now first. */
   readonly roots: readonly X509Certificate[];
+  /** Issuing certificates of the folder, also of before and after a switch. */
+  readonly issuers: readonly X509Certificate[];
   readonly tokenKey: KeyObject;
   /** Path of the bundle, for sidecars' root_file. */
   readonly rootFile: string;
@@ -62,98 +50,72 @@ export function openStore(options: StoreOptions): CaStore {
   }
   privateFolder(dir);
   try {
-    const key = openSigningKey(dir);
-    return readStore(options, key, openCertificate(dir, key, options.trustDomain, nowMs), nowMs);
+    return readStore(options, issuerFolder(dir), nowMs);
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
     throw new ConfigError('', `cannot be used: ${messageOf(cause)}`, dir);
   }
 }
 
-function readStore(options: StoreOptions, key: KeyObject, certificate: X509Certificate, nowMs: number): CaStore {
-  const { dir } = options;
-  const rootFile = join(dir, StoreFile.roots);
-  const isRoot = certificate.checkIssued(certificate);
-  if (isRoot && readText(rootFile, false) === undefined) createPrivateFile(rootFile, certificate.toString(), 0o644);
-  const roots = certificatesOf(rootFile);
-  if (roots === undefined) throw new ConfigError('', `is missing; ${StoreFile.certificate} needs its root`, rootFile);
-  const chain = isRoot ? [] : intermediatesOf(dir, certificate, roots);
-  const fault = chainFault([certificate, ...chain.slice(1)], roots, nowMs);
-  if (fault !== undefined) {
-    throw new ConfigError('', `${fault} (roots: ${StoreFile.roots})`, join(dir, StoreFile.certificate));
-  }
-  return {
-    dir, key, certificate, roots, rootFile,
-    intermediates: chain,
-    trustDomain: trustDomainOf(options, [...roots, certificate]),
-    tokenKey: openKey(dir, StoreFile.tokenKey),
-  };
+/** The folder whose key signs: of `issuers` since a first switch, the authority's own before. */
+export function issuerFolder(dir: string): string {
+  const path = join(dir, StoreFile.issuer);
+  const id = readText(path, true)?.trim();
+  if (id === undefined) return dir;
+  if (!/^[0-9a-f]{16}$/.test(id)) throw new ConfigError('', 'names no folder of issuers', path);
+  return join(dir, StoreFile.issuers, id);
 }
 
 /** The key comes first: a crash between key and certificate is mended by signing again with the same key. */
-function openSigningKey(dir: string): KeyObject {
-  const path = join(dir, StoreFile.key);
-  if (readText(path, true) === undefined && readText(join(dir, StoreFile.certificate), false) !== undefined) {
-    throw new ConfigError('', 'is missing beside its certificate: bring it back, or move the certificate away', path);
+function readStore(options: StoreOptions, folder: string, nowMs: number): CaStore {
+  const { dir, passphrase } = options;
+  const key = openIssuerKey(folder, passphrase);
+  const certificate = openIssuerCertificate(folder, key, options.trustDomain ?? TRUST_DOMAIN_DEFAULT, nowMs);
+  const bundle = bundleOf(dir, certificate);
+  const intermediates = intermediatesOf(folder, certificate, bundle);
+  const fault = chainFault([certificate, ...intermediates.slice(1)], bundle, nowMs);
+  if (fault !== undefined) {
+    throw new ConfigError('', `${fault} (roots: ${StoreFile.roots})`, join(folder, StoreFile.certificate));
   }
-  return openKey(dir, StoreFile.key);
+  const own = rootOf([certificate, ...intermediates], bundle);
+  return {
+    dir, key, certificate, intermediates,
+    roots: bundle.toSorted((a, b) => Number(b === own) - Number(a === own)),
+    issuers: issuersOf(dir),
+    rootFile: join(dir, StoreFile.roots),
+    trustDomain: trustDomainOf(options, [...bundle, certificate]),
+    tokenKey: openKey(dir, StoreFile.tokenKey, passphrase),
+  };
 }
 
-/** Reads a key, or makes it. Of two processes that start at once, one makes it and both use it. */
-function openKey(dir: string, name: string): KeyObject {
-  const path = join(dir, name);
-  let pem = readText(path, true);
-  if (pem === undefined) {
-    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
-    createPrivateFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }).toString());
-    pem = readText(path, true) ?? '';
-  }
-  const key = parseKey(path, pem);
-  const fault = keyFault(key);
-  if (fault !== undefined) throw new ConfigError('', fault, path);
-  return key;
+function bundleOf(dir: string, certificate: X509Certificate): X509Certificate[] {
+  const path = join(dir, StoreFile.roots);
+  const isRoot = certificate.checkIssued(certificate);
+  if (isRoot && readText(path, false) === undefined) createPrivateFile(path, certificate.toString(), 0o644);
+  const roots = certificatesOf(path);
+  if (roots === undefined) throw new ConfigError('', `is missing; ${StoreFile.certificate} needs its root`, path);
+  return roots;
 }
 
-function parseKey(path: string, pem: string): KeyObject {
+/** Folders with a key that signs, did or will. */
+export function issuerFolders(dir: string): string[] {
+  const below = join(dir, StoreFile.issuers);
+  let names: string[] = [];
   try {
-    return createPrivateKey(pem);
+    names = readdirSync(below).filter((name) => /^[0-9a-f]{16}$/.test(name)).toSorted();
   } catch {
-    // OpenSSL's words are left out: they could quote the file.
-    throw new ConfigError('', 'is not an unencrypted private key in PEM', path);
+    // There was no rotation yet.
   }
+  return [dir, ...names.map((name) => join(below, name))].filter((folder) => (
+    readText(join(folder, StoreFile.certificate), false) !== undefined
+  ));
 }
 
-function openCertificate(dir: string, key: KeyObject, trustDomain: string | undefined, nowMs: number): X509Certificate {
-  const path = join(dir, StoreFile.certificate);
-  let certificates = certificatesOf(path);
-  if (certificates === undefined) {
-    const template = rootTemplate(createPublicKey(key), trustDomain ?? TRUST_DOMAIN_DEFAULT, nowMs);
-    createPrivateFile(path, toPem('CERTIFICATE', signCertificate(template, { key })), 0o644);
-    certificates = certificatesOf(path);
-  }
-  const certificate = certificates?.[0];
-  if (certificate === undefined) throw new ConfigError('', 'holds no certificate', path);
-  if (!certificate.checkPrivateKey(key)) throw new ConfigError('', `does not match the key in ${StoreFile.key}`, path);
-  if (!certificate.ca) throw new ConfigError('', 'is not a CA certificate', path);
-  return certificate;
-}
-
-/** Istio's cert-chain.pem begins with the issuing certificate; one that leaves it out is taken as well. */
-function intermediatesOf(
-  dir: string, certificate: X509Certificate, roots: readonly X509Certificate[],
-): X509Certificate[] {
-  const known = new Set([certificate, ...roots].map(({ fingerprint256 }) => fingerprint256));
-  const more = certificatesOf(join(dir, StoreFile.chain)) ?? [];
-  return [certificate, ...more.filter(({ fingerprint256 }) => !known.has(fingerprint256))];
-}
-
-/** The certificates of a file, undefined when it is missing. */
-function certificatesOf(path: string): X509Certificate[] | undefined {
-  const text = readText(path, false);
-  if (text === undefined) return undefined;
-  const certificates = readCertificates(text);
-  if (certificates === undefined) throw new ConfigError('', 'has a certificate that cannot be read', path);
-  return certificates;
+function issuersOf(dir: string): X509Certificate[] {
+  return issuerFolders(dir).flatMap((folder) => [
+    ...(certificatesOf(join(folder, StoreFile.certificate)) ?? []),
+    ...(certificatesOf(join(folder, StoreFile.chain)) ?? []),
+  ]);
 }
 
 function trustDomainOf({ dir, trustDomain }: StoreOptions, certificates: readonly X509Certificate[]): string {

@@ -4,22 +4,26 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { CertificateAuthority, auditLine } from '../certs/ca.ts';
+import type { IssuanceRecord } from '../certs/ca.ts';
 import { startCaServer } from '../certs/server.ts';
 import type { CaServer } from '../certs/server.ts';
 import { parseSpiffeId } from '../certs/spiffe.ts';
-import { StoreFile, openStore } from '../certs/store.ts';
-import type { CaStore } from '../certs/store.ts';
+import { StoreFile, certificateId } from '../certs/issuer.ts';
+import { LiveStore } from '../certs/live-store.ts';
+import { openStore } from '../certs/store.ts';
+import type { CaStore, StoreOptions } from '../certs/store.ts';
 import { TokenAuthority, writeTokenFile } from '../certs/token.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import { endSignal } from '../proxy/base/end-signal.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
+import { ROOT_HELP, isRootCommand, passphraseOf, runRootCommand } from './ca-root.ts';
 import { UsageError, addressOption } from './usage.ts';
 
 const LISTEN_DEFAULT = '127.0.0.1:15012';
 
 export const HELP = `usage: weft ca --dir DIR [options]
        weft ca --dir DIR --token-for SPIFFE_ID [--out FILE]
-
+${ROOT_HELP}
       --dir DIR            keys and certificates; made when missing, for this user alone. A plug-in CA lies there
                            as ca-key.pem, ca-cert.pem, root-cert.pem and cert-chain.pem, as Istio names them
       --listen HOST:PORT   where to serve (default ${LISTEN_DEFAULT}; port 0 takes a free one)
@@ -28,6 +32,7 @@ export const HELP = `usage: weft ca --dir DIR [options]
       --token-for ID       mint a workload token of one hour, such as for spiffe://cluster.local/ns/default/sa/web
       --audience NAME      whom tokens are for (default weft-ca)
       --out FILE           write the token there, for this user alone, and not to standard output
+      --passphrase-file F  opens keys that are encrypted at rest, and encrypts those that are made
 `;
 
 const OPTIONS = {
@@ -38,10 +43,12 @@ const OPTIONS = {
   'token-for': { type: 'string' },
   audience: { type: 'string' },
   out: { type: 'string' },
+  'passphrase-file': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
 export async function run(args: string[]): Promise<number> {
+  if (isRootCommand(args) && !args.includes('--help')) return runRootCommand(args);
   const { values } = parseArgs({ args, options: OPTIONS });
   if (values.help === true) {
     process.stdout.write(HELP);
@@ -54,49 +61,67 @@ export async function run(args: string[]): Promise<number> {
     throw new UsageError('--out goes with --token-for');
   }
   const audience = values.audience === undefined ? {} : { audience: values.audience };
-  if (values['token-for'] !== undefined) return mintToken(dir, values['token-for'], values.out, audience);
+  const passphrase = passphraseOf(values['passphrase-file']);
+  const options = { dir, passphrase, trustDomain: values['trust-domain'] };
+  if (values['token-for'] !== undefined) return mintToken(options, values['token-for'], values.out, audience);
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
-  const store = openStore({ dir, trustDomain: values['trust-domain'] });
-  const server = await serve(store, values.listen, values.host ?? [], audience);
-  print(`trust domain ${store.trustDomain}; root for sidecars: ${store.rootFile}`);
+  const wheel = new TimerWheel(systemClock);
+  const onFailure = (reason: string): void => warn(`${reason}; what was read before stays in use`);
+  const store = new LiveStore({ ...options, wheel, onFailure });
+  const server = await serve(store, wheel, values.listen, values.host ?? [], audience);
+  print(`trust domain ${store.current.trustDomain}; root for sidecars: ${store.current.rootFile}`);
   print(`listening on ${server.address}`);
   print(`${await endSignal()}: closing`);
+  store.close();
   await server.close();
   return 0;
 }
 
 type Audience = { readonly audience?: string };
 
-async function mintToken(dir: string, text: string, out: string | undefined, audience: Audience): Promise<number> {
+async function mintToken(
+  options: StoreOptions, text: string, out: string | undefined, audience: Audience,
+): Promise<number> {
+  const { dir } = options;
   const identity = parseSpiffeId(text);
   if (identity === undefined) throw new UsageError(`--token-for takes spiffe://TRUST_DOMAIN/PATH, not "${text}"`);
-  if (!existsSync(join(dir, StoreFile.certificate))) {
+  if (![StoreFile.certificate, StoreFile.issuer].some((name) => existsSync(join(dir, name)))) {
     process.stderr.write(`weft ca: ${dir}: there is no authority here; run: weft ca --dir ${dir}\n`);
     return 2;
   }
-  const token = await tokensOf(openStore({ dir }), audience).mint(identity);
+  const token = await tokensOf(openStore(options), audience).mint(identity);
   if (out === undefined) process.stdout.write(`${token}\n`);
   else writeTokenFile(out, token);
   return 0;
 }
 
-function serve(store: CaStore, listen: string, hosts: readonly string[], audience: Audience): Promise<CaServer> {
-  const ca = new CertificateAuthority({ store, clock: systemClock, audit: (record) => print(auditLine(record)) });
+function serve(
+  store: LiveStore, wheel: TimerWheel, listen: string, hosts: readonly string[], audience: Audience,
+): Promise<CaServer> {
+  const { current } = store;
+  const audit = (record: IssuanceRecord): void => print(auditLine(record));
+  const ca = new CertificateAuthority({ store: current, clock: systemClock, audit });
+  store.subscribe((next) => {
+    ca.use(next);
+    print(`${next.roots.length} roots are trusted, ${certificateId(next.roots[0]!)} signs`);
+  });
   return startCaServer({
     ca,
-    authenticator: tokensOf(store, audience),
+    authenticator: tokensOf(current, audience),
     clock: systemClock,
-    wheel: new TimerWheel(systemClock),
+    wheel,
     listen,
     hosts,
-    onRefusal: (caller, reason) => {
-      process.stderr.write(`weft ca: refused ${caller}: ${reason}\n`);
-    },
+    onRefusal: (caller, reason) => warn(`refused ${caller}: ${reason}`),
   });
 }
 
 function tokensOf(store: CaStore, audience: Audience): TokenAuthority {
   return new TokenAuthority({ key: store.tokenKey, trustDomain: store.trustDomain, clock: systemClock, ...audience });
+}
+
+function warn(line: string): void {
+  process.stderr.write(`weft ca: ${line}\n`);
 }
 
 function print(line: string): void {

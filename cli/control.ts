@@ -8,6 +8,7 @@ import { endSignal } from '../proxy/base/end-signal.ts';
 import { joinHostPort } from '../proxy/base/host-port.ts';
 import type { HostPort } from '../proxy/base/host-port.ts';
 import { Logger, parseLogLevel } from '../proxy/telemetry/log.ts';
+import { passphraseOf } from './ca-root.ts';
 import { UsageError, addressOption } from './usage.ts';
 
 export const HELP = `usage: weft control --config DIR [options]
@@ -17,6 +18,7 @@ export const HELP = `usage: weft control --config DIR [options]
       --secure HOST:PORT   xDS and the certificate authority over TLS (default 127.0.0.1:15012)
       --http HOST:PORT     spans, traces and status (default 127.0.0.1:15080)
       --ca-dir DIR         keys of the authority; made when missing (default ${defaultCaDir()})
+      --ca-passphrase-file FILE  opens keys of the authority that are encrypted at rest, and encrypts those it makes
       --trust-domain NAME  for a new root (default cluster.local)
       --host NAME          one more name or address of this server, for its certificate; may be repeated
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
@@ -28,6 +30,7 @@ const OPTIONS = {
   secure: { type: 'string' },
   http: { type: 'string' },
   'ca-dir': { type: 'string' },
+  'ca-passphrase-file': { type: 'string' },
   'trust-domain': { type: 'string' },
   host: { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
@@ -49,6 +52,7 @@ export async function run(args: string[]): Promise<number> {
   const control = await startControl({
     configDir: config,
     caDir: values['ca-dir'] ?? defaultCaDir(),
+    caPassphrase: passphraseOf(values['ca-passphrase-file']),
     ...addresses,
     trustDomain: values['trust-domain'],
     hosts: values.host ?? [],

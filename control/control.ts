@@ -1,9 +1,13 @@
 // The control plane, put together: source, model, registry, translation, snapshots, xDS; with its CA and HTTP side.
 import { addCaService, controlPlaneIdentity, serverHosts } from '../certs/server.ts';
+import type { CaServices } from '../certs/server.ts';
 import { auditLine, CertificateAuthority } from '../certs/ca.ts';
+import type { IssuanceRecord } from '../certs/ca.ts';
+import { certificateId } from '../certs/issuer.ts';
+import { LiveStore } from '../certs/live-store.ts';
 import { RotatingServerCredentials } from '../certs/server-credentials.ts';
 import type { SpiffeId } from '../certs/spiffe.ts';
-import { openStore, type CaStore } from '../certs/store.ts';
+import type { CaStore } from '../certs/store.ts';
 import { TokenAuthority } from '../certs/token.ts';
 import { ServerCredentials, type Server } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../proxy/base/clock.ts';
@@ -33,6 +37,8 @@ export interface ControlOptions {
   readonly configDir: string;
   /** Folder of the authority's keys; made when missing. */
   readonly caDir: string;
+  /** Of keys that are encrypted at rest. */
+  readonly caPassphrase?: string | undefined;
   /** xDS in plaintext. Default 127.0.0.1:15010; port 0 takes a free one, here and below. */
   readonly xds?: HostPort;
   /** xDS and the certificate authority over TLS. Default 127.0.0.1:15012. */
@@ -95,6 +101,8 @@ class Control {
   #state: MeshState | undefined = undefined;
   #push: PushServer | undefined = undefined;
   #http: HttpServerHandle | undefined = undefined;
+  #store: LiveStore | undefined = undefined;
+  #services: CaServices | undefined = undefined;
   #credentials: RotatingServerCredentials | undefined = undefined;
   readonly #servers: Server[] = [];
 
@@ -111,17 +119,18 @@ class Control {
       this.#state?.update(state);
       this.#push?.refresh();
     });
-    const store = openStore({ dir: caDir, trustDomain, clock: this.#clock });
+    const live = this.#openStore(caDir, trustDomain);
+    const store = live.current;
     const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
     const state = new MeshState(this.#source.name, this.#settings(store, http), log);
     state.update(objects);
     this.#state = state;
-    const push = this.#makePush(state, store);
+    const push = this.#makePush(state, live);
     this.#push = push;
     const plaintext = ServerCredentials.createInsecure();
     const xds = await this.#listen(this.#server(push), this.#options.xds ?? XDS_DEFAULT, plaintext);
     const tokens = new TokenAuthority({ key: store.tokenKey, trustDomain: store.trustDomain, clock: this.#clock });
-    const secure = await this.#startSecure(store, tokens, push);
+    const secure = await this.#startSecure(live, tokens, push);
     return {
       xds, secure, http,
       rootFile: store.rootFile,
@@ -135,10 +144,20 @@ class Control {
   /** Proxies keep what they run. */
   async close(): Promise<void> {
     this.#source.close();
+    this.#store?.close();
+    this.#services?.close();
     this.#credentials?.stop();
     this.#push?.close();
     for (const server of this.#servers) server.forceShutdown();
     await this.#http?.close();
+  }
+
+  /** Read again when its files change: a root rotation needs no restart. */
+  #openStore(dir: string, trustDomain: string | undefined): LiveStore {
+    const { log, caPassphrase: passphrase } = this.#options;
+    const onFailure = (reason: string): void => log.warning(`${reason}; what was read before stays in use`);
+    this.#store = new LiveStore({ dir, trustDomain, passphrase, clock: this.#clock, wheel: this.#wheel, onFailure });
+    return this.#store;
   }
 
   async #startHttp({ host, port }: HostPort): Promise<HostPort> {
@@ -154,7 +173,7 @@ class Control {
   }
 
   /** One resource object is encoded once, whichever proxies it goes to. */
-  #makePush(state: MeshState, store: CaStore): PushServer {
+  #makePush(state: MeshState, store: LiveStore): PushServer {
     const { log } = this.#options;
     const wire = new Wire((line) => log.warning(line));
     const builder = new SnapshotBuilder(wire);
@@ -175,21 +194,28 @@ class Control {
         return builder.build({ ...resources, secrets: isVerified ? secrets : [] });
       },
       prepare: (node) => prepare(state.translator, builder, node),
-      authorise: (node, peer) => authorise(node, peer, { store, clock: this.#clock, anonymousFromAnywhere }),
+      authorise: (node, peer) => authorise(node, peer, {
+        store: store.current, clock: this.#clock, anonymousFromAnywhere,
+      }),
     });
   }
 
-  async #startSecure(store: CaStore, tokens: TokenAuthority, push: PushServer): Promise<HostPort> {
+  async #startSecure(store: LiveStore, tokens: TokenAuthority, push: PushServer): Promise<HostPort> {
     const { log, hosts } = this.#options;
     const address = this.#options.secure ?? SECURE_DEFAULT;
     const clock = this.#clock;
-    const ca = new CertificateAuthority({ store, clock, audit: (record) => log.info(auditLine(record)) });
+    const audit = (record: IssuanceRecord): void => log.info(auditLine(record));
+    const ca = new CertificateAuthority({ store: store.current, clock, audit });
+    store.subscribe((next) => {
+      ca.use(next);
+      log.info(`${next.roots.length} roots are trusted, ${certificateId(next.roots[0]!)} signs`);
+    });
     const server = this.#server(push);
     const onRefusal = (caller: string, reason: string): void => log.warning(`refused ${caller}: ${reason}`);
-    addCaService(server, { ca, authenticator: tokens, clock, onRefusal });
+    this.#services = addCaService(server, { ca, authenticator: tokens, clock, onRefusal });
     this.#credentials = new RotatingServerCredentials({
       ca, clock,
-      identity: controlPlaneIdentity(store.trustDomain),
+      identity: controlPlaneIdentity(ca.trustDomain),
       hosts: serverHosts(joinHostPort(address.host, address.port), hosts),
       wheel: this.#wheel,
       clientCertificates: 'optional',

@@ -1,7 +1,7 @@
 // Whether a peer may ask for a node's configuration: its certificate names the same workload (S100).
 import { X509Certificate } from 'node:crypto';
 import type { Clock } from '../proxy/base/clock.ts';
-import { chainFault } from '../certs/chain.ts';
+import { chainFault, chainThrough } from '../certs/chain.ts';
 import { formatSpiffeId, workloadSpiffeId } from '../certs/spiffe.ts';
 import type { CaStore } from '../certs/store.ts';
 import { spiffeIdOf } from '../certs/x509.ts';
@@ -35,8 +35,8 @@ export function authorise(node: XdsNode, peer: Peer, options: AuthorisationOptio
 /** The handshake lets in those whom it cannot verify, since callers of the authority have no certificate yet. */
 function certificateFault(der: Buffer, { store, clock }: AuthorisationOptions): string | undefined {
   try {
-    const chain = [new X509Certificate(der), store.certificate, ...store.intermediates];
-    return chainFault(chain, store.roots, clock.wallMs());
+    // During a rotation the issuer may be the one of before the switch.
+    return chainFault(chainThrough(new X509Certificate(der), store.issuers), store.roots, clock.wallMs());
   } catch {
     return 'its certificate cannot be read';
   }
