@@ -8,6 +8,7 @@ import { SharedBuckets } from './base/shared-buckets.ts';
 import { SharedCounts } from './base/shared-counts.ts';
 import { SharedHosts } from './base/shared-hosts.ts';
 import { TimerWheel } from './base/timers.ts';
+import { WorkPace } from './base/work-pace.ts';
 import { WriteBatch } from './base/write-batch.ts';
 import type { FilterChain as ChainConfig } from './config/listener.ts';
 import type { VirtualHost } from './config/route.ts';
@@ -83,6 +84,7 @@ export class WorkerProxy {
     this.#config = new WorkerConfig({
       secrets: this.#secrets, clusters: this.#clusters, routes: this.#routes, listeners: this.#listeners,
       compileFilterConfig: this.#filters.compileFilterConfig,
+      pace: new WorkPace(this.#clock, () => this.#listeners.connections > 0),
     });
   }
 
@@ -91,8 +93,8 @@ export class WorkerProxy {
   }
 
   /** Virtual hosts of a route table of which the rest comes with apply(). */
-  addVirtualHosts(route: string, hosts: readonly VirtualHost[]): void {
-    this.#config.addVirtualHosts(route, hosts);
+  addVirtualHosts(route: string, hosts: readonly VirtualHost[]): Promise<void> {
+    return this.#config.addVirtualHosts(route, hosts);
   }
 
   /** Every response is its connection's last from now on; the number of open connections is told until it is 0. */

@@ -1,6 +1,6 @@
 // Configuration as a worker takes it: each resource goes to the part that owns its kind, wholly or not at all.
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from './base/error.ts';
+import type { WorkPace } from './base/work-pace.ts';
 import type { Cluster } from './config/cluster.ts';
 import type { ClusterLoadAssignment } from './config/endpoint.ts';
 import type { Listener } from './config/listener.ts';
@@ -21,6 +21,7 @@ export interface WorkerConfigDeps {
   readonly routes: RouteTables;
   readonly listeners: ListenerSet;
   readonly compileFilterConfig: FilterConfigCompiler;
+  readonly pace: WorkPace;
 }
 
 /** Routes that are compiled before the event loop gets its turn (threats.md S85). */
@@ -35,8 +36,9 @@ export class WorkerConfig {
     this.#deps = deps;
   }
 
-  /** Never rejects: what a resource holds comes back as its refusal. */
+  /** Never rejects: what a resource holds comes back as its refusal. Answers when there is time for the next batch. */
   async apply(batch: ConfigBatch): Promise<Applied> {
+    this.#deps.pace.start();
     const refused: Refusal[] = [];
     for (const resource of batch.updated) {
       try {
@@ -47,13 +49,16 @@ export class WorkerConfig {
     }
     for (const name of batch.removed) this.#remove(batch.kind, name);
     await this.#deps.listeners.activate();
+    await this.#deps.pace.rest();
     return { refused };
   }
 
-  addVirtualHosts(route: string, hosts: readonly VirtualHost[]): void {
+  async addVirtualHosts(route: string, hosts: readonly VirtualHost[]): Promise<void> {
+    this.#deps.pace.start();
     const known = this.#hosts.get(route);
     if (known === undefined) this.#hosts.set(route, [...hosts]);
     else for (const host of hosts) known.push(host);
+    await this.#deps.pace.rest();
   }
 
   /** Compiles a table in slices. `owner` names it among all. Rejects with a ConfigError. */
@@ -62,7 +67,7 @@ export class WorkerConfig {
     for (;;) {
       const table = build.step(ROUTES_PER_SLICE);
       if (table !== undefined) return table;
-      await nextTurn();
+      await this.#deps.pace.rest();
     }
   }
 

@@ -21,8 +21,8 @@ port.on('message', (message: ToWorker) => {
       );
       break;
     case 'virtual-hosts':
-      queue = queue.then(() => {
-        proxy.addVirtualHosts(message.route, message.hosts);
+      queue = queue.then(async () => {
+        await proxy.addVirtualHosts(message.route, message.hosts);
         send({ kind: 'applied', id: message.id, applied: { refused: [] } });
       });
       break;
