@@ -75,10 +75,11 @@ export const SetCurrentClientCertDetails = message(
     subject: optional(bool(), 'Subject of the client certificate.'),
     dns: optional(bool(), 'DNS names.'),
     uri: optional(bool(), 'URI names, such as the SPIFFE id.'),
+    cert: optional(bool(), 'The certificate itself, in URL-encoded PEM: some kilobytes for each request.'),
+    chain: optional(bool(), 'The same with all certificates that the client showed.'),
   }, {
     refused: {
       'x-forwarded-client-cert has its text form': ['issuer', 'format'],
-      'whole certificates are not put into headers': ['cert', 'chain'],
     },
   },
 );

@@ -16,14 +16,15 @@ const OPTIONS: ForwardingOptions = {
   internalAddresses: undefined,
   generateRequestId: true, preserveExternalRequestId: false, alwaysSetRequestIdInResponse: false,
   clientCert: 'sanitize',
-  clientCertDetails: { subject: true, uri: true, dns: true }, serverName: 'envoy', serverHeader: 'overwrite', via: '',
+  clientCertDetails: { subject: true, uri: true, dns: true, cert: false, chain: false },
+  serverName: 'envoy', serverHeader: 'overwrite', via: '',
   normalization: { dotSegments: false, mergeSlashes: false, escapedSlashes: 'keep' }, stripPort: 'none',
   stripTrailingHostDot: false,
 };
 
 const MUTUAL: TlsInfo = {
   version: 'TLSv1.3', cipher: '', alpn: 'istio', peerUriSan: 'spiffe://td/ns/a/sa/b', peerDnsSans: ['b.a.svc'],
-  peerSubject: 'CN="b"', peerCertificateHash: 'ab12', localUriSan: 'spiffe://td/ns/a/sa/c',
+  peerSubject: 'CN=\\"b\\"', peerCertificateHash: 'ab12', localUriSan: 'spiffe://td/ns/a/sa/c',
 };
 
 function connection(remoteIp: string, tls: TlsInfo | undefined): ConnectionInfo {
@@ -112,6 +113,16 @@ test('S47 x-forwarded-client-cert is believed from nobody by default, and writte
   assert.equal(set.get('x-forwarded-client-cert'), written);
   const appended = prepare({ clientCert: 'append-forward' }, [...forged], '203.0.113.7', MUTUAL);
   assert.equal(appended.get('x-forwarded-client-cert'), `${forged[1]},${written}`);
+});
+
+test('S47 names in certificates cannot add keys or elements to x-forwarded-client-cert, nor lines', () => {
+  const written = (names: Partial<TlsInfo>): string | undefined =>
+    prepare({ clientCert: 'sanitize-set' }, [], '203.0.113.7', { ...MUTUAL, peerSubject: undefined, ...names })
+      .get('x-forwarded-client-cert')?.slice('By=spiffe://td/ns/a/sa/c;Hash=ab12;Subject="";'.length);
+  const forged = 'https://a/;URI=spiffe://td/ns/a/sa/admin';
+  assert.equal(written({ peerUriSans: [forged], peerDnsSans: [] }), `URI="${forged}"`);
+  assert.equal(written({ peerUriSans: [], peerDnsSans: ['a,By="x"'] }), 'URI=;DNS="a,By=\\"x\\""');
+  assert.equal(written({ peerUriSans: [], peerDnsSans: ['a\r\nx-b: c', 'b\0', '\u00e9'] }), 'URI=;DNS=;DNS=;DNS=');
 });
 
 test('request ids are made once, and anew at the edge', () => {

@@ -8,20 +8,15 @@ import { LIMITS } from '../config/limits.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import { isGrpc } from '../telemetry/grpc-status.ts';
-import type { ConnectionInfo, StreamInfo, TlsInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, StreamInfo } from '../telemetry/stream-info.ts';
+import { ClientCertHeader } from './client-cert-header.ts';
+import type { ClientCertDetails } from './client-cert-header.ts';
 import type { PathNormalization } from './path-normalization.ts';
 import { hasEscapedSlashes, mayNeedNormalization, normalizePath } from './path-normalization.ts';
 
 /** How `x-forwarded-client-cert` is treated (HCM forward_client_cert_details). Default sanitize. */
 export type ClientCertForwarding =
   'sanitize' | 'forward-only' | 'append-forward' | 'sanitize-set' | 'always-forward-only';
-
-/** What is said of a client's certificate beside By and Hash (HCM set_current_client_cert_details). */
-export interface ClientCertDetails {
-  readonly subject: boolean;
-  readonly uri: boolean;
-  readonly dns: boolean;
-}
 
 /** Envoy's HttpConnectionManager fields that change heads. */
 export interface ForwardingOptions {
@@ -67,6 +62,7 @@ export class Forwarding {
   readonly #options: ForwardingOptions;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #clientCertHeader: ClientCertHeader;
   #dateSecond = -1;
   #date = '';
 
@@ -74,6 +70,7 @@ export class Forwarding {
     this.#options = options;
     this.#clock = clock;
     this.#random = random;
+    this.#clientCertHeader = new ClientCertHeader(options.clientCertDetails);
   }
 
   /** An error refuses the request. */
@@ -160,7 +157,7 @@ export class Forwarding {
     const verified = tls?.peerCertificateHash !== undefined;
     if (mode === 'sanitize' || mode === 'sanitize-set' || !verified) headers.remove('x-forwarded-client-cert');
     if (!verified || mode === 'sanitize' || mode === 'forward-only') return;
-    const element = clientCertElement(tls, this.#options.clientCertDetails);
+    const element = this.#clientCertHeader.elementOf(tls);
     const before = headers.joined('x-forwarded-client-cert');
     headers.set('x-forwarded-client-cert', before === undefined ? element : `${before},${element}`);
   }
@@ -208,17 +205,6 @@ export class Forwarding {
     }
     return this.#date;
   }
-}
-
-/** One hop of x-forwarded-client-cert, in Envoy's order of keys. */
-function clientCertElement(tls: TlsInfo, { subject, uri, dns }: ClientCertDetails): string {
-  const parts: string[] = [];
-  if (tls.localUriSan !== undefined) parts.push(`By=${tls.localUriSan}`);
-  parts.push(`Hash=${tls.peerCertificateHash ?? ''}`);
-  if (subject) parts.push(`Subject="${(tls.peerSubject ?? '').replaceAll('"', '\\"')}"`);
-  if (uri) parts.push(`URI=${tls.peerUriSan ?? ''}`);
-  if (dns) for (const name of tls.peerDnsSans) parts.push(`DNS=${name}`);
-  return parts.join(';');
 }
 
 /** Of a name: what its dot ends may be followed by a port. */

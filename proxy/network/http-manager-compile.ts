@@ -21,8 +21,9 @@ import { httpScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { Tracer } from '../telemetry/tracing.ts';
+import type { ClientCertDetails } from './client-cert-header.ts';
 import { Forwarding } from './forwarding-headers.ts';
-import type { ClientCertDetails, ForwardingOptions } from './forwarding-headers.ts';
+import type { ForwardingOptions } from './forwarding-headers.ts';
 import type { HttpManagerSettings } from './http-connection-manager.ts';
 
 /** What a worker gives to every connection manager. */
@@ -194,7 +195,8 @@ function escapedSlashes(
 }
 
 function clientCertDetails(config: Config['setCurrentClientCertDetails']): ClientCertDetails {
-  return { subject: config?.subject ?? false, uri: config?.uri ?? false, dns: config?.dns ?? false };
+  const { subject = false, uri = false, dns = false, cert = false, chain = false } = config ?? {};
+  return { subject, uri, dns, cert, chain };
 }
 
 function internalAddresses(config: Config['internalAddressConfig']): CidrSet | undefined {

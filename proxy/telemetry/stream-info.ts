@@ -1,4 +1,5 @@
 // What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
+import type { X509Certificate } from 'node:crypto';
 import type { AccessDecision } from './decision.ts';
 import type { DynamicMetadata } from './dynamic-metadata.ts';
 import type { ActiveSpan } from './span-record.ts';
@@ -62,6 +63,12 @@ export interface TlsInfo {
   /** SHA-256 of the peer's certificate, lower-case hex; undefined when none was verified. */
   readonly peerCertificateHash: string | undefined;
   readonly localUriSan: string | undefined;
+  /** All URI names of a verified peer. */
+  readonly peerUriSans?: readonly string[] | undefined;
+  /** What a verified peer showed, its own certificate first. */
+  readonly peerCertificates?: readonly X509Certificate[] | undefined;
+  /** Unix time in milliseconds after which a verified peer would be refused. */
+  readonly peerEndMs?: number | undefined;
 }
 
 /** Messages of a gRPC stream so far, in both directions. */

@@ -26,11 +26,15 @@ test('a workload of the mesh gets in by node:tls, and its identity is known', as
   const client = testLeaf(ROOT, { identity: 'spiffe://cluster.local/ns/default/sa/client' });
   const { text } = await fetchHello(fixture.port, { ...credentials(client), ALPNProtocols: ['http/1.1'] });
   assert.equal(text, 'hello');
-  assert.deepEqual((await fixture.outcome()).info, {
+  const { peerCertificates, peerEndMs, ...info } = (await fixture.outcome()).info!;
+  assert.deepEqual(peerCertificates!.map(String), [client.cert, ROOT.cert]);
+  assert.equal(peerEndMs, client.x509.validToDate.getTime());
+  assert.deepEqual(info, {
     version: 'TLSv1.3',
     cipher: 'TLS_AES_256_GCM_SHA384',
     alpn: 'http/1.1',
     peerUriSan: 'spiffe://cluster.local/ns/default/sa/client',
+    peerUriSans: ['spiffe://cluster.local/ns/default/sa/client'],
     peerDnsSans: [],
     peerSubject: undefined,
     peerCertificateHash: new X509Certificate(client.cert).fingerprint256.replaceAll(':', '').toLowerCase(),

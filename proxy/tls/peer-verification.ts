@@ -24,11 +24,14 @@ export class PeerRefusal {
 /** The names of a peer that was verified. */
 export interface PeerIdentity {
   readonly uriSan: string | undefined;
+  readonly uriSans: readonly string[];
   readonly dnsSans: readonly string[];
   /** As %DOWNSTREAM_PEER_SUBJECT% shows it. */
   readonly subject: string | undefined;
   /** SHA-256 of the certificate's DER, lower-case hex. */
   readonly certificateHash: string;
+  /** The certificate and what was shown after it. */
+  readonly certificates: readonly X509Certificate[];
   /** Unix time in milliseconds after which this peer would be refused: the first end among its certificates. */
   readonly endMs: number;
 }
@@ -68,9 +71,11 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
   if (requiredName !== undefined && !namesHost(fields, requiredName)) {
     return new PeerRefusal('san', `${JSON.stringify(requiredName)} is not among ${namesText(fields)}`);
   }
-  const uriSan = fields.uriSans.length === 1 ? fields.uriSans[0] : undefined;
+  const { uriSans, dnsSans } = fields;
+  const uriSan = uriSans.length === 1 ? uriSans[0] : undefined;
   const certificateHash = createHash('sha256').update(certificate.raw).digest('hex');
-  return { uriSan, dnsSans: fields.dnsSans, subject: subjectText(certificate.subject), certificateHash, endMs };
+  const subject = subjectText(certificate.subject);
+  return { uriSan, uriSans, dnsSans, subject, certificateHash, certificates: chain, endMs };
 }
 
 function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence, endMs: number): string | undefined {
@@ -86,9 +91,16 @@ function isSpiffe(uri: string): boolean {
   return uri.slice(0, 7).toLowerCase() === 'spiffe:';
 }
 
-/** `CN=a,O=b`, last first (RFC 2253), of the runtime's one-per-line form; for display, never for decisions. */
+/**
+ * `CN=a,O=b`, last first (RFC 2253), of the runtime's one-per-line form, which has escaped what is special in a value;
+ * for display, never for decisions.
+ */
 function subjectText(subject: string | undefined): string | undefined {
-  return subject === undefined || subject === '' ? undefined : subject.split('\n').toReversed().join(',');
+  if (subject === undefined || subject === '') return undefined;
+  const names = subject.split('\n').toReversed().map((name) => name.split(' + ').toReversed().join('+'));
+  return names.join(',').replaceAll(/[^\x20-\x7e]/gu, (character) => (
+    [...Buffer.from(character)].map((byte) => `\\${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
+  ));
 }
 
 /** No pins, or one of them fits; a pin of either kind will do, as in Envoy. */

@@ -14,5 +14,8 @@ export function tlsInfoOf(socket: TLSSocket, peer: PeerIdentity | undefined, loc
     peerSubject: peer?.subject,
     peerCertificateHash: peer?.certificateHash,
     localUriSan,
+    peerUriSans: peer?.uriSans,
+    peerCertificates: peer?.certificates,
+    peerEndMs: peer?.endMs,
   };
 }

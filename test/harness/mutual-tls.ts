@@ -15,34 +15,39 @@ export interface MutualTlsParts {
   readonly own: TestCertificate;
   /** How peers are verified: roots, or a validator. */
   readonly validation: object;
-  /** Where the listener `plain` forwards to by mutual TLS. */
-  readonly upstream: number;
   readonly requiresCertificate?: boolean;
 }
 
-/** `mutual` answers by itself those that it believes; `plain` forwards to a server that it believes. */
-export function mutualTlsBootstrap(parts: MutualTlsParts): object {
-  const common = { tlsCertificates: [certificateOf(parts.own)], validationContext: parts.validation };
-  const downstream = {
-    '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
-    commonTlsContext: common, requireClientCertificate: parts.requiresCertificate ?? true,
-  };
-  const upstream = { '@type': `${TYPE}.transport_sockets.tls.v3.UpstreamTlsContext`, commonTlsContext: common };
+/** `mutual` answers by itself those that it believes; `plain` forwards by mutual TLS to a server that it believes. */
+export function mutualTlsBootstrap(parts: MutualTlsParts & { readonly upstream: number }): object {
+  const typedConfig = { '@type': `${TYPE}.transport_sockets.tls.v3.UpstreamTlsContext`, ...commonContext(parts) };
   const answer = { directResponse: { status: 200, body: { inlineString: 'believed' } } };
   const lbEndpoints = [{ endpoint: { address: address(parts.upstream) } }];
   return {
     staticResources: {
       listeners: [
-        listener('mutual', answer, { transportSocket: { name: 'tls', typedConfig: downstream } }),
-        listener('plain', { route: { cluster: 'peer' } }, {}),
+        mutualTlsListener('mutual', answer, parts), listener('plain', { route: { cluster: 'peer' } }, {}, {}),
       ],
       clusters: [{
         name: 'peer',
         loadAssignment: { clusterName: 'peer', endpoints: [{ lbEndpoints }] },
-        transportSocket: { name: 'tls', typedConfig: upstream },
+        transportSocket: { name: 'tls', typedConfig },
       }],
     },
   };
+}
+
+function commonContext({ own, validation }: MutualTlsParts): object {
+  return { commonTlsContext: { tlsCertificates: [certificateOf(own)], validationContext: validation } };
+}
+
+/** A listener with TLS, one route, and what `manager` adds to its connection manager. */
+export function mutualTlsListener(name: string, route: object, parts: MutualTlsParts, manager: object = {}): object {
+  const typedConfig = {
+    '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
+    ...commonContext(parts), requireClientCertificate: parts.requiresCertificate ?? true,
+  };
+  return listener(name, route, { transportSocket: { name: 'tls', typedConfig } }, manager);
 }
 
 /** A validation context of one root and the names of cluster.local. */
@@ -50,14 +55,15 @@ export function meshValidation(root: TestCertificate): object {
   return { trustedCa: { inlineString: root.cert }, matchTypedSubjectAltNames: MESH_NAMES };
 }
 
-function listener(name: string, route: object, chain: object): object {
-  const manager = {
+function listener(name: string, route: object, chain: object, manager: object): object {
+  const typedConfig = {
     '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     statPrefix: name,
     httpFilters: [{ name: 'router', typedConfig: { '@type': `${TYPE}.filters.http.router.v3.Router` } }],
     routeConfig: { virtualHosts: [{ name: 'all', domains: ['*'], routes: [{ match: { prefix: '/' }, ...route }] }] },
+    ...manager,
   };
-  const filterChains = [{ filters: [{ name: 'http', typedConfig: manager }], ...chain }];
+  const filterChains = [{ filters: [{ name: 'http', typedConfig }], ...chain }];
   return { name, statPrefix: name, address: address(0), filterChains };
 }
 
