@@ -179,6 +179,38 @@ const ISTIO_STATS = {
   },
 } satisfies protobuf.INamespace;
 
+/** Of weft's own messages: numbers are a promise, as in every .proto. */
+const OIDC_LOGIN = {
+  ClaimToHeader: { fields: { claim: { type: 'string', id: 1 }, header: { type: 'string', id: 2 } } },
+  OidcLogin: {
+    nested: { ClientAuthentication: { values: { AUTO: 0, CLIENT_SECRET_BASIC: 1, CLIENT_SECRET_POST: 2 } } },
+    fields: {
+      issuer: { type: 'string', id: 1 },
+      clientId: { type: 'string', id: 2 },
+      clientSecret: { type: `${TLS}.SdsSecretConfig`, id: 3 },
+      cookieSecret: { type: `${TLS}.SdsSecretConfig`, id: 4 },
+      trustedCa: { type: 'envoy.config.core.v3.DataSource', id: 5 },
+      clientAuthentication: { type: 'ClientAuthentication', id: 6 },
+      redirectPath: { type: 'string', id: 7 },
+      logoutPath: { type: 'string', id: 8 },
+      postLogoutPath: { type: 'string', id: 9 },
+      scopes: { rule: 'repeated', type: 'string', id: 10 },
+      resources: { rule: 'repeated', type: 'string', id: 11 },
+      claimToHeaders: { rule: 'repeated', type: 'ClaimToHeader', id: 12 },
+      claims: { rule: 'repeated', type: 'string', id: 13 },
+      forwardAccessToken: { type: 'bool', id: 14 },
+      withoutRefresh: { type: 'bool', id: 15 },
+      withoutUserInfo: { type: 'bool', id: 16 },
+      sessionDuration: { type: 'google.protobuf.Duration', id: 17 },
+      cookieName: { type: 'string', id: 18 },
+      passThroughMatcher: { rule: 'repeated', type: `${ROUTE}.HeaderMatcher`, id: 19 },
+      denyRedirectMatcher: { rule: 'repeated', type: `${ROUTE}.HeaderMatcher`, id: 20 },
+      timeout: { type: 'google.protobuf.Duration', id: 21 },
+      statPrefix: { type: 'string', id: 22 },
+    },
+  },
+} satisfies NonNullable<protobuf.INamespace['nested']>;
+
 /** Configuration of Envoy's peak EWMA, which is newer than the .proto files, under both of its names. */
 const PEAK_EWMA = {
   PeakEwma: {
@@ -241,6 +273,7 @@ function readProtos(folder: string): protobuf.INamespace {
   };
   root.loadSync(PROTO_FILES, { keepCase: false });
   root.addJSON({ stats: ISTIO_STATS });
+  root.define('weft.filters.http.oidc_login.v1', OIDC_LOGIN);
   for (const version of ['v3', 'v3alpha']) {
     root.define(`envoy.extensions.load_balancing_policies.peak_ewma.${version}`, PEAK_EWMA);
   }

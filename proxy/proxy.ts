@@ -10,10 +10,12 @@ import { SharedHosts } from './base/shared-hosts.ts';
 import { TimerWheel } from './base/timers.ts';
 import { WorkPace } from './base/work-pace.ts';
 import { WriteBatch } from './base/write-batch.ts';
+import type { LoginAnswer } from './config/login-exchange.ts';
 import type { FilterChain as ChainConfig } from './config/listener.ts';
 import type { VirtualHost } from './config/route.ts';
 import type { DownstreamTlsContext } from './config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE } from './config/type-url.ts';
+import { LoginLink } from './filter/login-link.ts';
 import { HttpFilters } from './filter/registry.ts';
 import { ListenerCompiler } from './listener/listener-compile.ts';
 import { ListenerSet } from './listener/listener-set.ts';
@@ -55,6 +57,7 @@ export class WorkerProxy {
   readonly #logFiles: AccessLogFiles;
   readonly #clusters: ClusterSetImpl;
   readonly #buckets: SharedBuckets;
+  readonly #logins: LoginLink;
   readonly #filters: HttpFilters;
   readonly #listeners: ListenerSet;
   readonly #decisions = new AccessDecisions();
@@ -76,9 +79,10 @@ export class WorkerProxy {
     this.#logFiles = new AccessLogFiles(this.#timers, this.#stats);
     this.#clusters = this.#makeClusters();
     this.#buckets = this.#makeBuckets();
+    this.#logins = new LoginLink((id, provider, question) => send({ kind: 'login', id, provider, question }));
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
-      counts: this.#namedCounts(), decisions: this.#decisions,
+      counts: this.#namedCounts(), decisions: this.#decisions, secrets: this.#secrets, logins: this.#logins,
     });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({
@@ -114,6 +118,10 @@ export class WorkerProxy {
   learn(clusters: readonly string[] | undefined): void {
     if (clusters === undefined) for (const cluster of this.#clusters) cluster.learn();
     else for (const name of clusters) this.#clusters.get(name)?.learn();
+  }
+
+  answerLogin(id: number, answer: LoginAnswer): void {
+    this.#logins.answer(id, answer);
   }
 
   reopenLogs(): void {

@@ -35,6 +35,9 @@ port.on('message', (message: ToWorker) => {
     case 'learn':
       proxy.learn(message.clusters);
       break;
+    case 'login-answer':
+      proxy.answerLogin(message.id, message.answer);
+      break;
     case 'reopen-logs':
       proxy.reopenLogs();
       break;

@@ -4,6 +4,7 @@ import type { Bootstrap } from './bootstrap.ts';
 import type { Cluster } from './cluster.ts';
 import type { ApiConfigSource, ConfigSource } from './config-source.ts';
 import { type Locate, pathText } from './decode-report.ts';
+import { filterSecrets } from './filter-secrets.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
 import type { FilterChain, Listener } from './listener.ts';
 import { nearestName } from './nearest-name.ts';
@@ -86,7 +87,9 @@ class ReferenceChecker {
     this.#tls(tls.commonTlsContext, [...at, 'transportSocket', 'typedConfig', 'commonTlsContext']);
   }
 
-  #manager({ routeConfig, rds, tracing, httpFilters }: HttpConnectionManager, at: Segments): void {
+  #manager(manager: HttpConnectionManager, at: Segments): void {
+    const { routeConfig, rds, tracing, httpFilters } = manager;
+    for (const [secret, path] of filterSecrets(manager)) this.#secret(secret, [...at, ...path]);
     httpFilters.forEach(({ typedConfig }, i) => {
       if (typedConfig['@type'] !== GLOBAL_RATE_LIMIT_TYPE || this.#hasCds) return;
       const path = ['typedConfig', 'rateLimitService', 'grpcService', 'envoyGrpc', 'clusterName'];

@@ -10,6 +10,7 @@ import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
 import { IstioStats } from './istio-stats.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
+import { OidcLogin } from './oidc-login.ts';
 import { Percent } from './percent.ts';
 import { RBAC } from './rbac.ts';
 import { RouteConfiguration } from './route.ts';
@@ -23,7 +24,7 @@ import { ROUTER_TYPE } from './type-url.ts';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, GrpcWeb, GrpcStats,
-  IstioStats, StatefulSession] as const;
+  IstioStats, OidcLogin, StatefulSession] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

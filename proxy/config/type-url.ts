@@ -36,6 +36,7 @@ export const COOKIE_SESSION_TYPE =
   `${PREFIX}envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState`;
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
+export const OIDC_LOGIN_TYPE = `${PREFIX}weft.filters.http.oidc_login.v1.OidcLogin`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;
 
 /** Which endpoints a retry leaves out. */

@@ -16,6 +16,7 @@ import type { ClusterSet } from '../upstream/upstream.ts';
 import { FilterChain } from './chain.ts';
 import { CorsRules } from './cors-policy.ts';
 import type { HttpFilter } from './filter.ts';
+import { SecretStore } from '../tls/secret-store.ts';
 import { HttpFilters } from './registry.ts';
 
 const ROUTER: HttpFilterConfig = { name: 'router', typedConfig: { '@type': ROUTER_TYPE } };
@@ -31,6 +32,7 @@ function registry(counted = new CountedStats()): HttpFilters {
   return new HttpFilters({
     clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets(), counts: heldCounts(),
     decisions: new AccessDecisions(),
+    secrets: new SecretStore(), logins: { ask: () => false },
   });
 }
 

@@ -6,7 +6,7 @@ import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
-  LOCAL_RATE_LIMIT_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
+  LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
@@ -14,9 +14,11 @@ import { httpScope } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { NodeFacts } from '../telemetry/workload.ts';
+import type { SecretStore } from '../tls/secret-store.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import type { HttpFilter } from './filter.ts';
 import { RbacFilter } from './rbac.ts';
+import type { LoginService } from './login-link.ts';
 import { compileRouteFilterConfig } from './route-filter-config.ts';
 import { RedirectFollower } from './internal-redirect.ts';
 import { RouterFilter } from './router.ts';
@@ -29,6 +31,8 @@ export interface HttpFilterDeps {
   readonly buckets: SharedBuckets;
   readonly counts: NamedCounts;
   readonly decisions: AccessDecisions;
+  readonly secrets: SecretStore;
+  readonly logins: LoginService;
 }
 
 /** What a filter is compiled with: the worker's parts, and its chain's. */
@@ -70,6 +74,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [STATEFUL_SESSION_TYPE]: async (name, config, context) => {
     const { StatefulSessionFilter } = await import('./stateful-session.ts');
     return new StatefulSessionFilter(name, config, context);
+  },
+  [OIDC_LOGIN_TYPE]: async (name, config, context, path) => {
+    const { OidcLoginFilter } = await import('./oidc-login.ts');
+    return new OidcLoginFilter(name, config, context, path);
   },
   [GRPC_WEB_TYPE]: async (name, _config, context) => {
     const { GrpcWebFilter } = await import('./grpc-web.ts');
@@ -136,6 +144,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       const { statPrefix } = typedConfig;
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
     }
+    case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
     case GLOBAL_RATE_LIMIT_TYPE:
       throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: use filter_enabled');
     case GRPC_WEB_TYPE:

@@ -1,5 +1,6 @@
 // What the supervisor and its worker threads say to each other: plain values that structured clone carries.
 import type { LocalZone } from '../config/local-zone.ts';
+import type { LoginAnswer, LoginProvider, LoginQuestion } from '../config/login-exchange.ts';
 import type { VirtualHost } from '../config/route.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { SpanRecord } from '../telemetry/span-record.ts';
@@ -88,6 +89,7 @@ export type ToWorker =
   | { readonly kind: 'drain'; readonly inboundOnly: boolean }
   | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
   | { readonly kind: 'reopen-logs' }
+  | { readonly kind: 'login-answer'; readonly id: number; readonly answer: LoginAnswer }
   /** More is known about endpoints of these clusters; undefined: a worker has ended, and left what it did for all. */
   | { readonly kind: 'learn'; readonly clusters: readonly string[] | undefined }
   /** Closes everything and ends the thread. */
@@ -107,5 +109,7 @@ export type FromWorker =
   /** What is known about endpoints of these clusters has changed: the other workers should look. */
   | { readonly kind: 'tell'; readonly clusters: readonly string[] }
   | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
+  /** A user logs in; answered by `login-answer`. */
+  | { readonly kind: 'login'; readonly id: number; readonly provider: LoginProvider; readonly question: LoginQuestion }
   /** Open downstream connections; sent while draining whenever it changes. */
   | { readonly kind: 'connections'; readonly count: number };

@@ -15,6 +15,7 @@ import type { IncomingResource } from './config-intake.ts';
 import { ConfigStore } from './config-store.ts';
 import { DnsResolver } from './dns.ts';
 import { localZoneOf } from './local-zone.ts';
+import { LoginDesk } from './login-service.ts';
 import type { FromWorker, NodeIdentity, ResourceKind } from './messages.ts';
 import { sharesPorts } from './port-probe.ts';
 import type { StatSource, StatsMerger } from './stats-merger.ts';
@@ -57,6 +58,7 @@ export class Supervisor implements PoolListener {
   readonly #options: SupervisorOptions;
   readonly #services: SupervisorServices;
   readonly #dns: DnsResolver;
+  readonly #logins: LoginDesk;
   readonly #connections = new Map<number, number>();
   readonly #ports = new Map<string, number>();
   readonly #sources = new Map<WorkerThread, StatSource>();
@@ -70,6 +72,7 @@ export class Supervisor implements PoolListener {
     this.#options = options;
     this.#services = services;
     const { bootstrap, node, concurrency, clock, heapMb } = options;
+    this.#logins = new LoginDesk(services.log.component('login'), clock);
     this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
     const pool = {
       logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node,
@@ -152,6 +155,7 @@ export class Supervisor implements PoolListener {
   async stop(): Promise<void> {
     this.#state = 'stopped';
     this.#dns.stop();
+    await this.#logins.stop();
     const stopped = new Promise<void>((resolve) => {
       this.#onStopped = resolve;
     });
@@ -186,6 +190,11 @@ export class Supervisor implements PoolListener {
         break;
       case 'spans':
         this.#services.spans(message.spans);
+        break;
+      case 'login':
+        void this.#logins.answer(message.provider, message.question).then((answer) => {
+          thread.post({ kind: 'login-answer', id: message.id, answer });
+        });
         break;
       case 'started':
       case 'applied':

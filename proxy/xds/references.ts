@@ -1,6 +1,7 @@
 // Which resources of other types a listener or cluster names, and where each is to be fetched.
 import type { Cluster } from '../config/cluster.ts';
 import type { ConfigSource } from '../config/config-source.ts';
+import { filterSecrets } from '../config/filter-secrets.ts';
 import type { FilterChain, Listener } from '../config/listener.ts';
 import type { CommonTlsContext, SdsSecretConfig } from '../config/tls.ts';
 import type { ResourceType } from '../config/any-registry.ts';
@@ -39,7 +40,9 @@ export function listenerReferences({ filterChains = [], defaultFilterChain }: Li
 function chainReferences({ filters = [], transportSocket }: FilterChain): Reference[] {
   const references: Reference[] = [];
   for (const { typedConfig } of filters) {
-    if (typedConfig['@type'] !== HTTP_CONNECTION_MANAGER_TYPE || typedConfig.rds === undefined) continue;
+    if (typedConfig['@type'] !== HTTP_CONNECTION_MANAGER_TYPE) continue;
+    references.push(...filterSecrets(typedConfig).flatMap(([secret]) => secretReference(secret)));
+    if (typedConfig.rds === undefined) continue;
     const { routeConfigName: name, configSource: source } = typedConfig.rds;
     references.push({ type: ROUTE_TYPE, name, source });
   }

@@ -1,0 +1,112 @@
+// A real OpenID provider (npm oidc-provider) on loopback, with its own pages to log in: any name and password will do.
+import { createServer } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface OidcClient {
+  readonly redirectUris: readonly string[];
+  readonly postLogoutRedirectUris?: readonly string[];
+  /** Lifetime of access tokens; default 3600. */
+  readonly accessTokenSec?: number;
+  readonly refreshTokens?: boolean;
+}
+
+export const CLIENT_ID = 'shop';
+export const CLIENT_SECRET = 'a-secret-that-nobody-would-guess-1';
+
+interface Provider {
+  callback(): RequestListener;
+}
+
+/** The package brings no types. */
+interface ProviderPackage {
+  readonly Provider: new (issuer: string, configuration: object) => Provider;
+}
+
+export class OidcServer implements AsyncDisposable {
+  readonly #server: Server;
+  #answer: RequestListener | undefined = undefined;
+  /** Paths that were asked for. */
+  readonly requests: string[] = [];
+  /** Answers in the provider's place where it returns true. */
+  instead: ((request: IncomingMessage, ...rest: Parameters<RequestListener>) => boolean) | undefined = undefined;
+
+  private constructor() {
+    this.#server = createServer((request, response) => {
+      this.requests.push(`${request.method} ${(request.url ?? '').split('?')[0]}`);
+      if (this.instead?.(request, request, response) === true) return;
+      if (this.#answer === undefined) response.writeHead(503).end();
+      else this.#answer(request, response);
+    });
+  }
+
+  /** Its issuer is known, but nobody can log in before serve(). */
+  static async listen(): Promise<OidcServer> {
+    const server = new OidcServer();
+    await new Promise<void>((resolve, reject) => {
+      server.#server.once('error', reject).listen(0, '127.0.0.1', resolve);
+    });
+    return server;
+  }
+
+  get issuer(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  async serve(client: OidcClient): Promise<void> {
+    const { Provider } = await import('oidc-provider' as string) as ProviderPackage;
+    this.#answer = new Provider(this.issuer, configuration(client)).callback();
+  }
+
+  /** How often a path was asked for: `POST /token`. */
+  count(request: string): number {
+    return this.requests.filter((each) => each === request).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+}
+
+function configuration(client: OidcClient): object {
+  const { redirectUris, postLogoutRedirectUris = [], accessTokenSec = 3600, refreshTokens = true } = client;
+  return {
+    clients: [{
+      client_id: CLIENT_ID, client_secret: CLIENT_SECRET, redirect_uris: redirectUris,
+      post_logout_redirect_uris: postLogoutRedirectUris, grant_types: ['authorization_code', 'refresh_token'],
+    }],
+    claims: { openid: ['sub'], profile: ['name'], email: ['email'], groups: ['groups'] },
+    scopes: ['openid', 'offline_access', 'profile', 'email', 'groups'],
+    cookies: { keys: ['provider'] },
+    ttl: { AccessToken: accessTokenSec, IdToken: 3600, Grant: 86_400, Interaction: 600, RefreshToken: 86_400,
+      Session: 86_400 },
+    rotateRefreshToken: true,
+    issueRefreshToken: () => refreshTokens,
+    findAccount: (_context: unknown, sub: string) => ({ accountId: sub, claims: () => account(sub) }),
+    loadExistingGrant: grantAll,
+  };
+}
+
+/** `alice` is in two groups, one of them with a comma in its name. */
+function account(sub: string): object {
+  return {
+    sub, name: `${sub} Doe`, email: `${sub}@shop.example`, groups: sub === 'alice' ? ['staff', 'a,admin'] : ['guests'],
+  };
+}
+
+interface GrantContext {
+  readonly oidc: {
+    readonly client: { readonly clientId: string };
+    readonly session: { readonly accountId: string };
+    readonly provider: { readonly Grant: new (of: object) => { addOIDCScope(scope: string): void; save(): unknown } };
+  };
+}
+
+/** Nobody is asked whether the shop may know a name. */
+async function grantAll({ oidc: { client, session, provider } }: GrantContext): Promise<unknown> {
+  const grant = new provider.Grant({ clientId: client.clientId, accountId: session.accountId });
+  grant.addOIDCScope('openid offline_access profile email groups');
+  await grant.save();
+  return grant;
+}
