@@ -19,6 +19,10 @@ export interface CertificateFields {
   /** Addresses as 4 or 16 bytes. */
   readonly ipSans: Buffer[];
   readonly ca: boolean;
+  /** Most authorities that may follow below this one; undefined: any number. */
+  readonly pathLength: number | undefined;
+  /** DER of NameConstraints. */
+  readonly nameConstraints: Buffer | undefined;
   /** First octet of KeyUsage, see above; undefined without the extension. */
   readonly keyUsage: number | undefined;
   /** Dotted OIDs; undefined without the extension. */
@@ -106,14 +110,15 @@ function readFields(
   extensions: Map<string, Buffer>, subject: Buffer, publicKey: Buffer,
 ): CertificateFields | undefined {
   const names = readNames(extensions.get(Oid.subjectAltName));
-  const ca = readCa(extensions.get(Oid.basicConstraints));
+  const basic = readBasicConstraints(extensions.get(Oid.basicConstraints));
   const keyUsage = readKeyUsage(extensions.get(Oid.keyUsage));
   const extendedKeyUsage = readExtendedKeyUsage(extensions.get(Oid.extendedKeyUsage));
   const subjectKeyId = readKeyId(extensions.get(Oid.subjectKeyIdentifier));
-  if (names === null || ca === null || keyUsage === null || extendedKeyUsage === null || subjectKeyId === null) {
+  if (names === null || basic === null || keyUsage === null || extendedKeyUsage === null || subjectKeyId === null) {
     return undefined;
   }
-  return { ...names, ca, keyUsage, extendedKeyUsage, subjectKeyId, subject, publicKey };
+  const nameConstraints = extensions.get(Oid.nameConstraints);
+  return { ...names, ...basic, nameConstraints, keyUsage, extendedKeyUsage, subjectKeyId, subject, publicKey };
 }
 
 // Each reader below returns null when its extension is malformed, so that the whole certificate is refused.
@@ -139,13 +144,23 @@ function readNames(value: Buffer | undefined): Names | null {
   return names;
 }
 
-function readCa(value: Buffer | undefined): boolean | null {
-  if (value === undefined) return false;
+type BasicConstraints = Pick<CertificateFields, 'ca' | 'pathLength'>;
+
+function readBasicConstraints(value: Buffer | undefined): BasicConstraints | null {
+  if (value === undefined) return { ca: false, pathLength: undefined };
   const parts = itemsOf(readWhole(value, DerTag.sequence));
-  if (parts === undefined) return null;
-  const first = parts[0];
-  if (first === undefined || first.tag === DerTag.integer) return false;
-  return booleanOf(first) ?? null;
+  if (parts === undefined || parts.length > 2) return null;
+  const ca = parts[0]?.tag === DerTag.boolean ? booleanOf(parts[0]) : false;
+  const length = parts.find(({ tag }) => tag === DerTag.integer);
+  const pathLength = length === undefined ? undefined : smallInteger(length);
+  const known = (parts[0]?.tag === DerTag.boolean ? 1 : 0) + (length === undefined ? 0 : 1);
+  return ca === undefined || pathLength === null || known !== parts.length ? null : { ca, pathLength };
+}
+
+/** Of one byte, which is more than any path is long. */
+function smallInteger(element: DerElement): number | null {
+  const value = element.bytes[element.from];
+  return element.to - element.from === 1 && value !== undefined && value < 0x80 ? value : null;
 }
 
 function readKeyUsage(value: Buffer | undefined): number | undefined | null {

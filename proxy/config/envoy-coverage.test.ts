@@ -82,6 +82,8 @@ const NEWER_FIELDS = [
   ['RouteAction', 'flush_timeout host_rewrite path_rewrite'],
   ['RouteAction.RequestMirrorPolicy', 'host_rewrite_literal request_headers_mutations'],
   ['Cookie', 'attributes'],
+  ['SPIFFECertValidatorConfig', 'trust_bundles'],
+  ['SPIFFECertValidatorConfig.TrustDomain', 'workload_trust_domain'],
   ['StatefulSession', 'stat_prefix status_on_strict_destination_not_found'],
   ['RouteConfiguration', 'route_specifiers vhost_header'],
   ['RouteMatch', 'cookies filter_state'],

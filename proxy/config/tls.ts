@@ -3,7 +3,7 @@ import { ConfigSource } from './config-source.ts';
 import { DataSource } from './data-source.ts';
 import { StringMatcher } from './matcher.ts';
 import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
-import { atMostOne, list, message, optional, required, secret, type Static } from './schema.ts';
+import { any, atMostOne, list, message, optional, required, secret, type Static } from './schema.ts';
 
 const TLS = 'envoy.extensions.transport_sockets.tls.v3';
 
@@ -51,6 +51,25 @@ export const SubjectAltNameMatcher = message(`${TLS}.SubjectAltNameMatcher`, {
 });
 export interface SubjectAltNameMatcher extends Static<typeof SubjectAltNameMatcher> {}
 
+const SpiffeTrustDomain = message(`${TLS}.SPIFFECertValidatorConfig.TrustDomain`, {
+  name: required(string({ minLength: 1 }), 'Trust domain, such as cluster.local.'),
+  trustBundle: required(DataSource, 'PEM roots for ids of this trust domain, and for no others.'),
+}, {
+  refused: { 'every peer is held to the rules of an SVID': ['workload_trust_domain'] },
+});
+
+export const SpiffeValidator = message(`${TLS}.SPIFFECertValidatorConfig`, {
+  trustDomains: required(list(SpiffeTrustDomain, { min: 1 }), 'Trust domains whose workloads are believed.'),
+}, {
+  refused: { 'say it with trust_domains': ['trust_bundles'] },
+});
+export interface SpiffeValidator extends Static<typeof SpiffeValidator> {}
+
+const CustomValidator = message('envoy.config.core.v3.TypedExtensionConfig', {
+  name: required(string({ minLength: 1 }), 'Free name, usually envoy.tls.cert_validator.spiffe.'),
+  typedConfig: required(any('certificate validator', [SpiffeValidator]), 'Which one, and its roots.'),
+});
+
 const SystemRootCerts = message(`${TLS}.CertificateValidationContext.SystemRootCerts`, {});
 
 export const CertificateValidationContext = message(`${TLS}.CertificateValidationContext`, {
@@ -70,6 +89,8 @@ export const CertificateValidationContext = message(`${TLS}.CertificateValidatio
     refused: { ACCEPT_UNTRUSTED: 'certificates are always verified' },
     numbers: { VERIFY_TRUST_CHAIN: 0, ACCEPT_UNTRUSTED: 1 },
   }), 'Default VERIFY_TRUST_CHAIN.'),
+  customValidatorConfig: optional(CustomValidator, 'SPIFFE: a bundle of roots for each trust domain, in place of '
+    + 'trusted_ca.'),
   crl: optional(DataSource, 'PEM revocation lists, one of each authority in the chain.'),
 }, {
   legacy: { matchSubjectAltNames: optional(list(StringMatcher), 'match_typed_subject_alt_names of every type') },
@@ -84,7 +105,6 @@ export const CertificateValidationContext = message(`${TLS}.CertificateValidatio
     'files are read once; use SDS for what changes': ['watched_directory'],
     'certificates are always verified in full': ['allow_expired_certificate', 'only_verify_leaf_cert_crl'],
     'this is not verified': ['require_signed_certificate_timestamp', 'max_verify_depth'],
-    'verifiers cannot be plugged in': ['custom_validator_config'],
   },
   warned: { 'the names of the roots are sent to clients': ['suppress_client_ca_list'] },
 });

@@ -136,9 +136,11 @@ export class ClientBinding {
   }
 
   /** Judges the server by the certificate that it showed, now or when the session began; counts the outcome. */
-  judge(socket: TLSSocket, certificate: X509Certificate | undefined, names: ServerNames): TlsInfo | PeerRefusal {
+  judge(
+    socket: TLSSocket, certificate: X509Certificate | undefined, verifiedMs: number, names: ServerNames,
+  ): TlsInfo | PeerRefusal {
     const { stats } = this.#deps;
-    const identity = this.#identify(socket, certificate, names.required);
+    const identity = this.#identify(socket, certificate, verifiedMs, names.required);
     if (identity instanceof PeerRefusal) {
       stats.refused(identity.failure);
       return identity;
@@ -148,20 +150,25 @@ export class ClientBinding {
     return tlsInfoOf(socket, identity, this.#localUriSan);
   }
 
+  /** Unix time in milliseconds. */
+  get nowMs(): number {
+    return this.#deps.clock.wallMs();
+  }
+
   /** A handshake that OpenSSL gave up. */
   countFailure(): void {
     this.#deps.stats.connectionError.inc();
   }
 
   #identify(
-    socket: TLSSocket, certificate: X509Certificate | undefined, requiredName: string | undefined,
+    socket: TLSSocket, certificate: X509Certificate | undefined, verifiedMs: number, requiredName: string | undefined,
   ): PeerIdentity | PeerRefusal | undefined {
     const { validation } = this.#material;
     if (validation === undefined) return undefined;
     if (certificate === undefined) return new PeerRefusal('no_cert', 'the server showed no certificate');
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const nowMs = this.#deps.clock.wallMs();
-    return verifyPeer(validation, { certificate, chainError, resumed: socket.isSessionReused(), nowMs, requiredName });
+    const resumed = socket.isSessionReused();
+    return verifyPeer(validation, { certificate, chainError, resumed, nowMs: this.nowMs, verifiedMs, requiredName });
   }
 }
 
@@ -174,6 +181,7 @@ export class ClientHandshake {
   readonly #peer: string;
   /** Shown when the offered session began: a resumed handshake shows none. */
   #certificate: X509Certificate | undefined;
+  #verifiedMs: number;
 
   constructor(
     binding: ClientBinding, names: ServerNames, alpn: readonly string[], sessions: SessionCache, peer: string,
@@ -184,6 +192,7 @@ export class ClientHandshake {
     this.#peer = peer;
     const offered = sessions.take(peer);
     this.#certificate = offered?.certificate;
+    this.#verifiedMs = offered?.verifiedMs ?? 0;
     this.options = binding.options(names, alpn, offered?.session);
   }
 
@@ -191,14 +200,18 @@ export class ClientHandshake {
   watch(socket: TLSSocket): void {
     if (!this.#sessions.enabled) return;
     socket.on('session', (session: Buffer) => {
-      if (!socket.destroyed) this.#sessions.put(this.#peer, { session, certificate: this.#certificate });
+      const [certificate, verifiedMs] = [this.#certificate, this.#verifiedMs];
+      if (!socket.destroyed) this.#sessions.put(this.#peer, { session, certificate, verifiedMs });
     });
   }
 
   /** To be asked once, when the handshake is done. */
   judge(socket: TLSSocket): TlsInfo | PeerRefusal {
-    if (!socket.isSessionReused()) this.#certificate = socket.getPeerX509Certificate();
-    return this.#binding.judge(socket, this.#certificate, this.#names);
+    if (!socket.isSessionReused()) {
+      this.#certificate = socket.getPeerX509Certificate();
+      this.#verifiedMs = this.#binding.nowMs;
+    }
+    return this.#binding.judge(socket, this.#certificate, this.#verifiedMs, this.#names);
   }
 
   countFailure(): void {

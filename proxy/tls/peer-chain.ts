@@ -12,14 +12,20 @@ export function shownChain(leaf: X509Certificate): X509Certificate[] | undefined
   return chain;
 }
 
-/** Unix time in milliseconds at which the first certificate on the way from the leaf upwards ends. */
-export function chainEndMs(chain: readonly X509Certificate[]): number {
+/**
+ * Unix time in milliseconds at which the first certificate on the way from the leaf upwards ends, of a chain that was
+ * found good at `verifiedMs`.
+ */
+export function chainEndMs(chain: readonly X509Certificate[], verifiedMs: number): number {
   let certificate = chain[0]!;
   let endMs = certificate.validToDate.getTime();
   for (const issuer of chain.slice(1)) {
     // What came beside the way, such as a root's next one, ends nothing.
     if (!certificate.checkIssued(issuer)) continue;
-    endMs = Math.min(endMs, issuer.validToDate.getTime());
+    const issuerEndMs = issuer.validToDate.getTime();
+    // It was out of date before, and OpenSSL found another way.
+    if (issuerEndMs < verifiedMs) break;
+    endMs = Math.min(endMs, issuerEndMs);
     certificate = issuer;
   }
   return endMs;

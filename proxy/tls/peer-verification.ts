@@ -1,10 +1,12 @@
 // Our judgement of a peer's certificate, after OpenSSL's of its chain: the SVID rules, accepted names, pins (S50, S51).
 import { createHash } from 'node:crypto';
 import type { X509Certificate } from 'node:crypto';
+import { parseSpiffeId } from '../../certs/spiffe.ts';
 import { readCertificate, svidFault } from '../../certs/x509.ts';
 import type { CertificateFields } from '../../certs/x509.ts';
 import { chainEndMs, shownChain } from './peer-chain.ts';
 import { namesHost } from './san-matcher.ts';
+import { bundleFault } from './trust-domains.ts';
 import type { ValidationMaterial } from './validation-material.ts';
 
 /** Which of Envoy's counters a refusal belongs to: ssl.fail_verify_<this>. */
@@ -43,8 +45,9 @@ export interface PeerEvidence {
   readonly chainError: string | undefined;
   /** A resumed session carries the certificate of the first handshake, whose time OpenSSL does not look at again. */
   readonly resumed: boolean;
-  /** Unix time in milliseconds. */
+  /** Unix times in milliseconds: now, and when OpenSSL looked at the chain, if that was before. */
   readonly nowMs: number;
+  readonly verifiedMs?: number | undefined;
   /** A host that the certificate must name, beside the configured names (auto_san_validation). */
   readonly requiredName?: string | undefined;
 }
@@ -54,17 +57,24 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
   const { certificate } = evidence;
   const chain = shownChain(certificate);
   if (chain === undefined) return new PeerRefusal('error', 'the certificate chain is too long');
-  const endMs = chainEndMs(chain);
+  const endMs = chainEndMs(chain, evidence.verifiedMs ?? evidence.nowMs);
   const untrusted = chainRefusal(validation, evidence, endMs);
   if (untrusted !== undefined) return new PeerRefusal('error', untrusted);
   const fields = readCertificate(certificate.raw);
   if (fields === undefined) return new PeerRefusal('error', 'the certificate is not readable as DER');
   if (fields.ca) return new PeerRefusal('error', 'the certificate is a CA certificate');
-  const svid = fields.uriSans.some(isSpiffe) ? svidFault(certificate.raw) : undefined;
+  const { trustDomains, sanMatchers } = validation;
+  const isSvid = trustDomains !== undefined || fields.uriSans.some(isSpiffe);
+  const svid = isSvid ? svidFault(certificate.raw) : undefined;
   if (svid !== undefined) return new PeerRefusal('san', svid);
+  if (trustDomains !== undefined) {
+    const fault = bundleFault(trustDomains, parseSpiffeId(fields.uriSans[0]!)!, chain, evidence.nowMs);
+    if (fault !== undefined) return new PeerRefusal('error', fault);
+  }
   if (!pinned(validation, fields, certificate.raw)) return new PeerRefusal('cert_hash', 'no pin fits the certificate');
-  const { sanMatchers } = validation;
-  if (sanMatchers.length > 0 && !sanMatchers.some((matcher) => matcher.matches(fields))) {
+  // Among SVIDs the id alone is a name, as for Envoy's validator.
+  const named = trustDomains === undefined ? fields : { ...fields, dnsSans: [], emailSans: [], ipSans: [] };
+  if (sanMatchers.length > 0 && !sanMatchers.some((matcher) => matcher.matches(named))) {
     return new PeerRefusal('san', `no accepted name among ${namesText(fields)}`);
   }
   const { requiredName } = evidence;

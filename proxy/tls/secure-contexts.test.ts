@@ -12,7 +12,8 @@ const ROOTS = ['root'];
 function material(certificates: TlsMaterial['certificates'], trustedCa: readonly string[], crl?: string): TlsMaterial {
   const none = new Set<string>();
   return {
-    certificates, validation: { trustedCa, crl, sanMatchers: [], spkiPins: none, certificatePins: none },
+    certificates,
+    validation: { trustDomains: undefined, trustedCa, crl, sanMatchers: [], spkiPins: none, certificatePins: none },
   };
 }
 

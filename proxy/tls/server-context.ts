@@ -194,7 +194,7 @@ function serverOptions(config: DownstreamTlsContext, scope: string, material: Tl
   const { certificates, validation } = material;
   const { sessionTimeout } = config;
   return {
-    ...secureOptions(config.commonTlsContext.tlsParams, config.disableStatelessSessionResumption !== true),
+    ...secureOptions(config.commonTlsContext.tlsParams, resumes(config, material)),
     cert: certificates.map(({ chain }) => chain),
     key: certificates.map(({ key, passphrase }) => ({ pem: key, ...(passphrase !== undefined && { passphrase }) })),
     // An empty list, not absence: without one the runtime would trust the public authorities.
@@ -207,6 +207,11 @@ function serverOptions(config: DownstreamTlsContext, scope: string, material: Tl
     handshakeTimeout: HANDSHAKE_DEADLINE_MS,
     ...(sessionTimeout !== undefined && { sessionTimeout: Math.ceil(msOr(sessionTimeout, 0) / 1000) }),
   };
+}
+
+/** A ticket has the leaf alone in it, by which no bundle of a trust domain can judge again. */
+function resumes({ disableStatelessSessionResumption }: DownstreamTlsContext, { validation }: TlsMaterial): boolean {
+  return disableStatelessSessionResumption !== true && validation?.trustDomains === undefined;
 }
 
 /**

@@ -6,6 +6,8 @@ import type { X509Certificate } from 'node:crypto';
 export interface KeptSession {
   readonly session: Buffer;
   readonly certificate: X509Certificate | undefined;
+  /** Unix time in milliseconds of the handshake in which it was shown. */
+  readonly verifiedMs: number;
 }
 
 /** Endpoints and names that are remembered; past this the oldest is forgotten. */

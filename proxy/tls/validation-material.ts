@@ -6,10 +6,14 @@ import type { CertificateValidationContext } from '../config/tls.ts';
 import { readDataSource } from './data-source.ts';
 import { compileSanMatcher } from './san-matcher.ts';
 import type { SanMatcher } from './san-matcher.ts';
+import { allRoots, compileTrustDomains } from './trust-domains.ts';
+import type { TrustDomains } from './trust-domains.ts';
 
 export interface ValidationMaterial {
   /** PEM roots; undefined: the chain is not verified, only pins are, as in Envoy without trusted_ca. */
   readonly trustedCa: readonly string[] | undefined;
+  /** Bundles by trust domain, whose roots `trustedCa` then has together; peers must be SVIDs. */
+  readonly trustDomains: TrustDomains | undefined;
   readonly crl: string | undefined;
   /** One must match; none: any name. */
   readonly sanMatchers: readonly SanMatcher[];
@@ -26,8 +30,12 @@ export function verifies({ trustedCa, spkiPins, certificatePins }: ValidationMat
 const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
 export function compileValidation(config: CertificateValidationContext, path: string): ValidationMaterial {
+  const { customValidatorConfig: validator } = config;
+  const trustDomains = validator === undefined ? undefined
+    : compileTrustDomains(validator.typedConfig, `${path}.customValidatorConfig.typedConfig`);
   return {
-    trustedCa: rootsOf(config, path),
+    trustedCa: trustDomains === undefined ? rootsOf(config, path) : allRoots(trustDomains),
+    trustDomains,
     crl: config.crl === undefined ? undefined : readDataSource(config.crl, `${path}.crl`).toString('latin1'),
     sanMatchers: (config.matchTypedSubjectAltNames ?? []).map((matcher, i) => (
       compileSanMatcher(matcher, `${path}.matchTypedSubjectAltNames[${i}]`)
@@ -53,8 +61,11 @@ function unionOf(base: ReadonlySet<string>, over: ReadonlySet<string>): Readonly
  * combined_validation_context: what came by SDS is merged over the default; lists add up, as protobuf messages merge.
  */
 export function mergeValidation(base: ValidationMaterial, over: ValidationMaterial): ValidationMaterial {
+  // Whoever names trust domains wants no other roots, wherever it is said, as in Envoy.
+  const domains = over.trustDomains !== undefined || base.trustDomains === undefined ? over : base;
   return {
-    trustedCa: over.trustedCa ?? base.trustedCa,
+    trustedCa: domains.trustedCa ?? base.trustedCa,
+    trustDomains: domains.trustDomains,
     crl: over.crl ?? base.crl,
     sanMatchers: [...base.sanMatchers, ...over.sanMatchers],
     spkiPins: unionOf(base.spkiPins, over.spkiPins),
