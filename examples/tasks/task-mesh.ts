@@ -84,11 +84,12 @@ export class TaskMesh {
   }
 
   /** Makes the mesh that of these applications alone, without rules; resolves when all of it is ready. */
-  async arrange(names: readonly ApplicationName[]): Promise<void> {
+  async arrange(names: readonly ApplicationName[], isOpen = false): Promise<void> {
     const applications = names.map((name) => this.#applications[name]);
     const wanted = applications.flatMap(({ workloads }) => workloads);
     const credentials = names.includes('egress') ? [join(this.tlsDir, 'credential.yaml')] : [];
-    await this.#writeFiles([MESH_FILE, ...credentials, ...applications.flatMap(({ files }) => files)], wanted);
+    const common = [...(isOpen ? [] : [MESH_FILE]), ...credentials];
+    await this.#writeFiles([...common, ...applications.flatMap(({ files }) => files)], wanted);
     if (!this.#controlUp) await this.#mesh.startControl();
     this.#controlUp = true;
     const idle = [...this.#running].filter((workload) => !wanted.includes(workload));
@@ -96,9 +97,9 @@ export class TaskMesh {
       ...wanted.filter((workload) => !this.#running.has(workload)).map((workload) => this.revive(workload))]);
   }
 
-  /** Puts a file of rules in force, in place of the one before. */
-  apply(file: string): Promise<void> {
-    return replaceFromFile(file, join(this.meshDir, TASK_FILE));
+  /** Puts a file of rules in force, in place of the one before of that name. */
+  apply(file: string, name = TASK_FILE): Promise<void> {
+    return replaceFromFile(file, join(this.meshDir, name));
   }
 
   /** Ends a pod; the mesh is not told of it. With `atOnce` its connections are cut. */

@@ -12,6 +12,17 @@ export interface Task {
   readonly title: string;
   readonly needs: readonly ApplicationName[];
   readonly steps: readonly Step[];
+  /** Where its files are, where that is not below examples/tasks. */
+  readonly folder?: string;
+  /** Each step's file stays beside those before, in place of taking their place. */
+  readonly adds?: true;
+  /** It begins without mutual TLS being asked for. */
+  readonly isOpen?: true;
+}
+
+/** From the root of the repository. */
+export function folderOf({ name, folder = `examples/tasks/${name}` }: Pick<Task, 'name' | 'folder'>): string {
+  return folder;
 }
 
 /** `run` returns what was seen; a throw says what was seen in place of what should be. */

@@ -10,8 +10,10 @@ import { temporaryFolder } from '../../test/harness/openssl.ts';
 import { writePods } from '../demo/mesh-directory.ts';
 import { POD_COUNT, planApplications } from './applications.ts';
 import { TASKS } from './run.ts';
+import { folderOf, type Task } from './task.ts';
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url));
+const ROOT = join(FOLDER, '../..');
 const PAGE_LINES_MAX = 40;
 
 const PODS = Array.from({ length: POD_COUNT }, (_, i) => ({
@@ -20,29 +22,38 @@ const PODS = Array.from({ length: POD_COUNT }, (_, i) => ({
 
 test('the rules of each task are clean in the mesh that it needs', async (t) => {
   const applications = planApplications(PODS);
-  for (const { name, needs } of TASKS) {
-    const used = needs.map((need) => applications[need]);
-    for (const rules of globSync(`${name}/*.yaml`, { cwd: FOLDER })) {
+  for (const task of TASKS) {
+    const used = task.needs.map((need) => applications[need]);
+    const common = used.flatMap(({ files }) => files);
+    if (task.isOpen !== true) common.push(`${FOLDER}apps/mesh.yaml`);
+    const rules = rulesOf(task);
+    for (const set of task.adds === true ? [rules] : rules.map((file) => [file])) {
       const folder = join(temporaryFolder(t), 'mesh');
       mkdirSync(folder);
-      for (const file of used.flatMap(({ files }) => files)) copyFileSync(file, join(folder, basename(file)));
-      copyFileSync(join(FOLDER, 'apps/mesh.yaml'), join(folder, 'mesh.yaml'));
-      copyFileSync(join(FOLDER, rules), join(folder, 'task.yaml'));
+      for (const file of [...common, ...set]) copyFileSync(file, join(folder, basename(file)));
       await writePods(folder, used.flatMap(({ workloads }) => workloads));
       const { errors, warnings } = await analyzeFolder(folder);
-      assert.deepEqual([...errors, ...warnings].map(findingText), [], rules);
+      assert.deepEqual([...errors, ...warnings].map(findingText), [], set.join());
     }
   }
 });
 
 test('each file of rules is put in force by a step, and by a command of a page of one screen', () => {
-  const folders = globSync('*/task.ts', { cwd: FOLDER }).map((file) => dirname(file));
-  assert.deepEqual(TASKS.map(({ name }) => name).toSorted(), folders.toSorted());
-  for (const { name, steps } of TASKS) {
-    const page = readFileSync(join(FOLDER, name, 'README.md'), 'utf8');
-    assert.ok(page.split('\n').length <= PAGE_LINES_MAX, `${name}/README.md is longer than a screen`);
-    const files = globSync('*.yaml', { cwd: join(FOLDER, name) });
-    assert.deepEqual(steps.flatMap(({ file }) => file ?? []).toSorted(), files.toSorted());
-    for (const file of files) assert.ok(page.includes(`$ cp examples/tasks/${name}/${file} $MESH/task.yaml`), file);
+  const found = globSync('{tasks/*,zero-trust}/task.ts', { cwd: join(FOLDER, '..') });
+  const folders = found.map((file) => `examples/${dirname(file)}`);
+  assert.deepEqual(TASKS.map(folderOf).toSorted(), folders.toSorted());
+  for (const task of TASKS) {
+    const page = readFileSync(join(ROOT, folderOf(task), 'README.md'), 'utf8');
+    for (const screen of task.adds === true ? page.split('\n## ') : [page]) {
+      assert.ok(screen.split('\n').length <= PAGE_LINES_MAX, `${task.name}/README.md is longer than a screen`);
+    }
+    const files = rulesOf(task).map((file) => basename(file));
+    assert.deepEqual(task.steps.flatMap(({ file }) => file ?? []).toSorted(), files.toSorted());
+    const place = task.adds === true ? '' : 'task.yaml';
+    for (const file of files) assert.ok(page.includes(`$ cp ${folderOf(task)}/${file} $MESH/${place}`), file);
   }
 });
+
+function rulesOf(task: Task): string[] {
+  return globSync('*.yaml', { cwd: join(ROOT, folderOf(task)) }).map((file) => join(ROOT, folderOf(task), file));
+}
