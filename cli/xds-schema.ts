@@ -42,6 +42,7 @@ const PROTO_FILES = [
   'envoy/extensions/path/match/uri_template/v3/uri_template_match.proto',
   'envoy/extensions/path/rewrite/uri_template/v3/uri_template_rewrite.proto',
   'envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.proto',
+  'envoy/extensions/filters/listener/original_dst/v3/original_dst.proto',
   'envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.proto',
   'envoy/extensions/filters/network/connection_limit/v3/connection_limit.proto',
   'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',

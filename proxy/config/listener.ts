@@ -79,9 +79,13 @@ export const TlsInspector = message('envoy.extensions.filters.listener.tls_inspe
 });
 export interface TlsInspector extends Static<typeof TlsInspector> {}
 
+export const OriginalDst = message('envoy.extensions.filters.listener.original_dst.v3.OriginalDst', {});
+export interface OriginalDst extends Static<typeof OriginalDst> {}
+
 export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter', {
   name: required(string({ minLength: 1 }), 'Free name.'),
-  typedConfig: required(any('listener filter', [TlsInspector]), 'TLS is looked into where a chain matches by it.'),
+  typedConfig: required(any('listener filter', [TlsInspector, OriginalDst]), 'TLS is looked into also where a '
+    + 'chain matches by it.'),
 }, {
   refused: {
     'filters come with their listener': ['config_discovery'],
@@ -107,13 +111,14 @@ export const Listener = message('envoy.config.listener.v3.Listener', {
   trafficDirection: optional(enumeration(['UNSPECIFIED', 'INBOUND', 'OUTBOUND']), 'Which side the application is on; '
     + 'names the reporter of Istio\'s metrics.'),
   bindToPort: optional(bool(), 'Default true; false: reached only by redirection from another listener.'),
+  useOriginalDst: optional(bool(), 'Connections that the system redirected here go to the listener of the address that '
+    + 'they wanted, if there is one. Linux only. Default false.'),
   tcpBacklogSize: optional(uint32(), 'Connections that the system holds before they are accepted; default 511.'),
 }, {
   refused: {
     'a listener has one address': ['additional_addresses'],
     'chains come with their listener': ['fcds_config'],
     'chains are found by filter_chain_match': ['filter_chain_matcher'],
-    'connections are not redirected': ['use_original_dst'],
     'raw socket options cannot be set': ['transparent', 'freebind', 'socket_options', 'tcp_fast_open_queue_length',
       'enable_mptcp'],
     'weft carries TCP only': ['udp_listener_config'],

@@ -9,6 +9,10 @@ export const CLUSTER_TYPE = `${PREFIX}envoy.config.cluster.v3.Cluster`;
 export const ENDPOINT_TYPE = `${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`;
 export const SECRET_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`;
 
+/** Listener filters. */
+export const TLS_INSPECTOR_TYPE = `${PREFIX}envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector`;
+export const ORIGINAL_DST_TYPE = `${PREFIX}envoy.extensions.filters.listener.original_dst.v3.OriginalDst`;
+
 /** Network filters. */
 export const HTTP_CONNECTION_MANAGER_TYPE =
   `${PREFIX}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;

@@ -123,11 +123,12 @@ export class RouterFilter implements HttpFilter {
 
 /** Undefined where there is nothing to ask. Envoy reads the address after the route's changes, hashes come before. */
 function wishesOf(
-  { destinationHeader }: Cluster, { headers }: RequestHead, hash: Hash64 | undefined,
+  { originalDst }: Cluster, { headers }: RequestHead, hash: Hash64 | undefined,
   metadataMatch: MetadataMatch | undefined, { overrideHost: override, connection: arrivedAt }: StreamInfo,
 ): PickWishes | undefined {
-  const namedAddress = destinationHeader === undefined ? undefined : headers.get(destinationHeader);
-  if ((hash ?? metadataMatch ?? namedAddress ?? override) === undefined) return undefined;
+  const header = originalDst?.header;
+  const namedAddress = header === undefined ? undefined : headers.get(header);
+  if (originalDst === undefined && (hash ?? metadataMatch ?? override) === undefined) return undefined;
   return { hash, metadataMatch, namedAddress, override, arrivedAt };
 }
 

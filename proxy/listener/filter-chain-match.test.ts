@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FilterChainMatch } from '../config/listener.ts';
-import type { ConnectionFacts } from './filter-chain-match.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
 import { ChainMatcher, matchChain, needsInspection } from './filter-chain-match.ts';
 
 const FACTS: ConnectionFacts = {
-  destinationIp: '10.1.2.3', destinationPort: 9080, sourceIp: '192.168.1.5', sourcePort: 40_000, serverName: undefined,
+  destinationIp: '10.1.2.3', destinationPort: 9080, redirected: false,
+  sourceIp: '192.168.1.5', sourcePort: 40_000, serverName: undefined,
   transportProtocol: 'raw_buffer', alpn: [],
 };
 

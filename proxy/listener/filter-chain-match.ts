@@ -3,17 +3,7 @@
 import type { Cidr } from '../base/cidr.ts';
 import { compileCidr } from '../base/cidr.ts';
 import type { FilterChainMatch } from '../config/listener.ts';
-
-/** What is known of a connection before any filter runs. */
-export interface ConnectionFacts {
-  readonly destinationIp: string;
-  readonly destinationPort: number;
-  readonly sourceIp: string;
-  readonly sourcePort: number;
-  readonly serverName: string | undefined;
-  readonly transportProtocol: 'tls' | 'raw_buffer';
-  readonly alpn: readonly string[];
-}
+import type { ConnectionFacts } from './connection-facts.ts';
 
 /** How well one criterion fits: NO_MATCH, 0 when the chain does not name it, higher is more specific. */
 type Criterion = (facts: ConnectionFacts) => number;

@@ -1,7 +1,8 @@
 // From a Listener's configuration to its compiled chains; chains that did not change are kept with their connections.
-import { ConfigError, under } from '../base/error.ts';
+import { ConfigError, messageOf, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
+import { ORIGINAL_DST_TYPE, TLS_INSPECTOR_TYPE } from '../config/type-url.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
@@ -12,6 +13,8 @@ import type { ServerTlsContext } from '../tls/server-context.ts';
 import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
 import type { CompiledChain, CompiledListener } from './listener.ts';
 import type { PreparedListener } from './listener-set.ts';
+import { originalDestinations } from './original-destination.ts';
+import type { FindOriginalDestination } from './original-destination.ts';
 
 /**
  * What the composition root gives: how the parts of a chain are made. Errors are ConfigErrors below the chain's path.
@@ -33,6 +36,7 @@ interface KnownChain {
 export class ListenerCompiler {
   readonly #factory: ChainFactory;
   readonly #known = new Map<string, Map<string, KnownChain>>();
+  #findOriginal: FindOriginalDestination | undefined = undefined;
 
   constructor(factory: ChainFactory) {
     this.#factory = factory;
@@ -85,6 +89,15 @@ export class ListenerCompiler {
     }
   }
 
+  /** Made with the first listener that asks. */
+  #originals(): FindOriginalDestination {
+    try {
+      return this.#findOriginal ??= originalDestinations();
+    } catch (cause) {
+      throw new ConfigError('useOriginalDst', messageOf(cause));
+    }
+  }
+
   #listener(
     config: Config,
     name: string,
@@ -93,10 +106,13 @@ export class ListenerCompiler {
     matchers: readonly ChainMatcher<CompiledChain>[],
     defaultChain: CompiledChain | undefined,
   ): CompiledListener {
-    const inspects = (config.listenerFilters ?? []).length > 0
+    const inspects = hasFilter(config, TLS_INSPECTOR_TYPE)
       || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
+    const { useOriginalDst = false, bindToPort = true } = config;
+    const asks = useOriginalDst || hasFilter(config, ORIGINAL_DST_TYPE);
     return {
-      name, ...address, inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain, inspects,
+      name, ...address, binds: bindToPort, handsOn: useOriginalDst, findOriginal: asks ? this.#originals() : undefined,
+      inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain, inspects,
       backlog: config.tcpBacklogSize ?? 511,
       inspectTimeoutMs: msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs),
       continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,
@@ -106,6 +122,9 @@ export class ListenerCompiler {
   }
 }
 
+function hasFilter({ listenerFilters = [] }: Config, type: string): boolean {
+  return listenerFilters.some(({ typedConfig }) => typedConfig['@type'] === type);
+}
 
 function missingOf(chains: readonly KnownChain[]): string[] {
   return chains.flatMap(({ chain, filter }) => [
@@ -118,9 +137,6 @@ function bindAddress(config: Config): { host: string; port: number; ipv6Only: bo
   const socketAddress = config.address.socketAddress;
   if (socketAddress === undefined) {
     throw new ConfigError('address', 'a listener needs a socket_address; pipes are not supported');
-  }
-  if (config.bindToPort === false) {
-    throw new ConfigError('bindToPort', 'connections are not redirected, so it cannot be false');
   }
   const ipv6Only = socketAddress.address.includes(':') && socketAddress.ipv4Compat !== true;
   return { host: socketAddress.address, port: socketAddress.portValue ?? 0, ipv6Only };

@@ -1,9 +1,11 @@
 // The listeners of one worker: compiled beside the running ones, warmed until their routes and
 // secrets are there, then bound.
+import { joinHostPort } from '../base/host-port.ts';
 import { bindFailureText } from '../base/node-error.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
 import type { CompiledListener, ListenerHost } from './listener.ts';
 import { Listener } from './listener.ts';
+import type { OriginalDestination } from './original-destination.ts';
 
 /** A compiled listener with what it still waits for. */
 export interface PreparedListener {
@@ -31,6 +33,8 @@ export class ListenerSet {
   readonly #host: ListenerHost;
   readonly #events: ListenerEvents;
   readonly #running = new Map<string, Listener>();
+  /** The running ones by `host:port`. */
+  readonly #byAddress = new Map<string, Listener>();
   readonly #warming = new Map<string, PreparedListener>();
   readonly #leaving = new Set<Listener>();
   #draining = false;
@@ -91,10 +95,10 @@ export class ListenerSet {
       running.replace(compiled);
       return;
     }
-    const listener = new Listener(compiled, this.#host);
+    const listener = new Listener(compiled, this.#host, (wanted) => this.#of(wanted));
     try {
       const port = await listener.listen();
-      this.#running.set(name, listener);
+      this.#add(name, listener);
       if (this.#draining) listener.drain();
       if (running !== undefined) this.#retire(running);
       this.#events.onListening(name, port);
@@ -103,8 +107,23 @@ export class ListenerSet {
     }
   }
 
+  /** Of the address itself before all addresses; an IPv6 one that takes IPv4 as well comes last (as in Envoy). */
+  #of({ ip, port }: OriginalDestination): Listener | undefined {
+    const exact = this.#byAddress.get(joinHostPort(ip, port));
+    const everyIpv6 = this.#byAddress.get(joinHostPort('::', port));
+    if (exact !== undefined || ip.includes(':')) return exact ?? everyIpv6;
+    const everyIpv4 = this.#byAddress.get(joinHostPort('0.0.0.0', port));
+    return everyIpv4 ?? (everyIpv6?.ipv6Only === false ? everyIpv6 : undefined);
+  }
+
+  #add(name: string, listener: Listener): void {
+    this.#running.set(name, listener);
+    this.#byAddress.set(listener.address, listener);
+  }
+
   /** Takes no more connections; those that it has finish. */
   #retire(listener: Listener): void {
+    if (this.#byAddress.get(listener.address) === listener) this.#byAddress.delete(listener.address);
     this.#leaving.add(listener);
     listener.retire(() => this.#leaving.delete(listener));
   }

@@ -9,12 +9,15 @@ import { openTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { NetworkConnection, NetworkFilter } from '../network/network-filter.ts';
-import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
+import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { ListenerStats } from '../telemetry/listener-stats.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import { acceptTls } from '../tls/accept-tls.ts';
-import type { ChainMatcher, ConnectionFacts } from './filter-chain-match.ts';
+import { connectionInfo, factsOf } from './connection-facts.ts';
+import type { ConnectionFacts } from './connection-facts.ts';
+import type { ChainMatcher } from './filter-chain-match.ts';
 import { matchChain } from './filter-chain-match.ts';
+import type { FindOriginalDestination, OriginalDestination } from './original-destination.ts';
 import { ProtocolDetection } from './protocol-detect.ts';
 import type { ClientHello } from './tls-inspector.ts';
 
@@ -32,6 +35,12 @@ export interface CompiledListener {
   readonly inbound: boolean;
   readonly host: string;
   readonly port: number;
+  /** False: it gets connections only from a listener that hands them on (bind_to_port). */
+  readonly binds: boolean;
+  /** How it sees where redirected connections wanted to go; undefined: it does not ask. */
+  readonly findOriginal: FindOriginalDestination | undefined;
+  /** Redirected connections go to the listener of the address that they wanted, if there is one (use_original_dst). */
+  readonly handsOn: boolean;
   /** An IPv6 address that takes no IPv4 connections (the opposite of ipv4_compat). */
   readonly ipv6Only: boolean;
   readonly matchers: readonly ChainMatcher<CompiledChain>[];
@@ -68,18 +77,23 @@ interface HeldConnection {
   place: number;
 }
 
-/** One bound address. `replace` changes what new connections meet; connections that exist keep what they have. */
+/** The listener of an address that redirected connections wanted. */
+export type FindListener = (wanted: OriginalDestination) => Listener | undefined;
+
+/** One address. `replace` changes what new connections meet; connections that exist keep what they have. */
 export class Listener {
   readonly #host: ListenerHost;
+  readonly #find: FindListener;
   #compiled: CompiledListener;
   #server: Server | undefined = undefined;
   readonly #connections = new PlaceSet<HeldConnection>();
   #draining = false;
   #onEmpty: (() => void) | undefined = undefined;
 
-  constructor(compiled: CompiledListener, host: ListenerHost) {
+  constructor(compiled: CompiledListener, host: ListenerHost, find: FindListener) {
     this.#compiled = compiled;
     this.#host = host;
+    this.#find = find;
   }
 
   get name(): string {
@@ -94,12 +108,23 @@ export class Listener {
     return this.#connections.size;
   }
 
-  sameAddress(compiled: CompiledListener): boolean {
-    return compiled.host === this.#compiled.host && compiled.port === this.#compiled.port;
+  /** `host:port`, as configured. */
+  get address(): string {
+    return joinHostPort(this.#compiled.host, this.#compiled.port);
   }
 
-  /** Binds; resolves with the port (the system's choice for port 0), rejects with Node's error. */
-  listen(): Promise<number> {
+  get ipv6Only(): boolean {
+    return this.#compiled.ipv6Only;
+  }
+
+  sameAddress(compiled: CompiledListener): boolean {
+    const { host, port, binds } = this.#compiled;
+    return compiled.host === host && compiled.port === port && compiled.binds === binds;
+  }
+
+  /** Binds, if it does; resolves with the port (the system's choice for port 0), rejects with Node's error. */
+  async listen(): Promise<number> {
+    if (!this.#compiled.binds) return this.#compiled.port;
     const options = { allowHalfOpen: true, noDelay: true, highWaterMark: LIMITS.readBytesMin };
     const server = createServer(options, (socket) => this.#onConnection(socket));
     this.#server = server;
@@ -150,23 +175,36 @@ export class Listener {
   }
 
   #onConnection(socket: Socket): void {
-    const { stats, connectionsMax, inspects } = this.#compiled;
-    stats.connectionsTotal.inc();
-    stats.workerConnectionsTotal.inc();
+    const { findOriginal, handsOn } = this.#compiled;
     if (socket.remoteAddress === undefined || socket.localAddress === undefined) {
+      this.#count();
       socket.destroy();
       return;
     }
+    const original = findOriginal?.(socket);
+    const owner = handsOn && original !== undefined ? this.#find(original) : undefined;
+    (owner ?? this).#take(socket, original);
+  }
+
+  #count(): void {
+    const { stats } = this.#compiled;
+    stats.connectionsTotal.inc();
+    stats.workerConnectionsTotal.inc();
+  }
+
+  #take(socket: Socket, original: OriginalDestination | undefined): void {
+    const { stats, connectionsMax, inspects } = this.#compiled;
+    this.#count();
     if (this.#connections.size >= connectionsMax) {
       stats.connectionOverflow.inc();
       socket.destroy();
       return;
     }
-    if (inspects) this.#inspect(socket);
-    else this.#choose(socket, NO_HELLO, 'raw_buffer');
+    if (inspects) this.#inspect(socket, original);
+    else this.#choose(socket, factsOf(socket, original, NO_HELLO, 'raw_buffer'));
   }
 
-  #inspect(socket: Socket): void {
+  #inspect(socket: Socket, original: OriginalDestination | undefined): void {
     const compiled = this.#compiled;
     const detection = new ProtocolDetection(socket, this.#host.timers, (result) => {
       if (result === 'closed') return;
@@ -178,15 +216,14 @@ export class Listener {
         }
       }
       if (result === 'malformed') socket.destroy();
-      else if (result === 'timeout' || result === 'not-tls') this.#choose(socket, NO_HELLO, 'raw_buffer');
-      else this.#choose(socket, result, 'tls');
+      else if (typeof result === 'string') this.#choose(socket, factsOf(socket, original, NO_HELLO, 'raw_buffer'));
+      else this.#choose(socket, factsOf(socket, original, result, 'tls'));
     });
     detection.start(compiled.inspectTimeoutMs);
   }
 
-  #choose(socket: Socket, hello: ClientHello, transportProtocol: 'tls' | 'raw_buffer'): void {
+  #choose(socket: Socket, facts: ConnectionFacts): void {
     const { matchers, defaultChain, stats } = this.#compiled;
-    const facts = factsOf(socket, hello, transportProtocol);
     const chain = matchers.length === 0 ? defaultChain : (matchChain(matchers, facts) ?? defaultChain);
     if (chain === undefined) {
       stats.noFilterChainMatch.inc();
@@ -207,7 +244,8 @@ export class Listener {
 
   #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
     const { stats } = this.#compiled;
-    const info = this.#connectionInfo(chain, facts, tls, socket);
+    const place = { listener: this.#compiled.name, name: chain.name };
+    const info = connectionInfo(this.#host.nextConnectionId(), place, facts, tls, socket);
     const startMs = this.#host.clock.nowMs();
     stats.connectionsActive.inc();
     stats.workerConnectionsActive.inc();
@@ -223,41 +261,4 @@ export class Listener {
     });
     if (this.#draining) held.connection.drain();
   }
-
-  #connectionInfo(
-    chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined, socket: Socket,
-  ): ConnectionInfo {
-    const serverName = facts.serverName
-      ?? ('servername' in socket && typeof socket.servername === 'string' ? socket.servername : undefined);
-    return {
-      id: this.#host.nextConnectionId(),
-      remoteAddress: joinHostPort(facts.sourceIp, facts.sourcePort),
-      remoteIp: facts.sourceIp,
-      remotePort: facts.sourcePort,
-      localAddress: joinHostPort(facts.destinationIp, facts.destinationPort),
-      localIp: facts.destinationIp,
-      localPort: facts.destinationPort,
-      tls,
-      serverName,
-      listenerName: this.#compiled.name,
-      filterChainName: chain.name,
-    };
-  }
-}
-
-function factsOf(socket: Socket, hello: ClientHello, transportProtocol: 'tls' | 'raw_buffer'): ConnectionFacts {
-  return {
-    destinationIp: plainIp(socket.localAddress ?? ''),
-    destinationPort: socket.localPort ?? 0,
-    sourceIp: plainIp(socket.remoteAddress ?? ''),
-    sourcePort: socket.remotePort ?? 0,
-    serverName: hello.serverName,
-    transportProtocol,
-    alpn: hello.alpn,
-  };
-}
-
-/** A dual-stack socket reports IPv4 peers as ::ffff:1.2.3.4; policies are written for the plain form. */
-function plainIp(ip: string): string {
-  return ip.startsWith('::ffff:') && ip.includes('.') ? ip.slice(7) : ip;
 }

@@ -100,7 +100,7 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#cluster = cluster;
     const rules = { ...ANY_HOST, avoidPreviousHosts: true, hostSelectionMaxAttempts: settings.maxConnectAttempts };
     const hash = settings.hashesSourceIp ? xxHash64(info.remoteIp) : undefined;
-    this.#hosts = new RetryHosts(rules, { hash, metadataMatch });
+    this.#hosts = new RetryHosts(rules, { hash, metadataMatch, arrivedAt: info });
     this.#idleTimer = new Timer(settings.timers, this, IDLE_TIMER);
     this.#durationTimer = new Timer(settings.timers, this, DURATION_TIMER);
     settings.stats.connectionsTotal.inc();

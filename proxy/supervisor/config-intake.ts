@@ -77,7 +77,7 @@ export class ConfigIntake {
   async #withPort(stored: StoredResource): Promise<StoredResource | Refusal> {
     const listener = stored.resource as Listener;
     const address = listener.address.socketAddress;
-    if (address === undefined) return stored;
+    if (address === undefined || listener.bindToPort === false) return stored;
     const { address: host, portValue } = address;
     const before = (this.#store.get('listener', stored.name)?.resource as Listener | undefined)?.address.socketAddress;
     const same = before !== undefined && before.address === host && (portValue === 0 || before.portValue === portValue);

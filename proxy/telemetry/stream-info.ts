@@ -44,6 +44,8 @@ export interface ConnectionInfo {
   readonly localAddress: string;
   readonly localIp: string;
   readonly localPort: number;
+  /** The local address is where it wanted to go before the system redirected it here. */
+  readonly redirected?: boolean;
   readonly tls: TlsInfo | undefined;
   /** SNI, also on plaintext connections that were inspected. */
   readonly serverName: string | undefined;

@@ -100,8 +100,8 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     return this.#settings.byHash;
   }
 
-  get destinationHeader(): string | undefined {
-    return this.#settings.originalDst?.header;
+  get originalDst(): ClusterSettings['originalDst'] {
+    return this.#settings.originalDst;
   }
 
   get statScope(): StatScope {

@@ -51,8 +51,8 @@ export class HighPriority implements Cluster {
     return this.#cluster.usesHash;
   }
 
-  get destinationHeader(): string | undefined {
-    return this.#cluster.destinationHeader;
+  get originalDst(): Cluster['originalDst'] {
+    return this.#cluster.originalDst;
   }
 
   get highPriority(): Cluster {

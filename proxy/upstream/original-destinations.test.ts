@@ -102,7 +102,7 @@ test('a changed cluster connects anew, an unchanged one keeps its endpoints', ()
   assert.equal(fixture.pick('10.0.0.1:80'), first);
   fixture.worker.set.apply({ config: { ...CONFIG, connectTimeout: '1s' } });
   assert.notEqual(fixture.pick('10.0.0.1:80'), first);
-  assert.equal(fixture.worker.cluster.destinationHeader, 'x-envoy-original-dst-host');
+  assert.equal(fixture.worker.cluster.originalDst?.header, 'x-envoy-original-dst-host');
   fixture.worker.set.apply({ config: { ...CONFIG, originalDstLbConfig: {} } });
-  assert.equal(fixture.worker.cluster.destinationHeader, undefined);
+  assert.equal(fixture.worker.cluster.originalDst?.header, undefined);
 });

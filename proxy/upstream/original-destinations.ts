@@ -1,4 +1,5 @@
-// The endpoints of a cluster of type ORIGINAL_DST: made when a request names their address, forgotten when none does.
+// The endpoints of a cluster of type ORIGINAL_DST: made when a request or its
+// connection names their address, forgotten when none does.
 import { isIP } from 'node:net';
 import { parseIp } from '../base/cidr.ts';
 import { NOT_A_NUMBER, parseDecimal } from '../base/integer.ts';
@@ -15,9 +16,10 @@ import type { EndpointFacts } from './load-assignment.ts';
 import type { Picker } from './load-balancer/picker.ts';
 import type { OriginalDstSettings } from './original-dst-settings.ts';
 import type { TransportSocket } from './transport-sockets.ts';
-import type { PickContext, PickResult, PickWishes } from './upstream.ts';
+import type { Arrival, PickContext, PickResult, PickWishes } from './upstream.ts';
 
 const PORT_MAX = 65_535;
+const NOWHERE: Arrival = { localIp: '', localPort: 0 };
 
 interface Known {
   readonly endpoint: UpstreamEndpoint;
@@ -108,15 +110,21 @@ export class OriginalDestinations implements Picker, TimerTarget {
     return new UpstreamEndpoint(facts, this.#transport, this.#stats, this.#owner);
   }
 
+  /** What the request names goes before where its connection wanted to go. */
   #addressOf(wishes: PickWishes | undefined): Address | undefined {
-    if (wishes?.namedAddress === undefined) return undefined;
-    const named = parseAddress(wishes.namedAddress);
+    const { port } = this.#settings!;
+    const named = wishes?.namedAddress === undefined ? undefined : this.#namedBy(wishes, wishes.namedAddress);
+    if (named !== undefined) return named;
+    const { localIp, localPort, redirected = false } = wishes?.arrivedAt ?? NOWHERE;
+    return redirected ? { host: localIp, port: port ?? localPort } : undefined;
+  }
+
+  #namedBy({ arrivedAt }: PickWishes, text: string): Address | undefined {
+    const named = parseAddress(text);
     const { port = named?.port ?? 0 } = this.#settings!;
-    if (named === undefined || leadsBack(named.host, port, wishes)) {
-      this.#invalid.inc();
-      return undefined;
-    }
-    return { host: named.host, port };
+    if (named !== undefined && !leadsBack(named.host, port, arrivedAt)) return { host: named.host, port };
+    this.#invalid.inc();
+    return undefined;
   }
 }
 
@@ -124,9 +132,9 @@ export class OriginalDestinations implements Picker, TimerTarget {
  * To where the request came in, or to no certain address, which is this machine too: it would name the same again, and
  * go round until it has all connections. Envoy lets it.
  */
-function leadsBack(host: string, port: number, { arrivedAt }: PickWishes): boolean {
+function leadsBack(host: string, port: number, { localIp, localPort, redirected }: Arrival = NOWHERE): boolean {
   const named = parseIp(host);
-  const own = arrivedAt?.localPort === port ? parseIp(arrivedAt.localIp) : undefined;
+  const own = localPort === port && redirected !== true ? parseIp(localIp) : undefined;
   if (named === undefined) return true;
   if ((named.a | named.b | named.c | named.d) === 0) return true;
   return own !== undefined && own.family === named.family && own.a === named.a && own.b === named.b

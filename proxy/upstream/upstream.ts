@@ -47,16 +47,24 @@ export interface Endpoint {
   done(outcome: Outcome): void;
 }
 
+/** The address at which a connection came in. */
+export interface Arrival {
+  readonly localIp: string;
+  readonly localPort: number;
+  /** It is where the connection wanted to go before it was redirected here, and not an address of this proxy. */
+  readonly redirected?: boolean;
+}
+
 /** What a request asks of its endpoint. */
 export interface PickWishes {
   /** Hash of the route's hash policy; undefined without one. */
   readonly hash?: Hash64 | undefined;
   /** What its route asks of endpoints, in clusters with subsets. */
   readonly metadataMatch?: MetadataMatch | undefined;
-  /** The address that the request names, for clusters whose `destinationHeader` it has. */
+  /** The address that the request names, for clusters whose `originalDst` header it has. */
   readonly namedAddress?: string | undefined;
-  /** Where it came in, to which no address that it names may lead back (S86). */
-  readonly arrivedAt?: { readonly localIp: string; readonly localPort: number } | undefined;
+  /** Where it came in, or wanted to go: for clusters with `originalDst`. */
+  readonly arrivedAt?: Arrival | undefined;
   /** The endpoint that it asks for whatever the policy. */
   readonly override?: OverrideHost | undefined;
 }
@@ -116,8 +124,11 @@ export interface Cluster {
   readonly highPriority: Cluster;
   /** It balances by the hash of its requests. */
   readonly usesHash: boolean;
-  /** Its requests name their address in this header (original_dst_lb_config); undefined: they do not. */
-  readonly destinationHeader: string | undefined;
+  /**
+   * Of type ORIGINAL_DST: requests go where this header says, or else where their connection wanted to go before it was
+   * redirected.
+   */
+  readonly originalDst: { readonly header: string | undefined } | undefined;
   pick(context: PickContext | undefined): PickResult;
   /**
    * Starts a try: a pooled connection, a new one within the limits, or a place in the pending queue. A ProxyError
