@@ -25,8 +25,13 @@ async function linesOf(t: TestContext, files: Record<string, string>): Promise<s
     ...warnings.map((finding) => `warning ${findingText(finding)}`)];
 }
 
+function groupOf(kind: string): string {
+  if (kind === 'OidcLogin') return 'security.weft.dev';
+  return /Policy|Authentication$/.test(kind) ? 'security.istio.io' : 'networking.istio.io';
+}
+
 const object = (kind: string, name: string, spec: string): string => `---
-apiVersion: ${/Policy|Authentication$/.test(kind) ? 'security' : 'networking'}.istio.io/v1
+apiVersion: ${groupOf(kind)}/v1
 kind: ${kind}
 metadata: { name: ${name}, namespace: default }
 spec:
@@ -186,6 +191,26 @@ test('Secrets that gateways name and nobody has are errors', async (t) => {
     "no Secret 'edge' or 'edge-cacert' has ca.crt: the port does not come up",
   ]);
   assert.deepEqual(await reasons(secret('tls.crt: a, tls.key: b, ca.crt: c')), []);
+});
+
+test('OidcLogins without a good Secret, or behind others, let nobody in or have no effect', async (t) => {
+  const login = (name: string, credential: string): string => object('OidcLogin', name,
+    `{ issuer: 'https://login.test', clientId: shop, credentialName: ${credential} }`);
+  const secret = (name: string, data: string): string => `---
+apiVersion: v1
+kind: Secret
+metadata: { name: ${name}, namespace: default }
+stringData: { ${data} }
+`;
+  const lines = await linesOf(t, { 'mesh.yaml': login('a', 'none') + login('b', 'short') + login('c', 'thin')
+    + login('d', 'good') + secret('short', 'client-secret: x') + secret('good', 'client-secret: sixteen-letters--')
+    + secret('thin', 'client-secret: x, cookie-secret: y') });
+  const about = (name: string): string[] => lines.filter((line) => line.includes(`default/${name}: `)
+    || line.includes(`default/${name} `));
+  assert.match(about('a')[0]!, /error mesh.yaml:\d+: OidcLogin default\/a spec.credentialName: no Secret 'none' has/);
+  assert.match(about('b')[0]!, /error .* less than 16 characters/);
+  assert.match(about('c')[0]!, /error .* needs 32 characters/);
+  assert.match(about('d')[0]!, /warning .* has no effect: OidcLogin default\/a comes first/);
 });
 
 test('rules that differ in what they admit are reached', async (t) => {

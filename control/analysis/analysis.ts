@@ -11,6 +11,7 @@ import { unreachableConnections } from './connection-reach.ts';
 import { delegateFindings } from './delegate-use.ts';
 import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
+import { loginFindings } from './login-use.ts';
 import { networkPolicyFindings, shutOutFindings } from './network-policy-use.ts';
 import { portFindings } from './port-use.ts';
 import { unreachableRules } from './route-reach.ts';
@@ -58,6 +59,7 @@ export function analyze(view: MeshView): Finding[] {
     ...portFindings(view),
     ...delegateFindings(view),
     ...gatewayFindings(view),
+    ...loginFindings(view),
     ...destinationRuleFindings(view),
     ...selectorFindings(view),
     ...sidecarFindings(view),

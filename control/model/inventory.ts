@@ -44,7 +44,7 @@ export class Inventory {
 
 /** Workloads don't conflict, and stay as they are given. */
 function isRule(kind: KindName): boolean {
-  return kind !== 'WorkloadEntry' && KINDS[kind].group.endsWith('.istio.io');
+  return kind !== 'WorkloadEntry' && /\.(istio\.io|weft\.dev)$/.test(KINDS[kind].group);
 }
 
 function byPrecedence(one: MeshObject, other: MeshObject): number {

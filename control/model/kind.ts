@@ -5,6 +5,7 @@ import { DestinationRule } from './destination-rule.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { NetworkPolicy } from './network-policy.ts';
+import { OidcLogin } from './oidc-login.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
 import { Secret } from './secret.ts';
 import { ServiceEntry, WorkloadEntry, WorkloadGroup } from './service-entry.ts';
@@ -32,6 +33,7 @@ export interface Documents {
   PeerAuthentication: PeerAuthentication;
   AuthorizationPolicy: AuthorizationPolicy;
   Telemetry: Telemetry;
+  OidcLogin: OidcLogin;
 }
 
 export type KindName = keyof Documents;
@@ -65,6 +67,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   WorkloadGroup: { ...NETWORKING, schema: WorkloadGroup },
   PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
   AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
+  OidcLogin: { group: 'security.weft.dev', versions: ['v1'], schema: OidcLogin },
   Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
 };
 

@@ -1,11 +1,13 @@
-// Kubernetes Secrets, of which the mesh reads certificates, keys and roots (`kubernetes.io/tls`, or Istio's own names).
+// Kubernetes Secrets, of which the mesh reads certificates, keys and roots (`kubernetes.io/tls`, or Istio's own names),
+// and what gateways log users in with.
 import { string } from '../../proxy/config/scalar.ts';
 import { message, optional, Refusal, schemaOf, secret, type Schema, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
 import { opaque } from './scalar.ts';
 
-/** What is read of a Secret: PEM by its key; the rest is not kept. */
-const KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl'] as const;
+/** What is read of a Secret; the rest is not kept. */
+const KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl', 'client-secret',
+  'cookie-secret'] as const;
 export type SecretTexts = Readonly<Partial<Record<(typeof KEYS)[number], string>>>;
 
 interface Leaf {
@@ -39,7 +41,7 @@ function fromBase64(text: string): string | undefined {
 export const Secret = message('k8s.v1.Secret', {
   ...objectHead,
   type: optional(string(), 'Not read: the keys of data say what it holds.'),
-  data: secret(optional(texts(fromBase64, 'base64'), 'Values in base64, of which tls.crt, tls.key, ca.crt and ca.crl '
+  data: secret(optional(texts(fromBase64, 'base64'), 'Values in base64, of which tls.crt, tls.key, ca.crt, ca.crl '
     + '(or cert, key, cacert and crl) are read.')),
   stringData: secret(optional(texts((text) => text, 'text'), 'The same as they are; goes before data.')),
   immutable: optional(opaque(), 'Kubernetes acts on it; not read here.'),

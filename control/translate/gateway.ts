@@ -3,6 +3,7 @@ import type { FilterChain, Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { httpAuthorization } from './authorization.ts';
 import { connectionChains } from './gateway-connection.ts';
+import { loginFilters } from './gateway-login.ts';
 import { gatewayRoutes } from './gateway-route.ts';
 import { gatewayServers, serverKind, serverNames, tableName, type Server } from './gateway-server.ts';
 import { httpFilters } from './http-filter.ts';
@@ -72,6 +73,7 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
+      login: loginFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',
     }),

@@ -1,4 +1,4 @@
-// The HTTP filters of every chain, in Istio's order: authorization, browsers' gRPC, gRPC's figures, faults,
+// The HTTP filters of every chain, in Istio's order: logins, authorization, browsers' gRPC, gRPC's figures, faults,
 // cross-origin rules, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
@@ -10,7 +10,8 @@ export const FAULT_FILTER = 'envoy.filters.http.fault';
 export const CORS_FILTER = 'envoy.filters.http.cors';
 
 export interface FilterParts {
-  /** Comes first. */
+  /** At gateways; comes first. */
+  readonly login?: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
   /** The metrics filter is Istio's own: a plain Envoy does not know it. */
   readonly isWeft: boolean;
@@ -19,12 +20,14 @@ export interface FilterParts {
   readonly grpcWeb: boolean;
 }
 
-export function httpFilters({ authorization, isWeft, isGateway = false, grpcWeb }: FilterParts): HttpFilter[] {
+export function httpFilters(parts: FilterParts): HttpFilter[] {
+  const { login = [], authorization, isWeft, isGateway = false, grpcWeb } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
     typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
   };
   return [
+    ...login,
     ...authorization,
     ...(grpcWeb ? [{ name: 'envoy.filters.http.grpc_web', typedConfig: { '@type': GRPC_WEB_TYPE } } as const] : []),
     {

@@ -7,6 +7,7 @@ import type { Secret } from '../../proxy/config/tls.ts';
 import { clientSecrets } from './client-tls.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
+import { loginSecrets } from './gateway-login.ts';
 import { gatewaySecrets } from './gateway-secret.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
@@ -55,7 +56,8 @@ export class Translator {
     const shared = [...outbound.map(({ cluster }) => cluster), ...collector];
     const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
     if (node.kind === 'router') {
-      const secrets = [...gatewaySecrets(this.#view, node), ...clientSecrets(this.#view, node)];
+      const view = this.#view;
+      const secrets = [...gatewaySecrets(view, node), ...clientSecrets(view, node), ...loginSecrets(view, node)];
       const { listeners, routes } = gatewayResources(this.#view, node);
       const gated = listeners.map((listener) => withIngressGate(this.#view, node, listener));
       return { listeners: gated, routes, clusters: shared, endpoints, secrets };

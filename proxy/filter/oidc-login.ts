@@ -4,6 +4,7 @@ import type { LoginAnswer, LoginFailure, LoginTokens } from '../config/login-exc
 import type { OidcLogin } from '../config/oidc-login.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
+import { addMetadata } from '../telemetry/dynamic-metadata.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
@@ -27,6 +28,7 @@ export interface OidcLoginDeps {
   readonly scope: StatScope;
 }
 
+const CLAIMS_NAMESPACE = 'envoy.filters.http.jwt_authn';
 const BINDING = /^[A-Za-z0-9_-]{43}$/;
 const BINDING_BYTES = 32;
 /** A token that is about to end is refreshed before an upstream gets it. */
@@ -107,6 +109,8 @@ export class OidcLoginFilter implements HttpFilter {
     if (forwardsAccessToken && session.accessToken !== undefined) {
       headers.set('authorization', `Bearer ${session.accessToken}`);
     }
+    // Policies and routes find the user's claims where they find those of a token.
+    addMetadata(stream.info, CLAIMS_NAMESPACE, { payload: session.claims });
     if (session.aged) this.#tell(visit, session);
     return 'continue';
   }
