@@ -83,6 +83,7 @@ export class WorkerProxy {
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
       counts: this.#namedCounts(), decisions: this.#decisions, secrets: this.#secrets, logins: this.#logins,
+      clock: this.#clock, timers: this.#timers,
     });
     this.#listeners = this.#makeListeners();
     this.#config = new WorkerConfig({

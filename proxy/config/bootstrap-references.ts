@@ -6,13 +6,14 @@ import type { ApiConfigSource, ConfigSource } from './config-source.ts';
 import { type Locate, pathText } from './decode-report.ts';
 import { filterSecrets } from './filter-secrets.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
+import type { JwtAuthentication } from './jwt-authn.ts';
 import type { FilterChain, Listener } from './listener.ts';
 import { nearestName } from './nearest-name.ts';
 import type { RouteConfiguration } from './route.ts';
 import type { RouteAction } from './route-action.ts';
 import type { CommonTlsContext, SdsSecretConfig } from './tls.ts';
 import type { TracingProvider } from './tracing.ts';
-import { GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE } from './type-url.ts';
+import { GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, JWT_AUTHN_TYPE, RAW_BUFFER_TYPE } from './type-url.ts';
 import { writtenPath } from './written-path.ts';
 
 /** Cluster of the SDS source that this process answers itself (design.md section 7); it need not be declared. */
@@ -91,6 +92,9 @@ class ReferenceChecker {
     const { routeConfig, rds, tracing, httpFilters } = manager;
     for (const [secret, path] of filterSecrets(manager)) this.#secret(secret, [...at, ...path]);
     httpFilters.forEach(({ typedConfig }, i) => {
+      if (typedConfig['@type'] === JWT_AUTHN_TYPE && !this.#hasCds) {
+        this.#keySources(typedConfig, [...at, 'httpFilters', i, 'typedConfig']);
+      }
       if (typedConfig['@type'] !== GLOBAL_RATE_LIMIT_TYPE || this.#hasCds) return;
       const path = ['typedConfig', 'rateLimitService', 'grpcService', 'envoyGrpc', 'clusterName'];
       const { envoyGrpc } = typedConfig.rateLimitService.grpcService;
@@ -100,6 +104,13 @@ class ReferenceChecker {
     this.#provider(tracing?.provider, [...at, 'tracing', 'provider']);
     if (routeConfig !== undefined && (routeConfig.validateClusters ?? !this.#hasCds)) {
       this.#routes(routeConfig, [...at, 'routeConfig']);
+    }
+  }
+
+  #keySources({ providers = {} }: JwtAuthentication, at: Segments): void {
+    for (const [name, { remoteJwks }] of Object.entries(providers)) {
+      if (remoteJwks === undefined) continue;
+      this.#cluster(remoteJwks.httpUri.cluster, [...at, 'providers', name, 'remoteJwks', 'httpUri', 'cluster']);
     }
   }
 

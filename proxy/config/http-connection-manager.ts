@@ -9,6 +9,7 @@ import { GrpcStats } from './grpc-stats.ts';
 import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
 import { IstioStats } from './istio-stats.ts';
+import { JwtAuthentication } from './jwt-authn.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
 import { OidcLogin } from './oidc-login.ts';
 import { Percent } from './percent.ts';
@@ -24,7 +25,7 @@ import { ROUTER_TYPE } from './type-url.ts';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, GrpcWeb, GrpcStats,
-  IstioStats, OidcLogin, StatefulSession] as const;
+  IstioStats, JwtAuthentication, OidcLogin, StatefulSession] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

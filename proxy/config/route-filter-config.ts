@@ -2,6 +2,7 @@
 import { CorsPolicy } from './cors.ts';
 import { HTTPFault } from './fault.ts';
 import { RateLimitPerRoute } from './global-rate-limit.ts';
+import { PerRouteConfig as JwtPerRoute } from './jwt-authn.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
 import { RBACPerRoute } from './rbac.ts';
 import { any, map } from './schema.ts';
@@ -9,4 +10,4 @@ import { StatefulSessionPerRoute } from './stateful-session.ts';
 
 /** For one table, virtual host, route or weighted cluster, by the filter's name. */
 export const PerFilterConfig = map(any('configuration of an HTTP filter per route',
-  [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute, StatefulSessionPerRoute]));
+  [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute, StatefulSessionPerRoute, JwtPerRoute]));

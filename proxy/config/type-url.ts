@@ -38,6 +38,8 @@ export const SESSION_PER_ROUTE_TYPE =
   `${PREFIX}envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute`;
 export const COOKIE_SESSION_TYPE =
   `${PREFIX}envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState`;
+export const JWT_AUTHN_TYPE = `${PREFIX}envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication`;
+export const JWT_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig`;
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const OIDC_LOGIN_TYPE = `${PREFIX}weft.filters.http.oidc_login.v1.OidcLogin`;

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { heldBuckets, heldCounts } from '../../test/harness/buckets.ts';
 import { CountedStats } from '../../test/harness/counted.ts';
 import { HeldFilterStream } from '../../test/harness/filter-stream.ts';
+import { ManualClock } from '../base/clock.ts';
 import { SeededRandom } from '../base/random.ts';
+import { TimerWheel } from '../base/timers.ts';
 import type { HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import type { RBAC } from '../config/rbac.ts';
 import {
@@ -29,9 +31,10 @@ const ASKING = { '@type': GLOBAL_RATE_LIMIT_TYPE, domain: 'd',
 function registry(counted = new CountedStats()): HttpFilters {
   const clusters = { get: () => undefined } as unknown as ClusterSet;
   const node = { id: 'n', cluster: 'c', metadata: {} };
+  const clock = new ManualClock();
   return new HttpFilters({
     clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets(), counts: heldCounts(),
-    decisions: new AccessDecisions(),
+    decisions: new AccessDecisions(), clock, timers: new TimerWheel(clock),
     secrets: new SecretStore(), logins: { ask: () => false },
   });
 }

@@ -1,12 +1,14 @@
 // One table from a filter's type to how it is compiled. Filters that routes do not need are loaded with their chain.
+import type { Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
+import type { TimerWheel } from '../base/timers.ts';
 import type { NamedCounts } from '../base/named-counts.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
-  LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
+  JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
@@ -33,6 +35,8 @@ export interface HttpFilterDeps {
   readonly decisions: AccessDecisions;
   readonly secrets: SecretStore;
   readonly logins: LoginService;
+  readonly clock: Clock;
+  readonly timers: TimerWheel;
 }
 
 /** What a filter is compiled with: the worker's parts, and its chain's. */
@@ -41,6 +45,8 @@ interface Context extends HttpFilterDeps {
   readonly outbound: boolean;
   /** Names the chain among all. */
   readonly owner: string;
+  /** What filters keep from one configuration to the next, by names of theirs. */
+  readonly kept: Map<string, unknown>;
 }
 
 type TypedConfig = HttpFilterConfig['typedConfig'];
@@ -79,6 +85,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
     const { OidcLoginFilter } = await import('./oidc-login.ts');
     return new OidcLoginFilter(name, config, context, path);
   },
+  [JWT_AUTHN_TYPE]: async (name, config, context, path) => {
+    const { JwtAuthnFilter } = await import('./jwt-authn.ts');
+    return new JwtAuthnFilter(name, config, context, path);
+  },
   [GRPC_WEB_TYPE]: async (name, _config, context) => {
     const { GrpcWebFilter } = await import('./grpc-web.ts');
     return new GrpcWebFilter(name, context);
@@ -97,6 +107,7 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
 export class HttpFilters {
   readonly compileFilterConfig: FilterConfigCompiler;
   readonly #deps: HttpFilterDeps;
+  readonly #kept = new Map<string, unknown>();
 
   constructor(deps: HttpFilterDeps) {
     this.#deps = deps;
@@ -110,7 +121,8 @@ export class HttpFilters {
     trafficDirection: string | undefined,
     owner = '',
   ): Promise<readonly HttpFilter[]> {
-    const context = { ...this.#deps, scope: httpScope(statPrefix), outbound: trafficDirection === 'OUTBOUND', owner };
+    const context = { ...this.#deps, scope: httpScope(statPrefix), outbound: trafficDirection === 'OUTBOUND', owner,
+      kept: this.#kept };
     const filters: HttpFilter[] = [];
     for (const [i, filter] of config.entries()) {
       const at = `httpFilters[${i}]`;
@@ -139,6 +151,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
     case RBAC_TYPE: return { ...filter, typedConfig: bareRbac(typedConfig) };
     case FAULT_TYPE: return { ...filter, typedConfig: { '@type': FAULT_TYPE } };
     case CORS_TYPE: return filter;
+    case JWT_AUTHN_TYPE: return { ...filter, typedConfig: { ...typedConfig, rules: [] } };
     case STATEFUL_SESSION_TYPE: return { ...filter, typedConfig: { '@type': STATEFUL_SESSION_TYPE } };
     case LOCAL_RATE_LIMIT_TYPE: {
       const { statPrefix } = typedConfig;

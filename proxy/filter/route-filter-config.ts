@@ -3,16 +3,19 @@ import { ConfigError } from '../base/error.ts';
 import type { CorsPolicy } from '../config/cors.ts';
 import type { HTTPFault } from '../config/fault.ts';
 import type { RateLimitPerRoute } from '../config/global-rate-limit.ts';
+import type { PerRouteConfig as JwtPerRoute } from '../config/jwt-authn.ts';
 import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
 import type { StatefulSessionPerRoute } from '../config/stateful-session.ts';
 import {
-  CORS_POLICY_TYPE, FAULT_TYPE, LOCAL_RATE_LIMIT_TYPE, RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE,
+  CORS_POLICY_TYPE, FAULT_TYPE, JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE, RATE_LIMIT_PER_ROUTE_TYPE,
+    RBAC_PER_ROUTE_TYPE,
   SESSION_PER_ROUTE_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
 import { CorsRules } from './cors-policy.ts';
 import { FaultSettings } from './fault-settings.ts';
+import { JwtRouteSettings } from './jwt-per-route.ts';
 import { LocalRateLimitSettings } from './local-rate-limit-settings.ts';
 import type { LocalRateLimitDeps } from './local-rate-limit-settings.ts';
 import { RateLimitRouteSettings } from './rate-limit-per-route.ts';
@@ -37,6 +40,7 @@ export function compileRouteFilterConfig(
     }
     case RATE_LIMIT_PER_ROUTE_TYPE:
       return new RateLimitRouteSettings(config as RateLimitPerRoute & FilterConfigFields, path);
+    case JWT_PER_ROUTE_TYPE: return new JwtRouteSettings(config as JwtPerRoute & FilterConfigFields);
     case SESSION_PER_ROUTE_TYPE: return new SessionRouteRules(config as StatefulSessionPerRoute & FilterConfigFields);
     case LOCAL_RATE_LIMIT_TYPE: {
       const limits = config as LocalRateLimit & FilterConfigFields;
