@@ -49,7 +49,7 @@ export function sharedMs(clock: Clock): () => number {
 /** A clock that a test moves by hand. */
 export class ManualClock implements WorkerClock {
   #now = 0;
-  readonly #wallStart: number;
+  #wallStart: number;
 
   constructor(wallStartMs = 1_700_000_000_000) {
     this.#wallStart = wallStartMs;
@@ -65,6 +65,11 @@ export class ManualClock implements WorkerClock {
 
   advance(ms: number): void {
     this.#now += ms;
+  }
+
+  /** Somebody sets the wall clock; the monotonic one does not notice. */
+  setWallBy(ms: number): void {
+    this.#wallStart += ms;
   }
 
   hold(): void {

@@ -1,4 +1,5 @@
 // The node agent: keeps this proxy's certificate and roots fresh, so that workers can be given them as SDS secrets.
+import { readCertificates, rootOf } from '../../certs/chain.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -6,12 +7,18 @@ import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import type { Secret } from '../config/tls.ts';
 import { statName } from '../telemetry/stat-name.ts';
-import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Counter, Gauge, Stats } from '../telemetry/stats.ts';
 import type { AgentConfig } from './agent-config.ts';
+import { AGENT_SCOPE } from './agent-stats.ts';
+import type { AgentLog } from './agent-stats.ts';
+import { followBundle } from './bundle-client.ts';
+import type { BundleRequest, FollowBundle } from './bundle-client.ts';
+import { BundleFollower } from './bundle-follower.ts';
 import { requestCertificate } from './ca-client.ts';
 import type { RequestCertificate } from './ca-client.ts';
-import { obtainIdentity } from './workload-identity.ts';
+import { ExpiryWatch } from './expiry-watch.ts';
+import { TrustAnchors } from './trust-anchors.ts';
+import { obtainIdentity, readMaterial } from './workload-identity.ts';
 import type { WorkloadIdentity } from './workload-identity.ts';
 
 /**
@@ -22,13 +29,6 @@ import type { WorkloadIdentity } from './workload-identity.ts';
  * - stopped: nothing happens any more.
  */
 export type AgentState = 'idle' | 'asking' | 'holding' | 'waiting' | 'stopped';
-
-/** What the agent has to say, by urgency. Lines hold no secret. */
-export interface AgentLog {
-  info(line: string): void;
-  warning(line: string): void;
-  error(line: string): void;
-}
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -41,21 +41,20 @@ export interface AgentOptions {
   readonly onSecret: (secret: Secret) => void;
   /** Default: Istio's service over gRPC. */
   readonly request?: RequestCertificate;
+  /** Default: Envoy's SDS over gRPC, at the same address. */
+  readonly follow?: FollowBundle;
 }
 
 /** Names of the secrets, as Istio's configuration asks for them. */
 export const IDENTITY_SECRET = 'default';
 export const ROOTS_SECRET = 'ROOTCA';
 
-/** `agent.certificate_seconds_to_expiry`, `agent.certificate_issued`, `agent.certificate_failed`. */
-const scope: StatScope = { flat: 'agent.', family: 'weft_agent_', labels: [] };
-
 /** The wall clock is looked at this often: timers stand still while a machine sleeps, certificates do not. */
 const TICK_MS = 10_000;
 
-/** Renewal at half of the life, give or take a tenth of that half, so that a fleet does not ask at once. */
+/** Renewal between 50 and 60 % of the life (S58), so that a fleet does not ask at once. */
 const RENEW_AT = 0.5;
-const RENEW_JITTER = 0.05;
+const RENEW_SPREAD = 0.1;
 
 /** Pauses after failures double from the first to the longest; without any certificate the longest is shorter. */
 const PAUSE_FIRST_MS = 250;
@@ -65,17 +64,17 @@ const PAUSE_BARE_MS_MAX = 5000;
 /** A pause is never longer than this part of the certificate's life. */
 const PAUSE_LIFE_MAX = 1 / 20;
 
-/** At these parts of a life without renewal somebody is told (F22). */
-const ALARMS: readonly (readonly [part: number, level: 'warning' | 'error', words: string])[] = [
-  [2 / 3, 'warning', 'two thirds'],
-  [9 / 10, 'error', 'nine tenths'],
-  [1, 'error', 'all'],
-];
+/** A switched root is followed within a minute, or a twentieth of a shorter life: not by the whole fleet at once. */
+const SWITCH_MS_MAX = 60_000;
 
 export class NodeAgent implements TimerTarget {
   readonly #options: AgentOptions;
   readonly #timer: Timer;
-  readonly #secondsToExpiry: Gauge;
+  readonly #expiry: ExpiryWatch;
+  readonly #anchors = new TrustAnchors();
+  readonly #follower: BundleFollower;
+  readonly #trustedRoots: Gauge;
+  readonly #byFirstRoot: Gauge;
   readonly #issued: Counter;
   readonly #failed: Counter;
   #state: AgentState = 'idle';
@@ -84,15 +83,24 @@ export class NodeAgent implements TimerTarget {
   /** Monotonic, for the pause in `waiting`. */
   #retryAtMs = 0;
   #failures = 0;
-  #alarmsGiven = 0;
+  /** The authority's bundle as it came last over the stream. */
+  #bundle: string | undefined = undefined;
+  /** A bundle for whose first root a certificate was asked for already. */
+  #renewedFor: string | undefined = undefined;
   #abort = new AbortController();
 
   constructor(options: AgentOptions) {
     this.#options = options;
-    this.#timer = new Timer(options.wheel, this);
-    this.#secondsToExpiry = options.stats.gauge(statName(scope, 'certificate_seconds_to_expiry'));
-    this.#issued = options.stats.counter(statName(scope, 'certificate_issued'));
-    this.#failed = options.stats.counter(statName(scope, 'certificate_failed'));
+    const { stats, wheel, random, log, follow = followBundle } = options;
+    this.#timer = new Timer(wheel, this);
+    this.#expiry = new ExpiryWatch(stats, log);
+    this.#follower = new BundleFollower({
+      follow, wheel, random, log, request: () => this.#bundleRequest(), onBundle: (pem) => this.#takeBundle(pem),
+    });
+    this.#trustedRoots = stats.gauge(statName(AGENT_SCOPE, 'trusted_roots'));
+    this.#byFirstRoot = stats.gauge(statName(AGENT_SCOPE, 'issued_by_first_root'));
+    this.#issued = stats.counter(statName(AGENT_SCOPE, 'certificate_issued'));
+    this.#failed = stats.counter(statName(AGENT_SCOPE, 'certificate_failed'));
   }
 
   get state(): AgentState {
@@ -112,12 +120,14 @@ export class NodeAgent implements TimerTarget {
   stop(): void {
     this.#enter('stopped');
     this.#timer.cancel();
+    this.#follower.stop();
     this.#abort.abort();
   }
 
   onTimer(): void {
     this.#watchExpiry();
     const { clock } = this.#options;
+    // The wall clock decides about certificates, so a jump of it is acted on at the next tick, once.
     const due = (this.#state === 'holding' && clock.wallMs() >= this.#renewAtMs)
       || (this.#state === 'waiting' && clock.nowMs() >= this.#retryAtMs);
     if (due) this.#ask();
@@ -129,36 +139,81 @@ export class NodeAgent implements TimerTarget {
     this.#abort = new AbortController();
     this.#armTimer();
     const { config, request, clock } = this.#options;
-    obtainIdentity(config, request ?? requestCertificate, clock.wallMs(), this.#abort.signal).then(
+    obtainIdentity(config, this.#anchors, request ?? requestCertificate, clock.wallMs(), this.#abort.signal).then(
       (identity) => this.#accept(identity),
       (cause: unknown) => this.#fail(cause),
     );
   }
 
-  #accept(identity: WorkloadIdentity): void {
+  #accept(fresh: WorkloadIdentity): void {
     if (this.#state !== 'asking') return;
     const before = this.#identity;
-    const { random } = this.#options;
+    const { random, clock } = this.#options;
+    // What the stream says is newer than an answer that was under way meanwhile.
+    const identity = this.#bundle === undefined ? fresh : { ...fresh, roots: this.#bundle };
     const life = identity.notAfterMs - identity.notBeforeMs;
-    this.#renewAtMs = identity.notBeforeMs + life * (RENEW_AT + (random.float() * 2 - 1) * RENEW_JITTER);
+    const renewAtMs = identity.notBeforeMs + life * (RENEW_AT + random.float() * RENEW_SPREAD);
+    // An answer that is half over already must not be asked for in a circle.
+    this.#renewAtMs = Math.max(renewAtMs, clock.wallMs() + Math.min(life * PAUSE_LIFE_MAX, PAUSE_MS_MAX));
     this.#identity = identity;
     this.#failures = 0;
-    this.#alarmsGiven = 0;
+    this.#expiry.renewed();
     this.#issued.inc();
     this.#enter('holding');
+    this.#followRoots(identity);
     this.#watchExpiry();
     this.#armTimer();
     const times = `until ${iso(identity.notAfterMs)}, renewal at ${iso(this.#renewAtMs)}`;
     this.#options.log.info(`agent: certificate for ${identity.spiffeId} ${times}`);
     this.#publish(identity, before?.roots !== identity.roots);
+    this.#follower.start();
   }
 
-  #publish(identity: WorkloadIdentity, newRoots: boolean): void {
+  async #bundleRequest(): Promise<BundleRequest> {
+    const { config } = this.#options;
+    const { token, trusted } = await readMaterial(config, this.#anchors);
+    return { address: config.address, roots: trusted.map(String).join(''), token };
+  }
+
+  /** A rotation of the root, step by step: peers of the new one are trusted at once, those of a removed one no more. */
+  #takeBundle(pem: string): void {
+    const before = this.#identity;
+    if (this.#state === 'stopped' || before === undefined || pem === this.#bundle) return;
+    const { log } = this.#options;
+    if ((readCertificates(pem)?.length ?? 0) === 0) {
+      log.warning('agent: the authority sent a bundle that holds no root; the one before stays');
+      return;
+    }
+    this.#bundle = pem;
+    const identity = { ...before, roots: pem };
+    this.#identity = identity;
+    this.#followRoots(identity);
+    if (before.roots === pem) return;
+    log.info(`agent: the authority trusts ${this.#trustedRoots.value} roots`);
+    this.#publish(identity, true, false);
+    if (this.#state === 'holding') this.#armTimer();
+  }
+
+  /** The first root of a bundle signs now: a certificate of another one is renewed soon, once for each bundle. */
+  #followRoots({ roots, chain, notBeforeMs, notAfterMs }: WorkloadIdentity): void {
+    const bundle = readCertificates(roots) ?? [];
+    this.#anchors.take(bundle);
+    const isByFirst = rootOf(chain, bundle) === bundle[0];
+    this.#trustedRoots.set(bundle.length);
+    this.#byFirstRoot.set(isByFirst ? 1 : 0);
+    if (isByFirst || this.#bundle === undefined || this.#renewedFor === this.#bundle) return;
+    this.#renewedFor = this.#bundle;
+    const { clock, random } = this.#options;
+    const spreadMs = Math.min(SWITCH_MS_MAX, (notAfterMs - notBeforeMs) * PAUSE_LIFE_MAX);
+    this.#renewAtMs = Math.min(this.#renewAtMs, clock.wallMs() + random.float() * spreadMs);
+  }
+
+  #publish(identity: WorkloadIdentity, newRoots: boolean, newCertificate = true): void {
     const { log, onSecret } = this.#options;
     try {
       // Peers with certificates of a new root must be verifiable before this side shows one.
       if (newRoots) onSecret(rootsSecret(identity));
-      onSecret(identitySecret(identity));
+      if (newCertificate) onSecret(identitySecret(identity));
     } catch (cause) {
       log.error(`agent: the certificate could not be handed out: ${messageOf(cause)}`);
     }
@@ -188,19 +243,8 @@ export class NodeAgent implements TimerTarget {
     return pause * (0.5 + this.#options.random.float() / 2);
   }
 
-  /** Sets the gauge and gives each alarm once in a certificate's life. */
   #watchExpiry(): void {
-    const identity = this.#identity;
-    if (identity === undefined) return;
-    const now = this.#options.clock.wallMs();
-    this.#secondsToExpiry.set(Math.floor((identity.notAfterMs - now) / 1000));
-    const part = (now - identity.notBeforeMs) / (identity.notAfterMs - identity.notBeforeMs);
-    const alarm = ALARMS.findLast(([from], index) => part >= from && index >= this.#alarmsGiven);
-    if (alarm === undefined) return;
-    this.#alarmsGiven = ALARMS.indexOf(alarm) + 1;
-    const [, level, words] = alarm;
-    const ends = iso(identity.notAfterMs);
-    this.#options.log[level](`agent: ${words} of the certificate's life is over without renewal; it ends ${ends}`);
+    if (this.#identity !== undefined) this.#expiry.look(this.#identity, this.#options.clock.wallMs());
   }
 
   #armTimer(): void {

@@ -24,7 +24,8 @@ export type RequestCertificate = (request: CertificateRequest) => Promise<readon
 /** A CA that takes longer is taken for unreachable. */
 const DEADLINE_MS = 10_000;
 
-const CHANNEL = {
+/** Of channels to the authority. */
+export const CA_CHANNEL = {
   'grpc.max_receive_message_length': CA_MESSAGE_BYTES_MAX,
   'grpc.enable_retries': 0, // the agent has its own, with its own log lines
   'grpc.use_local_subchannel_pool': 1,
@@ -34,7 +35,7 @@ const CHANNEL = {
 export const requestCertificate: RequestCertificate = async (request) => {
   const { channel, verify } = grpcTarget(request.address);
   const tls = credentials.createSsl(Buffer.from(request.roots), null, null, verify);
-  const client = new Client(request.address, tls, { ...CHANNEL, ...channel });
+  const client = new Client(request.address, tls, { ...CA_CHANNEL, ...channel });
   try {
     return (await call(client, request)).certChain;
   } finally {

@@ -11,12 +11,14 @@ import { spiffeIdOf, svidFault } from '../../certs/x509.ts';
 import { messageOf } from '../base/error.ts';
 import type { AgentConfig } from './agent-config.ts';
 import type { RequestCertificate } from './ca-client.ts';
+import type { TrustAnchors } from './trust-anchors.ts';
 
 /** A certificate that passed every check, with its key. Texts are PEM. */
 export interface WorkloadIdentity {
   readonly spiffeId: string;
   readonly certificateChain: string;
   readonly privateKey: string;
+  readonly chain: readonly X509Certificate[];
   /** The trust bundle as the authority gave it. */
   readonly roots: string;
   readonly notBeforeMs: number;
@@ -28,21 +30,33 @@ const BUNDLE_BYTES_MAX = 1_048_576;
 
 const newKeyPair = promisify(generateKeyPair);
 
-/** Rejects with an Error in words when anything is not as it should be; nothing is kept of a failed round. */
-export async function obtainIdentity(
-  config: AgentConfig, request: RequestCertificate, nowMs: number, signal: AbortSignal,
-): Promise<WorkloadIdentity> {
+/** What a caller of the authority shows and trusts. */
+export interface CallerMaterial {
+  readonly token: string;
+  readonly identity: SpiffeId;
+  readonly trusted: readonly X509Certificate[];
+}
+
+/** Token and roots as they are now. Rejects with an Error that names the file. */
+export async function readMaterial(config: AgentConfig, anchors: TrustAnchors): Promise<CallerMaterial> {
   const token = (await readShort(config.tokenFile, TOKEN_BYTES_MAX)).trim();
   const identity = tokenIdentity(token, config.trustDomain);
   if (identity === undefined) {
     throw new Error(`${config.tokenFile}: not the token of a workload of trust domain ${config.trustDomain}`);
   }
-  const anchors = await readShort(config.rootFile, BUNDLE_BYTES_MAX);
-  const trusted = readCertificates(anchors);
-  if (trusted === undefined || trusted.length === 0) throw new Error(`${config.rootFile}: no root certificate in PEM`);
+  const trusted = anchors.with(await readShort(config.rootFile, BUNDLE_BYTES_MAX));
+  if (trusted === undefined) throw new Error(`${config.rootFile}: no root certificate in PEM`);
+  return { token, identity, trusted };
+}
+
+/** Rejects with an Error in words when anything is not as it should be; nothing is kept of a failed round. */
+export async function obtainIdentity(
+  config: AgentConfig, anchors: TrustAnchors, request: RequestCertificate, nowMs: number, signal: AbortSignal,
+): Promise<WorkloadIdentity> {
+  const { token, identity, trusted } = await readMaterial(config, anchors);
   const { privateKey } = await newKeyPair('ec', { namedCurve: 'prime256v1' });
   const csr = createCsr(privateKey, identity);
-  const answer = await request({ address: config.address, roots: anchors, token, csr, signal });
+  const answer = await request({ address: config.address, roots: trusted.map(String).join(''), token, csr, signal });
   return judge(answer, { identity, privateKey, trusted, nowMs });
 }
 
@@ -95,6 +109,7 @@ function judge(answer: readonly string[], expected: Expected): WorkloadIdentity 
   if (fault !== undefined) throw refusal(fault);
   return {
     spiffeId: formatSpiffeId(expected.identity),
+    chain,
     certificateChain: chain.map(String).join(''),
     privateKey: expected.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
     roots: roots.map(String).join(''),

@@ -14,6 +14,7 @@ import { SeededRandom } from '../../proxy/base/random.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import { NodeAgent } from '../../proxy/supervisor/agent.ts';
+import type { BundleEvents, BundleRequest } from '../../proxy/supervisor/bundle-client.ts';
 import type { RequestCertificate } from '../../proxy/supervisor/ca-client.ts';
 import { Stats } from '../../proxy/telemetry/stats.ts';
 import { REVIEWS } from './certificates.ts';
@@ -43,6 +44,8 @@ export class AgentFixture {
   /** Tokens that the authority was shown. */
   readonly shown: string[] = [];
   requests = 0;
+  /** The streams of roots that the agent opened, and what they were asked with. */
+  readonly streams: { readonly request: BundleRequest; readonly events: BundleEvents }[] = [];
   /** What the authority answers; the default issues as it should. */
   answer: RequestCertificate = async ({ csr }) => this.issue(csr);
 
@@ -72,6 +75,10 @@ export class AgentFixture {
         this.requests++;
         this.shown.push(request.token);
         return this.answer(request);
+      },
+      follow: (request, events) => {
+        this.streams.push({ request, events });
+        return { close: () => undefined };
       },
     });
   }
