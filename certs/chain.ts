@@ -1,5 +1,5 @@
 // Whether a certificate that was just issued belongs to a root: names, signatures, validity and CA flags.
-import { X509Certificate } from 'node:crypto';
+import { X509Certificate, createHash } from 'node:crypto';
 import { pemBlocks } from './pem.ts';
 
 /** Longest chain from leaf to root, as the data plane's handshakes allow (S62). */
@@ -48,6 +48,13 @@ export function rootOf(
     if (root !== undefined) return root;
   }
   return undefined;
+}
+
+/** Tells one bundle from another in 32 bits, by its certificates in their order: authority and sidecars agree on it. */
+export function bundleNumber(roots: readonly X509Certificate[]): number {
+  const digest = createHash('sha256');
+  for (const { raw } of roots) digest.update(raw);
+  return digest.digest().readUInt32BE(0);
 }
 
 /** A leaf with those of `issuers` that lead upward from it, without a root. */

@@ -18,8 +18,9 @@ export const INTERMEDIATE_TTL_MS: number = 365 * DAY_MS;
 /** Default lifetime of a leaf, as Istio's SECRET_TTL. */
 export const LEAF_TTL_MS: number = DAY_MS;
 
-/** A new certificate is valid from a minute ago, for peers whose clocks are behind. */
+/** A new certificate is valid from a minute ago, for peers whose clocks are behind; a tenth of a short life. */
 export const BACKDATE_MS = 60_000;
+const BACKDATE_LIFE_MAX = 1 / 10;
 
 /** A self-signed root; its URI name keeps the trust domain it was made for (X509-SVID 4.1). */
 export function rootTemplate(publicKey: KeyObject, trustDomain: string, nowMs: number): CertificateTemplate {
@@ -57,7 +58,8 @@ export function leafTemplate(
   return {
     subject: [],
     publicKey,
-    notBeforeMs: nowMs - BACKDATE_MS,
+    // More than half of a short life in the past would be renewed on and on.
+    notBeforeMs: nowMs - Math.min(BACKDATE_MS, ttlMs * BACKDATE_LIFE_MAX),
     notAfterMs: nowMs + ttlMs,
     names: [{ uri: formatSpiffeId(identity) }, ...more],
     ca: false,

@@ -1,10 +1,12 @@
 // `weft ca root` and `weft ca intermediate`: changing the authority's root step by step, and keeping a root offline.
 import { parseArgs } from 'node:util';
+import { bundleNumber } from '../certs/chain.ts';
 import { createIntermediate } from '../certs/intermediate.ts';
 import type { Passphrase } from '../certs/issuer.ts';
 import { readText } from '../certs/private-file.ts';
 import { addRoot, listRoots, removeRoot, switchRoot } from '../certs/root-rotation.ts';
 import type { RotationOptions } from '../certs/root-rotation.ts';
+import { openStore } from '../certs/store.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import { ConfigError } from '../proxy/base/error.ts';
 import { UsageError } from './usage.ts';
@@ -12,9 +14,9 @@ import { UsageError } from './usage.ts';
 export const ROOT_HELP = `       weft ca root list|add|switch|remove --dir DIR [--id ID] [--from FOLDER]
        weft ca intermediate --root FOLDER --dir DIR
 
-A new root without a failed request, while authority and sidecars run: \`root add\` gives everybody the new root beside
-the old one; when agent.trusted_roots is 2 everywhere, \`root switch\` signs by it, and sidecars renew within a minute;
-when agent.issued_by_first_root is 1 everywhere, \`root remove\` takes the old root away.
+A new root without a failed request, while authority and sidecars run. \`root add\` gives everybody the new root beside
+the old one. \`root switch\` signs by it, and sidecars renew within a minute. \`root remove\` takes the old root away.
+Before the next step wait until agent.bundle is what \`root list\` shows and agent.issued_by_first_root 1, everywhere.
 
       --id ID              which root, as \`root list\` shows it; needed where there are several
       --from FOLDER        add the authority that lies there, not a new root
@@ -45,9 +47,9 @@ export function runRootCommand(args: readonly string[]): number {
   const options: RotationOptions = { dir, passphrase, clock: systemClock };
   switch (positionals.join(' ')) {
     case 'root list': return list(options, values.json === true);
-    case 'root add': return said(`added root ${addRoot(options, from)}: sidecars take it; then: weft ca root switch`);
-    case 'root switch': return said(`root ${switchRoot(options, id)} signs; then: weft ca root remove`);
-    case 'root remove': return said(`removed root ${removeRoot(options, id)}`);
+    case 'root add': return done(options, `added root ${addRoot(options, from)}`);
+    case 'root switch': return done(options, `root ${switchRoot(options, id)} signs`);
+    case 'root remove': return done(options, `removed root ${removeRoot(options, id)}`);
     case 'intermediate': {
       if (values.root === undefined) throw new UsageError('--root FOLDER is missing');
       const made = createIntermediate({
@@ -69,12 +71,19 @@ export function passphraseOf(path: string | undefined): Passphrase {
 }
 
 function list(options: RotationOptions, json: boolean): number {
+  const bundle = bundleNumber(openStore(options).roots);
   const roots = listRoots(options);
-  if (json) return said(JSON.stringify(roots));
+  if (json) return said(JSON.stringify({ bundle, roots }));
+  said(`bundle ${bundle}`);
   for (const { id, subject, notAfterMs, state } of roots) {
     said(`${id}  ${state.padEnd(7)}  until ${new Date(notAfterMs).toISOString()}  ${subject}`);
   }
   return 0;
+}
+
+function done(options: RotationOptions, what: string): number {
+  const bundle = bundleNumber(openStore(options).roots);
+  return said(`${what}; before the next step every sidecar should have agent.bundle ${bundle}`);
 }
 
 function said(line: string): number {

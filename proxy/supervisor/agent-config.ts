@@ -12,10 +12,12 @@ export interface AgentConfig {
   /** File with the roots that the authority is verified with; read again for each request. */
   readonly rootFile: string;
   readonly trustDomain: string;
+  /** Unix socket on which the certificate is given to other proxies; none by default. */
+  readonly sdsSocket?: string;
 }
 
 const PATH = 'node.metadata.WEFT_CA';
-const FIELDS = ['address', 'token_file', 'root_file', 'trust_domain'];
+const FIELDS = ['address', 'token_file', 'root_file', 'trust_domain', 'sds_socket'];
 
 /** The settings in `metadata`, or undefined when the agent is not asked for. Throws a ConfigError with the field. */
 export function agentConfigOf(metadata: Readonly<Record<string, unknown>>): AgentConfig | undefined {
@@ -33,7 +35,8 @@ export function agentConfigOf(metadata: Readonly<Record<string, unknown>>): Agen
     throw new ConfigError(`${PATH}.trust_domain`, `"${trustDomain}" has other characters than a-z, 0-9, ".", "-", "_"`);
   }
   const [tokenFile, rootFile] = [text(fields, 'token_file'), text(fields, 'root_file')];
-  return { address: addressOf(fields), tokenFile, rootFile, trustDomain };
+  const sds = fields.has('sds_socket') ? { sdsSocket: text(fields, 'sds_socket') } : {};
+  return { address: addressOf(fields), tokenFile, rootFile, trustDomain, ...sds };
 }
 
 function addressOf(fields: ReadonlyMap<string, unknown>): string {

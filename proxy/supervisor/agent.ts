@@ -1,5 +1,5 @@
 // The node agent: keeps this proxy's certificate and roots fresh, so that workers can be given them as SDS secrets.
-import { readCertificates, rootOf } from '../../certs/chain.ts';
+import { bundleNumber, readCertificates, rootOf } from '../../certs/chain.ts';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -7,7 +7,7 @@ import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import type { Secret } from '../config/tls.ts';
 import { statName } from '../telemetry/stat-name.ts';
-import type { Counter, Gauge, Stats } from '../telemetry/stats.ts';
+import type { Counter, Stats } from '../telemetry/stats.ts';
 import type { AgentConfig } from './agent-config.ts';
 import { AGENT_SCOPE } from './agent-stats.ts';
 import type { AgentLog } from './agent-stats.ts';
@@ -73,8 +73,6 @@ export class NodeAgent implements TimerTarget {
   readonly #expiry: ExpiryWatch;
   readonly #anchors = new TrustAnchors();
   readonly #follower: BundleFollower;
-  readonly #trustedRoots: Gauge;
-  readonly #byFirstRoot: Gauge;
   readonly #issued: Counter;
   readonly #failed: Counter;
   #state: AgentState = 'idle';
@@ -97,14 +95,17 @@ export class NodeAgent implements TimerTarget {
     this.#follower = new BundleFollower({
       follow, wheel, random, log, request: () => this.#bundleRequest(), onBundle: (pem) => this.#takeBundle(pem),
     });
-    this.#trustedRoots = stats.gauge(statName(AGENT_SCOPE, 'trusted_roots'));
-    this.#byFirstRoot = stats.gauge(statName(AGENT_SCOPE, 'issued_by_first_root'));
     this.#issued = stats.counter(statName(AGENT_SCOPE, 'certificate_issued'));
     this.#failed = stats.counter(statName(AGENT_SCOPE, 'certificate_failed'));
   }
 
   get state(): AgentState {
     return this.#state;
+  }
+
+  /** The SPIFFE id of the certificate; undefined before the first. */
+  get spiffeId(): string | undefined {
+    return this.#identity?.spiffeId;
   }
 
   /** True when there is a certificate that has not expired: a proxy is not ready before. */
@@ -180,7 +181,8 @@ export class NodeAgent implements TimerTarget {
     const before = this.#identity;
     if (this.#state === 'stopped' || before === undefined || pem === this.#bundle) return;
     const { log } = this.#options;
-    if ((readCertificates(pem)?.length ?? 0) === 0) {
+    const bundle = readCertificates(pem) ?? [];
+    if (bundle.length === 0) {
       log.warning('agent: the authority sent a bundle that holds no root; the one before stays');
       return;
     }
@@ -189,7 +191,7 @@ export class NodeAgent implements TimerTarget {
     this.#identity = identity;
     this.#followRoots(identity);
     if (before.roots === pem) return;
-    log.info(`agent: the authority trusts ${this.#trustedRoots.value} roots`);
+    log.info(`agent: the authority trusts other roots: bundle ${bundleNumber(bundle)} of ${bundle.length}`);
     this.#publish(identity, true, false);
     if (this.#state === 'holding') this.#armTimer();
   }
@@ -199,8 +201,6 @@ export class NodeAgent implements TimerTarget {
     const bundle = readCertificates(roots) ?? [];
     this.#anchors.take(bundle);
     const isByFirst = rootOf(chain, bundle) === bundle[0];
-    this.#trustedRoots.set(bundle.length);
-    this.#byFirstRoot.set(isByFirst ? 1 : 0);
     if (isByFirst || this.#bundle === undefined || this.#renewedFor === this.#bundle) return;
     this.#renewedFor = this.#bundle;
     const { clock, random } = this.#options;

@@ -70,8 +70,9 @@ export class BundleFollower implements TimerTarget {
     this.#stream = undefined;
     const longest = unknown ? PAUSE_UNKNOWN_MS : Math.min(PAUSE_MS_MAX, PAUSE_FIRST_MS * 2 ** this.#failures);
     this.#failures = Math.min(this.#failures + 1, 20);
-    if (unknown) this.#options.log.info(`agent: the authority does not push its roots (${reason}); renewals bring them`);
-    else if (this.#failures === 1) this.#options.log.warning(`agent: the stream of roots ended: ${reason}`);
+    const { log } = this.#options;
+    if (unknown) log.info(`agent: the authority does not push its roots (${reason}); renewals bring them`);
+    else if (this.#failures === 1) log.warning(`agent: the stream of roots ended: ${reason}`);
     this.#timer.arm(longest * (0.5 + this.#options.random.float() / 2));
   }
 }

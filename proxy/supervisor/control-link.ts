@@ -5,16 +5,17 @@ import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
+import type { Listener } from '../config/listener.ts';
 import type { Secret } from '../config/tls.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../config/type-url.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { DynamicConfig } from '../xds/dynamic-config.ts';
-import type { NodeAgent } from './agent.ts';
+import type { AgentService } from './agent-service.ts';
 import type { ConfigIntake } from './config-intake.ts';
 import type { Decoder } from './decoder.ts';
-import type { NodeIdentity, ResourceKind } from './messages.ts';
+import type { NodeIdentity, Refusal, ResourceKind } from './messages.ts';
 import type { StatsMerger } from './stats-merger.ts';
 
 export interface ControlLinkOptions {
@@ -29,6 +30,9 @@ export interface ControlLinkOptions {
   readonly version: string;
   /** Something may have become ready. */
   onProgress(): void;
+  /** Those in force, and where they really listen. */
+  listeners(): Iterable<Listener>;
+  portOf(listener: string): number | undefined;
 }
 
 const KIND_OF: Readonly<Record<ResourceType, ResourceKind>> = {
@@ -43,7 +47,7 @@ const OWN_SECRETS: ReadonlySet<string> = new Set(['default', 'ROOTCA']);
 export class ControlLink {
   readonly #options: ControlLinkOptions;
   readonly #intake: ConfigIntake;
-  #agent: NodeAgent | undefined = undefined;
+  #agent: AgentService | undefined = undefined;
   #dynamic: DynamicConfig | undefined = undefined;
   #isStarted = false;
 
@@ -94,21 +98,23 @@ export class ControlLink {
     const { agentConfigOf } = await import('./agent-config.ts');
     const config = agentConfigOf(node.metadata);
     if (config === undefined) return false;
-    const { NodeAgent } = await import('./agent.ts');
-    this.#agent = new NodeAgent({
+    const [{ AgentService }, { placesOf }] = await Promise.all([
+      import('./agent-service.ts'), import('./served-certificate.ts'),
+    ]);
+    this.#agent = await AgentService.start({
       config, clock, wheel: timers, random, stats: new Stats(stats.source()), log: log.component('agent'),
-      onSecret: (secret) => void this.#onSecret(secret, secrets),
+      apply: (secret) => this.#applySecret(secret, secrets),
+      places: () => placesOf(this.#options.listeners(), 'default', (listener) => this.#options.portOf(listener)),
     });
-    this.#agent.start();
     return true;
   }
 
-  async #onSecret(secret: Secret, secrets: SecretStore): Promise<void> {
+  async #applySecret(secret: Secret, secrets: SecretStore): Promise<readonly Refusal[]> {
     secrets.apply(secret);
     const updated = [{ name: secret.name, resource: secret, version: '' }];
     const refused = await this.#intake.apply({ kind: 'secret', updated, removed: [], origin: 'static' });
-    for (const { reason } of refused) this.#options.log.component('agent').error(reason);
     this.#options.onProgress();
+    return refused;
   }
 
   async #startDynamic(hasAgent: boolean, secrets: SecretStore): Promise<void> {

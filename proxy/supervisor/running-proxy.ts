@@ -5,6 +5,7 @@ import type { Clock } from '../base/clock.ts';
 import { PooledRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
+import type { Listener } from '../config/listener.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
 import { AdminView } from './admin-view.ts';
@@ -66,10 +67,11 @@ export class RunningProxy implements AsyncDisposable {
       log, stats, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
     });
     const onProgress = (): void => supervisor.updateState();
-    const link = new ControlLink(
-      { bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress },
-      supervisor.intake,
-    );
+    const link = new ControlLink({
+      bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress,
+      listeners: () => supervisor.store.list('listener').values().map(({ resource }) => resource as Listener),
+      portOf: (listener) => supervisor.portOf(listener),
+    }, supervisor.intake);
     const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder);
     try {
       await proxy.#start();

@@ -16,6 +16,7 @@ import type { Secret } from '../../proxy/config/tls.ts';
 import { NodeAgent } from '../../proxy/supervisor/agent.ts';
 import type { BundleEvents, BundleRequest } from '../../proxy/supervisor/bundle-client.ts';
 import type { RequestCertificate } from '../../proxy/supervisor/ca-client.ts';
+import { RotationGauges } from '../../proxy/supervisor/rotation-gauges.ts';
 import { Stats } from '../../proxy/telemetry/stats.ts';
 import { REVIEWS } from './certificates.ts';
 import { temporaryFolder } from './openssl.ts';
@@ -33,6 +34,7 @@ export class AgentFixture {
   readonly clock = new ManualClock(Date.now());
   readonly wheel = new TimerWheel(this.clock);
   readonly stats = new Stats({ chunk: () => undefined, register: () => undefined });
+  readonly gauges: RotationGauges = new RotationGauges(this.stats);
   readonly secrets: Secret[] = [];
   readonly lines: string[] = [];
   readonly store: CaStore;
@@ -70,7 +72,10 @@ export class AgentFixture {
       config: { address: 'ca:1', tokenFile, rootFile, trustDomain: 'cluster.local' },
       clock, wheel, stats, random: new SeededRandom(seed),
       log: { info: log('info'), warning: log('warning'), error: log('error') },
-      onSecret: (secret) => this.secrets.push(secret),
+      onSecret: (secret) => {
+        this.secrets.push(secret);
+        this.gauges.inForce(secret);
+      },
       request: (request) => {
         this.requests++;
         this.shown.push(request.token);

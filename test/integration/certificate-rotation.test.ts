@@ -1,0 +1,117 @@
+// Leaves and roots change under load, between two proxies with a real authority: no request may fail.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import type { TestContext } from 'node:test';
+import { Agent, request } from 'undici';
+import { bundleNumber } from '../../certs/chain.ts';
+import { addRoot, removeRoot, switchRoot } from '../../certs/root-rotation.ts';
+import { openStore } from '../../certs/store.ts';
+import { systemClock } from '../../proxy/base/clock.ts';
+import { TestAuthority, clusterOf, listenerTo, sdsTls } from '../harness/agent-mesh.ts';
+import { ProxyProcess } from '../harness/proxy-process.ts';
+import { until } from '../harness/until.ts';
+
+const CLIENT = 'spiffe://cluster.local/ns/default/sa/client';
+const SERVER = 'spiffe://cluster.local/ns/default/sa/server';
+
+/** More rounds of the same, by hand: each is a root rotation with at least two leaf rotations. */
+const ROUNDS = Number(process.env['WEFT_ROOT_ROTATIONS'] ?? 3);
+
+async function startUpstream(t: TestContext): Promise<number> {
+  const server = createServer((_request, response) => response.end('ok'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => server.close());
+  return (server.address() as AddressInfo).port;
+}
+
+/** Requests that go on until it is told to end. */
+class Load {
+  sent = 0;
+  readonly failures: string[] = [];
+  readonly #agent = new Agent({ connections: 8 });
+  readonly #loops: Promise<void>[];
+  #isOver = false;
+
+  constructor(url: string) {
+    this.#loops = Array.from({ length: 6 }, () => this.#loop(url));
+  }
+
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await Promise.all(this.#loops);
+    await this.#agent.close();
+  }
+
+  async #loop(url: string): Promise<void> {
+    while (!this.#isOver) {
+      this.sent++;
+      try {
+        const { statusCode, body } = await request(url, { dispatcher: this.#agent });
+        const text = await body.text();
+        if (statusCode !== 200) this.failures.push(`${statusCode} ${text}`);
+      } catch (cause) {
+        this.failures.push(String(cause));
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+/** What `weft ca root` says to wait for between two steps. */
+async function untilInForce(authority: TestAuthority, proxies: readonly ProxyProcess[]): Promise<void> {
+  const bundle = bundleNumber(openStore({ dir: authority.dir }).roots);
+  for (const proxy of proxies) {
+    await until(`bundle ${bundle} is in force`, async () => {
+      const text = await proxy.admin('/stats?filter=agent');
+      return text.includes(`agent.bundle: ${bundle}\n`) && text.includes('agent.issued_by_first_root: 1\n');
+    }, 30_000);
+  }
+}
+
+test(`F05 S58 ${ROUNDS} root rotations and the leaf rotations with them under undici's load: no request fails`,
+  { timeout: 60_000 + ROUNDS * 20_000 }, async (t) => {
+    const authority = new TestAuthority(t, 60_000);
+    await authority.start();
+    const upstream = await startUpstream(t);
+    await using server = await ProxyProcess.start('weft', {
+      node: { id: 'server', cluster: 'server', metadata: await authority.metadata(SERVER) },
+      static_resources: {
+        listeners: [listenerTo('app', sdsTls('DownstreamTlsContext', CLIENT))], clusters: [clusterOf('app', upstream)],
+      },
+    });
+    await using client = await ProxyProcess.start('weft', {
+      node: { id: 'client', cluster: 'client', metadata: await authority.metadata(CLIENT) },
+      static_resources: {
+        listeners: [listenerTo('peer')],
+        clusters: [clusterOf('peer', server.port('in'), sdsTls('UpstreamTlsContext', SERVER))],
+      },
+    });
+    const proxies = [server, client];
+    const load = new Load(`http://127.0.0.1:${client.port('in')}/`);
+    await until('traffic', () => load.sent > 50);
+    const options = { dir: authority.dir, clock: systemClock };
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const step of [addRoot, switchRoot, removeRoot]) {
+        step(options);
+        await untilInForce(authority, proxies);
+        const sent = load.sent;
+        await until('traffic after the step', () => load.sent > sent + 50);
+      }
+    }
+    await load.end();
+    const leaves = authority.issued.filter(({ identity }) => identity === CLIENT || identity === SERVER).length - 2;
+    const handshakes = await client.stat('cluster.peer.ssl.handshake');
+    t.diagnostic(`${load.sent} requests, ${leaves} leaf rotations, ${handshakes} handshakes`);
+    assert.deepEqual(load.failures, []);
+    assert.ok(leaves >= 2 * ROUNDS, `${leaves} leaves`);
+    assert.ok(handshakes > 5, `${handshakes} handshakes`);
+    for (const proxy of proxies) {
+      assert.equal(await proxy.stat('agent.served_certificate_mismatch'), 0);
+      assert.equal(await proxy.stat('agent.certificate_failed'), 0);
+    }
+    assert.deepEqual(authority.refusals, []);
+  });
