@@ -7,7 +7,6 @@ import { certificateId } from '../certs/issuer.ts';
 import { LiveStore } from '../certs/live-store.ts';
 import { RotatingServerCredentials } from '../certs/server-credentials.ts';
 import type { SpiffeId } from '../certs/spiffe.ts';
-import type { CaStore } from '../certs/store.ts';
 import { TokenAuthority } from '../certs/token.ts';
 import { ServerCredentials, type Server } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../proxy/base/clock.ts';
@@ -28,6 +27,7 @@ import { FileSource } from './source/files.ts';
 import type { Source } from './source/source.ts';
 import type { ControlStatus } from './status.ts';
 import { TraceStore } from './traces/trace-store.ts';
+import { isForEverybody } from './translate/mesh-trust.ts';
 import { MESH_DEFAULTS, type MeshSettings } from './translate/mesh-settings.ts';
 import { parseProxyNode } from './translate/proxy-node.ts';
 import type { Translator } from './translate/proxy-resources.ts';
@@ -122,7 +122,7 @@ class Control {
     const live = this.#openStore(caDir, trustDomain);
     const store = live.current;
     const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
-    const state = new MeshState(this.#source.name, this.#settings(store, http), log);
+    const state = new MeshState(this.#source.name, this.#settings(live, http), log);
     state.update(objects);
     this.#state = state;
     const push = this.#makePush(state, live);
@@ -166,10 +166,11 @@ class Control {
   }
 
   /** Spans come here, unless the settings name another collector. */
-  #settings(store: CaStore, http: HostPort): MeshSettings {
+  #settings(store: LiveStore, http: HostPort): MeshSettings {
     const isAnywhere = http.host === '0.0.0.0' || http.host === '::';
     const zipkin = { host: isAnywhere ? '127.0.0.1' : http.host, port: http.port };
-    return { ...MESH_DEFAULTS, zipkin, ...this.#options.settings, trustDomain: store.trustDomain };
+    const roots = (): string => store.current.roots.map(String).join('');
+    return { ...MESH_DEFAULTS, zipkin, roots, ...this.#options.settings, trustDomain: store.current.trustDomain };
   }
 
   /** One resource object is encoded once, whichever proxies it goes to. */
@@ -187,11 +188,12 @@ class Control {
         const proxy = parseProxyNode(node);
         if (typeof proxy === 'string') return proxy;
         const { secrets = [], ...resources } = state.translator.resourcesFor(proxy);
-        if (secrets.length > 0 && !isVerified && !said.has(proxy.id)) {
+        const given = isVerified ? secrets : secrets.filter(isForEverybody);
+        if (given.length < secrets.length && !said.has(proxy.id)) {
           if (said.size < SAID_MAX) said.add(proxy.id);
           log.warning(withoutSecrets(proxy.id, secrets));
         }
-        return builder.build({ ...resources, secrets: isVerified ? secrets : [] });
+        return builder.build({ ...resources, secrets: given });
       },
       prepare: (node) => prepare(state.translator, builder, node),
       authorise: (node, peer) => authorise(node, peer, {
@@ -208,6 +210,9 @@ class Control {
     const ca = new CertificateAuthority({ store: store.current, clock, audit });
     store.subscribe((next) => {
       ca.use(next);
+      // Bundles of trust domains have the roots in them.
+      this.#state?.rebuild();
+      push.refresh();
       log.info(`${next.roots.length} roots are trusted, ${certificateId(next.roots[0]!)} signs`);
     });
     const server = this.#server(push);

@@ -59,10 +59,15 @@ export class MeshState {
   update(source: SourceState): void {
     const before = this.#source.refused;
     this.#source = source;
-    this.#translator = this.#rebuild();
+    this.rebuild();
     this.#say();
     const refused = new Set(source.refused.map(({ file }) => file));
     for (const { file } of before) if (!refused.has(file)) this.#log.info(`${file}: taken again, without fault`);
+  }
+
+  /** Settings have changed: translations that were kept hold no more. */
+  rebuild(): void {
+    this.#translator = this.#rebuild();
   }
 
   status(): ConfigStatus {

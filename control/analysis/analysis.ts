@@ -13,6 +13,7 @@ import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
 import { loginFindings } from './login-use.ts';
 import { networkPolicyFindings, shutOutFindings } from './network-policy-use.ts';
+import { peerAuthenticationFindings } from './peer-authentication-use.ts';
 import { portFindings } from './port-use.ts';
 import { unreachableRules } from './route-reach.ts';
 import { selectorFindings } from './selector-use.ts';
@@ -64,6 +65,7 @@ export function analyze(view: MeshView): Finding[] {
     ...selectorFindings(view),
     ...sidecarFindings(view),
     ...networkPolicyFindings(view),
+    ...peerAuthenticationFindings(view),
     ...shutOutFindings(view),
   ];
 }

@@ -4,6 +4,7 @@ import { AuthorizationPolicy } from './authorization-policy.ts';
 import { DestinationRule } from './destination-rule.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
+import { MeshConfig } from './mesh-config.ts';
 import { NetworkPolicy } from './network-policy.ts';
 import { OidcLogin } from './oidc-login.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
@@ -34,6 +35,7 @@ export interface Documents {
   AuthorizationPolicy: AuthorizationPolicy;
   Telemetry: Telemetry;
   OidcLogin: OidcLogin;
+  MeshConfig: MeshConfig;
 }
 
 export type KindName = keyof Documents;
@@ -68,6 +70,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
   AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
   OidcLogin: { group: 'security.weft.dev', versions: ['v1'], schema: OidcLogin },
+  MeshConfig: { group: 'mesh.istio.io', versions: ['v1alpha1'], schema: MeshConfig },
   Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
 };
 

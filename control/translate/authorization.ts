@@ -5,6 +5,7 @@ import type { Policy, RBAC, RbacRules } from '../../proxy/config/rbac.ts';
 import { NETWORK_RBAC_TYPE, RBAC_TYPE } from '../../proxy/config/type-url.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 import { hasLabels } from '../registry/workload.ts';
+import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { PeerScope } from './peer-authentication.ts';
 import { rbacPolicy } from './rbac-policy.ts';
@@ -44,6 +45,7 @@ export function networkAuthorization(view: MeshView, workload: PeerScope): Netwo
 
 function actionRules(view: MeshView, workload: PeerScope, tcp: boolean): ActionRules[] {
   const policies = policiesFor(view, workload);
+  const { names } = meshTrust(view);
   return ACTIONS.flatMap((action) => {
     const ofAction = policies.filter((policy) => (policy.body.spec?.action ?? 'ALLOW') === action);
     const enforced = ofAction.filter((policy) => !isDryRun(policy));
@@ -51,9 +53,9 @@ function actionRules(view: MeshView, workload: PeerScope, tcp: boolean): ActionR
     if (ofAction.length === 0) return [];
     return [{
       action,
-      ...(enforced.length > 0 && { rules: rbacRules(enforced, action, tcp) }),
+      ...(enforced.length > 0 && { rules: rbacRules(enforced, action, tcp, names) }),
       ...(dry.length > 0 && {
-        shadowRules: rbacRules(dry, action, tcp),
+        shadowRules: rbacRules(dry, action, tcp, names),
         shadowRulesStatPrefix: `istio_dry_run_${action.toLowerCase()}_`,
       }),
     }];
@@ -65,13 +67,15 @@ function isDryRun(policy: PolicyObject): boolean {
   return policy.annotations.get('istio.io/dry-run') === 'true';
 }
 
-function rbacRules(policies: readonly PolicyObject[], action: Action, tcp: boolean): RbacRules {
+function rbacRules(
+  policies: readonly PolicyObject[], action: Action, tcp: boolean, trustDomains: readonly string[],
+): RbacRules {
   const byName: Record<string, Policy> = Object.create(null) as Record<string, Policy>;
   for (const policy of policies) {
     const base = `ns[${policy.namespace}]-policy[${policy.name}]`;
     const rules = policy.body.spec?.rules ?? [];
     for (const [index, rule] of rules.entries()) {
-      const made = rbacPolicy(rule, { namespace: policy.namespace, action, tcp });
+      const made = rbacPolicy(rule, { namespace: policy.namespace, action, tcp, trustDomains });
       if (made !== undefined) byName[`${base}-rule[${index}]`] = made;
     }
     // Without rules nothing matches: an ALLOW allows nothing, a DENY denies nothing.

@@ -12,7 +12,8 @@ import { addCredentials, rootsName, secretName } from './gateway-secret.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { ROOT_SECRET } from './resource-name.ts';
-import { ads, nameMatch, sds, TLS_SOCKET } from './tls-context.ts';
+import { ads, sds } from './secret-source.ts';
+import { nameMatch, TLS_SOCKET } from './tls-context.ts';
 
 /** Where Debian, and what is made from it, has the system's roots: Envoy must be told a file. */
 const SYSTEM_ROOTS_FILE = '/etc/ssl/certs/ca-certificates.crt';

@@ -9,6 +9,7 @@ import {
   claimedHosts, gatewayServers, serverKind, serverNames, tableName, type Server,
 } from './gateway-server.ts';
 import { sniMatch } from './listener-filter.ts';
+import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -39,7 +40,7 @@ function wholeChain(view: MeshView, node: ProxyNode, entry: Server): FilterChain
     if (rule === undefined) continue;
     const filters = filtersTo(view, node, rule.route, object, table);
     if (serverKind(server) === 'tcp' || server.tls === undefined) return [{ name: `tcp.${table.port}`, filters }];
-    const transportSocket = gatewayTls(server.tls, view.settings.trustDomain, false);
+    const transportSocket = gatewayTls(server.tls, meshTrust(view), false);
     return [{ name: tableName(entry), ...sniMatch(serverNames(entry)), filters, transportSocket }];
   }
   return [];

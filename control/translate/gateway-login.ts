@@ -9,7 +9,7 @@ import { hasLabels } from '../registry/workload.ts';
 import { rootsOf, secretName, secretTexts } from './gateway-secret.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
-import { ads } from './tls-context.ts';
+import { ads } from './secret-source.ts';
 
 type Login = MeshObject<'OidcLogin'>;
 type Gateway = Pick<ProxyNode, 'namespace' | 'labels'>;

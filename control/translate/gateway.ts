@@ -9,6 +9,7 @@ import { gatewayServers, serverKind, serverNames, tableName, type Server } from 
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
 import { sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
+import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { listenerName } from './resource-name.ts';
@@ -86,6 +87,6 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     name: table,
     ...sniMatch(serverNames(server)),
     filters,
-    transportSocket: gatewayTls(tls, view.settings.trustDomain, true),
+    transportSocket: gatewayTls(tls, meshTrust(view), true),
   };
 }

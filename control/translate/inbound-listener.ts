@@ -7,6 +7,7 @@ import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
 import { timeouts } from './http-route.ts';
 import { TLS_INSPECTOR } from './listener-filter.ts';
+import { meshTrust, type MeshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import { peerMode, type PeerMode } from './peer-authentication.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -26,20 +27,20 @@ export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadP
     address: { socketAddress: { address: port.address, portValue: port.port } },
     trafficDirection: 'INBOUND',
     ...(mode === 'PERMISSIVE' && { listenerFilters: [TLS_INSPECTOR] }),
-    filterChains: filterChains(mode, name, filters, view.settings.trustDomain, port),
+    filterChains: filterChains(mode, name, filters, meshTrust(view), port),
   };
 }
 
 /** PERMISSIVE tells the two apart by the first bytes; opaque ports take TLS for the mesh's only where it says so. */
 function filterChains(
-  mode: PeerMode, name: string, filters: NetworkFilter[], trustDomain: string, port: WorkloadPort,
+  mode: PeerMode, name: string, filters: NetworkFilter[], trust: MeshTrust, port: WorkloadPort,
 ): FilterChain[] {
   const isHttp = carriesHttp(port);
-  const transportSocket = meshServerTls(trustDomain);
+  const transportSocket = meshServerTls(trust);
   if (mode === 'STRICT') return [{ name, filters, transportSocket }];
   if (mode === 'DISABLE') {
     const { tls } = port;
-    return [{ name, filters, ...(tls !== undefined && { transportSocket: gatewayTls(tls, trustDomain, isHttp) }) }];
+    return [{ name, filters, ...(tls !== undefined && { transportSocket: gatewayTls(tls, trust, isHttp) }) }];
   }
   const secured: FilterChain = {
     name,

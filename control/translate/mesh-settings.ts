@@ -4,6 +4,8 @@ import type { HostPort } from '../../proxy/base/host-port.ts';
 export interface MeshSettings {
   /** SPIFFE trust domain of every workload. */
   readonly trustDomain: string;
+  /** PEM roots of the mesh's own authority, as they are now. */
+  readonly roots: () => string;
   /** DNS suffix of services: `reviews.default.svc.<domain>`. */
   readonly domain: string;
   /** Policies here hold for every namespace. */
@@ -17,6 +19,7 @@ export interface MeshSettings {
 /** Istio's defaults. */
 export const MESH_DEFAULTS: MeshSettings = {
   trustDomain: 'cluster.local',
+  roots: () => '',
   domain: 'cluster.local',
   rootNamespace: 'istio-system',
   clusterId: 'Kubernetes',

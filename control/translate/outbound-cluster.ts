@@ -14,6 +14,7 @@ import {
 } from './destination-policy.ts';
 import { endpointTls, loadAssignment } from './endpoint.ts';
 import { localityGroups } from './locality-balancing.ts';
+import { meshTrust, type MeshTrust } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { egressGate } from './network-policy.ts';
 import { configPath } from './provenance.ts';
@@ -151,17 +152,28 @@ function autoTransport(parts: Parts, policy: PortPolicy, sni: string): Transport
 function meshTls(
   parts: Parts, policy: PortPolicy, sni: string, names?: readonly string[],
 ): UpstreamTransportSocket {
-  const { trustDomain } = parts.view.settings;
+  const trust = meshTrust(parts.view);
   const http2 = upstreamVersion(parts.port, policy) === 'http2';
-  return meshClientTls(names ?? identities(parts.service, trustDomain), trustDomain, sni, http2);
+  return meshClientTls(inAllNames(names ?? identities(parts.service, trust), trust), trust, sni, http2);
 }
 
 /** SPIFFE ids of all that serve the service; a subset is not narrowed, so that moving instances changes nothing. */
-function identities(service: MeshService, trustDomain: string): string[] {
+function identities(service: MeshService, { names: [trustDomain] }: MeshTrust): string[] {
   const accounts = service.endpoints
     .filter(({ workload }) => workload.serviceAccount !== '')
     .map(({ workload }) => `spiffe://${trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`);
   return [...new Set([...accounts, ...service.subjectAltNames])].sort();
+}
+
+/** An identity of the mesh may be shown with any name of its trust domain. */
+function inAllNames(identities: readonly string[], { names }: MeshTrust): readonly string[] {
+  if (names.length === 1) return identities;
+  const spelled = identities.flatMap((identity) => {
+    const own = names.find((name) => identity.startsWith(`spiffe://${name}/`));
+    if (own === undefined) return [identity];
+    return names.map((name) => `spiffe://${name}${identity.slice(`spiffe://${own}`.length)}`);
+  });
+  return [...new Set(spelled)];
 }
 
 /**

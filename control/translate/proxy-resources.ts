@@ -12,6 +12,7 @@ import { gatewaySecrets } from './gateway-secret.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
+import { trustSecrets } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { withIngressGate } from './network-policy.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
@@ -57,7 +58,8 @@ export class Translator {
     const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
     if (node.kind === 'router') {
       const view = this.#view;
-      const secrets = [...gatewaySecrets(view, node), ...clientSecrets(view, node), ...loginSecrets(view, node)];
+      const ofGateway = [...gatewaySecrets(view, node), ...clientSecrets(view, node), ...loginSecrets(view, node)];
+      const secrets = [...trustSecrets(view), ...ofGateway];
       const { listeners, routes } = gatewayResources(this.#view, node);
       const gated = listeners.map((listener) => withIngressGate(this.#view, node, listener));
       return { listeners: gated, routes, clusters: shared, endpoints, secrets };
@@ -72,7 +74,7 @@ export class Translator {
       clusters: [...shared, ...ports.map(applicationCluster)],
       routes: [...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]), ...egress.routes],
       endpoints,
-      secrets: clientSecrets(this.#view, node),
+      secrets: [...trustSecrets(this.#view), ...clientSecrets(this.#view, node)],
     };
   }
 

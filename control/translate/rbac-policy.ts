@@ -1,6 +1,7 @@
 // One rule of an AuthorizationPolicy as an RBAC policy: who (principals) may do what (permissions).
 import type { Permission, Policy, Principal } from '../../proxy/config/rbac.ts';
 import type { Condition, Operation, Rule, Source } from '../model/authorization-policy.ts';
+import { principalNames } from './mesh-trust.ts';
 import {
   cidrRange, hostMatch, methodMatch, namespaceMatch, pathMatch, principalMatch, requestHeaderMatch, serviceAccountMatch,
   sniMatch, trustDomainMatch,
@@ -12,6 +13,8 @@ export interface RuleScope {
   readonly action: 'ALLOW' | 'DENY' | 'AUDIT';
   /** For a port that does not speak HTTP: what needs HTTP empties ALLOW and is left out of the others. */
   readonly tcp: boolean;
+  /** Names of the mesh's trust domain: principals of one are principals of all. */
+  readonly trustDomains?: readonly string[];
 }
 
 /** One field with its `not` twin: any of `values` and none of `notValues`. */
@@ -93,7 +96,7 @@ function clause<T>(
 
 function sourceClauses(source: Source, scope: RuleScope): Clause<Principal>[] {
   return [
-    clause(source.principals, source.notPrincipals, principalMatch),
+    clause(inAllNames(source.principals, scope), inAllNames(source.notPrincipals, scope), principalMatch),
     clause(source.namespaces, source.notNamespaces, namespaceMatch),
     clause(source.serviceAccounts, source.notServiceAccounts, (name) => serviceAccountMatch(name, scope.namespace)),
     clause(source.trustDomains, source.notTrustDomains, trustDomainMatch),
@@ -111,6 +114,13 @@ function operationClauses(operation: Operation): Clause<Permission>[] {
   ];
 }
 
+function inAllNames(
+  principals: readonly string[] | undefined, { trustDomains }: RuleScope,
+): readonly string[] | undefined {
+  if (trustDomains === undefined) return principals;
+  return principals?.flatMap((principal) => principalNames(principal, trustDomains));
+}
+
 /** Conditions about the caller; undefined for the others. */
 function principalCondition(condition: Condition, scope: RuleScope): Clause<Principal> | undefined {
   const { key, values, notValues } = condition;
@@ -120,7 +130,7 @@ function principalCondition(condition: Condition, scope: RuleScope): Clause<Prin
     case 'source.ip': return clause(values, notValues, (block) => ({ directRemoteIp: cidrRange(block) }));
     case 'remote.ip': return clause(values, notValues, (block) => ({ remoteIp: cidrRange(block) }));
     case 'source.namespace': return clause(values, notValues, namespaceMatch);
-    case 'source.principal': return clause(values, notValues, principalMatch);
+    case 'source.principal': return clause(inAllNames(values, scope), inAllNames(notValues, scope), principalMatch);
     case 'source.trustDomain': return clause(values, notValues, trustDomainMatch);
     case 'source.serviceAccount':
       return clause(values, notValues, (account) => serviceAccountMatch(account, scope.namespace));

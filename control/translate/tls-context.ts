@@ -1,15 +1,16 @@
 // TLS contexts of the mesh: certificates and roots by SDS from the sidecar's own agent, no resumption (S53).
-import type { ConfigSource } from '../../proxy/config/config-source.ts';
 import type { DownstreamTransportSocket } from '../../proxy/config/listener.ts';
 import type { UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
 import type {
-  CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SdsSecretConfig, SubjectAltNameMatcher,
+  CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SubjectAltNameMatcher,
   UpstreamTlsContext,
 } from '../../proxy/config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
 import type { GatewayTls } from '../model/gateway.ts';
 import { certificateSecrets, rootsName, rootsSecret, secretName } from './gateway-secret.ts';
-import { ROOT_SECRET, SDS_CLUSTER, WORKLOAD_SECRET } from './resource-name.ts';
+import type { MeshTrust } from './mesh-trust.ts';
+import { WORKLOAD_SECRET } from './resource-name.ts';
+import { ads, sds } from './secret-source.ts';
 
 export const TLS_SOCKET = 'envoy.transport_sockets.tls';
 export const RAW_SOCKET = 'envoy.transport_sockets.raw_buffer';
@@ -17,31 +18,18 @@ export const RAW_SOCKET = 'envoy.transport_sockets.raw_buffer';
 /** What mesh clients offer and mesh servers take first: tells mesh TLS from an application's own. */
 const MESH_ALPN = 'istio';
 
-export function sds(name: string): SdsSecretConfig {
-  const sdsConfig: ConfigSource = {
-    apiConfigSource: {
-      apiType: 'GRPC',
-      transportApiVersion: 'V3',
-      grpcServices: [{ envoyGrpc: { clusterName: SDS_CLUSTER } }],
-    },
-    initialFetchTimeout: '0s',
-    resourceApiVersion: 'V3',
-  };
-  return { name, sdsConfig };
-}
-
 function uriMatch(matcher: SubjectAltNameMatcher['matcher']): SubjectAltNameMatcher {
   return { sanType: 'URI', matcher };
 }
 
-/** Any identity of the trust domain. */
-function anyOf(trustDomain: string): SubjectAltNameMatcher[] {
-  return [uriMatch({ prefix: `spiffe://${trustDomain}/` })];
+/** Any identity of these trust domains. */
+function anyOf({ domains }: MeshTrust): SubjectAltNameMatcher[] {
+  return domains.map((domain) => uriMatch({ prefix: `spiffe://${domain}/` }));
 }
 
 /** The client's side of mutual TLS. Without known `identities` any of the trust domain is taken, as by Istio. */
 export function meshClientTls(
-  identities: readonly string[], trustDomain: string, sni: string, http2: boolean,
+  identities: readonly string[], trust: MeshTrust, sni: string, http2: boolean,
 ): UpstreamTransportSocket {
   const context: UpstreamTlsContext = {
     commonTlsContext: {
@@ -50,9 +38,9 @@ export function meshClientTls(
       combinedValidationContext: {
         defaultValidationContext: {
           matchTypedSubjectAltNames:
-            identities.length === 0 ? anyOf(trustDomain) : identities.map((exact) => uriMatch({ exact })),
+            identities.length === 0 ? anyOf(trust) : identities.map((exact) => uriMatch({ exact })),
         },
-        validationContextSdsSecretConfig: sds(ROOT_SECRET),
+        validationContextSdsSecretConfig: trust.roots,
       },
       alpnProtocols: http2 ? [MESH_ALPN, 'h2'] : [MESH_ALPN],
     },
@@ -63,14 +51,14 @@ export function meshClientTls(
 }
 
 /** The server's side: a client certificate of the trust domain is required. */
-export function meshServerTls(trustDomain: string): DownstreamTransportSocket {
+export function meshServerTls(trust: MeshTrust): DownstreamTransportSocket {
   const context: DownstreamTlsContext = {
     commonTlsContext: {
       tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' },
       tlsCertificateSdsSecretConfigs: [sds(WORKLOAD_SECRET)],
       combinedValidationContext: {
-        defaultValidationContext: { matchTypedSubjectAltNames: anyOf(trustDomain) },
-        validationContextSdsSecretConfig: sds(ROOT_SECRET),
+        defaultValidationContext: { matchTypedSubjectAltNames: anyOf(trust) },
+        validationContextSdsSecretConfig: trust.roots,
       },
       // A client that speaks HTTP/2 offers h2 beside the mesh's own name, and is told so; the others have that name.
       alpnProtocols: ['h2', MESH_ALPN, 'http/1.1'],
@@ -87,8 +75,8 @@ export function nameMatch(name: string): SubjectAltNameMatcher {
 }
 
 /** TLS of a gateway's server: of the mesh for ISTIO_MUTUAL, else from files of the gateway. */
-export function gatewayTls(tls: GatewayTls, trustDomain: string, isHttp: boolean): DownstreamTransportSocket {
-  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(trustDomain);
+export function gatewayTls(tls: GatewayTls, trust: MeshTrust, isHttp: boolean): DownstreamTransportSocket {
+  if (tls.mode === 'ISTIO_MUTUAL') return meshServerTls(trust);
   const { cipherSuites } = tls;
   const context: DownstreamTlsContext = {
     commonTlsContext: {
@@ -111,11 +99,6 @@ export function gatewayTls(tls: GatewayTls, trustDomain: string, isHttp: boolean
 
 function version(named: string | undefined, otherwise: 'TLSv1_2' | 'TLSv1_3'): 'TLSv1_2' | 'TLSv1_3' {
   return named === 'TLSV1_2' ? 'TLSv1_2' : named === 'TLSV1_3' ? 'TLSv1_3' : otherwise;
-}
-
-/** By ADS: the control plane has the Secrets of gateways itself. */
-export function ads(name: string): SdsSecretConfig {
-  return { name, sdsConfig: { ads: {}, initialFetchTimeout: '0s', resourceApiVersion: 'V3' } };
 }
 
 type Certificates = Pick<CommonTlsContext, 'tlsCertificates' | 'tlsCertificateSdsSecretConfigs'>;

@@ -13,6 +13,8 @@ export const SECRET_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.S
 export const TLS_INSPECTOR_TYPE = `${PREFIX}envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector`;
 export const ORIGINAL_DST_TYPE = `${PREFIX}envoy.extensions.filters.listener.original_dst.v3.OriginalDst`;
 
+export const SPIFFE_VALIDATOR_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig`;
+
 /** Network filters. */
 export const HTTP_CONNECTION_MANAGER_TYPE =
   `${PREFIX}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;

@@ -81,7 +81,7 @@ export async function believesClient(
   socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => {
     answer += chunk.toString('latin1');
-    if (answer.endsWith('believed')) socket.destroy();
+    if (answer.endsWith('believed') || answer.endsWith('}')) socket.destroy();
   });
   socket.on('secureConnect', () => socket.write('GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'));
   await new Promise<void>((resolve) => socket.once('close', () => resolve()));
