@@ -24,6 +24,7 @@ const PROTO_FILES = [
   'envoy/extensions/access_loggers/file/v3/file.proto',
   'envoy/extensions/access_loggers/stream/v3/stream.proto',
   'envoy/extensions/filters/http/cors/v3/cors.proto',
+  'envoy/extensions/filters/http/credential_injector/v3/credential_injector.proto',
   'envoy/extensions/filters/http/fault/v3/fault.proto',
   'envoy/extensions/filters/http/grpc_stats/v3/config.proto',
   'envoy/extensions/filters/http/grpc_web/v3/grpc_web.proto',
@@ -53,6 +54,8 @@ const PROTO_FILES = [
   'envoy/extensions/network/dns_resolver/cares/v3/cares_dns_resolver.proto',
   'envoy/extensions/network/dns_resolver/getaddrinfo/v3/getaddrinfo_dns_resolver.proto',
   'envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.proto',
+  'envoy/extensions/http/injected_credentials/generic/v3/generic.proto',
+  'envoy/extensions/http/injected_credentials/oauth2/v3/oauth2.proto',
   'envoy/extensions/http/stateful_session/cookie/v3/cookie.proto',
   'envoy/extensions/http/stateful_session/header/v3/header.proto',
   'envoy/extensions/request_id/uuid/v3/uuid.proto',
@@ -82,6 +85,8 @@ const CARES = 'envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverCo
 const ZIPKIN = 'envoy.config.trace.v3.ZipkinConfig';
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3';
 
+const CREDENTIALS = 'envoy.extensions.http.injected_credentials';
+const OAUTH2 = `${CREDENTIALS}.oauth2.v3.OAuth2`;
 const RBAC = 'envoy.config.rbac.v3';
 const ZONE_AWARE = 'envoy.extensions.load_balancing_policies.common.v3.LocalityLbConfig.ZoneAwareLbConfig';
 const ROUTE = 'envoy.config.route.v3';
@@ -121,6 +126,10 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [ZONE_AWARE, 'forceLocalZone', 5, `${ZONE_AWARE}.ForceLocalZone`],
   [ZONE_AWARE, 'localityBasis', 6, `${ZONE_AWARE}.LocalityBasis`],
   [`${ZONE_AWARE}.ForceLocalZone`, 'minSize', 1, 'google.protobuf.UInt32Value'],
+  [`${CREDENTIALS}.generic.v3.Generic`, 'headerValuePrefix', 3, 'string'],
+  [OAUTH2, 'endpointParams', 5, `${OAUTH2}.EndpointParameter`, 'repeated'],
+  [`${OAUTH2}.EndpointParameter`, 'name', 1, 'string'],
+  [`${OAUTH2}.EndpointParameter`, 'value', 2, 'string'],
   [LOCAL_RATE_LIMIT, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnabled', 14, RUNTIME_FRACTION],
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnforced', 15, RUNTIME_FRACTION],
@@ -143,7 +152,8 @@ const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[
 
 /** The messages of those fields: where they stand, and their name. */
 const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters'],
-  [HTTP_TYPE, 'CookieAttribute'], [ZONE_AWARE, 'ForceLocalZone'], [RBAC, 'SourcedMetadata']] as const;
+  [HTTP_TYPE, 'CookieAttribute'], [ZONE_AWARE, 'ForceLocalZone'], [RBAC, 'SourcedMetadata'],
+  [OAUTH2, 'EndpointParameter']] as const;
 
 const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
 

@@ -7,13 +7,17 @@ import { type Locate, pathText } from './decode-report.ts';
 import { filterSecrets } from './filter-secrets.ts';
 import type { HttpConnectionManager } from './http-connection-manager.ts';
 import type { JwtAuthentication } from './jwt-authn.ts';
+import type { CredentialInjector } from './credential-injector.ts';
 import type { FilterChain, Listener } from './listener.ts';
 import { nearestName } from './nearest-name.ts';
 import type { RouteConfiguration } from './route.ts';
 import type { RouteAction } from './route-action.ts';
 import type { CommonTlsContext, SdsSecretConfig } from './tls.ts';
 import type { TracingProvider } from './tracing.ts';
-import { GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, JWT_AUTHN_TYPE, RAW_BUFFER_TYPE } from './type-url.ts';
+import {
+  CREDENTIAL_INJECTOR_TYPE, GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, JWT_AUTHN_TYPE,
+  OAUTH2_CREDENTIAL_TYPE, RAW_BUFFER_TYPE,
+} from './type-url.ts';
 import { writtenPath } from './written-path.ts';
 
 /** Cluster of the SDS source that this process answers itself (design.md section 7); it need not be declared. */
@@ -95,6 +99,9 @@ class ReferenceChecker {
       if (typedConfig['@type'] === JWT_AUTHN_TYPE && !this.#hasCds) {
         this.#keySources(typedConfig, [...at, 'httpFilters', i, 'typedConfig']);
       }
+      if (typedConfig['@type'] === CREDENTIAL_INJECTOR_TYPE && !this.#hasCds) {
+        this.#tokenSource(typedConfig, [...at, 'httpFilters', i, 'typedConfig', 'credential', 'typedConfig']);
+      }
       if (typedConfig['@type'] !== GLOBAL_RATE_LIMIT_TYPE || this.#hasCds) return;
       const path = ['typedConfig', 'rateLimitService', 'grpcService', 'envoyGrpc', 'clusterName'];
       const { envoyGrpc } = typedConfig.rateLimitService.grpcService;
@@ -112,6 +119,11 @@ class ReferenceChecker {
       if (remoteJwks === undefined) continue;
       this.#cluster(remoteJwks.httpUri.cluster, [...at, 'providers', name, 'remoteJwks', 'httpUri', 'cluster']);
     }
+  }
+
+  #tokenSource({ credential: { typedConfig } }: CredentialInjector, at: Segments): void {
+    if (typedConfig['@type'] !== OAUTH2_CREDENTIAL_TYPE) return;
+    this.#cluster(typedConfig.tokenEndpoint.cluster, [...at, 'tokenEndpoint', 'cluster']);
   }
 
   #routes({ virtualHosts = [] }: RouteConfiguration, at: Segments): void {

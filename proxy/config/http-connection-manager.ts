@@ -5,6 +5,7 @@ import { ConfigSource } from './config-source.ts';
 import { Cors } from './cors.ts';
 import { HTTPFault } from './fault.ts';
 import { GlobalRateLimit } from './global-rate-limit.ts';
+import { CredentialInjector } from './credential-injector.ts';
 import { GrpcStats } from './grpc-stats.ts';
 import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
@@ -25,7 +26,7 @@ import { ROUTER_TYPE } from './type-url.ts';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, GrpcWeb, GrpcStats,
-  IstioStats, JwtAuthentication, OidcLogin, StatefulSession] as const;
+  IstioStats, JwtAuthentication, OidcLogin, StatefulSession, CredentialInjector] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

@@ -42,6 +42,10 @@ export const COOKIE_SESSION_TYPE =
   `${PREFIX}envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState`;
 export const JWT_AUTHN_TYPE = `${PREFIX}envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication`;
 export const JWT_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig`;
+export const CREDENTIAL_INJECTOR_TYPE =
+  `${PREFIX}envoy.extensions.filters.http.credential_injector.v3.CredentialInjector`;
+export const GENERIC_CREDENTIAL_TYPE = `${PREFIX}envoy.extensions.http.injected_credentials.generic.v3.Generic`;
+export const OAUTH2_CREDENTIAL_TYPE = `${PREFIX}envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2`;
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const OIDC_LOGIN_TYPE = `${PREFIX}weft.filters.http.oidc_login.v1.OidcLogin`;

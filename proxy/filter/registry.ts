@@ -7,8 +7,9 @@ import type { NamedCounts } from '../base/named-counts.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
-  CORS_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE,
-  JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
+  CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE,
+  ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE,
+  STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
@@ -89,6 +90,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
     const { JwtAuthnFilter } = await import('./jwt-authn.ts');
     return new JwtAuthnFilter(name, config, context, path);
   },
+  [CREDENTIAL_INJECTOR_TYPE]: async (name, config, context) => {
+    const { CredentialInjectorFilter } = await import('./credential-injector.ts');
+    return new CredentialInjectorFilter(name, config, context);
+  },
   [GRPC_WEB_TYPE]: async (name, _config, context) => {
     const { GrpcWebFilter } = await import('./grpc-web.ts');
     return new GrpcWebFilter(name, context);
@@ -157,6 +162,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       const { statPrefix } = typedConfig;
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
     }
+    case CREDENTIAL_INJECTOR_TYPE:
     case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
     case GLOBAL_RATE_LIMIT_TYPE:
       throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: use filter_enabled');

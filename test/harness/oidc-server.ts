@@ -58,6 +58,19 @@ export class OidcServer implements AsyncDisposable {
     this.#answer = new Provider(this.issuer, configuration(client)).callback();
   }
 
+  /** For programs: the client credentials grant, whose tokens the provider tells of at /token/introspection. */
+  async serveMachines(tokenSec: number, secret = CLIENT_SECRET): Promise<void> {
+    const { Provider } = await import('oidc-provider' as string) as ProviderPackage;
+    this.#answer = new Provider(this.issuer, {
+      clients: [{
+        client_id: CLIENT_ID, client_secret: secret, grant_types: ['client_credentials'], redirect_uris: [],
+        response_types: [],
+      }],
+      features: { clientCredentials: { enabled: true }, introspection: { enabled: true } },
+      scopes: ['read'], ttl: { ClientCredentials: tokenSec }, cookies: { keys: ['provider'] },
+    }).callback();
+  }
+
   /** How often a path was asked for: `POST /token`. */
   count(request: string): number {
     return this.requests.filter((each) => each === request).length;
