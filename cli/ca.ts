@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { CertificateAuthority, auditLine } from '../certs/ca.ts';
 import type { IssuanceRecord } from '../certs/ca.ts';
+import { recordIssuances, recordRefusal, recordRoots } from '../certs/issuance-audit.ts';
 import { startCaServer } from '../certs/server.ts';
 import type { CaServer } from '../certs/server.ts';
 import { parseSpiffeId } from '../certs/spiffe.ts';
@@ -13,6 +14,7 @@ import { LiveStore } from '../certs/live-store.ts';
 import { openStore } from '../certs/store.ts';
 import type { CaStore, StoreOptions } from '../certs/store.ts';
 import { TokenAuthority, writeTokenFile } from '../certs/token.ts';
+import { AuditLog } from '../proxy/base/audit-log.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import { endSignal } from '../proxy/base/end-signal.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
@@ -32,6 +34,7 @@ ${ROOT_HELP}
       --token-for ID       mint a workload token of one hour, such as for spiffe://cluster.local/ns/default/sa/web
       --audience NAME      whom tokens are for (default weft-ca)
       --out FILE           write the token there, for this user alone, and not to standard output
+      --audit-dir DIR      the audit log of certificates (default audit in --dir); read it with: weft audit
       --passphrase-file F  opens keys that are encrypted at rest, and encrypts those that are made
 `;
 
@@ -44,6 +47,7 @@ const OPTIONS = {
   audience: { type: 'string' },
   out: { type: 'string' },
   'passphrase-file': { type: 'string' },
+  'audit-dir': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -68,12 +72,16 @@ export async function run(args: string[]): Promise<number> {
   const wheel = new TimerWheel(systemClock);
   const onFailure = (reason: string): void => warn(`${reason}; what was read before stays in use`);
   const store = new LiveStore({ ...options, wheel, onFailure });
-  const server = await serve(store, wheel, values.listen, values.host ?? [], audience);
+  const folder = values['audit-dir'] ?? join(dir, 'audit');
+  const onFault = (reason: string): void => warn(`audit log in ${folder}: ${reason}`);
+  const log = AuditLog.open({ folder, clock: systemClock, onFault });
+  const server = await serve({ store, wheel, log }, values.listen, values.host ?? [], audience);
   print(`trust domain ${store.current.trustDomain}; root for sidecars: ${store.current.rootFile}`);
   print(`listening on ${server.address}`);
   print(`${await endSignal()}: closing`);
   store.close();
   await server.close();
+  await log.close();
   return 0;
 }
 
@@ -95,14 +103,25 @@ async function mintToken(
   return 0;
 }
 
+interface Serving {
+  readonly store: LiveStore;
+  readonly wheel: TimerWheel;
+  readonly log: AuditLog;
+}
+
 function serve(
-  store: LiveStore, wheel: TimerWheel, listen: string, hosts: readonly string[], audience: Audience,
+  { store, wheel, log }: Serving, listen: string, hosts: readonly string[], audience: Audience,
 ): Promise<CaServer> {
   const { current } = store;
-  const audit = (record: IssuanceRecord): void => print(auditLine(record));
+  const recorded = recordIssuances(log);
+  const audit = (record: IssuanceRecord): void => {
+    recorded(record);
+    print(auditLine(record));
+  };
   const ca = new CertificateAuthority({ store: current, clock: systemClock, audit });
   store.subscribe((next) => {
     ca.use(next);
+    recordRoots(log, next);
     print(`${next.roots.length} roots are trusted, ${certificateId(next.roots[0]!)} signs`);
   });
   return startCaServer({
@@ -112,7 +131,10 @@ function serve(
     wheel,
     listen,
     hosts,
-    onRefusal: (caller, reason) => warn(`refused ${caller}: ${reason}`),
+    onRefusal: (caller, reason) => {
+      recordRefusal(log, caller, reason);
+      warn(`refused ${caller}: ${reason}`);
+    },
   });
 }
 

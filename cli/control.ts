@@ -21,6 +21,8 @@ export const HELP = `usage: weft control --config DIR [options]
       --ca-passphrase-file FILE  opens keys of the authority that are encrypted at rest, and encrypts those it makes
       --trust-domain NAME  for a new root (default cluster.local)
       --host NAME          one more name or address of this server, for its certificate; may be repeated
+      --audit-dir DIR      the audit log: changes of the configuration and certificates that were issued (default
+                           audit in --ca-dir); read it with: weft audit
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
 `;
 
@@ -31,6 +33,7 @@ const OPTIONS = {
   http: { type: 'string' },
   'ca-dir': { type: 'string' },
   'ca-passphrase-file': { type: 'string' },
+  'audit-dir': { type: 'string' },
   'trust-domain': { type: 'string' },
   host: { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
@@ -48,10 +51,12 @@ export async function run(args: string[]): Promise<number> {
   const level = values['log-level'] ?? 'info';
   if (parseLogLevel(level) === undefined) throw new UsageError(`--log-level does not know "${level}"`);
   const addresses = addressesOf(values);
+  const caDir = values['ca-dir'] ?? defaultCaDir();
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
   const control = await startControl({
     configDir: config,
-    caDir: values['ca-dir'] ?? defaultCaDir(),
+    caDir,
+    auditDir: values['audit-dir'] ?? join(caDir, 'audit'),
     caPassphrase: passphraseOf(values['ca-passphrase-file']),
     ...addresses,
     trustDomain: values['trust-domain'],

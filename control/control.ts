@@ -1,6 +1,7 @@
 // The control plane, put together: source, model, registry, translation, snapshots, xDS; with its CA and HTTP side.
 import { addCaService, controlPlaneIdentity, serverHosts } from '../certs/server.ts';
 import type { CaServices } from '../certs/server.ts';
+import { recordIssuances, recordRefusal, recordRoots } from '../certs/issuance-audit.ts';
 import { auditLine, CertificateAuthority } from '../certs/ca.ts';
 import type { IssuanceRecord } from '../certs/ca.ts';
 import { certificateId } from '../certs/issuer.ts';
@@ -13,9 +14,11 @@ import { systemClock, type Clock } from '../proxy/base/clock.ts';
 import { messageOf } from '../proxy/base/error.ts';
 import { joinHostPort } from '../proxy/base/host-port.ts';
 import type { HostPort } from '../proxy/base/host-port.ts';
+import { AuditLog } from '../proxy/base/audit-log.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
 import type { DiscoveryNode } from '../proxy/config/discovery.ts';
 import { Wire } from '../proxy/config/wire.ts';
+import { auditStatus, ConfigAudit } from './config-audit.ts';
 import { listenFault } from './listen-fault.ts';
 import { startHttpServer, type HttpServerHandle } from './http-server.ts';
 import { MeshState, type ControlLog } from './mesh-state.ts';
@@ -24,7 +27,7 @@ import { listenXds, makeXdsServer } from './push/listen.ts';
 import { PushServer } from './push/push-server.ts';
 import { SnapshotBuilder } from './push/snapshot.ts';
 import { FileSource } from './source/files.ts';
-import type { Source } from './source/source.ts';
+import type { Source, SourceState } from './source/source.ts';
 import type { ControlStatus } from './status.ts';
 import { TraceStore } from './traces/trace-store.ts';
 import { isForEverybody } from './translate/mesh-trust.ts';
@@ -39,6 +42,8 @@ export interface ControlOptions {
   readonly caDir: string;
   /** Of keys that are encrypted at rest. */
   readonly caPassphrase?: string | undefined;
+  /** Folder of the audit log; none is kept without. */
+  readonly auditDir?: string | undefined;
   /** xDS in plaintext. Default 127.0.0.1:15010; port 0 takes a free one, here and below. */
   readonly xds?: HostPort;
   /** xDS and the certificate authority over TLS. Default 127.0.0.1:15012. */
@@ -100,6 +105,8 @@ class Control {
   readonly #source: Source;
   #state: MeshState | undefined = undefined;
   #push: PushServer | undefined = undefined;
+  #audit: AuditLog | undefined = undefined;
+  #changes: ConfigAudit | undefined = undefined;
   #http: HttpServerHandle | undefined = undefined;
   #store: LiveStore | undefined = undefined;
   #services: CaServices | undefined = undefined;
@@ -117,10 +124,12 @@ class Control {
     const { caDir, trustDomain, log } = this.#options;
     const objects = await this.#source.start((state) => {
       this.#state?.update(state);
+      this.#changes?.update(state);
       this.#push?.refresh();
     });
     const live = this.#openStore(caDir, trustDomain);
     const store = live.current;
+    this.#startAudit(objects);
     const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
     const state = new MeshState(this.#source.name, this.#settings(live, http), log);
     state.update(objects);
@@ -150,6 +159,16 @@ class Control {
     this.#push?.close();
     for (const server of this.#servers) server.forceShutdown();
     await this.#http?.close();
+    await this.#audit?.close();
+  }
+
+  #startAudit(objects: SourceState): void {
+    const { auditDir: folder, configDir, log } = this.#options;
+    if (folder === undefined) return;
+    const onFault = (reason: string): void => log.warning(`audit log in ${folder}: ${reason}`);
+    this.#audit = AuditLog.open({ folder, clock: this.#clock, onFault });
+    this.#changes = new ConfigAudit(this.#audit, this.#source.name, configDir);
+    this.#changes.start(objects);
   }
 
   /** Read again when its files change: a root rotation needs no restart. */
@@ -206,17 +225,25 @@ class Control {
     const { log, hosts } = this.#options;
     const address = this.#options.secure ?? SECURE_DEFAULT;
     const clock = this.#clock;
-    const audit = (record: IssuanceRecord): void => log.info(auditLine(record));
+    const recorded = this.#audit === undefined ? undefined : recordIssuances(this.#audit);
+    const audit = (record: IssuanceRecord): void => {
+      recorded?.(record);
+      log.info(auditLine(record));
+    };
     const ca = new CertificateAuthority({ store: store.current, clock, audit });
     store.subscribe((next) => {
       ca.use(next);
       // Bundles of trust domains have the roots in them.
       this.#state?.rebuild();
       push.refresh();
+      if (this.#audit !== undefined) recordRoots(this.#audit, next);
       log.info(`${next.roots.length} roots are trusted, ${certificateId(next.roots[0]!)} signs`);
     });
     const server = this.#server(push);
-    const onRefusal = (caller: string, reason: string): void => log.warning(`refused ${caller}: ${reason}`);
+    const onRefusal = (caller: string, reason: string): void => {
+      if (this.#audit !== undefined) recordRefusal(this.#audit, caller, reason);
+      log.warning(`refused ${caller}: ${reason}`);
+    };
     this.#services = addCaService(server, { ca, authenticator: tokens, clock, onRefusal });
     this.#credentials = new RotatingServerCredentials({
       ca, clock,
@@ -252,6 +279,7 @@ class Control {
       config: this.#state?.status() ?? empty,
       refusedFiles: this.#state?.refusedFiles() ?? [],
       traces: { ...this.#traces.counts, kept: this.#traces.size },
+      ...(this.#audit !== undefined && { audit: auditStatus(this.#audit, this.#options.auditDir ?? '') }),
     };
   }
 }

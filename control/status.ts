@@ -3,9 +3,20 @@ import type { ConfigStatus, RefusedFileStatus } from './mesh-state.ts';
 import type { ProxyReceipt } from './push/receipts.ts';
 import type { TraceCounts } from './traces/trace-store.ts';
 
+export interface AuditStatus {
+  readonly folder: string;
+  /** Number of the latest line. */
+  readonly sequence: number;
+  readonly written: number;
+  readonly dropped: number;
+  readonly writeFailures: number;
+}
+
 export interface ControlStatus {
   readonly proxies: readonly ProxyReceipt[];
   readonly config: ConfigStatus;
   readonly refusedFiles: readonly RefusedFileStatus[];
+  /** Absent where none is kept. */
+  readonly audit?: AuditStatus;
   readonly traces: TraceCounts & { readonly kept: number };
 }

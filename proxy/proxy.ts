@@ -24,6 +24,7 @@ import { RouteTables } from './route/route-tables.ts';
 import type { Applied, ConfigBatch, FromWorker, WorkerStart } from './supervisor/messages.ts';
 import { StatPort } from './supervisor/stat-port.ts';
 import { AccessLogFiles, compileAccessLogs } from './telemetry/access-log.ts';
+import { DecisionBuffer } from './telemetry/decision-record.ts';
 import { AccessDecisions } from './telemetry/decision-sink.ts';
 import { Logger } from './telemetry/log.ts';
 import { SpanBuffer } from './telemetry/span-buffer.ts';
@@ -61,6 +62,7 @@ export class WorkerProxy {
   readonly #filters: HttpFilters;
   readonly #listeners: ListenerSet;
   readonly #decisions = new AccessDecisions();
+  readonly #audit: DecisionBuffer | undefined;
   readonly #config: WorkerConfig;
   #connectionIds = 0;
   #drainWatch: NodeJS.Timeout | undefined = undefined;
@@ -75,6 +77,7 @@ export class WorkerProxy {
     this.#log = new Logger(start.logLevel, this.#clock);
     this.#statPort = new StatPort(send);
     this.#stats = new Stats(this.#statPort);
+    this.#audit = this.#makeAudit();
     this.#spans = new SpanBuffer(this.#timers, this.#stats, (spans) => send({ kind: 'spans', spans }));
     this.#logFiles = new AccessLogFiles(this.#timers, this.#stats);
     this.#clusters = this.#makeClusters();
@@ -135,8 +138,18 @@ export class WorkerProxy {
     this.#listeners.destroy();
     this.#clusters.close();
     this.#spans.flush();
+    this.#audit?.flush();
     this.#statPort.flush();
     await new Promise<void>((resolve) => this.#logFiles.close(resolve));
+  }
+
+  /** Where the proxy keeps no audit log nobody listens. */
+  #makeAudit(): DecisionBuffer | undefined {
+    if (this.#start.node.metadata['WEFT_AUDIT'] === undefined) return undefined;
+    const buffer = new DecisionBuffer(this.#timers, () => this.#clock.nowMs(),
+      (records, dropped) => this.#send({ kind: 'decisions', records, dropped }));
+    this.#decisions.add(buffer);
+    return buffer;
   }
 
   #makeClusters(): ClusterSetImpl {

@@ -58,6 +58,11 @@ export class LocalMesh {
     return join(this.#options.folder, 'ca');
   }
 
+  /** The audit log of a workload's proxy; without one, the control plane's. */
+  auditDir(workload?: Workload): string {
+    return join(this.#options.folder, 'audit', workload?.name ?? 'control');
+  }
+
   /** True once it is to end: nothing starts any more. */
   get isStopping(): boolean {
     return this.#stopping;
@@ -82,7 +87,8 @@ export class LocalMesh {
     const { folder, meshDir, httpPort } = this.#options;
     const { xds, ca } = this.#mesh;
     const args = [WEFT, 'control', '--config', meshDir, '--xds', `${xds.host}:${xds.port}`,
-      '--secure', `${ca.host}:${ca.port}`, '--http', `127.0.0.1:${httpPort}`, '--ca-dir', join(folder, 'ca')];
+      '--secure', `${ca.host}:${ca.port}`, '--http', `127.0.0.1:${httpPort}`, '--ca-dir', join(folder, 'ca'),
+      '--audit-dir', this.auditDir()];
     const ready = (): Promise<boolean> => answers(`http://127.0.0.1:${httpPort}/api/status`);
     await this.#launch(this.#managed('control', args, {}, ready));
     this.#refresh = setInterval(() => void this.#renewTokens(), TOKEN_REFRESH_MS);
@@ -99,7 +105,7 @@ export class LocalMesh {
   async #proxy(workload: Workload): Promise<ManagedProcess[]> {
     if (workload.place === 'outside') return [];
     await this.#writeToken(workload);
-    const bootstrap = sidecarBootstrap(workload, this.#mesh, this.#tokenFile(workload));
+    const bootstrap = sidecarBootstrap(workload, this.#mesh, this.#tokenFile(workload), this.auditDir(workload));
     await writeFile(this.#bootstrapFile(workload), `${JSON.stringify(bootstrap, undefined, 2)}\n`);
     return [this.#sidecar(workload)];
   }

@@ -15,7 +15,9 @@ export interface MeshAddresses {
 }
 
 /** A JSON bootstrap; YAML readers read it too. */
-export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenFile: string): unknown {
+export function sidecarBootstrap(
+  workload: Workload, mesh: MeshAddresses, tokenFile: string, auditFolder: string,
+): unknown {
   const { pod, name, namespace, locality, isGateway } = workload;
   const [region, zone] = locality.split('/');
   const type = isGateway ? 'router' : 'sidecar';
@@ -24,7 +26,7 @@ export function sidecarBootstrap(workload: Workload, mesh: MeshAddresses, tokenF
       id: `${type}~${pod.ip}~${name}.${namespace}~${namespace}.svc.${TRUST_DOMAIN}`,
       cluster: `${workload.app}.${namespace}`,
       ...(locality !== '' && { locality: { region, zone } }),
-      metadata: metadataOf(workload, mesh, tokenFile),
+      metadata: { ...metadataOf(workload, mesh, tokenFile), WEFT_AUDIT: { folder: auditFolder } },
     },
     admin: { address: socketAddress({ host: pod.ip, port: pod.adminPort }) },
     dynamic_resources: {

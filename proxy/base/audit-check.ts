@@ -135,7 +135,8 @@ export class AuditCheck {
   }
 
   #judge(record: AuditRecord): void {
-    if (typeof record['key'] === 'string') this.#learnKey(record['key']);
+    const isWriters = record.type === 'opened' || record.type === 'continued';
+    if (isWriters && typeof record['key'] === 'string') this.#learnKey(record['key']);
     if (record.sig === undefined) {
       if (this.#unsignedFrom === 0) this.#unsignedFrom = this.#line;
     } else {
@@ -144,7 +145,8 @@ export class AuditCheck {
       }
       this.#unsignedFrom = 0;
     }
-    this.#tell(record);
+    if (record.type === 'dropped') this.#note(`${text(record['count'])} records found no room and were dropped`);
+    if (isWriters) this.#tell(record);
   }
 
   #learnKey(text: string): void {
@@ -155,9 +157,8 @@ export class AuditCheck {
   }
 
   /** What the writer itself has found. */
-  #tell({ type, count, cutBytes, unclean, deleted, lostFrom, lostTo }: AuditRecord): void {
+  #tell({ cutBytes, unclean, deleted, lostFrom, lostTo }: AuditRecord): void {
     if (lostFrom !== undefined) this.#problem(`says that lines ${text(lostFrom)} to ${text(lostTo)} were gone`);
-    if (type === 'dropped') this.#note(`${text(count)} records found no room and were dropped`);
     if (cutBytes !== undefined) this.#note(`the writer had ended while it wrote: ${text(cutBytes)} bytes were cut off`);
     else if (unclean === true) this.#note('the writer had ended without a word before this');
     if (Array.isArray(deleted)) for (const name of deleted) this.#deleted.add(name);

@@ -18,6 +18,8 @@ export interface AuditLogOptions {
   readonly filesMax?: number;
   /** Records that may wait; more are dropped, counted, and the count written. Default 8192. */
   readonly pendingMax?: number;
+  /** Told of each write: counts and seq have changed. */
+  onWritten?(): void;
   /** Told when writing fails, and again when it goes on. */
   onFault(reason: string): void;
 }
@@ -64,6 +66,7 @@ export class AuditLog {
   #isFailing = false;
   #timer: NodeJS.Timeout | undefined = undefined;
   #closing: (() => void) | undefined = undefined;
+  #isClosed = false;
 
   private constructor(options: AuditLogOptions) {
     this.#options = options;
@@ -94,7 +97,7 @@ export class AuditLog {
 
   /** False when it finds no room: then it is not written, and that is counted. */
   append(fields: AuditFields): boolean {
-    if (this.#pending.length >= (this.#options.pendingMax ?? PENDING_MAX)) {
+    if (this.#isClosed || this.#pending.length >= (this.#options.pendingMax ?? PENDING_MAX)) {
       this.drop(1);
       return false;
     }
@@ -112,8 +115,9 @@ export class AuditLog {
 
   /** Writes all that waits, says that it ends, and closes. */
   async close(): Promise<void> {
-    if (this.#closing !== undefined) return;
+    if (this.#isClosed) return;
     this.append({ type: 'closed' });
+    this.#isClosed = true;
     await new Promise<void>((resolve) => {
       this.#closing = resolve;
       this.#flush();
@@ -122,7 +126,7 @@ export class AuditLog {
   }
 
   #wait(ms: number): void {
-    if (this.#timer !== undefined || this.#batch !== undefined) return;
+    if (this.#timer !== undefined || this.#batch !== undefined || this.#isClosed) return;
     this.#timer = setTimeout(() => this.#flush(), ms);
     this.#timer.unref();
   }
@@ -193,7 +197,10 @@ export class AuditLog {
       return;
     }
     this.counts.written += this.#batchRecords;
-    this.#writeHead(() => this.#next());
+    this.#writeHead(() => {
+      this.#options.onWritten?.();
+      this.#next();
+    });
   }
 
   #fail(reason: string): void {

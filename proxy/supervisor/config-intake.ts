@@ -4,6 +4,7 @@ import { bindFailureText } from '../base/node-error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { Listener } from '../config/listener.ts';
+import type { AuditService } from './audit-service.ts';
 import type { ConfigStore, StoredResource } from './config-store.ts';
 import type { DnsResolver } from './dns.ts';
 import type { Applied, Refusal, ResourceKind } from './messages.ts';
@@ -29,8 +30,10 @@ export class ConfigIntake {
   readonly #store: ConfigStore;
   readonly #dns: DnsResolver;
   readonly #clock: Clock;
+  readonly #audit: AuditService | undefined;
 
-  constructor(pool: WorkerPool, store: ConfigStore, dns: DnsResolver, clock: Clock) {
+  constructor(pool: WorkerPool, store: ConfigStore, dns: DnsResolver, clock: Clock, audit?: AuditService) {
+    this.#audit = audit;
     this.#pool = pool;
     this.#store = store;
     this.#dns = dns;
@@ -49,7 +52,9 @@ export class ConfigIntake {
     const removed = change.removed.filter((name) => this.#mayRemove(change, name));
     const batch = { kind: change.kind, updated: candidates, removed };
     const applied = await this.#pool.apply(batch, (outcome) => this.#commit(change.kind, candidates, removed, outcome));
-    return [...refused, ...applied.refused];
+    const all = [...refused, ...applied.refused];
+    this.#audit?.onChange({ kind: change.kind, origin: change.origin, updated: candidates, removed, refused: all });
+    return all;
   }
 
   /** Static resources are the file's: a management server neither changes nor removes them. */

@@ -13,6 +13,7 @@ import { Stats } from '../telemetry/stats.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
 import type { DynamicConfig } from '../xds/dynamic-config.ts';
 import type { AgentService } from './agent-service.ts';
+import type { AuditService } from './audit-service.ts';
 import type { ConfigIntake } from './config-intake.ts';
 import type { Decoder } from './decoder.ts';
 import type { NodeIdentity, Refusal, ResourceKind } from './messages.ts';
@@ -33,6 +34,7 @@ export interface ControlLinkOptions {
   /** Those in force, and where they really listen. */
   listeners(): Iterable<Listener>;
   portOf(listener: string): number | undefined;
+  readonly audit: AuditService | undefined;
 }
 
 const KIND_OF: Readonly<Record<ResourceType, ResourceKind>> = {
@@ -134,6 +136,7 @@ export class ControlLink {
       tls: (context) => grpcClientTls(context, secrets, clock),
       handler: { apply: (batch) => this.#apply(batch) },
       onInitialised: () => this.#options.onProgress(),
+      onAnswer: (type, version, refused) => this.#options.audit?.onAnswer(type, version, refused),
     });
     this.#dynamic.start();
   }

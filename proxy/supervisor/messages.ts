@@ -3,6 +3,7 @@ import type { LocalZone } from '../config/local-zone.ts';
 import type { LoginAnswer, LoginProvider, LoginQuestion } from '../config/login-exchange.ts';
 import type { VirtualHost } from '../config/route.ts';
 import type { TracingProvider } from '../config/tracing.ts';
+import type { DecisionRecord } from '../telemetry/decision-record.ts';
 import type { SpanRecord } from '../telemetry/span-record.ts';
 import type { ShapeNames, StatName, StatRegistration } from '../telemetry/stats.ts';
 
@@ -109,6 +110,8 @@ export type FromWorker =
   /** What is known about endpoints of these clusters has changed: the other workers should look. */
   | { readonly kind: 'tell'; readonly clusters: readonly string[] }
   | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
+  /** For the audit log; `dropped` were of too many kinds. */
+  | { readonly kind: 'decisions'; readonly records: readonly DecisionRecord[]; readonly dropped: number }
   /** A user logs in; answered by `login-answer`. */
   | { readonly kind: 'login'; readonly id: number; readonly provider: LoginProvider; readonly question: LoginQuestion }
   /** Open downstream connections; sent while draining whenever it changes. */

@@ -9,6 +9,7 @@ import type { Listener } from '../config/listener.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
 import { AdminView } from './admin-view.ts';
+import type { AuditService } from './audit-service.ts';
 import { collectorAddress } from './collector-address.ts';
 import { ControlLink } from './control-link.ts';
 import { Decoder } from './decoder.ts';
@@ -39,13 +40,15 @@ export class RunningProxy implements AsyncDisposable {
   readonly #link: ControlLink;
   readonly #spans: SpanService;
   readonly #decoder: Decoder;
+  readonly #audit: AuditService | undefined;
   readonly #quit = Promise.withResolvers<void>();
   #admin: AdminServer | undefined = undefined;
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
-    decoder: Decoder,
+    decoder: Decoder, audit: AuditService | undefined,
   ) {
+    this.#audit = audit;
     this.#options = options;
     this.#decoder = decoder;
     this.supervisor = supervisor;
@@ -63,16 +66,17 @@ export class RunningProxy implements AsyncDisposable {
       serviceName: node.cluster, stats: new Stats(stats.source()), log: log.component('tracing'),
       addressOf: (cluster) => collectorAddress(supervisor.store, cluster), metadata: node.metadata,
     });
+    const audit = await openAudit(options, stats);
     const supervisor: Supervisor = await Supervisor.create(options, {
-      log, stats, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
+      log, stats, audit, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
     });
     const onProgress = (): void => supervisor.updateState();
     const link = new ControlLink({
-      bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress,
+      bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress, audit,
       listeners: () => supervisor.store.list('listener').values().map(({ resource }) => resource as Listener),
       portOf: (listener) => supervisor.portOf(listener),
     }, supervisor.intake);
-    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder);
+    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit);
     try {
       await proxy.#start();
     } catch (cause) {
@@ -105,6 +109,7 @@ export class RunningProxy implements AsyncDisposable {
     this.#link.stop();
     await this.supervisor.stop();
     await this.#spans.stop();
+    await this.#audit?.close();
     await this.#admin?.close();
     this.#decoder.end();
   }
@@ -127,6 +132,21 @@ export class RunningProxy implements AsyncDisposable {
     await this.#link.start();
     this.supervisor.updateState();
   }
+}
+
+/** Loaded where the bootstrap asks for a log. */
+async function openAudit(
+  { node, clock, log }: RunningProxyOptions, stats: StatsMerger,
+): Promise<AuditService | undefined> {
+  if (node.metadata['WEFT_AUDIT'] === undefined) return undefined;
+  const [{ auditConfigOf }, { AuditService }] = await Promise.all([
+    import('./audit-config.ts'), import('./audit-service.ts'),
+  ]);
+  const config = auditConfigOf(node.metadata);
+  if (config === undefined) return undefined;
+  return new AuditService({
+    ...config, clock, node, log: log.component('audit'), stats: new Stats(stats.source()),
+  });
 }
 
 /** Commands are loaded when the first is asked for. */

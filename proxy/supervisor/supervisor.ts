@@ -10,6 +10,7 @@ import type { SpanRecord } from '../telemetry/span-record.ts';
 import { serverScope, statName } from '../telemetry/stat-name.ts';
 import { Stats } from '../telemetry/stats.ts';
 import type { Counter } from '../telemetry/stats.ts';
+import type { AuditService } from './audit-service.ts';
 import { ConfigIntake } from './config-intake.ts';
 import type { IncomingResource } from './config-intake.ts';
 import { ConfigStore } from './config-store.ts';
@@ -39,6 +40,8 @@ export interface SupervisorServices {
   readonly log: Logger;
   readonly stats: StatsMerger;
   spans(spans: readonly SpanRecord[]): void;
+  /** Of the workers, and of the configuration; undefined without an audit log. */
+  readonly audit: AuditService | undefined;
   /** What was asked of the control plane and of the certificate authority at start and has not come, for people. */
   waitingFor(): readonly string[];
 }
@@ -86,7 +89,7 @@ export class Supervisor implements PoolListener {
         `cluster ${cluster}: ${hostname} does not resolve: ${reason}`,
       ),
     }, new PooledRandom());
-    this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock);
+    this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock, services.audit);
     if (!reusePort && concurrency > 1) {
       services.log.component('main').warning('this system cannot share a port between threads: one worker is used');
     }
@@ -187,6 +190,9 @@ export class Supervisor implements PoolListener {
       case 'stats':
         for (const registration of message.registrations) this.#statsOf(thread).register(registration);
         for (const block of message.blocks) this.#statsOf(thread).blockOfThread(block);
+        break;
+      case 'decisions':
+        this.#services.audit?.onDecisions(message.records, message.dropped);
         break;
       case 'spans':
         this.#services.spans(message.spans);

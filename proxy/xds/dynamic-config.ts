@@ -28,6 +28,8 @@ export interface DynamicConfigOptions extends SourcesOptions {
   readonly handler: ResourceHandler;
   /** Called once, when the first clusters with their endpoints and the first listeners are in force. */
   readonly onInitialised?: () => void;
+  /** Each response of a management server, when it was put in force or refused. */
+  readonly onAnswer?: (type: ResourceType, version: string, refused: readonly ResourceRefusal[]) => void;
 }
 
 /** One stream as /config_dump and /server_info show it. */
@@ -109,7 +111,8 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
     return result;
   }
 
-  onHandled(type: ResourceType): void {
+  onHandled(type: ResourceType, version: string, refused: readonly ResourceRefusal[]): void {
+    this.#options.onAnswer?.(type, version, refused);
     if (type === CLUSTER_TYPE) this.#warming.done(CLUSTERS);
     this.#first.delete(type);
     this.#checkInitialised();

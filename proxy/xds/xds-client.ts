@@ -37,7 +37,7 @@ export interface XdsClientOwner {
   mayApply(type: ResourceType): boolean;
   onWarning(warning: ConfigWarning): void;
   /** A response was handled and answered. */
-  onHandled(type: ResourceType): void;
+  onHandled(type: ResourceType, version: string, refused: readonly ResourceRefusal[]): void;
 }
 
 export interface XdsClientOptions {
@@ -241,7 +241,7 @@ export class XdsClient implements TimerTarget, StreamListener {
     const error = refused.length === 0 ? undefined : refusalStatus(this.#options.wire, singular, refused);
     if (error !== undefined) this.#options.log.warning(`${this.#serverText()}: refused ${error.message ?? ''}`);
     if (stream === this.#stream) stream?.send(this.#variant.answer(subscription, response, error));
-    this.#owner.onHandled(type);
+    this.#owner.onHandled(type, response.version, refused);
   }
 
   async #apply(subscription: Subscription, response: IncomingResponse): Promise<readonly ResourceRefusal[]> {
