@@ -25,6 +25,7 @@ const PROTO_FILES = [
   'envoy/extensions/access_loggers/stream/v3/stream.proto',
   'envoy/extensions/filters/http/cors/v3/cors.proto',
   'envoy/extensions/filters/http/credential_injector/v3/credential_injector.proto',
+  'envoy/extensions/filters/http/ext_authz/v3/ext_authz.proto',
   'envoy/extensions/filters/http/fault/v3/fault.proto',
   'envoy/extensions/filters/http/grpc_stats/v3/config.proto',
   'envoy/extensions/filters/http/grpc_web/v3/grpc_web.proto',
@@ -92,6 +93,7 @@ const ZONE_AWARE = 'envoy.extensions.load_balancing_policies.common.v3.LocalityL
 const ROUTE = 'envoy.config.route.v3';
 const RATE_LIMIT = `${ROUTE}.RateLimit`;
 const GLOBAL_RATE_LIMIT = 'envoy.extensions.filters.http.ratelimit.v3';
+const EXT_AUTHZ = 'envoy.extensions.filters.http.ext_authz.v3';
 const SESSION = 'envoy.extensions.filters.http.stateful_session.v3';
 const HTTP_TYPE = 'envoy.type.http.v3';
 const RUNTIME_FRACTION = 'envoy.config.core.v3.RuntimeFractionalPercent';
@@ -135,6 +137,8 @@ const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: '
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'filterEnforced', 15, RUNTIME_FRACTION],
   [`${GLOBAL_RATE_LIMIT}.RateLimit`, 'rateLimits', 17, RATE_LIMIT, 'repeated'],
   [`${GLOBAL_RATE_LIMIT}.RateLimitPerRoute`, 'rateLimits', 3, RATE_LIMIT, 'repeated'],
+  [`${EXT_AUTHZ}.ExtAuthz`, 'maxDeniedResponseBodyBytes', 30, 'uint32'],
+  [`${EXT_AUTHZ}.HttpService`, 'pathOverride', 10, 'string'],
   [`${SESSION}.StatefulSession`, 'statPrefix', 3, 'string'],
   [`${SESSION}.StatefulSession`, 'statusOnStrictDestinationNotFound', 4, 'uint32'],
   [`${HTTP_TYPE}.Cookie`, 'attributes', 4, `${HTTP_TYPE}.CookieAttribute`, 'repeated'],

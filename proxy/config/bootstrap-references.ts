@@ -5,7 +5,7 @@ import type { Cluster } from './cluster.ts';
 import type { ApiConfigSource, ConfigSource } from './config-source.ts';
 import { type Locate, pathText } from './decode-report.ts';
 import { filterSecrets } from './filter-secrets.ts';
-import type { HttpConnectionManager } from './http-connection-manager.ts';
+import type { HttpConnectionManager, HttpFilter } from './http-connection-manager.ts';
 import type { JwtAuthentication } from './jwt-authn.ts';
 import type { CredentialInjector } from './credential-injector.ts';
 import type { FilterChain, Listener } from './listener.ts';
@@ -15,7 +15,7 @@ import type { RouteAction } from './route-action.ts';
 import type { CommonTlsContext, SdsSecretConfig } from './tls.ts';
 import type { TracingProvider } from './tracing.ts';
 import {
-  CREDENTIAL_INJECTOR_TYPE, GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, JWT_AUTHN_TYPE,
+  CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, GLOBAL_RATE_LIMIT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, JWT_AUTHN_TYPE,
   OAUTH2_CREDENTIAL_TYPE, RAW_BUFFER_TYPE,
 } from './type-url.ts';
 import { writtenPath } from './written-path.ts';
@@ -31,6 +31,22 @@ export function checkReferences(bootstrap: Bootstrap, input: unknown, locate?: L
 }
 
 type Segments = readonly (string | number)[];
+
+/** The cluster that a filter asks about requests. */
+function serviceOf({ typedConfig }: HttpFilter): { readonly name: string; readonly at: Segments } | undefined {
+  if (typedConfig['@type'] === GLOBAL_RATE_LIMIT_TYPE) {
+    const { envoyGrpc } = typedConfig.rateLimitService.grpcService;
+    const at = ['rateLimitService', 'grpcService', 'envoyGrpc', 'clusterName'];
+    return envoyGrpc === undefined ? undefined : { name: envoyGrpc.clusterName, at };
+  }
+  if (typedConfig['@type'] !== EXT_AUTHZ_TYPE) return undefined;
+  const { grpcService, httpService } = typedConfig;
+  if (httpService !== undefined) {
+    return { name: httpService.serverUri.cluster, at: ['httpService', 'serverUri', 'cluster'] };
+  }
+  const at = ['grpcService', 'envoyGrpc', 'clusterName'];
+  return grpcService?.envoyGrpc === undefined ? undefined : { name: grpcService.envoyGrpc.clusterName, at };
+}
 
 class ReferenceChecker {
   readonly errors: ConfigError[] = [];
@@ -95,17 +111,17 @@ class ReferenceChecker {
   #manager(manager: HttpConnectionManager, at: Segments): void {
     const { routeConfig, rds, tracing, httpFilters } = manager;
     for (const [secret, path] of filterSecrets(manager)) this.#secret(secret, [...at, ...path]);
-    httpFilters.forEach(({ typedConfig }, i) => {
-      if (typedConfig['@type'] === JWT_AUTHN_TYPE && !this.#hasCds) {
+    httpFilters.forEach((filter, i) => {
+      if (this.#hasCds) return;
+      const { typedConfig } = filter;
+      const service = serviceOf(filter);
+      if (service !== undefined) this.#cluster(service.name, [...at, 'httpFilters', i, 'typedConfig', ...service.at]);
+      else if (typedConfig['@type'] === JWT_AUTHN_TYPE) {
         this.#keySources(typedConfig, [...at, 'httpFilters', i, 'typedConfig']);
       }
-      if (typedConfig['@type'] === CREDENTIAL_INJECTOR_TYPE && !this.#hasCds) {
+      if (typedConfig['@type'] === CREDENTIAL_INJECTOR_TYPE) {
         this.#tokenSource(typedConfig, [...at, 'httpFilters', i, 'typedConfig', 'credential', 'typedConfig']);
       }
-      if (typedConfig['@type'] !== GLOBAL_RATE_LIMIT_TYPE || this.#hasCds) return;
-      const path = ['typedConfig', 'rateLimitService', 'grpcService', 'envoyGrpc', 'clusterName'];
-      const { envoyGrpc } = typedConfig.rateLimitService.grpcService;
-      if (envoyGrpc !== undefined) this.#cluster(envoyGrpc.clusterName, [...at, 'httpFilters', i, ...path]);
     });
     this.#source(rds?.configSource, [...at, 'rds', 'configSource']);
     this.#provider(tracing?.provider, [...at, 'tracing', 'provider']);

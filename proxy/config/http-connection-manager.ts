@@ -4,6 +4,7 @@ import { CidrRange } from './address.ts';
 import { ConfigSource } from './config-source.ts';
 import { Cors } from './cors.ts';
 import { HTTPFault } from './fault.ts';
+import { ExtAuthz } from './external-authorization.ts';
 import { GlobalRateLimit } from './global-rate-limit.ts';
 import { CredentialInjector } from './credential-injector.ts';
 import { GrpcStats } from './grpc-stats.ts';
@@ -25,7 +26,7 @@ import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
-const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, GrpcWeb, GrpcStats,
+const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb, GrpcStats,
   IstioStats, JwtAuthentication, OidcLogin, StatefulSession, CredentialInjector] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');

@@ -2,7 +2,7 @@
 import { ConfigError } from '../base/error.ts';
 import { compileRegex } from '../base/regex.ts';
 import { bool, headerValue, string } from './scalar.ts';
-import { exactlyOne, message, optional, Refusal, required, type Static } from './schema.ts';
+import { exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
 export const RegexMatcher = message('envoy.type.matcher.v3.RegexMatcher', {
   regex: required(
@@ -38,6 +38,11 @@ export const StringMatcher = message('envoy.type.matcher.v3.StringMatcher', {
   oneOf: [exactlyOne('exact', 'prefix', 'suffix', 'safe_regex', 'contains', 'custom')],
 });
 export interface StringMatcher extends Static<typeof StringMatcher> {}
+
+export const ListStringMatcher = message('envoy.type.matcher.v3.ListStringMatcher', {
+  patterns: required(list(StringMatcher, { min: 1 }), 'Any of these.'),
+});
+export interface ListStringMatcher extends Static<typeof ListStringMatcher> {}
 
 export const PathMatcher = message('envoy.type.matcher.v3.PathMatcher', {
   path: required(StringMatcher, 'Path without query and fragment, after normalisation.'),

@@ -1,5 +1,6 @@
 // What filters are told for one route (typed_per_filter_config).
 import { CorsPolicy } from './cors.ts';
+import { ExtAuthzPerRoute } from './external-authorization.ts';
 import { HTTPFault } from './fault.ts';
 import { RateLimitPerRoute } from './global-rate-limit.ts';
 import { PerRouteConfig as JwtPerRoute } from './jwt-authn.ts';
@@ -10,4 +11,5 @@ import { StatefulSessionPerRoute } from './stateful-session.ts';
 
 /** For one table, virtual host, route or weighted cluster, by the filter's name. */
 export const PerFilterConfig = map(any('configuration of an HTTP filter per route',
-  [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute, StatefulSessionPerRoute, JwtPerRoute]));
+  [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute, ExtAuthzPerRoute, StatefulSessionPerRoute,
+    JwtPerRoute]));

@@ -35,6 +35,8 @@ export const CORS_POLICY_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.
 export const LOCAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit`;
 export const GLOBAL_RATE_LIMIT_TYPE = `${PREFIX}envoy.extensions.filters.http.ratelimit.v3.RateLimit`;
 export const RATE_LIMIT_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.ratelimit.v3.RateLimitPerRoute`;
+export const EXT_AUTHZ_TYPE = `${PREFIX}envoy.extensions.filters.http.ext_authz.v3.ExtAuthz`;
+export const EXT_AUTHZ_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute`;
 export const STATEFUL_SESSION_TYPE = `${PREFIX}envoy.extensions.filters.http.stateful_session.v3.StatefulSession`;
 export const SESSION_PER_ROUTE_TYPE =
   `${PREFIX}envoy.extensions.filters.http.stateful_session.v3.StatefulSessionPerRoute`;

@@ -9,7 +9,7 @@ import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { RedirectTrail } from '../route/internal-redirect.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
-import type { HeldRequest } from './request-buffer.ts';
+import type { BodyWatcher, HeldRequest } from './request-buffer.ts';
 
 /**
  * What a hook answers. `continue`: go on to the next filter. `pause`: this filter holds the stream and will call
@@ -55,6 +55,8 @@ export interface FilterStream {
   setState(index: number, value: unknown): void;
   /** After `pause`: runs the filters that follow. Harmless when the stream has ended meanwhile. */
   resumeRequest(): void;
+  /** Before `pause`: says what is held of the body meanwhile, for which there is room for so many bytes. */
+  watchBody(bytesMax: number, watcher: BodyWatcher): void;
   /** Answers in place of the upstream; passes the response filters before the caller, as in Envoy. */
   sendLocalReply(reply: LocalReply): void;
   /** As sendLocalReply, with status, flag and body from the table in http/local-reply.ts. */

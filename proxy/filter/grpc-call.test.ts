@@ -58,7 +58,7 @@ test('S73 a service that takes too long is left, and its late answer is not hear
   const { seen, ends, outcomes, advance } = setUp();
   advance(100);
   seen.sink!.onResponseHead(grpcHead(), true);
-  assert.deepEqual([ends.map(detailOf), outcomes, seen.cancelled], [['grpc_call_timeout'], ['timeout'], 1]);
+  assert.deepEqual([ends.map(detailOf), outcomes, seen.cancelled], [['call_timeout'], ['timeout'], 1]);
 });
 
 test('a call that nobody waits for any more is ended, without a word', () => {
@@ -91,6 +91,6 @@ test('statuses, other media types, ends without trailers and long answers are no
   for (const each of broken) {
     const { seen, ends } = setUp();
     each(seen.sink!);
-    assert.deepEqual(ends.map(detailOf), ['no_grpc_answer']);
+    assert.deepEqual(ends.map(detailOf), ['no_answer']);
   }
 });

@@ -1,17 +1,16 @@
-// One unary gRPC call of a filter to a service of its own, over the pools of the service's cluster.
+// One unary gRPC call of a filter to a service of its own.
 import { ProxyError } from '../base/error.ts';
-import { Timer } from '../base/timers.ts';
-import type { TimerTarget, TimerWheel } from '../base/timers.ts';
+import type { TimerWheel } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import { LENGTH_UNKNOWN, RequestHead } from '../http/message.ts';
 import type { ResponseHead } from '../http/message.ts';
 import { GRPC_TYPE, isGrpcResponse } from '../telemetry/grpc-status.ts';
-import type { Attempt, AttemptSink, Cluster, Outcome } from '../upstream/upstream.ts';
+import type { Cluster } from '../upstream/upstream.ts';
+import { HttpCall, noAnswer } from './http-call.ts';
+import type { HttpAnswer, HttpCallSink } from './http-call.ts';
 
 /** Of a message: whether it is compressed, and its length. */
 const PREFIX_BYTES = 5;
-/** Longer answers are failures. */
-const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** Hears the end of a call, once; never after cancel. */
 export interface GrpcCallSink {
@@ -26,105 +25,35 @@ export interface GrpcCallTarget {
   readonly timeoutMs: number;
 }
 
-export class GrpcCall implements AttemptSink, TimerTarget {
+export class GrpcCall implements HttpCallSink {
   readonly #sink: GrpcCallSink;
-  readonly #cluster: Cluster;
-  readonly #timer: Timer | undefined;
-  readonly #chunks: Buffer[] = [];
-  #bytes = 0;
-  #status = 0;
-  #attempt: Attempt | undefined = undefined;
-  #done = false;
+  readonly #call: HttpCall;
 
   constructor(cluster: Cluster, target: GrpcCallTarget, timers: TimerWheel, sink: GrpcCallSink) {
-    this.#cluster = cluster;
     this.#sink = sink;
-    if (target.timeoutMs > 0) {
-      this.#timer = new Timer(timers, this);
-      this.#timer.arm(target.timeoutMs);
-    }
+    this.#call = new HttpCall(cluster, target.timeoutMs, timers, this);
   }
 
   /** `headers` go with the call. The sink may hear of a failure before this returns. */
   start(target: GrpcCallTarget, headers: Headers, message: Uint8Array): void {
-    const endpoint = this.#cluster.pick(undefined);
-    if (typeof endpoint === 'string') {
-      this.#fail(new ProxyError('no-healthy-upstream', 'upstream', 'no_healthy_upstream'));
-      return;
-    }
-    const started = this.#cluster.startAttempt(endpoint, this, headOf(target, headers), false);
-    if (started instanceof ProxyError) {
-      this.#fail(started);
-      return;
-    }
-    this.#attempt = started;
-    started.sendData(framed(message), true);
+    this.#call.start(headOf(target, headers), framed(message));
   }
 
   cancel(): void {
-    this.#finish('cancelled', true);
+    this.#call.cancel();
   }
 
-  onAttemptReady(): void {}
-
-  onInformational(): void {}
-
-  onRequestDrain(): void {}
-
-  onResponseHead(head: ResponseHead, endStream: boolean): void {
-    this.#status = head.status;
-    if (endStream) this.#end(head.headers);
-    else if (!isGrpcResponse(head, false)) this.#fail(noAnswer());
+  accepts(head: ResponseHead, endStream: boolean): boolean {
+    return endStream || isGrpcResponse(head, false);
   }
 
-  onResponseData(chunk: Buffer, endStream: boolean): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes > ANSWER_BYTES_MAX || endStream) {
-      this.#fail(noAnswer());
-      return;
-    }
-    this.#chunks.push(Buffer.from(chunk));
-  }
-
-  onResponseTrailers(trailers: Headers): void {
-    this.#end(trailers);
-  }
-
-  onResponseError(error: ProxyError): void {
-    if (this.#finish('reset', false)) this.#sink.onCallDone(error);
-  }
-
-  onTimer(): void {
-    if (this.#finish('timeout', true)) {
-      this.#sink.onCallDone(new ProxyError('upstream-timeout', 'upstream', 'grpc_call_timeout'));
-    }
-  }
-
-  #end(trailers: Headers): void {
-    const message = trailers.get('grpc-status') === '0' ? unframed(Buffer.concat(this.#chunks)) : undefined;
-    if (!this.#finish(this.#status, false)) return;
-    this.#sink.onCallDone(message ?? noAnswer());
-  }
-
-  #fail(error: ProxyError): void {
-    if (this.#finish('reset', true)) this.#sink.onCallDone(error);
-  }
-
-  /** False when it was over before. */
-  #finish(outcome: Outcome, cancels: boolean): boolean {
-    if (this.#done) return false;
-    this.#done = true;
-    this.#timer?.cancel();
-    this.#attempt?.endpoint.done(outcome);
-    if (cancels) this.#attempt?.cancel();
-    this.#attempt = undefined;
-    return true;
+  onCallDone(answer: HttpAnswer | ProxyError): void {
+    this.#sink.onCallDone(answer instanceof ProxyError ? answer : messageOf(answer) ?? noAnswer());
   }
 }
 
-/** Neither a message of gRPC nor anything like it. */
-function noAnswer(): ProxyError {
-  return new ProxyError('upstream-protocol', 'upstream', 'no_grpc_answer');
+function messageOf({ body, trailers }: HttpAnswer): Buffer | undefined {
+  return trailers?.get('grpc-status') === '0' ? unframed(body) : undefined;
 }
 
 function headOf({ path, authority, timeoutMs }: GrpcCallTarget, headers: Headers): RequestHead {

@@ -32,7 +32,7 @@ export function completeReply(
   else if (!head.headers.has('content-type')) head.headers.append('content-type', 'text/plain');
   const body = reply.body === '' || isHead ? undefined : Buffer.from(reply.body, 'latin1');
   // A head that is all says its length where its protocol wants that said.
-  if (body !== undefined || isHead) head.contentLength = reply.body.length;
+  if (reply.body !== '') head.contentLength = reply.body.length;
   return body;
 }
 

@@ -7,8 +7,8 @@ import type { NamedCounts } from '../base/named-counts.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
-  CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE,
-  ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE,
+  CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
+  GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE,
   STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
@@ -77,6 +77,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [GLOBAL_RATE_LIMIT_TYPE]: async (name, config, context, path) => {
     const { GlobalRateLimitFilter } = await import('./global-rate-limit.ts');
     return new GlobalRateLimitFilter(name, config, context, path);
+  },
+  [EXT_AUTHZ_TYPE]: async (name, config, context, path) => {
+    const { ExtAuthzFilter } = await import('./ext-authz.ts');
+    return new ExtAuthzFilter(name, config, context, path);
   },
   [STATEFUL_SESSION_TYPE]: async (name, config, context) => {
     const { StatefulSessionFilter } = await import('./stateful-session.ts');
@@ -164,6 +168,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
     }
     case CREDENTIAL_INJECTOR_TYPE:
     case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
+    case EXT_AUTHZ_TYPE:
     case GLOBAL_RATE_LIMIT_TYPE:
       throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: use filter_enabled');
     case GRPC_WEB_TYPE:

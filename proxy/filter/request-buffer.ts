@@ -12,13 +12,20 @@ export interface HeldRequest {
 /** A request without body. */
 export const NOTHING: HeldRequest = { chunks: [], ended: false, trailers: undefined };
 
+/** Hears of what comes while a filter waits. */
+export interface BodyWatcher {
+  /** `bytes` are held by now; `complete`: nothing follows. */
+  onHeld(held: HeldRequest, bytes: number, complete: boolean): void;
+}
+
 /** Nothing is allocated until the first chunk comes. */
 export class RequestBuffer {
-  readonly #bytesMax: number;
+  #bytesMax: number;
+  #watcher: BodyWatcher | undefined = undefined;
+  #trailers: Headers | undefined = undefined;
   #chunks: Buffer[] | undefined = undefined;
   #bytes = 0;
   #ended = false;
-  trailers: Headers | undefined = undefined;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -32,18 +39,34 @@ export class RequestBuffer {
     return this.#bytes;
   }
 
+  get trailers(): Headers | undefined {
+    return this.#trailers;
+  }
+
+  set trailers(trailers: Headers | undefined) {
+    this.#trailers = trailers;
+    if (trailers !== undefined) this.#watcher?.onHeld(this.peek(), this.#bytes, true);
+  }
+
+  /** From now on; room is made for `bytesMax` and a byte that is too many. */
+  watch(bytesMax: number, watcher: BodyWatcher): void {
+    this.#bytesMax = Math.max(this.#bytesMax, bytesMax + 1);
+    this.#watcher = watcher;
+  }
+
   /** Takes the chunk in any case; false says that the limit is reached and reading should stop. */
   add(chunk: Buffer, ended: boolean): boolean {
     (this.#chunks ??= []).push(keep(chunk));
     this.#bytes += chunk.length;
     this.#ended ||= ended;
+    this.#watcher?.onHeld(this.peek(), this.#bytes, ended);
     return this.#bytes < this.#bytesMax;
   }
 
   /** All that is held, for another try; it stays held. */
   peek(): HeldRequest {
-    if (this.#chunks === undefined && this.trailers === undefined) return NOTHING;
-    return { chunks: this.#chunks ?? [], ended: this.#ended, trailers: this.trailers };
+    if (this.#chunks === undefined && this.#trailers === undefined) return NOTHING;
+    return { chunks: this.#chunks ?? [], ended: this.#ended, trailers: this.#trailers };
   }
 
   take(): HeldRequest {
@@ -56,6 +79,6 @@ export class RequestBuffer {
     this.#chunks = undefined;
     this.#bytes = 0;
     this.#ended = false;
-    this.trailers = undefined;
+    this.#trailers = undefined;
   }
 }

@@ -1,6 +1,7 @@
 // From typed_per_filter_config to what the filters ask routes for: one table by type, without waiting for modules.
 import { ConfigError } from '../base/error.ts';
 import type { CorsPolicy } from '../config/cors.ts';
+import type { ExtAuthzPerRoute } from '../config/external-authorization.ts';
 import type { HTTPFault } from '../config/fault.ts';
 import type { RateLimitPerRoute } from '../config/global-rate-limit.ts';
 import type { PerRouteConfig as JwtPerRoute } from '../config/jwt-authn.ts';
@@ -8,12 +9,12 @@ import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
 import type { StatefulSessionPerRoute } from '../config/stateful-session.ts';
 import {
-  CORS_POLICY_TYPE, FAULT_TYPE, JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE, RATE_LIMIT_PER_ROUTE_TYPE,
-    RBAC_PER_ROUTE_TYPE,
-  SESSION_PER_ROUTE_TYPE,
+  CORS_POLICY_TYPE, EXT_AUTHZ_PER_ROUTE_TYPE, FAULT_TYPE, JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE,
+  RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE, SESSION_PER_ROUTE_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
 import { CorsRules } from './cors-policy.ts';
+import { ExtAuthzRouteSettings } from './ext-authz-per-route.ts';
 import { FaultSettings } from './fault-settings.ts';
 import { JwtRouteSettings } from './jwt-per-route.ts';
 import { LocalRateLimitSettings } from './local-rate-limit-settings.ts';
@@ -37,6 +38,10 @@ export function compileRouteFilterConfig(
     case CORS_POLICY_TYPE: {
       const inherited = outer instanceof CorsRules ? outer : undefined;
       return new CorsRules(config as CorsPolicy & FilterConfigFields, inherited, path);
+    }
+    case EXT_AUTHZ_PER_ROUTE_TYPE: {
+      const inherited = outer instanceof ExtAuthzRouteSettings ? outer : undefined;
+      return new ExtAuthzRouteSettings(config as ExtAuthzPerRoute & FilterConfigFields, inherited);
     }
     case RATE_LIMIT_PER_ROUTE_TYPE:
       return new RateLimitRouteSettings(config as RateLimitPerRoute & FilterConfigFields, path);

@@ -18,9 +18,9 @@ import { flagBit } from '../telemetry/response-flag.ts';
 import type { LocalReply, RoutedStream } from './filter.ts';
 import { errorReply, completeReply, replyHead } from './local-reply-head.ts';
 import { RequestBuffer } from './request-buffer.ts';
+import type { BodyWatcher, HeldRequest } from './request-buffer.ts';
 import { ResponsePace } from './response-pace.ts';
 import type { PacedStream } from './response-pace.ts';
-import type { HeldRequest } from './request-buffer.ts';
 import { changeReply, noteReplaced, noteRequest, noteRoute } from './route-note.ts';
 import { StreamDeadlines } from './stream-deadlines.ts';
 import type { TimedStream } from './stream-deadlines.ts';
@@ -274,6 +274,10 @@ export class Stream implements RoutedStream, RequestSink, TimedStream, PacedStre
     this.#owner.onResponseStart();
     this.#codec.sendResponseHead(head, endStream);
     if (endStream) this.#end();
+  }
+
+  watchBody(bytesMax: number, watcher: BodyWatcher): void {
+    this.#buffer.watch(bytesMax, watcher);
   }
 
   paceResponse(kibPerSecond: number): void {

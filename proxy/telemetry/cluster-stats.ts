@@ -148,9 +148,9 @@ export class ClusterStats {
   }
 
   /** A request has its final response: upstream_rq_completed, _<class>xx, _<code>, _time. */
-  response(status: number, durationMs: number): void {
+  response(status: number, durationMs: number | undefined): void {
     this.counters.rqCompleted.inc();
-    this.requestMs.record(durationMs);
+    if (durationMs !== undefined) this.requestMs.record(durationMs);
     if (status < STATUS_MIN || status > STATUS_MAX) return;
     this.#byClass ??= CLASSES.map((stat) => this.#block.counter(stat));
     this.#byClass[Math.floor(status / 100) - 1]!.inc();

@@ -344,7 +344,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     (followed ? this.stats.counters.redirectSucceeded : this.stats.counters.redirectFailed).inc();
   }
 
-  countResponse(status: number, durationMs: number): void {
+  countResponse(status: number, durationMs: number | undefined): void {
     this.stats.response(status, durationMs);
   }
 

@@ -145,8 +145,8 @@ export interface Cluster {
   countRetry(event: 'retry' | 'success' | 'overflow' | 'limit_exceeded'): void;
   /** Counts a redirect that was followed, or that the client got although its route follows such ones. */
   countRedirect(followed: boolean): void;
-  /** Counts a finished request: upstream_rq_<code>, upstream_rq_time. */
-  countResponse(status: number, durationMs: number): void;
+  /** Counts a finished request: upstream_rq_<code>, and upstream_rq_time unless it was answered in its place. */
+  countResponse(status: number, durationMs: number | undefined): void;
 }
 
 /** The clusters of one worker, by name. */

@@ -3,6 +3,7 @@ import type { ProxyError } from '../../proxy/base/error.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import { ManualClock } from '../../proxy/base/clock.ts';
 import type { FilterStream, LocalReply } from '../../proxy/filter/filter.ts';
+import type { BodyWatcher } from '../../proxy/filter/request-buffer.ts';
 import type { ServerStream } from '../../proxy/http/codec.ts';
 import { Headers } from '../../proxy/http/headers.ts';
 import { RequestHead } from '../../proxy/http/message.ts';
@@ -35,6 +36,7 @@ export class HeldFilterStream implements FilterStream {
   readonly errors: ProxyError[] = [];
   readonly translations: ((codec: ServerStream) => ServerStream)[] = [];
   readonly paces: number[] = [];
+  watcher: BodyWatcher | undefined = undefined;
   resumed = 0;
   readonly #state = new Map<number, unknown>();
 
@@ -64,6 +66,10 @@ export class HeldFilterStream implements FilterStream {
 
   resumeRequest(): void {
     this.resumed++;
+  }
+
+  watchBody(_bytesMax: number, watcher: BodyWatcher): void {
+    this.watcher = watcher;
   }
 
   sendLocalReply(reply: LocalReply): void {
