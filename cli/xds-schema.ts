@@ -228,6 +228,55 @@ const OIDC_LOGIN = {
   },
 } satisfies NonNullable<protobuf.INamespace['nested']>;
 
+const OPENAPI = {
+  Value: {
+    nested: { Type: { values: { ANY: 0, STRING: 1, INTEGER: 2, NUMBER: 3, BOOLEAN: 4 } } },
+    fields: {
+      type: { type: 'Type', id: 1 },
+      values: { rule: 'repeated', type: 'string', id: 2 },
+      minimum: { type: 'google.protobuf.DoubleValue', id: 3 },
+      maximum: { type: 'google.protobuf.DoubleValue', id: 4 },
+      minLength: { type: 'google.protobuf.UInt32Value', id: 5 },
+      maxLength: { type: 'google.protobuf.UInt32Value', id: 6 },
+      pattern: { type: 'string', id: 7 },
+    },
+  },
+  Parameter: {
+    nested: {
+      Place: { values: { UNKNOWN: 0, QUERY: 1, HEADER: 2, PATH: 3, COOKIE: 4 } },
+      List: { values: { ONE: 0, REPEATED: 1, COMMAS: 2 } },
+    },
+    fields: {
+      name: { type: 'string', id: 1 },
+      place: { type: 'Place', id: 2 },
+      isRequired: { type: 'bool', id: 3 },
+      list: { type: 'List', id: 4 },
+      value: { type: 'Value', id: 5 },
+    },
+  },
+  Operation: {
+    fields: {
+      method: { type: 'string', id: 1 },
+      parameters: { rule: 'repeated', type: 'Parameter', id: 2 },
+      needsBody: { type: 'bool', id: 3 },
+      contentTypes: { rule: 'repeated', type: 'string', id: 4 },
+    },
+  },
+  Path: {
+    fields: { template: { type: 'string', id: 1 }, operations: { rule: 'repeated', type: 'Operation', id: 2 } },
+  },
+  OpenApi: {
+    fields: {
+      name: { type: 'string', id: 1 },
+      paths: { rule: 'repeated', type: 'Path', id: 2 },
+      hosts: { rule: 'repeated', type: 'string', id: 3 },
+      prefix: { type: 'string', id: 4 },
+      dryRun: { type: 'bool', id: 5 },
+      statPrefix: { type: 'string', id: 6 },
+    },
+  },
+} satisfies NonNullable<protobuf.INamespace['nested']>;
+
 /** Configuration of Envoy's peak EWMA, which is newer than the .proto files, under both of its names. */
 const PEAK_EWMA = {
   PeakEwma: {
@@ -291,6 +340,7 @@ function readProtos(folder: string): protobuf.INamespace {
   root.loadSync(PROTO_FILES, { keepCase: false });
   root.addJSON({ stats: ISTIO_STATS });
   root.define('weft.filters.http.oidc_login.v1', OIDC_LOGIN);
+  root.define('weft.filters.http.openapi.v1', OPENAPI);
   for (const version of ['v3', 'v3alpha']) {
     root.define(`envoy.extensions.load_balancing_policies.peak_ewma.${version}`, PEAK_EWMA);
   }

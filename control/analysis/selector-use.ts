@@ -5,8 +5,8 @@ import { WorkloadIndex } from '../registry/pod-workload.ts';
 import { hasLabels, type Labels } from '../registry/workload.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 
-const POLICIES = ['PeerAuthentication', 'AuthorizationPolicy', 'Telemetry', 'OidcLogin'] as const satisfies
-  readonly KindName[];
+const POLICIES = ['PeerAuthentication', 'AuthorizationPolicy', 'Telemetry', 'OidcLogin',
+  'OpenApiPolicy'] as const satisfies readonly KindName[];
 
 export function selectorFindings(view: MeshView): Finding[] {
   const { inventory, settings } = view;

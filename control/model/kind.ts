@@ -7,6 +7,7 @@ import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } fro
 import { MeshConfig } from './mesh-config.ts';
 import { NetworkPolicy } from './network-policy.ts';
 import { OidcLogin } from './oidc-login.ts';
+import { OpenApiPolicy } from './openapi-policy.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
 import { Secret } from './secret.ts';
 import { ServiceEntry, WorkloadEntry, WorkloadGroup } from './service-entry.ts';
@@ -36,6 +37,7 @@ export interface Documents {
   Telemetry: Telemetry;
   OidcLogin: OidcLogin;
   MeshConfig: MeshConfig;
+  OpenApiPolicy: OpenApiPolicy;
 }
 
 export type KindName = keyof Documents;
@@ -49,6 +51,7 @@ export interface Kind<T = unknown> {
 
 const NETWORKING = { group: 'networking.istio.io', versions: ['v1', 'v1beta1', 'v1alpha3'] };
 const SECURITY = { group: 'security.istio.io', versions: ['v1', 'v1beta1'] };
+const WEFT = { group: 'security.weft.dev', versions: ['v1'] };
 const CORE = { group: '', versions: ['v1'] };
 
 export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
@@ -69,8 +72,9 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   WorkloadGroup: { ...NETWORKING, schema: WorkloadGroup },
   PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
   AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
-  OidcLogin: { group: 'security.weft.dev', versions: ['v1'], schema: OidcLogin },
   MeshConfig: { group: 'mesh.istio.io', versions: ['v1alpha1'], schema: MeshConfig },
+  OidcLogin: { ...WEFT, schema: OidcLogin },
+  OpenApiPolicy: { ...WEFT, schema: OpenApiPolicy },
   Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
 };
 

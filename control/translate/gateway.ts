@@ -13,6 +13,7 @@ import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { listenerName } from './resource-name.ts';
+import { openApiFilters } from './openapi.ts';
 import { telemetry } from './telemetry.ts';
 import { gatewayTls } from './tls-context.ts';
 
@@ -74,7 +75,7 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
-      login: loginFilters(view, node),
+      login: loginFilters(view, node), apis: openApiFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',
     }),

@@ -1,5 +1,5 @@
 // The HTTP filters of every chain, in Istio's order: logins, authorization, browsers' gRPC, gRPC's figures, faults,
-// cross-origin rules, metrics, router.
+// cross-origin rules, APIs' descriptions, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
@@ -13,6 +13,8 @@ export interface FilterParts {
   /** At gateways; comes first. */
   readonly login?: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
+  /** After cross-origin rules: a preflight is in no description. */
+  readonly apis?: readonly HttpFilter[];
   /** The metrics filter is Istio's own: a plain Envoy does not know it. */
   readonly isWeft: boolean;
   readonly isGateway?: boolean;
@@ -21,7 +23,7 @@ export interface FilterParts {
 }
 
 export function httpFilters(parts: FilterParts): HttpFilter[] {
-  const { login = [], authorization, isWeft, isGateway = false, grpcWeb } = parts;
+  const { login = [], apis = [], authorization, isWeft, isGateway = false, grpcWeb } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
     typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
@@ -36,6 +38,7 @@ export function httpFilters(parts: FilterParts): HttpFilter[] {
     },
     { name: FAULT_FILTER, typedConfig: { '@type': FAULT_TYPE } },
     { name: CORS_FILTER, typedConfig: { '@type': CORS_TYPE } },
+    ...apis,
     ...(isWeft ? [stats] : []),
     { name: 'envoy.filters.http.router', typedConfig: { '@type': ROUTER_TYPE } },
   ];

@@ -10,6 +10,7 @@ import { TLS_INSPECTOR } from './listener-filter.ts';
 import { meshTrust, type MeshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import { peerMode, type PeerMode } from './peer-authentication.ts';
+import { openApiFilters } from './openapi.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { inboundCluster, listenerName } from './resource-name.ts';
 import { ANY_PATH } from './route-match.ts';
@@ -61,7 +62,8 @@ function httpFiltersOf(view: MeshView, node: ProxyNode, port: WorkloadPort, name
     role: 'inbound',
     statPrefix: `inbound_${name}`,
     filters: httpFilters({
-      authorization: httpAuthorization(view, node), isWeft: node.isWeft, grpcWeb: port.protocol === 'grpc-web',
+      authorization: httpAuthorization(view, node), apis: openApiFilters(view, node), isWeft: node.isWeft,
+      grpcWeb: port.protocol === 'grpc-web',
     }),
     routes: inboundRoutes(port),
     ...telemetry(view, node, 'SERVER'),

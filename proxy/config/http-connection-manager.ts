@@ -14,6 +14,7 @@ import { IstioStats } from './istio-stats.ts';
 import { JwtAuthentication } from './jwt-authn.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
 import { OidcLogin } from './oidc-login.ts';
+import { OpenApi } from './openapi.ts';
 import { Percent } from './percent.ts';
 import { RBAC } from './rbac.ts';
 import { RouteConfiguration } from './route.ts';
@@ -27,7 +28,8 @@ import { ROUTER_TYPE } from './type-url.ts';
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb, GrpcStats,
-  IstioStats, JwtAuthentication, OidcLogin, StatefulSession, CredentialInjector] as const;
+  IstioStats, JwtAuthentication, OidcLogin, OpenApi, StatefulSession,
+  CredentialInjector] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

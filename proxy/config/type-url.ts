@@ -51,6 +51,7 @@ export const OAUTH2_CREDENTIAL_TYPE = `${PREFIX}envoy.extensions.http.injected_c
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
 export const OIDC_LOGIN_TYPE = `${PREFIX}weft.filters.http.oidc_login.v1.OidcLogin`;
+export const OPENAPI_TYPE = `${PREFIX}weft.filters.http.openapi.v1.OpenApi`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;
 
 /** Which endpoints a retry leaves out. */

@@ -8,8 +8,8 @@ import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
   CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
-  GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, RBAC_TYPE, ROUTER_TYPE,
-  STATEFUL_SESSION_TYPE,
+  GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, OPENAPI_TYPE, RBAC_TYPE,
+  ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
@@ -85,6 +85,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [STATEFUL_SESSION_TYPE]: async (name, config, context) => {
     const { StatefulSessionFilter } = await import('./stateful-session.ts');
     return new StatefulSessionFilter(name, config, context);
+  },
+  [OPENAPI_TYPE]: async (name, config, context, path) => {
+    const { OpenApiFilter } = await import('./openapi.ts');
+    return new OpenApiFilter(name, config, context, path);
   },
   [OIDC_LOGIN_TYPE]: async (name, config, context, path) => {
     const { OidcLoginFilter } = await import('./oidc-login.ts');
@@ -167,6 +171,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
     }
     case CREDENTIAL_INJECTOR_TYPE:
+    case OPENAPI_TYPE:
     case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
     case EXT_AUTHZ_TYPE:
     case GLOBAL_RATE_LIMIT_TYPE:
