@@ -66,6 +66,8 @@ export const LIMITS = {
   routeTimeoutMs: 15 * SECOND,
   connectTimeoutMs: 5 * SECOND,
   drainTimeoutMs: 30 * SECOND,
+  // A connection drains so long before its peer's certificate ends, and is cut then (S58).
+  certificateDrainMs: 30 * SECOND,
   delayedCloseMs: SECOND,
   // Servers commonly close after 5 s; leaving before them avoids requests on a dying connection.
   upstreamIdleMs: 4 * SECOND,

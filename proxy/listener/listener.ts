@@ -13,6 +13,7 @@ import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { ListenerStats } from '../telemetry/listener-stats.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import { acceptTls } from '../tls/accept-tls.ts';
+import { CertificateLife } from '../tls/certificate-life.ts';
 import { connectionInfo, factsOf } from './connection-facts.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
 import type { ChainMatcher } from './filter-chain-match.ts';
@@ -251,7 +252,9 @@ export class Listener {
     stats.workerConnectionsActive.inc();
     const held: HeldConnection = { connection: undefined, chain, place: -1 };
     this.#connections.add(held);
+    const life = this.#lifeOf(held, tls);
     held.connection = chain.network.accept(openTransport(socket), info, () => {
+      life?.close();
       stats.connectionsActive.dec();
       stats.workerConnectionsActive.dec();
       stats.connectionsClosed.inc();
@@ -260,5 +263,19 @@ export class Listener {
       if (this.#connections.size === 0) this.#onEmpty?.();
     });
     if (this.#draining) held.connection.drain();
+  }
+
+  /** Of a connection whose client was verified. */
+  #lifeOf(held: HeldConnection, tls: TlsInfo | undefined): CertificateLife | undefined {
+    if (tls?.endMs === undefined) return undefined;
+    const stats = held.chain.tls?.deps.stats;
+    const mortal = {
+      drain: () => held.connection?.drain(),
+      expire: () => {
+        stats?.connectionExpired.inc();
+        held.connection?.destroy();
+      },
+    };
+    return new CertificateLife(mortal, tls.endMs, this.#host.timers, this.#host.clock);
   }
 }

@@ -69,8 +69,8 @@ export interface TlsInfo {
   readonly peerUriSans?: readonly string[] | undefined;
   /** What a verified peer showed, its own certificate first. */
   readonly peerCertificates?: readonly X509Certificate[] | undefined;
-  /** Unix time in milliseconds after which a verified peer would be refused. */
-  readonly peerEndMs?: number | undefined;
+  /** Unix time in milliseconds at which a verified peer's certificates end, or ours; undefined: nobody is verified. */
+  readonly endMs?: number | undefined;
 }
 
 /** Messages of a gRPC stream so far, in both directions. */

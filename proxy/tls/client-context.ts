@@ -63,6 +63,11 @@ export class ClientTlsContext {
     return this.#source.missing();
   }
 
+  /** A connection outlived a certificate, and is ended. */
+  countExpired(): void {
+    this.#deps.stats.connectionExpired.inc();
+  }
+
   /** What a connection that starts now uses; undefined while secrets are missing. */
   get binding(): ClientBinding | undefined {
     return this.#binding;
@@ -100,13 +105,11 @@ export class ClientBinding {
   readonly #secureContext: SecureContext;
   readonly #alpn: readonly string[];
   readonly #sessions: SessionCache;
-  readonly #localUriSan: string | undefined;
 
   constructor(config: UpstreamTlsContext, material: TlsMaterial, deps: ClientTlsDeps) {
     this.#deps = deps;
     this.#material = material;
     this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
-    this.#localUriSan = material.certificates[0]?.uriSan;
     this.#sessions = new SessionCache(config.maxSessionKeys ?? 1);
     this.#secureContext = deps.contexts.for(config, material, this.#sessions.enabled);
   }
@@ -147,7 +150,7 @@ export class ClientBinding {
     }
     stats.handshake.inc();
     if (socket.isSessionReused()) stats.sessionReused.inc();
-    return tlsInfoOf(socket, identity, this.#localUriSan);
+    return tlsInfoOf(socket, identity, this.#material.certificates[0]);
   }
 
   /** Unix time in milliseconds. */

@@ -111,7 +111,6 @@ export class ServerBinding {
   readonly #material: TlsMaterial;
   readonly #requireCertificate: boolean;
   readonly #requireSni: boolean;
-  readonly #localUriSan: string | undefined;
   readonly #server: TlsServer;
   /** For clients whose ALPN offer has nothing of ours: Envoy goes on without, OpenSSL through Node would refuse. */
   #serverWithoutAlpn: TlsServer | undefined = undefined;
@@ -126,7 +125,6 @@ export class ServerBinding {
     if (this.#requireCertificate && material.validation === undefined) {
       throw new ConfigError('commonTlsContext', 'the validation context has no roots or pins: it lets anybody in');
     }
-    this.#localUriSan = material.certificates[0]?.uriSan;
     this.#options = serverOptions(config, scope, material);
     this.#server = this.#listen(this.#alpn);
   }
@@ -158,7 +156,7 @@ export class ServerBinding {
     stats.handshake.inc();
     if (socket.isSessionReused()) stats.sessionReused.inc();
     if (identity === undefined) stats.noCertificate.inc();
-    return tlsInfoOf(socket, identity, this.#localUriSan);
+    return tlsInfoOf(socket, identity, this.#material.certificates[0]);
   }
 
   #identify(socket: TLSSocket): PeerIdentity | PeerRefusal | undefined {

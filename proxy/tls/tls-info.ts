@@ -1,10 +1,13 @@
 // The facts of a finished handshake, read once from the socket.
 import type { TLSSocket } from 'node:tls';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { CertificateMaterial } from './certificate-material.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 
 /** `peer` is undefined when no certificate was verified: then no name of it is told to anybody. */
-export function tlsInfoOf(socket: TLSSocket, peer: PeerIdentity | undefined, localUriSan: string | undefined): TlsInfo {
+export function tlsInfoOf(
+  socket: TLSSocket, peer: PeerIdentity | undefined, local: CertificateMaterial | undefined,
+): TlsInfo {
   return {
     version: socket.getProtocol() ?? '',
     cipher: socket.getCipher()?.name ?? '',
@@ -13,9 +16,9 @@ export function tlsInfoOf(socket: TLSSocket, peer: PeerIdentity | undefined, loc
     peerDnsSans: peer?.dnsSans ?? [],
     peerSubject: peer?.subject,
     peerCertificateHash: peer?.certificateHash,
-    localUriSan,
+    localUriSan: local?.uriSan,
     peerUriSans: peer?.uriSans,
     peerCertificates: peer?.certificates,
-    peerEndMs: peer?.endMs,
+    endMs: peer === undefined ? undefined : Math.min(peer.endMs, local?.notAfterMs ?? Infinity),
   };
 }

@@ -8,7 +8,7 @@ import type { VerifyFailure } from './peer-verification.ts';
 const SHAPE = new StatShape('ssl', {
   counter: [
     'handshake', 'connection_error', 'session_reused', 'no_certificate', 'fail_verify_no_cert', 'fail_verify_error',
-    'fail_verify_san', 'fail_verify_cert_hash',
+    'fail_verify_san', 'fail_verify_cert_hash', 'connection_expired',
   ],
   gauge: [],
   histogram: [],
@@ -37,6 +37,11 @@ export class TlsStats {
   /** Handshakes in which the peer showed no certificate and needed none. */
   get noCertificate(): Counter {
     return this.#block.counter('no_certificate');
+  }
+
+  /** Connections that were cut because a certificate ended. */
+  get connectionExpired(): Counter {
+    return this.#block.counter('connection_expired');
   }
 
   /** A peer was refused; that is a connection error as well, as in Envoy. */

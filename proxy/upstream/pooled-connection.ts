@@ -8,9 +8,12 @@ import type { TimerTarget } from '../base/timers.ts';
 import type { ClientConnection, ClientConnectionHandler } from '../http/codec.ts';
 import type { EndpointStats } from '../telemetry/cluster-stats.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
+import { CertificateLife } from '../tls/certificate-life.ts';
+import type { MortalConnection } from '../tls/certificate-life.ts';
 import { Connecting } from './connector.ts';
 import type { ConnectHandler, Route } from './connector.ts';
 import type { PoolContext, PoolUser, ReadyConnection } from './pool.ts';
+import type { TransportSocket } from './transport-sockets.ts';
 
 /** What the pool is told of its connections. */
 export interface ConnectionOwner {
@@ -32,11 +35,14 @@ export interface ConnectionOwner {
  */
 export type ConnectionState = 'connecting' | 'idle' | 'busy' | 'closing' | 'closed';
 
-export class PooledConnection implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget {
+export class PooledConnection
+implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget, MortalConnection {
   readonly #endpoint: EndpointStats;
   readonly #startMs: number;
   readonly #host: NamedCount | undefined;
   readonly #connecting: Connecting;
+  readonly #security: TransportSocket;
+  #life: CertificateLife | undefined = undefined;
   #owner: ConnectionOwner;
   #context: PoolContext;
   /** Whose exchange it carries, where it carries one at a time. */
@@ -56,6 +62,7 @@ export class PooledConnection implements ConnectHandler, ClientConnectionHandler
     this.#context = context;
     this.#endpoint = endpoint;
     this.#host = route.connections;
+    this.#security = route.transport;
     this.#startMs = context.clock.nowMs();
     const { counters, gauges } = context.stats;
     counters.cxTotal.inc();
@@ -122,6 +129,7 @@ export class PooledConnection implements ConnectHandler, ClientConnectionHandler
       this.#age = new Timer(timers, this);
       this.#age.arm(settings.maxDurationMs);
     }
+    if (tls?.endMs !== undefined) this.#life = new CertificateLife(this, tls.endMs, timers, clock);
     this.#owner.onConnected(this);
   }
 
@@ -143,6 +151,15 @@ export class PooledConnection implements ConnectHandler, ClientConnectionHandler
   /** `connection: close`, GOAWAY, or an answer before the request's end: the codec ends it. */
   onDraining(): void {
     if (this.state !== 'closed') this.state = 'closing';
+  }
+
+  drain(): void {
+    this.close();
+  }
+
+  expire(): void {
+    this.#security?.countExpired();
+    this.codec.destroy();
   }
 
   onTimer(): void {
@@ -190,6 +207,7 @@ export class PooledConnection implements ConnectHandler, ClientConnectionHandler
   #end(): void {
     this.state = 'closed';
     this.#age?.cancel();
+    this.#life?.close();
     const { stats, clock, breaker } = this.#context;
     stats.gauges.cxActive.dec();
     stats.connectionMs.record(clock.nowMs() - this.#startMs);

@@ -7,10 +7,13 @@ import type { Transport, TransportHandler } from '../base/transport.ts';
 import type { Headers } from '../http/headers.ts';
 import { ResponseHead } from '../http/message.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
+import { CertificateLife } from '../tls/certificate-life.ts';
+import type { MortalConnection } from '../tls/certificate-life.ts';
 import { Connecting } from './connector.ts';
 import type { ConnectHandler, Route } from './connector.ts';
 import type { UpstreamEndpoint } from './endpoint.ts';
 import type { PoolContext } from './pool.ts';
+import type { TransportSocket } from './transport-sockets.ts';
 import type { Attempt, AttemptSink } from './upstream.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -18,7 +21,7 @@ const NOTHING = Buffer.alloc(0);
 /** `connecting` -> `open` -> `closed`. Each direction ends by itself (half-close); after both the socket closes. */
 type State = 'connecting' | 'open' | 'closed';
 
-export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler {
+export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler, MortalConnection {
   readonly borrows = true;
   readonly endpoint: UpstreamEndpoint;
   readonly #context: PoolContext;
@@ -26,6 +29,8 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   readonly #startMs: number;
   readonly #host: NamedCount | undefined;
   readonly #connecting: Connecting;
+  readonly #security: TransportSocket;
+  #life: CertificateLife | undefined = undefined;
   #transport: Transport | undefined = undefined;
   #state: State = 'connecting';
   /** Copies of what came before the connection. */
@@ -38,6 +43,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   constructor(endpoint: UpstreamEndpoint, route: Route, context: PoolContext, sink: AttemptSink) {
     this.endpoint = endpoint;
     this.#host = route.connections;
+    this.#security = route.transport;
     this.#context = context;
     this.#sink = sink;
     this.#startMs = context.clock.nowMs();
@@ -92,6 +98,8 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
     this.#state = 'open';
     this.endpoint.connected();
     this.#transport = openTransport(socket, 'upstream');
+    const { timers, clock } = this.#context;
+    if (tls?.endMs !== undefined) this.#life = new CertificateLife(this, tls.endMs, timers, clock);
     this.#sink.onAttemptReady(localAddress, tls);
     if (this.#isOpen()) this.#sink.onResponseHead(new ResponseHead(200), false);
     if (this.#isOpen()) this.#begin(this.#transport);
@@ -104,6 +112,17 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
     if (error.kind === 'connect-timeout') counters.cxConnectTimeout.inc();
     this.#close();
     this.#sink.onResponseError(error);
+  }
+
+  // --- from the certificates
+
+  /** Bytes cannot be told to finish. */
+  drain(): void {}
+
+  expire(): void {
+    this.#security?.countExpired();
+    this.#transport?.destroy();
+    this.onClose(new ProxyError('upstream-reset', 'upstream', 'certificate_expired', 'never'));
   }
 
   // --- from the transport
@@ -156,6 +175,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
   #close(): void {
     this.#state = 'closed';
     this.#held = [];
+    this.#life?.close();
     const { stats, clock, breaker } = this.#context;
     stats.gauges.cxActive.dec();
     stats.connectionMs.record(clock.nowMs() - this.#startMs);
