@@ -136,7 +136,7 @@ test('S59 who shows no good token is told why, and gets nothing', async (t) => {
   await refused(fixture, { authorization: '' }, UNAUTHENTICATED, /send the workload token once/);
   await refused(fixture, { authorization: good }, UNAUTHENTICATED, /Bearer TOKEN/);
   await refused(fixture, { authorization: 'Bearer x' }, UNAUTHENTICATED, /not a JWT/);
-  await refused(fixture, { authorization: `Bearer ${foreign}` }, UNAUTHENTICATED, /not signed by this authority/);
+  await refused(fixture, { authorization: `Bearer ${foreign}` }, UNAUTHENTICATED, /not signed by a key/);
   await refused(fixture, { authorization: `Bearer ${expired}` }, UNAUTHENTICATED, /has expired/);
   assert.equal(fixture.server.counters.unauthenticated, 5);
   assert.equal(fixture.server.counters.issued, 0);

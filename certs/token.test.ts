@@ -48,7 +48,7 @@ test('S59 expired, other-audience, other-key and not-yet-issued tokens are refus
   const clock = new ManualClock();
   const token = await authority(clock).mint(identity);
   assert.match(await fault(await authority(clock, { audience: 'istio-ca' }).mint(identity)), /another audience/);
-  assert.match(await fault(await authority(clock, { key: ecKey() }).mint(identity)), /not signed by this authority/);
+  assert.match(await fault(await authority(clock, { key: ecKey() }).mint(identity)), /not signed by a key/);
   assert.match(await fault(token, new ManualClock(clock.wallMs() - 60_000)), /"iat" .* wrong/);
   clock.advance(3_606_000);
   assert.match(await fault(token, clock), /has expired/);
@@ -70,11 +70,11 @@ test('S59 claims that are missing, too long or of another trust domain are refus
 test('S59 the token does not choose its algorithm', async () => {
   const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   const claims = part(decodeJwt(await forged({})));
-  assert.match(await fault(`${part({ alg: 'none' })}.${claims}.`), /not signed with ES256|not a JWT/);
+  assert.match(await fault(`${part({ alg: 'none' })}.${claims}.`), /not signed with an accepted|not a JWT/);
   const body = `${part({ alg: 'HS256' })}.${claims}`;
   const secret = createPublicKey(key).export({ type: 'spki', format: 'pem' });
   const signature = createHmac('sha256', secret).update(body).digest('base64url');
-  assert.match(await fault(`${body}.${signature}`), /not signed with ES256/);
+  assert.match(await fault(`${body}.${signature}`), /not signed with an accepted/);
 });
 
 test('text that is no token is refused without quoting it', async () => {

@@ -14,10 +14,10 @@ export const TOKEN_AUDIENCE_DEFAULT = 'weft-ca';
 export const TOKEN_TTL_MS_MAX = 3_600_000;
 
 /** Longest token that is looked at (S74). */
-const TOKEN_BYTES_MAX = 16_384;
+export const TOKEN_BYTES_MAX = 16_384;
 
 /** How far clocks may differ. */
-const CLOCK_TOLERANCE_S = 5;
+export const CLOCK_TOLERANCE_S = 5;
 
 export interface TokenOptions {
   /** An EC P-256 private key; CaStore.tokenKey. */
@@ -82,7 +82,7 @@ export class TokenAuthority implements Authenticator {
       });
       return this.#identityOf(payload);
     } catch (cause) {
-      return { fault: faultOf(cause) };
+      return { fault: tokenFault(cause) };
     }
   }
 
@@ -99,10 +99,14 @@ export function writeTokenFile(path: string, token: string): void {
   replacePrivateFile(path, `${token}\n`);
 }
 
-function faultOf(cause: unknown): string {
+const WRONG_KEY = 'the token is not signed by a key that is believed here';
+
+/** What jose refuses, in words that quote nothing of the token. */
+export function tokenFault(cause: unknown): string {
   if (cause instanceof errors.JWTExpired) return 'the token has expired; mint a new one';
-  if (cause instanceof errors.JWSSignatureVerificationFailed) return 'the token is not signed by this authority';
-  if (cause instanceof errors.JOSEAlgNotAllowed) return 'the token is not signed with ES256';
+  if (cause instanceof errors.JWSSignatureVerificationFailed) return WRONG_KEY;
+  if (cause instanceof errors.JWKSNoMatchingKey) return WRONG_KEY;
+  if (cause instanceof errors.JOSEAlgNotAllowed) return 'the token is not signed with an accepted algorithm';
   if (cause instanceof errors.JWTClaimValidationFailed) {
     if (cause.claim === 'aud') return 'the token is for another audience';
     return `the claim "${cause.claim}" of the token is missing or wrong`;

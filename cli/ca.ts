@@ -14,10 +14,12 @@ import { LiveStore } from '../certs/live-store.ts';
 import { openStore } from '../certs/store.ts';
 import type { CaStore, StoreOptions } from '../certs/store.ts';
 import { TokenAuthority, writeTokenFile } from '../certs/token.ts';
+import type { Authenticator } from '../certs/token.ts';
 import { AuditLog } from '../proxy/base/audit-log.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import { endSignal } from '../proxy/base/end-signal.ts';
 import { TimerWheel } from '../proxy/base/timers.ts';
+import { TOKEN_HELP, TOKEN_OPTIONS, authenticatorOption } from './token-options.ts';
 import { ROOT_HELP, isRootCommand, passphraseOf, runRootCommand } from './ca-root.ts';
 import { UsageError, addressOption } from './usage.ts';
 
@@ -36,7 +38,7 @@ ${ROOT_HELP}
       --out FILE           write the token there, for this user alone, and not to standard output
       --audit-dir DIR      the audit log of certificates (default audit in --dir); read it with: weft audit
       --passphrase-file F  opens keys that are encrypted at rest, and encrypts those that are made
-`;
+${TOKEN_HELP.slice(1)}`;
 
 const OPTIONS = {
   dir: { type: 'string' },
@@ -48,6 +50,7 @@ const OPTIONS = {
   out: { type: 'string' },
   'passphrase-file': { type: 'string' },
   'audit-dir': { type: 'string' },
+  ...TOKEN_OPTIONS,
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -69,13 +72,16 @@ export async function run(args: string[]): Promise<number> {
   const options = { dir, passphrase, trustDomain: values['trust-domain'] };
   if (values['token-for'] !== undefined) return mintToken(options, values['token-for'], values.out, audience);
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
+  const authenticator = authenticatorOption(values);
   const wheel = new TimerWheel(systemClock);
   const onFailure = (reason: string): void => warn(`${reason}; what was read before stays in use`);
   const store = new LiveStore({ ...options, wheel, onFailure });
   const folder = values['audit-dir'] ?? join(dir, 'audit');
   const onFault = (reason: string): void => warn(`audit log in ${folder}: ${reason}`);
   const log = AuditLog.open({ folder, clock: systemClock, onFault });
-  const server = await serve({ store, wheel, log }, values.listen, values.host ?? [], audience);
+  const server = await serve({ store, wheel, log }, values.listen, values.host ?? [], (current) => (
+    authenticator(tokensOf(current, audience), current.trustDomain)
+  ));
   print(`trust domain ${store.current.trustDomain}; root for sidecars: ${store.current.rootFile}`);
   print(`listening on ${server.address}`);
   print(`${await endSignal()}: closing`);
@@ -110,7 +116,8 @@ interface Serving {
 }
 
 function serve(
-  { store, wheel, log }: Serving, listen: string, hosts: readonly string[], audience: Audience,
+  { store, wheel, log }: Serving, listen: string, hosts: readonly string[],
+  authenticatorOf: (store: CaStore) => Authenticator,
 ): Promise<CaServer> {
   const { current } = store;
   const recorded = recordIssuances(log);
@@ -126,7 +133,7 @@ function serve(
   });
   return startCaServer({
     ca,
-    authenticator: tokensOf(current, audience),
+    authenticator: authenticatorOf(current),
     clock: systemClock,
     wheel,
     listen,

@@ -9,6 +9,7 @@ import { joinHostPort } from '../proxy/base/host-port.ts';
 import type { HostPort } from '../proxy/base/host-port.ts';
 import { Logger, parseLogLevel } from '../proxy/telemetry/log.ts';
 import { passphraseOf } from './ca-root.ts';
+import { TOKEN_HELP, TOKEN_OPTIONS, authenticatorOption } from './token-options.ts';
 import { UsageError, addressOption } from './usage.ts';
 
 export const HELP = `usage: weft control --config DIR [options]
@@ -24,7 +25,7 @@ export const HELP = `usage: weft control --config DIR [options]
       --audit-dir DIR      the audit log: changes of the configuration and certificates that were issued (default
                            audit in --ca-dir); read it with: weft audit
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
-`;
+${TOKEN_HELP.slice(1)}`;
 
 const OPTIONS = {
   config: { type: 'string' },
@@ -37,6 +38,7 @@ const OPTIONS = {
   'trust-domain': { type: 'string' },
   host: { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
+  ...TOKEN_OPTIONS,
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -58,6 +60,7 @@ export async function run(args: string[]): Promise<number> {
     caDir,
     auditDir: values['audit-dir'] ?? join(caDir, 'audit'),
     caPassphrase: passphraseOf(values['ca-passphrase-file']),
+    authenticator: authenticatorOption(values),
     ...addresses,
     trustDomain: values['trust-domain'],
     hosts: values.host ?? [],

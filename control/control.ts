@@ -9,6 +9,7 @@ import { LiveStore } from '../certs/live-store.ts';
 import { RotatingServerCredentials } from '../certs/server-credentials.ts';
 import type { SpiffeId } from '../certs/spiffe.ts';
 import { TokenAuthority } from '../certs/token.ts';
+import type { Authenticator } from '../certs/token.ts';
 import { ServerCredentials, type Server } from '@grpc/grpc-js';
 import { systemClock, type Clock } from '../proxy/base/clock.ts';
 import { messageOf } from '../proxy/base/error.ts';
@@ -44,6 +45,8 @@ export interface ControlOptions {
   readonly caPassphrase?: string | undefined;
   /** Folder of the audit log; none is kept without. */
   readonly auditDir?: string | undefined;
+  /** Who may ask for a certificate, beside those with the authority's own tokens. Default nobody. */
+  readonly authenticator?: (own: TokenAuthority, trustDomain: string) => Authenticator;
   /** xDS in plaintext. Default 127.0.0.1:15010; port 0 takes a free one, here and below. */
   readonly xds?: HostPort;
   /** xDS and the certificate authority over TLS. Default 127.0.0.1:15012. */
@@ -244,7 +247,8 @@ class Control {
       if (this.#audit !== undefined) recordRefusal(this.#audit, caller, reason);
       log.warning(`refused ${caller}: ${reason}`);
     };
-    this.#services = addCaService(server, { ca, authenticator: tokens, clock, onRefusal });
+    const authenticator = this.#options.authenticator?.(tokens, ca.trustDomain) ?? tokens;
+    this.#services = addCaService(server, { ca, authenticator, clock, onRefusal });
     this.#credentials = new RotatingServerCredentials({
       ca, clock,
       identity: controlPlaneIdentity(ca.trustDomain),

@@ -1,7 +1,7 @@
 // `weft ca` as a user runs it: what it prints, what it leaves on disk, and how it ends.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -77,6 +77,39 @@ test('S60 keys that others can read end it in one line', async (t) => {
   assert.match(stderr, /^weft: .*ca-key\.pem: .* \(mode 0644\); run: chmod 600 .*ca-key\.pem\n$/);
 });
 
+test('F05 the root is changed step by step while it runs, and S60 a passphrase is asked for', async (t) => {
+  const folder = temporaryFolder(t);
+  const [dir, passphrase] = [join(folder, 'ca'), join(folder, 'passphrase')];
+  writeFileSync(passphrase, 'correct horse\n', { mode: 0o600 });
+  const [server] = await startCa('--dir', dir, '--listen', '127.0.0.1:0', '--passphrase-file', passphrase);
+  await using _ = server;
+  const step = (...args: string[]): Ended => weftCa('root', ...args, '--dir', dir, '--passphrase-file', passphrase);
+  const before = (JSON.parse(step('list', '--json').stdout) as { roots: { id: string }[] }).roots[0]!.id;
+  const steps = [['add', /added root/, 2], ['switch', /signs/, 2], ['remove', /removed/, 1]] as const;
+  for (const [name, expected, roots] of steps) {
+    const { status, stdout, stderr } = step(name);
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, expected);
+    assert.match(stdout, /every sidecar should have agent\.bundle \d+\n$/);
+    await server.until(() => server.output.includes(`${roots} roots are trusted`));
+  }
+  const list = step('list').stdout;
+  assert.match(list, /^bundle \d+\n[0-9a-f]{16}  signs    until \d{4}-.*weft root CA/);
+  assert.ok(!list.includes(before));
+  assert.match(weftCa('root', 'list', '--dir', dir).stderr, /ca-key\.pem: is encrypted: give its passphrase/);
+  assert.match(step('turn').stderr, /"root turn" is no step: list, add, switch or remove/);
+  assert.equal(step('remove').status, 2);
+});
+
+test('S60 an intermediate is made beside a root that then goes away', async (t) => {
+  const folder = temporaryFolder(t);
+  const [root, dir] = [join(folder, 'root'), join(folder, 'ca')];
+  assert.match(weftCa('intermediate', '--root', root, '--dir', dir).stdout, /root can be taken offline/);
+  rmSync(root, { recursive: true });
+  const [server] = await startCa('--dir', dir, '--listen', '127.0.0.1:0');
+  assert.equal(await server.stop(), 0, server.output);
+});
+
 test('mistakes on the command line are usage errors', (t) => {
   const dir = temporaryFolder(t);
   const cases: readonly (readonly [RegExp, string[]])[] = [
@@ -84,6 +117,8 @@ test('mistakes on the command line are usage errors', (t) => {
     [/--listen takes HOST:PORT, not "80"/, ['--dir', dir, '--listen', '80']],
     [/--token-for takes spiffe:.*, not "web"/, ['--dir', dir, '--token-for', 'web']],
     [/--out goes with --token-for/, ['--dir', dir, '--out', 'x']],
+    [/--token-review takes https:/, ['--dir', dir, '--token-review', 'http://127.0.0.1:1']],
+    [/--jwt-issuer goes with --jwt-keys/, ['--dir', dir, '--jwt-issuer', 'https://issuer']],
     [/Unknown option '--dirr'/, ['--dirr', dir]],
     [/none: cannot be made: its parent folder does not exist/, ['--dir', join(dir, 'no', 'none')]],
   ];
