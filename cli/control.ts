@@ -24,6 +24,7 @@ export const HELP = `usage: weft control --config DIR [options]
       --host NAME          one more name or address of this server, for its certificate; may be repeated
       --audit-dir DIR      the audit log: changes of the configuration and certificates that were issued (default
                            audit in --ca-dir); read it with: weft audit
+      --jwks-network CIDR  a private network where issuers' keys may be fetched, also without TLS; may be repeated
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
 ${TOKEN_HELP.slice(1)}`;
 
@@ -37,6 +38,7 @@ const OPTIONS = {
   'audit-dir': { type: 'string' },
   'trust-domain': { type: 'string' },
   host: { type: 'string', multiple: true },
+  'jwks-network': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
   ...TOKEN_OPTIONS,
   help: { type: 'boolean', short: 'h' },
@@ -64,6 +66,7 @@ export async function run(args: string[]): Promise<number> {
     ...addresses,
     trustDomain: values['trust-domain'],
     hosts: values.host ?? [],
+    jwksNetworks: values['jwks-network'] ?? [],
     log: new Logger(level).component('control'),
   });
   report(control, config);

@@ -20,6 +20,8 @@ import { TimerWheel } from '../proxy/base/timers.ts';
 import type { DiscoveryNode } from '../proxy/config/discovery.ts';
 import { Wire } from '../proxy/config/wire.ts';
 import { auditStatus, ConfigAudit } from './config-audit.ts';
+import { FetchedKeySets } from './keys/key-sets.ts';
+import type { SafeFetch } from './keys/safe-fetch.ts';
 import { listenFault } from './listen-fault.ts';
 import { startHttpServer, type HttpServerHandle } from './http-server.ts';
 import { MeshState, type ControlLog } from './mesh-state.ts';
@@ -57,6 +59,10 @@ export interface ControlOptions {
   readonly trustDomain?: string | undefined;
   /** More names by which the TLS port is reached. */
   readonly hosts?: readonly string[];
+  /** Private networks where issuers' keys may be fetched, as CIDR blocks. Default none. */
+  readonly jwksNetworks?: readonly string[];
+  /** Roots by which issuers are known in place of the system's, as PEM. */
+  readonly jwksRoots?: readonly string[];
   readonly settings?: Partial<Omit<MeshSettings, 'trustDomain'>>;
   readonly log: ControlLog;
   readonly clock?: Clock;
@@ -114,6 +120,8 @@ class Control {
   #store: LiveStore | undefined = undefined;
   #services: CaServices | undefined = undefined;
   #credentials: RotatingServerCredentials | undefined = undefined;
+  #keySets: FetchedKeySets | undefined = undefined;
+  #fetch: SafeFetch | undefined = undefined;
   readonly #servers: Server[] = [];
 
   constructor(options: ControlOptions) {
@@ -134,7 +142,8 @@ class Control {
     const store = live.current;
     this.#startAudit(objects);
     const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
-    const state = new MeshState(this.#source.name, this.#settings(live, http), log);
+    this.#keySets = this.#makeKeySets();
+    const state = new MeshState(this.#source.name, this.#settings(live, http), log, this.#keySets);
     state.update(objects);
     this.#state = state;
     const push = this.#makePush(state, live);
@@ -156,6 +165,8 @@ class Control {
   /** Proxies keep what they run. */
   async close(): Promise<void> {
     this.#source.close();
+    this.#keySets?.close();
+    await this.#fetch?.close();
     this.#store?.close();
     this.#services?.close();
     this.#credentials?.stop();
@@ -180,6 +191,24 @@ class Control {
     const onFailure = (reason: string): void => log.warning(`${reason}; what was read before stays in use`);
     this.#store = new LiveStore({ dir, trustDomain, passphrase, clock: this.#clock, wheel: this.#wheel, onFailure });
     return this.#store;
+  }
+
+  #makeKeySets(): FetchedKeySets {
+    return new FetchedKeySets({
+      clock: this.#clock, wheel: this.#wheel, log: this.#options.log,
+      fetch: async (uri, timeoutMs) => (await this.#safeFetch()).get(uri, timeoutMs),
+      onChange: () => {
+        this.#state?.rebuild();
+        this.#push?.refresh();
+      },
+    });
+  }
+
+  /** Loaded when a rule names an issuer without keys. */
+  async #safeFetch(): Promise<SafeFetch> {
+    const { jwksNetworks: networks = [], jwksRoots: roots } = this.#options;
+    const { SafeFetch: Fetch } = await import('./keys/safe-fetch.ts');
+    return this.#fetch ??= new Fetch({ networks, roots });
   }
 
   async #startHttp({ host, port }: HostPort): Promise<HostPort> {

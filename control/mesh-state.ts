@@ -1,12 +1,14 @@
 // The mesh as it is now: the source's objects, the services that they make, what is odd about them, and the translator.
 import { delegateFindings } from './analysis/delegate-use.ts';
 import { networkPolicyFindings } from './analysis/network-policy-use.ts';
+import type { FetchedKeySets } from './keys/key-sets.ts';
 import { Inventory } from './model/inventory.ts';
 import { findingText, type Finding } from './model/mesh-object.ts';
 import { checkReferences } from './registry/reference-check.ts';
 import { Registry } from './registry/registry.ts';
 import type { SourceState } from './source/source.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
+import { rulesToFetch } from './translate/request-authentication.ts';
 import { Translator } from './translate/proxy-resources.ts';
 
 /** Where lines for people go. */
@@ -39,13 +41,16 @@ export class MeshState {
   readonly #settings: MeshSettings;
   readonly #log: ControlLog;
   readonly #sourceName: string;
+  readonly #keySets: FetchedKeySets | undefined;
   #source: SourceState = { objects: [], refused: [], warnings: [], units: 0 };
   #findings: readonly Finding[] = [];
   #translator: Translator;
   /** Lines that were logged and still hold: each is said once. */
   #said = new Set<string>();
 
-  constructor(sourceName: string, settings: MeshSettings, log: ControlLog) {
+  /** `keySets` are told whose keys the configuration needs. */
+  constructor(sourceName: string, settings: MeshSettings, log: ControlLog, keySets?: FetchedKeySets) {
+    this.#keySets = keySets;
     this.#sourceName = sourceName;
     this.#settings = settings;
     this.#log = log;
@@ -65,7 +70,7 @@ export class MeshState {
     for (const { file } of before) if (!refused.has(file)) this.#log.info(`${file}: taken again, without fault`);
   }
 
-  /** Settings have changed: translations that were kept hold no more. */
+  /** Settings or issuers' keys have changed: translations that were kept hold no more. */
   rebuild(): void {
     this.#translator = this.#rebuild();
   }
@@ -88,7 +93,9 @@ export class MeshState {
     const inventory = new Inventory(this.#source.objects);
     const registry = new Registry(inventory, this.#settings.domain);
     const references = checkReferences(inventory, registry, this.#settings.rootNamespace);
-    const view = { inventory, registry, settings: this.#settings };
+    const keySets = this.#keySets;
+    keySets?.watch(rulesToFetch(inventory));
+    const view = { inventory, registry, settings: this.#settings, ...(keySets !== undefined && { keySets }) };
     this.#findings = [
       ...registry.findings, ...references, ...delegateFindings(view), ...networkPolicyFindings(view),
     ];

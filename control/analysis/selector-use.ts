@@ -5,7 +5,7 @@ import { WorkloadIndex } from '../registry/pod-workload.ts';
 import { hasLabels, type Labels } from '../registry/workload.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 
-const POLICIES = ['PeerAuthentication', 'AuthorizationPolicy', 'Telemetry', 'OidcLogin',
+const POLICIES = ['PeerAuthentication', 'RequestAuthentication', 'AuthorizationPolicy', 'Telemetry', 'OidcLogin',
   'OpenApiPolicy'] as const satisfies readonly KindName[];
 
 export function selectorFindings(view: MeshView): Finding[] {

@@ -6,8 +6,6 @@ import { objectHead } from './object-meta.ts';
 import { matching } from './scalar.ts';
 import { ALL_WORKLOADS, NO_TARGET_REFS, WorkloadSelector } from './selector.ts';
 
-const NO_JWT = 'request identities come from RequestAuthentication, which is not supported yet';
-
 /** `*`, `prefix*`, `*suffix` or exact; a star elsewhere would be taken literally by Istio and is a mistake. */
 function pattern(): Schema<string> {
   return matching(/^(\*|\*?[^*]+|[^*]+\*)$/, "exact, 'prefix*', '*suffix' or '*'");
@@ -32,6 +30,8 @@ const some = <T>(schema: Schema<T>) => list(schema, { min: 1 });
 export const Source = message('istio.security.v1.Source', {
   principals: optional(some(principal()), 'Peer identities, `cluster.local/ns/default/sa/reviews`; need mutual TLS.'),
   notPrincipals: optional(some(principal()), 'None of these.'),
+  requestPrincipals: optional(some(pattern()), 'Identities of verified tokens, `issuer/subject`; HTTP only.'),
+  notRequestPrincipals: optional(some(pattern()), 'None of these.'),
   namespaces: optional(some(pattern()), "Peers' namespaces; need mutual TLS."),
   notNamespaces: optional(some(pattern()), 'None of these.'),
   serviceAccounts: optional(some(serviceAccountName()), "`namespace/name`, or a name in the policy's namespace."),
@@ -43,7 +43,6 @@ export const Source = message('istio.security.v1.Source', {
   trustDomains: optional(some(pattern()), "Peers' trust domains."),
   notTrustDomains: optional(some(pattern()), 'None of these.'),
 }, {
-  refused: { [NO_JWT]: ['request_principals', 'not_request_principals'] },
   check: (source) => (Object.keys(source).length === 0 ? new Refusal('must not be empty') : badBlock(source)),
 });
 export interface Source extends Static<typeof Source> {}
@@ -87,10 +86,11 @@ export const Operation = message('istio.security.v1.Operation', {
 });
 export interface Operation extends Static<typeof Operation> {}
 
-/** Keys of `when` that are honoured; request.headers takes a name in brackets. */
+/** Keys of `when` that are honoured; request.headers takes a name in brackets, request.auth.claims one or several. */
 export const CONDITION_KEYS = [
   'request.headers[…]', 'source.ip', 'remote.ip', 'source.namespace', 'source.principal', 'source.serviceAccount',
-  'source.trustDomain', 'destination.ip', 'destination.port', 'connection.sni',
+  'source.trustDomain', 'request.auth.principal', 'request.auth.audiences', 'request.auth.presenter',
+  'request.auth.claims[…]', 'destination.ip', 'destination.port', 'connection.sni',
 ] as const;
 
 export const Condition = message('istio.security.v1.Condition', {
@@ -108,7 +108,7 @@ export const Condition = message('istio.security.v1.Condition', {
 export interface Condition extends Static<typeof Condition> {}
 
 function badKey(key: string): Refusal | undefined {
-  if (key.startsWith('request.auth.')) return new Refusal(`${key} is not supported: ${NO_JWT}`, ['key']);
+  if (/^request\.auth\.claims(\[[^[\]]+\])+$/.test(key)) return undefined;
   if (/^request\.headers\[[!#$%&'*+\-.^_`|~0-9A-Za-z]+\]$/.test(key)) return undefined;
   if (!key.includes('[') && (CONDITION_KEYS as readonly string[]).includes(key)) return undefined;
   return new Refusal(`unknown key '${key.slice(0, 40)}'; must be one of ${CONDITION_KEYS.join(', ')}`, ['key']);

@@ -17,7 +17,9 @@ export const HttpMatch = message('istio.networking.v1.HTTPMatchRequest', {
   scheme: optional(StringMatch, 'Scheme.'),
   method: optional(StringMatch, 'Method.'),
   authority: optional(StringMatch, 'Authority.'),
-  headers: optional(map(StringMatch), 'Headers; `{}` asks that one is there.'),
+  headers: optional(map(StringMatch),
+    'Headers; `{}` asks that one is there. `@request.auth.claims.a` is a claim of the '
+    + "request's token, at gateways."),
   withoutHeaders: optional(map(StringMatch), 'Headers that must not match.'),
   queryParams: optional(map(StringMatch), 'Query parameters.'),
   ignoreUriCase: optional(bool(), 'Case of exact and prefix uri does not count. Default false.'),
@@ -28,12 +30,9 @@ export const HttpMatch = message('istio.networking.v1.HTTPMatchRequest', {
 }, {
   warned: { 'there are no statistics by route': ['stat_prefix'] },
   check: (match) => {
-    const claim = [...Object.keys(match.headers ?? {}), ...Object.keys(match.withoutHeaders ?? {})]
-      .find((name) => name.startsWith('@'));
-    if (claim !== undefined) return new Refusal(`'${claim.slice(0, 40)}': routing by JWT claims is not supported yet`);
     if (match.uri?.regex === '*') return new Refusal('is not a regular expression; leave uri out', ['uri', 'regex']);
     for (const field of ['headers', 'withoutHeaders'] as const) {
-      const wrong = badName(match[field] ?? {});
+      const wrong = badMatchName(match[field] ?? {});
       if (wrong !== undefined) return new Refusal('is not a header name', [field, wrong]);
     }
     if (Object.keys(match).length > 0) return undefined;
@@ -41,6 +40,12 @@ export const HttpMatch = message('istio.networking.v1.HTTPMatchRequest', {
   },
 });
 export interface HttpMatch extends Static<typeof HttpMatch> {}
+
+/** A key that is neither a header's name nor a claim's. */
+function badMatchName(headers: Readonly<Record<string, unknown>>): string | undefined {
+  return Object.keys(headers).find((name) => badName({ [name]: true }) !== undefined
+    && !/^@request\.auth\.claims(\.[^.[\]]+)+$|^@request\.auth\.claims(\[[^[\]]+\])+$/.test(name));
+}
 
 /** A key that cannot be a header's name. */
 function badName(headers: Readonly<Record<string, unknown>>): string | undefined {

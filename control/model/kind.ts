@@ -9,6 +9,7 @@ import { NetworkPolicy } from './network-policy.ts';
 import { OidcLogin } from './oidc-login.ts';
 import { OpenApiPolicy } from './openapi-policy.ts';
 import { PeerAuthentication } from './peer-authentication.ts';
+import { RequestAuthentication } from './request-authentication.ts';
 import { Secret } from './secret.ts';
 import { ServiceEntry, WorkloadEntry, WorkloadGroup } from './service-entry.ts';
 import { Sidecar } from './sidecar.ts';
@@ -33,6 +34,7 @@ export interface Documents {
   WorkloadEntry: WorkloadEntry;
   WorkloadGroup: WorkloadGroup;
   PeerAuthentication: PeerAuthentication;
+  RequestAuthentication: RequestAuthentication;
   AuthorizationPolicy: AuthorizationPolicy;
   Telemetry: Telemetry;
   OidcLogin: OidcLogin;
@@ -71,6 +73,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   WorkloadEntry: { ...NETWORKING, schema: WorkloadEntry },
   WorkloadGroup: { ...NETWORKING, schema: WorkloadGroup },
   PeerAuthentication: { ...SECURITY, schema: PeerAuthentication },
+  RequestAuthentication: { ...SECURITY, schema: RequestAuthentication },
   AuthorizationPolicy: { ...SECURITY, schema: AuthorizationPolicy },
   MeshConfig: { group: 'mesh.istio.io', versions: ['v1alpha1'], schema: MeshConfig },
   OidcLogin: { ...WEFT, schema: OidcLogin },
@@ -94,7 +97,6 @@ export const SKIPPED_KINDS: ReadonlySet<string> = new Set([
 
 /** Kinds that are known and would change traffic or security if they were ignored, with what to do instead. */
 export const REFUSED_KINDS: ReadonlyMap<string, string> = new Map([
-  ['RequestAuthentication', 'tokens are not verified yet'],
   ['EnvoyFilter', 'configuration is not patched; what it does must be said in another way'],
   ['WasmPlugin', 'extensions are not loaded'],
   ['TrafficExtension', 'extensions are not loaded'],

@@ -12,6 +12,7 @@ import { sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
 import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { tokenFilters } from './request-authentication.ts';
 import { listenerName } from './resource-name.ts';
 import { openApiFilters } from './openapi.ts';
 import { telemetry } from './telemetry.ts';
@@ -75,7 +76,7 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
-      login: loginFilters(view, node), apis: openApiFilters(view, node),
+      login: loginFilters(view, node), tokens: tokenFilters(view, node, true), apis: openApiFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',
     }),

@@ -12,6 +12,7 @@ import type { MeshView } from './mesh-view.ts';
 import { peerMode, type PeerMode } from './peer-authentication.ts';
 import { openApiFilters } from './openapi.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { tokenFilters } from './request-authentication.ts';
 import { inboundCluster, listenerName } from './resource-name.ts';
 import { ANY_PATH } from './route-match.ts';
 import { INBOUND_RETRY } from './route-retry.ts';
@@ -62,6 +63,7 @@ function httpFiltersOf(view: MeshView, node: ProxyNode, port: WorkloadPort, name
     role: 'inbound',
     statPrefix: `inbound_${name}`,
     filters: httpFilters({
+      tokens: tokenFilters(view, node, false),
       authorization: httpAuthorization(view, node), apis: openApiFilters(view, node), isWeft: node.isWeft,
       grpcWeb: port.protocol === 'grpc-web',
     }),

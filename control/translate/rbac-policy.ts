@@ -1,6 +1,7 @@
 // One rule of an AuthorizationPolicy as an RBAC policy: who (principals) may do what (permissions).
 import type { Permission, Policy, Principal } from '../../proxy/config/rbac.ts';
 import type { Condition, Operation, Rule, Source } from '../model/authorization-policy.ts';
+import { claimPath, claimPrincipal, requestPrincipalMatch } from './claim-match.ts';
 import { principalNames } from './mesh-trust.ts';
 import {
   cidrRange, hostMatch, methodMatch, namespaceMatch, pathMatch, principalMatch, requestHeaderMatch, serviceAccountMatch,
@@ -97,6 +98,7 @@ function clause<T>(
 function sourceClauses(source: Source, scope: RuleScope): Clause<Principal>[] {
   return [
     clause(inAllNames(source.principals, scope), inAllNames(source.notPrincipals, scope), principalMatch),
+    clause(source.requestPrincipals, source.notRequestPrincipals, requestPrincipalMatch, true),
     clause(source.namespaces, source.notNamespaces, namespaceMatch),
     clause(source.serviceAccounts, source.notServiceAccounts, (name) => serviceAccountMatch(name, scope.namespace)),
     clause(source.trustDomains, source.notTrustDomains, trustDomainMatch),
@@ -121,12 +123,20 @@ function inAllNames(
   return principals?.flatMap((principal) => principalNames(principal, trustDomains));
 }
 
+/** Claims that have names of their own. */
+const CLAIMS: Readonly<Record<string, readonly string[]>> = {
+  'request.auth.audiences': ['aud'], 'request.auth.presenter': ['azp'],
+};
+
 /** Conditions about the caller; undefined for the others. */
 function principalCondition(condition: Condition, scope: RuleScope): Clause<Principal> | undefined {
   const { key, values, notValues } = condition;
   const header = /^request\.headers\[(.+)\]$/.exec(key)?.[1];
   if (header !== undefined) return clause(values, notValues, (value) => requestHeaderMatch(header, value), true);
+  const claim = claimPath(key) ?? CLAIMS[key];
+  if (claim !== undefined) return clause(values, notValues, (value) => claimPrincipal(claim, value), true);
   switch (key) {
+    case 'request.auth.principal': return clause(values, notValues, requestPrincipalMatch, true);
     case 'source.ip': return clause(values, notValues, (block) => ({ directRemoteIp: cidrRange(block) }));
     case 'remote.ip': return clause(values, notValues, (block) => ({ remoteIp: cidrRange(block) }));
     case 'source.namespace': return clause(values, notValues, namespaceMatch);
