@@ -14,6 +14,7 @@ const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
   ['control', [() => import('./control.ts'), 'the control plane: --config DIR [--xds HOST:PORT] [--http HOST:PORT]']],
   ['analyze', [() => import('./analyze.ts'), 'mistakes in a folder of Istio YAML, with file and line: DIR [--json]']],
   ['audit', [() => import('./audit.ts'), 'whether an audit log is what was written: verify DIR|FILE...; show']],
+  ['evidence', [() => import('./evidence.ts'), 'what the running mesh shows of NIST SP 800-53: [--json]']],
   ['ca', [() => import('./ca.ts'), 'the certificate authority alone: --dir DIR [--listen HOST:PORT]']],
   ['status', [() => import('./status.ts'), 'which proxy runs which configuration, and what was refused']],
 ]);
