@@ -8,6 +8,7 @@ import { readStable, scanFolder } from '../source/file-scan.ts';
 import { MESH_DEFAULTS, type MeshSettings } from '../translate/mesh-settings.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 import { unreachableConnections } from './connection-reach.ts';
+import { credentialFindings } from './credential-use.ts';
 import { delegateFindings } from './delegate-use.ts';
 import { destinationRuleFindings } from './destination-rule-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
@@ -61,6 +62,7 @@ export function analyze(view: MeshView): Finding[] {
     ...delegateFindings(view),
     ...gatewayFindings(view),
     ...loginFindings(view),
+    ...credentialFindings(view),
     ...destinationRuleFindings(view),
     ...selectorFindings(view),
     ...sidecarFindings(view),

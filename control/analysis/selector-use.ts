@@ -6,7 +6,7 @@ import { hasLabels, type Labels } from '../registry/workload.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 
 const POLICIES = ['PeerAuthentication', 'RequestAuthentication', 'AuthorizationPolicy', 'Telemetry', 'OidcLogin',
-  'OpenApiPolicy'] as const satisfies readonly KindName[];
+  'OpenApiPolicy', 'EgressCredential'] as const satisfies readonly KindName[];
 
 export function selectorFindings(view: MeshView): Finding[] {
   const { inventory, settings } = view;

@@ -2,6 +2,7 @@
 import type { Schema } from '../../proxy/config/schema.ts';
 import { AuthorizationPolicy } from './authorization-policy.ts';
 import { DestinationRule } from './destination-rule.ts';
+import { EgressCredential } from './egress-credential.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { MeshConfig } from './mesh-config.ts';
@@ -38,6 +39,7 @@ export interface Documents {
   AuthorizationPolicy: AuthorizationPolicy;
   Telemetry: Telemetry;
   OidcLogin: OidcLogin;
+  EgressCredential: EgressCredential;
   MeshConfig: MeshConfig;
   OpenApiPolicy: OpenApiPolicy;
 }
@@ -78,6 +80,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   MeshConfig: { group: 'mesh.istio.io', versions: ['v1alpha1'], schema: MeshConfig },
   OidcLogin: { ...WEFT, schema: OidcLogin },
   OpenApiPolicy: { ...WEFT, schema: OpenApiPolicy },
+  EgressCredential: { ...WEFT, schema: EgressCredential },
   Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
 };
 

@@ -1,5 +1,5 @@
 // Kubernetes Secrets, of which the mesh reads certificates, keys and roots (`kubernetes.io/tls`, or Istio's own names),
-// and what gateways log users in with.
+// and what gateways log users in with, or attach to requests on their way out.
 import { string } from '../../proxy/config/scalar.ts';
 import { message, optional, Refusal, schemaOf, secret, type Schema, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
@@ -7,7 +7,7 @@ import { opaque } from './scalar.ts';
 
 /** What is read of a Secret; the rest is not kept. */
 const KEYS = ['tls.crt', 'tls.key', 'ca.crt', 'ca.crl', 'cert', 'key', 'cacert', 'crl', 'client-secret',
-  'cookie-secret'] as const;
+  'cookie-secret', 'credential'] as const;
 export type SecretTexts = Readonly<Partial<Record<(typeof KEYS)[number], string>>>;
 
 interface Leaf {

@@ -1,6 +1,7 @@
 // Route tables of a gateway: which hosts its servers and the VirtualServices bound to them have in common.
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
 import { claimedHosts, serverNames, type Server } from './gateway-server.ts';
+import { withCredentials } from './egress-credential.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { DIRECT_RESPONSE_BYTES_MAX } from './outbound-route.ts';
 import { boundVirtualServices, hostsOf, isCatchAll, virtualServiceRoutes } from './virtual-service.ts';
@@ -20,7 +21,7 @@ export function gatewayRoutes(
   if (virtualHosts.length === 0) virtualHosts.push({ name: `blackhole:${port}`, domains: ['*'] });
   return {
     name,
-    virtualHosts,
+    virtualHosts: withCredentials(view, scope, virtualHosts),
     validateClusters: false,
     ignorePortInHostMatching: true,
     maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BYTES_MAX,

@@ -4,6 +4,7 @@ import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { httpAuthorization } from './authorization.ts';
 import { connectionChains } from './gateway-connection.ts';
 import { loginFilters } from './gateway-login.ts';
+import { credentialFilters } from './egress-credential.ts';
 import { gatewayRoutes } from './gateway-route.ts';
 import { gatewayServers, serverKind, serverNames, tableName, type Server } from './gateway-server.ts';
 import { httpFilters } from './http-filter.ts';
@@ -77,6 +78,7 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
       login: loginFilters(view, node), tokens: tokenFilters(view, node, true), apis: openApiFilters(view, node),
+      credentials: credentialFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',
     }),

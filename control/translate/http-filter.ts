@@ -1,5 +1,5 @@
 // The HTTP filters of every chain, in Istio's order: logins, tokens, authorization, browsers' gRPC, gRPC's figures,
-// faults, cross-origin rules, APIs' descriptions, metrics, router.
+// faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
@@ -17,6 +17,8 @@ export interface FilterParts {
   readonly authorization: readonly HttpFilter[];
   /** After cross-origin rules: a preflight is in no description. */
   readonly apis?: readonly HttpFilter[];
+  /** Attached on the way out. */
+  readonly credentials?: readonly HttpFilter[];
   /** The metrics filter is Istio's own: a plain Envoy does not know it. */
   readonly isWeft: boolean;
   readonly isGateway?: boolean;
@@ -25,7 +27,9 @@ export interface FilterParts {
 }
 
 export function httpFilters(parts: FilterParts): HttpFilter[] {
-  const { login = [], tokens = [], apis = [], authorization, isWeft, isGateway = false, grpcWeb } = parts;
+  const {
+    login = [], tokens = [], apis = [], credentials = [], authorization, isWeft, isGateway = false, grpcWeb,
+  } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
     typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
@@ -42,6 +46,7 @@ export function httpFilters(parts: FilterParts): HttpFilter[] {
     { name: FAULT_FILTER, typedConfig: { '@type': FAULT_TYPE } },
     { name: CORS_FILTER, typedConfig: { '@type': CORS_TYPE } },
     ...apis,
+    ...credentials,
     ...(isWeft ? [stats] : []),
     { name: 'envoy.filters.http.router', typedConfig: { '@type': ROUTER_TYPE } },
   ];

@@ -1,6 +1,7 @@
 // Listeners by which an application calls out over HTTP: an explicit HTTP proxy (Istio's proxyHttpPort), or a port.
 import type { HostPort } from '../../proxy/base/host-port.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
+import { credentialFilters } from './egress-credential.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
 import type { MeshView } from './mesh-view.ts';
@@ -27,7 +28,10 @@ export function httpListener(
       filters: [httpManager({
         role: 'outbound',
         statPrefix: `outbound_${name}`,
-        filters: httpFilters({ authorization: [], isWeft: node.isWeft, grpcWeb: speaksGrpcWeb(mesh) }),
+        filters: httpFilters({
+          authorization: [], credentials: credentialFilters(view, node), isWeft: node.isWeft,
+          grpcWeb: speaksGrpcWeb(mesh),
+        }),
         routes,
         ...telemetry(view, node, 'CLIENT'),
       })],

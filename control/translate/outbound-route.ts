@@ -6,6 +6,7 @@ import { hostMatches, isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
+import { withCredentials } from './egress-credential.ts';
 import { defaultRoute, namedCluster, timeouts } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
@@ -38,7 +39,7 @@ export function outboundTable(
   ];
   return {
     name,
-    virtualHosts: [...distinctDomains(hosts), unknown],
+    virtualHosts: [...withCredentials(view, scope, distinctDomains(hosts)), unknown],
     validateClusters: false,
     maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BYTES_MAX,
   };

@@ -5,6 +5,7 @@ import type { Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import { clientSecrets } from './client-tls.ts';
+import { credentialSecrets } from './egress-credential.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
 import { loginSecrets } from './gateway-login.ts';
@@ -59,7 +60,7 @@ export class Translator {
     if (node.kind === 'router') {
       const view = this.#view;
       const ofGateway = [...gatewaySecrets(view, node), ...clientSecrets(view, node), ...loginSecrets(view, node)];
-      const secrets = [...trustSecrets(view), ...ofGateway];
+      const secrets = [...trustSecrets(view), ...ofGateway, ...credentialSecrets(view, node)];
       const { listeners, routes } = gatewayResources(this.#view, node);
       const gated = listeners.map((listener) => withIngressGate(this.#view, node, listener));
       return { listeners: gated, routes, clusters: shared, endpoints, secrets };
@@ -74,7 +75,9 @@ export class Translator {
       clusters: [...shared, ...ports.map(applicationCluster)],
       routes: [...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]), ...egress.routes],
       endpoints,
-      secrets: [...trustSecrets(this.#view), ...clientSecrets(this.#view, node)],
+      secrets: [
+        ...trustSecrets(this.#view), ...clientSecrets(this.#view, node), ...credentialSecrets(this.#view, node),
+      ],
     };
   }
 

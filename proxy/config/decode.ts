@@ -78,6 +78,7 @@ class Decoder {
 
   #any(node: AnyNode, input: unknown, depth: number): unknown {
     if (!isPlain(input)) return this.#fail(notAn('an object with @type', input));
+    if (node.messages.size === 0) return this.#empty(node, input);
     const type = Object.hasOwn(input, '@type') ? input['@type'] : undefined;
     if (typeof type !== 'string') return this.#fail(`needs '@type', which says what kind of ${node.place} it is`);
     const name = messageName(type);
@@ -86,6 +87,10 @@ class Decoder {
     const value = input['value'] ?? {};
     if (typeof inner !== 'string' || !isPlain(value)) return this.#fail('needs type_url and value');
     return this.#child('value', () => this.#typed(node, messageName(inner), value, depth, undefined));
+  }
+
+  #empty({ place }: AnyNode, input: Plain): unknown {
+    return Object.keys(input).length === 0 ? {} : this.#fail(`must be empty: ${place}`);
   }
 
   #typed(node: AnyNode, name: string, input: Plain, depth: number, typeKey: string | undefined): unknown {

@@ -7,7 +7,9 @@ import { parse } from 'yaml';
 import { Bootstrap } from './bootstrap.ts';
 import { decode } from './decode.ts';
 import { encodeSnake } from './encode.ts';
+import { RouteConfiguration } from './route.ts';
 import { Secret } from './tls.ts';
+import { Wire } from './wire.ts';
 
 const SIDECAR = fileURLToPath(new URL('../../test/interop/bootstraps/sidecar.yaml', import.meta.url));
 
@@ -23,6 +25,20 @@ test('a decoded value decodes to itself, in either spelling', () => {
   assert.ok(value !== undefined);
   assert.deepEqual(decode(Bootstrap, value), { value, errors: [], warnings: [] });
   assert.deepEqual(decode(Bootstrap, encodeSnake(Bootstrap, value)).value, value);
+});
+
+test('an Any that is to be empty is read and printed as such, by protobuf too, and must be', () => {
+  const config = { '@type': 'type.googleapis.com/envoy.config.route.v3.FilterConfig', config: {} };
+  const table = { name: 'r', virtualHosts: [{ name: 'h', domains: ['*'], typedPerFilterConfig: { c: config } }] };
+  const { value, errors } = decode(RouteConfiguration, table);
+  assert.deepEqual([JSON.parse(JSON.stringify(value)), errors], [table, []]);
+  const printed = JSON.stringify(encodeSnake(RouteConfiguration, value!));
+  assert.ok(printed.includes(`"typed_per_filter_config":{"c":${JSON.stringify(config)}}`), printed);
+  const wire = new Wire(() => undefined);
+  const type = 'envoy.config.route.v3.RouteConfiguration';
+  assert.deepEqual(JSON.parse(JSON.stringify(wire.decode(type, wire.encode(type, table)))), table);
+  const full = decode(RouteConfiguration, JSON.parse(JSON.stringify(table).replace('"config":{}', '"config":{"a":1}')));
+  assert.match(String(full.errors[0]), /config: must be empty/);
 });
 
 test('S99 keys and passwords are not printed', () => {

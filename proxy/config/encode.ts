@@ -17,6 +17,7 @@ function encode(schema: Schema, value: unknown, hidden: boolean): unknown {
     case 'recursive': return encode(node.target(), value, hidden);
     case 'message': return encodeFields(node, value as Record<string, unknown>, hidden);
     case 'any': {
+      if (node.messages.size === 0) return {};
       const { '@type': type, ...fields } = value as { '@type': string };
       const message = node.messages.get(type.slice(type.lastIndexOf('/') + 1));
       const rest = message === undefined ? {} : encodeFields(message['~node'], fields, hidden);

@@ -22,7 +22,7 @@ function keywordsOf(schema: Schema, definitions: Map<string, Keywords>): Keyword
     case 'map': return { type: 'object', additionalProperties: keywordsOf(node.value, definitions) };
     case 'recursive': return keywordsOf(node.target(), definitions);
     case 'message': return { $ref: define(node, node.name, undefined, definitions) };
-    case 'any': return {
+    case 'any': return node.messages.size === 0 ? { type: 'object', maxProperties: 0 } : {
       type: 'object',
       required: ['@type'],
       oneOf: [...node.messages.values()].map((message) =>

@@ -201,6 +201,11 @@ export function any<const M extends readonly MessageSchema[]>(
   return schemaOf({ type: 'object' }, node);
 }
 
+/** An Any that must be there and hold nothing. */
+export function emptyAny(place: string): Schema<Record<string, never>> {
+  return any(place, []) as Schema<Record<string, never>>;
+}
+
 /** Declares a message by its full protobuf name, its fields in camelCase. */
 export function message<const Name extends string, F extends Fields, L extends Fields = Record<never, never>>(
   name: Name,

@@ -44,6 +44,7 @@ export const COOKIE_SESSION_TYPE =
   `${PREFIX}envoy.extensions.http.stateful_session.cookie.v3.CookieBasedSessionState`;
 export const JWT_AUTHN_TYPE = `${PREFIX}envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication`;
 export const JWT_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.jwt_authn.v3.PerRouteConfig`;
+export const FILTER_CONFIG_TYPE = `${PREFIX}envoy.config.route.v3.FilterConfig`;
 export const CREDENTIAL_INJECTOR_TYPE =
   `${PREFIX}envoy.extensions.filters.http.credential_injector.v3.CredentialInjector`;
 export const GENERIC_CREDENTIAL_TYPE = `${PREFIX}envoy.extensions.http.injected_credentials.generic.v3.Generic`;

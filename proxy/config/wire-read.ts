@@ -113,6 +113,7 @@ export class WireReader {
   #any(message: Message, depth: number): JsonMessage {
     const typeUrl = (message['type_url'] ?? '') as string;
     const bytes = (message['value'] ?? Buffer.alloc(0)) as Uint8Array;
+    if (typeUrl === '' && bytes.length === 0) return {};
     if (this.#anyForm === 'opaque') return { '@type': typeUrl, value: bytes };
     const type = this.#types.get(typeNameOf(typeUrl));
     if (type === undefined) return { '@type': typeUrl, value: Buffer.from(bytes).toString('base64') };

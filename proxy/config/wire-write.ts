@@ -161,6 +161,7 @@ export class WireWriter {
   /** Bytes, or a text where the schema does not know the type, are taken as they are. */
   #any(json: unknown): Json {
     const object = this.#object(json);
+    if (Object.keys(object).length === 0) return {};
     const typeUrl = object['@type'];
     if (typeof typeUrl !== 'string' || typeUrl === '') throw this.#error('needs @type');
     const { value } = object;

@@ -16,6 +16,7 @@ import { SecretStore } from '../tls/secret-store.ts';
 import type { AttemptSink, ClusterSet } from '../upstream/upstream.ts';
 import { CredentialInjectorFilter } from './credential-injector.ts';
 import { TOKEN_WAITING_MAX } from './oauth-credential.ts';
+import { FILTER_ON } from './route-filter-config.ts';
 import { readToken } from './token-answer.ts';
 
 type Changes = Partial<Pick<CredentialInjector, 'overwrite' | 'allowRequestWithoutCredential'>>;
@@ -53,10 +54,10 @@ class Setting {
     this.secrets.apply({ name: 'secret', genericSecret: { secret: { inlineString } } });
   }
 
-  filter(typedConfig: Typed, changes: Changes = {}): CredentialInjectorFilter {
+  filter(typedConfig: Typed, changes: Changes = {}, isDisabled = false): CredentialInjectorFilter {
     const { clock, secrets, kept } = this;
     return new CredentialInjectorFilter('c', { credential: { name: 'c', typedConfig }, ...changes }, {
-      clock, secrets, kept, timers: this.#timers, stats: this.counted.stats, scope: httpScope('p'),
+      clock, secrets, kept, isDisabled, timers: this.#timers, stats: this.counted.stats, scope: httpScope('p'),
       clusters: { get: () => (this.hasCluster ? this.#cluster() : undefined) } as unknown as ClusterSet,
     });
   }
@@ -117,6 +118,14 @@ test('a header of the request stays, or is replaced where configuration says so'
   assert.equal(sentOf(ask(setting.filter(GENERIC), theirs)), 'theirs');
   assert.equal(sentOf(ask(setting.filter(GENERIC, { overwrite: true }), theirs)), 'ours');
   assert.deepEqual(setting.counts, { injected: 1, already_exists: 1 });
+});
+
+test('one that is listed as disabled does nothing but where a route turns it on', () => {
+  const filter = new Setting('ours').filter(GENERIC, {}, true);
+  assert.equal(sentOf(ask(filter)), undefined);
+  const stream = new HeldFilterStream({ perFilterConfig: new Map([['c', FILTER_ON]]) });
+  assert.equal(filter.onRequestHead(stream), 'continue');
+  assert.equal(sentOf(stream), 'ours');
 });
 
 test('without a credential a request is answered 401, or goes on where that is allowed', () => {

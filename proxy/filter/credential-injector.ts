@@ -8,6 +8,8 @@ import { SecretCredential } from './injected-credential.ts';
 import type { CredentialWaiter, InjectedCredential } from './injected-credential.ts';
 import { OAuthCredential } from './oauth-credential.ts';
 import type { OAuthDeps } from './oauth-credential.ts';
+import { FILTER_ON } from './route-filter-config.ts';
+import { routeFilterConfig } from './route-filter-lookup.ts';
 
 const UNAUTHORIZED = 401;
 /** Sources of tokens that outlive a change of configuration; the one that is longest unused goes first. */
@@ -16,6 +18,8 @@ const SOURCES_MAX = 256;
 export interface CredentialInjectorDeps extends OAuthDeps {
   /** What filters keep from one configuration to the next. */
   readonly kept: Map<string, unknown>;
+  /** Routes turn it on. */
+  readonly isDisabled: boolean;
 }
 
 export class CredentialInjectorFilter implements HttpFilter {
@@ -24,6 +28,7 @@ export class CredentialInjectorFilter implements HttpFilter {
   readonly #credential: InjectedCredential;
   readonly #overwrites: boolean;
   readonly #isOptional: boolean;
+  readonly #isDisabled: boolean;
   readonly #injected: Counter;
   readonly #failed: Counter;
   readonly #alreadyExists: Counter;
@@ -33,6 +38,7 @@ export class CredentialInjectorFilter implements HttpFilter {
     this.#credential = credentialOf(config, deps);
     this.#overwrites = config.overwrite === true;
     this.#isOptional = config.allowRequestWithoutCredential === true;
+    this.#isDisabled = deps.isDisabled;
     const counter = (what: string): Counter =>
       deps.stats.counter(statName(deps.scope, `credential_injector.${what}`));
     [this.#injected, this.#failed] = [counter('injected'), counter('failed')];
@@ -40,6 +46,7 @@ export class CredentialInjectorFilter implements HttpFilter {
   }
 
   onRequestHead(stream: FilterStream): Verdict {
+    if (this.#isDisabled && routeFilterConfig(stream, this.name) !== FILTER_ON) return 'continue';
     if (!this.#overwrites && stream.request.headers.get(this.#credential.header) !== undefined) {
       this.#alreadyExists.inc();
       return 'continue';

@@ -48,6 +48,8 @@ interface Context extends HttpFilterDeps {
   readonly owner: string;
   /** What filters keep from one configuration to the next, by names of theirs. */
   readonly kept: Map<string, unknown>;
+  /** Listed as disabled, and not without all effect: routes turn it on. */
+  readonly isDisabled: boolean;
 }
 
 type TypedConfig = HttpFilterConfig['typedConfig'];
@@ -140,7 +142,8 @@ export class HttpFilters {
     for (const [i, filter] of config.entries()) {
       const at = `httpFilters[${i}]`;
       const used = filter.disabled === true ? withoutOwnRules(filter, at) : filter;
-      if (used !== undefined) filters.push(await compileFilter(used, context, `${at}.typedConfig`));
+      const own = { ...context, isDisabled: filter.disabled === true };
+      if (used !== undefined) filters.push(await compileFilter(used, own, `${at}.typedConfig`));
     }
     return filters;
   }
@@ -170,7 +173,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       const { statPrefix } = typedConfig;
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
     }
-    case CREDENTIAL_INJECTOR_TYPE:
+    case CREDENTIAL_INJECTOR_TYPE: return filter;
     case OPENAPI_TYPE:
     case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
     case EXT_AUTHZ_TYPE:

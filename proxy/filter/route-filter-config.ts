@@ -9,7 +9,7 @@ import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
 import type { StatefulSessionPerRoute } from '../config/stateful-session.ts';
 import {
-  CORS_POLICY_TYPE, EXT_AUTHZ_PER_ROUTE_TYPE, FAULT_TYPE, JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE,
+  CORS_POLICY_TYPE, EXT_AUTHZ_PER_ROUTE_TYPE, FAULT_TYPE, FILTER_CONFIG_TYPE, JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE,
   RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE, SESSION_PER_ROUTE_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
@@ -34,6 +34,7 @@ export function compileRouteFilterConfig(
 ): unknown {
   switch (config['@type']) {
     case RBAC_PER_ROUTE_TYPE: return compileRbacPerRoute(config as RBACPerRoute & FilterConfigFields, path);
+    case FILTER_CONFIG_TYPE: return filterSwitch(filterName, path);
     case FAULT_TYPE: return new FaultSettings(config as HTTPFault & FilterConfigFields, path);
     case CORS_POLICY_TYPE: {
       const inherited = outer instanceof CorsRules ? outer : undefined;
@@ -55,3 +56,14 @@ export function compileRouteFilterConfig(
     default: throw new ConfigError(path, `no filter takes '${config['@type']}' per route`);
   }
 }
+
+/** What a route holds for a filter that it turns on. */
+export const FILTER_ON = 'on';
+
+/** Which filter a name is of is not known here: others must not seem to be turned on. */
+function filterSwitch(filterName: string, path: string): typeof FILTER_ON {
+  if (filterName.startsWith(SWITCHED)) return FILTER_ON;
+  throw new ConfigError(path, `turns on filters whose names begin with ${SWITCHED}, and no others`);
+}
+
+const SWITCHED = 'envoy.filters.http.credential_injector';

@@ -71,6 +71,15 @@ export class OidcServer implements AsyncDisposable {
     }).callback();
   }
 
+  /** What the provider says of a token that it gave to a program. */
+  async introspect(token: string): Promise<Record<string, unknown>> {
+    const authorization = `Basic ${btoa(`${CLIENT_ID}:${encodeURIComponent(CLIENT_SECRET)}`)}`;
+    const body = new URLSearchParams({ token });
+    const asked = { method: 'POST', body, headers: { authorization } };
+    const answer = await fetch(`${this.issuer}/token/introspection`, asked);
+    return await answer.json() as Record<string, unknown>;
+  }
+
   /** How often a path was asked for: `POST /token`. */
   count(request: string): number {
     return this.requests.filter((each) => each === request).length;

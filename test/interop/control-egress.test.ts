@@ -11,6 +11,8 @@ import type { TLSSocket } from 'node:tls';
 import { request } from 'undici';
 import { freePorts } from '../../examples/demo/free-ports.ts';
 import { testLeaf, testRoot, type TestCertificate } from '../harness/certificates.ts';
+import { EchoServer, type Echo } from '../harness/echo-server.ts';
+import { CLIENT_ID, CLIENT_SECRET, OidcServer } from '../harness/oidc-server.ts';
 import { startControlled, WITHOUT_MTLS, type ControlledNode } from '../harness/controlled-proxy.ts';
 import { temporaryFolder } from '../harness/openssl.ts';
 import { candidates, type ProxyKind } from '../harness/proxy-process.ts';
@@ -113,6 +115,48 @@ for (const { kind, skip } of candidates()) {
     assert.equal(await ask('x.wide.test'), 'x.wide.test -', "SNI by each request's host");
     assert.equal(await ask('y.wide.test'), 'y.wide.test -');
     assert.equal(await ask('x.y.wide.test'), '503', 'a name that the wildcard does not cover');
+  });
+}
+
+const CREDENTIALS = `---
+apiVersion: security.weft.dev/v1
+kind: EgressCredential
+metadata: { name: token, namespace: default }
+spec:
+  selector: { matchLabels: { istio: egress } }
+  hosts: [a.shop.test]
+  clientCredentials:
+    { tokenEndpoint: 'http://idp.test/token', clientId: ${CLIENT_ID}, credentialName: idp, scopes: [read] }
+---
+apiVersion: security.weft.dev/v1
+kind: EgressCredential
+metadata: { name: key, namespace: default }
+spec:
+  hosts: ['*.key.test']
+  overwrite: true
+  header: { name: x-key, prefix: 'k=', credentialName: key }
+`;
+
+for (const { kind, skip } of candidates()) {
+  void test(`${kind} attaches tokens and keys to requests for some hosts (oidc-provider)`, { skip }, async (t) => {
+    await using idp = await OidcServer.listen();
+    await idp.serveMachines(600);
+    await using echo = await EchoServer.start('echo');
+    const plain = (host: string): string => outside(host, echo.port, 'mode: DISABLE');
+    const ask = await startGateway(t, kind, EGRESS + CREDENTIALS + plain('a.shop.test') + plain('b.shop.test')
+      + plain('a.key.test') + outside('idp.test', Number(new URL(idp.issuer).port), 'mode: DISABLE')
+      + secret('idp', { 'client-secret': CLIENT_SECRET }) + secret('key', { credential: 'abc' }));
+    const given = async (host: string): Promise<readonly unknown[]> => {
+      const { headers } = JSON.parse(await ask(host)) as Echo;
+      return [headers['authorization'], headers['x-key']];
+    };
+    await until('a token', async () => (await ask('a.shop.test').catch(() => '')).includes('Bearer'));
+    const [token, key] = await given('a.shop.test');
+    const { active, client_id: client } = await idp.introspect(String(token).replace('Bearer ', ''));
+    assert.deepEqual([active, client, key], [true, CLIENT_ID, undefined]);
+    assert.deepEqual(await given('a.key.test'), [undefined, 'k=abc']);
+    assert.deepEqual(await given('b.shop.test'), [undefined, undefined]);
+    assert.deepEqual(await given('idp.test').catch(() => 'not echo'), 'not echo');
   });
 }
 

@@ -90,10 +90,7 @@ for (const { kind, skip } of candidates()) {
     };
     await until('a token', async () => (await tokenOf()) !== '');
     const token = await tokenOf();
-    const told = await (await fetch(`${idp.issuer}/token/introspection`, {
-      method: 'POST', body: new URLSearchParams({ token }),
-      headers: { authorization: `Basic ${btoa(`${CLIENT_ID}:${encodeURIComponent(CLIENT_SECRET)}`)}` },
-    })).json() as Record<string, unknown>;
+    const told = await idp.introspect(token);
     assert.deepEqual([told['active'], told['client_id'], told['scope']], [true, CLIENT_ID, 'read']);
     const asked = idp.count('POST /token');
     for (let i = 0; i < 20; i++) assert.notEqual(await tokenOf(), '');
