@@ -91,9 +91,12 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
 function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence, endMs: number): string | undefined {
   const { certificate, chainError, resumed, nowMs } = evidence;
   if (validation.trustedCa === undefined) return undefined;
-  if (chainError !== undefined || !resumed) return chainError;
-  const current = certificate.validFromDate.getTime() <= nowMs && nowMs <= endMs;
-  return current ? undefined : 'the certificate of the resumed session is out of date';
+  if (chainError !== undefined) return chainError;
+  // OpenSSL goes by the system's clock, and not at all for a resumed session: this is by ours (S58, F21).
+  const whose = resumed ? 'the certificate of the resumed session' : 'the certificate';
+  if (nowMs > endMs) return `${whose} is out of date since ${new Date(endMs).toISOString()}`;
+  const beginMs = certificate.validFromDate.getTime();
+  return nowMs < beginMs ? `${whose} is not valid before ${new Date(beginMs).toISOString()}` : undefined;
 }
 
 /** Whoever says spiffe, in any case of letters, is held to the rules of an SVID. */

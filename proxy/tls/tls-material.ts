@@ -76,6 +76,9 @@ export class MaterialSource implements SecretWatcher {
     if (!verified && validation !== undefined && validation.sanMatchers.length > 0) {
       throw new ConfigError(`${this.#path}.validationContext`, 'matches names but verifies none: add trusted_ca');
     }
+    if (validation?.crl !== undefined && validation.trustedCa === undefined) {
+      throw new ConfigError(`${this.#path}.validationContext.crl`, 'needs trusted_ca, whose authorities it is of');
+    }
     this.#onChange({ certificates, validation: verified ? validation : undefined });
   }
 

@@ -1,6 +1,6 @@
 // What a peer's certificate must be: trust roots, accepted names, pins; compiled from a CertificateValidationContext.
 import { X509Certificate } from 'node:crypto';
-import { getCACertificates } from 'node:tls';
+import { createSecureContext, getCACertificates } from 'node:tls';
 import { ConfigError, messageOf } from '../base/error.ts';
 import type { CertificateValidationContext } from '../config/tls.ts';
 import { readDataSource } from './data-source.ts';
@@ -36,7 +36,7 @@ export function compileValidation(config: CertificateValidationContext, path: st
   return {
     trustedCa: trustDomains === undefined ? rootsOf(config, path) : allRoots(trustDomains),
     trustDomains,
-    crl: config.crl === undefined ? undefined : readDataSource(config.crl, `${path}.crl`).toString('latin1'),
+    crl: crlOf(config, path),
     sanMatchers: (config.matchTypedSubjectAltNames ?? []).map((matcher, i) => (
       compileSanMatcher(matcher, `${path}.matchTypedSubjectAltNames[${i}]`)
     )),
@@ -71,6 +71,26 @@ export function mergeValidation(base: ValidationMaterial, over: ValidationMateri
     spkiPins: unionOf(base.spkiPins, over.spkiPins),
     certificatePins: unionOf(base.certificatePins, over.certificatePins),
   };
+}
+
+const PEM_CRL = /-----BEGIN X509 CRL-----[\s\S]*?-----END X509 CRL-----/g;
+
+/** OpenSSL skips lists that it cannot read, and revoked peers would get in. */
+function crlOf({ crl }: CertificateValidationContext, path: string): string | undefined {
+  if (crl === undefined) return undefined;
+  const text = readDataSource(crl, `${path}.crl`).toString('latin1');
+  const lists = text.match(PEM_CRL) ?? [];
+  if (lists.length === 0) throw new ConfigError(`${path}.crl`, 'holds no PEM revocation list');
+  lists.forEach((list, i) => checkCrl(list, `${path}.crl`, i));
+  return text;
+}
+
+function checkCrl(pem: string, path: string, index: number): void {
+  try {
+    createSecureContext({ ca: [], crl: pem });
+  } catch (cause) {
+    throw new ConfigError(path, `list ${index + 1} is malformed: ${messageOf(cause)}`);
+  }
 }
 
 function rootsOf(config: CertificateValidationContext, path: string): readonly string[] | undefined {
