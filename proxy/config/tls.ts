@@ -151,7 +151,8 @@ export interface CommonTlsContext extends Static<typeof CommonTlsContext> {}
 
 export const DownstreamTlsContext = message(`${TLS}.DownstreamTlsContext`, {
   commonTlsContext: required(CommonTlsContext, 'What both sides have.'),
-  requireClientCertificate: optional(bool(), 'Clients without a valid certificate are refused. Default false.'),
+  requireClientCertificate: optional(bool(), 'Clients without a valid certificate are refused. Default false: unless '
+    + 'names or hashes are asked for.'),
   requireSni: optional(bool(), 'Clients without SNI are refused. Default false.'),
   disableStatelessSessionResumption: optional(bool(), 'No session tickets. Default false.'),
   disableStatefulSessionResumption: optional(bool(), 'No session ids; weft resumes by tickets only. Default false.'),

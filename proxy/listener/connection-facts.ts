@@ -1,7 +1,7 @@
 // What is known of a connection: before any filter runs, for the choice of its chain, and then for all that follows.
 import type { Socket } from 'node:net';
 import { joinHostPort } from '../base/host-port.ts';
-import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, ServedHosts, TlsInfo } from '../telemetry/stream-info.ts';
 import { plainIp } from './original-destination.ts';
 import type { OriginalDestination } from './original-destination.ts';
 import type { ClientHello } from './tls-inspector.ts';
@@ -35,9 +35,16 @@ export function factsOf(
   };
 }
 
+/** Where a connection belongs. */
+export interface ChainPlace {
+  readonly listener: string;
+  readonly name: string;
+  readonly servedHosts: ServedHosts | undefined;
+}
+
 /** `socket` is the decrypted one where there is TLS. */
 export function connectionInfo(
-  id: number, chain: { readonly listener: string; readonly name: string }, facts: ConnectionFacts,
+  id: number, chain: ChainPlace, facts: ConnectionFacts,
   tls: TlsInfo | undefined, socket: Socket,
 ): ConnectionInfo {
   const serverName = facts.serverName
@@ -53,6 +60,7 @@ export function connectionInfo(
     redirected: facts.redirected,
     tls,
     serverName,
+    servedHosts: chain.servedHosts,
     listenerName: chain.listener,
     filterChainName: chain.name,
   };

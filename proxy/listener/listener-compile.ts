@@ -13,6 +13,8 @@ import type { ServerTlsContext } from '../tls/server-context.ts';
 import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
 import type { CompiledChain, CompiledListener } from './listener.ts';
 import type { PreparedListener } from './listener-set.ts';
+import { servedHosts } from './served-host.ts';
+import type { TlsChain } from './served-host.ts';
 import { originalDestinations } from './original-destination.ts';
 import type { FindOriginalDestination } from './original-destination.ts';
 
@@ -48,14 +50,19 @@ export class ListenerCompiler {
     const before = this.#known.get(name) ?? new Map<string, KnownChain>();
     const after = new Map<string, KnownChain>();
     const matchers: ChainMatcher<CompiledChain>[] = [];
+    const secure: TlsChain<CompiledChain>[] = [];
     for (const [i, chain] of (config.filterChains ?? []).entries()) {
       const known = await this.#chain(config, chain, `filterChains[${i}]`, before, after, scope);
       matchers.push(new ChainMatcher(known.chain, chain.filterChainMatch));
+      if (known.chain.tls !== undefined) secure.push({ chain: known.chain, match: chain.filterChainMatch });
     }
     const fallback = config.defaultFilterChain === undefined ? undefined
       : await this.#chain(config, config.defaultFilterChain, 'defaultFilterChain', before, after, scope);
+    if (fallback?.chain.tls !== undefined) secure.push({ chain: fallback.chain, match: undefined });
     this.#known.set(name, after);
-    const compiled = this.#listener(config, name, address, scope, matchers, fallback?.chain);
+    const compiled = {
+      ...this.#listener(config, name, address, scope, matchers, fallback?.chain), served: servedHosts(secure),
+    };
     return { compiled, missing: () => missingOf([...after.values()]) };
   }
 
@@ -105,7 +112,7 @@ export class ListenerCompiler {
     scope: StatScope,
     matchers: readonly ChainMatcher<CompiledChain>[],
     defaultChain: CompiledChain | undefined,
-  ): CompiledListener {
+  ): Omit<CompiledListener, 'served'> {
     const inspects = hasFilter(config, TLS_INSPECTOR_TYPE)
       || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
     const { useOriginalDst = false, bindToPort = true } = config;

@@ -9,7 +9,7 @@ import { openTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { NetworkConnection, NetworkFilter } from '../network/network-filter.ts';
-import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { ServedHosts, TlsInfo } from '../telemetry/stream-info.ts';
 import type { ListenerStats } from '../telemetry/listener-stats.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import { acceptTls } from '../tls/accept-tls.ts';
@@ -46,6 +46,8 @@ export interface CompiledListener {
   readonly ipv6Only: boolean;
   readonly matchers: readonly ChainMatcher<CompiledChain>[];
   readonly defaultChain: CompiledChain | undefined;
+  /** Hosts of chains that SNI tells apart; those that are not in it serve any. */
+  readonly served: ReadonlyMap<CompiledChain, ServedHosts>;
   /** Connections that the kernel holds before they are accepted. */
   readonly backlog: number;
   /** Look at the first bytes before choosing a chain. */
@@ -244,8 +246,8 @@ export class Listener {
   }
 
   #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
-    const { stats } = this.#compiled;
-    const place = { listener: this.#compiled.name, name: chain.name };
+    const { stats, served, name } = this.#compiled;
+    const place = { listener: name, name: chain.name, servedHosts: served.get(chain) };
     const info = connectionInfo(this.#host.nextConnectionId(), place, facts, tls, socket);
     const startMs = this.#host.clock.nowMs();
     stats.connectionsActive.inc();

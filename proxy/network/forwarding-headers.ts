@@ -85,7 +85,7 @@ export class Forwarding {
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
     if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
-    return this.normalize(request, connection.localPort);
+    return this.normalize(request, connection.localPort) ?? misdirection(request, connection);
   }
 
   /** Authority and path as routes and policies read them. */
@@ -205,6 +205,12 @@ export class Forwarding {
     }
     return this.#date;
   }
+}
+
+/** A request for another tenant's host than its connection was verified for (S54); a tunnel's authority is no host. */
+function misdirection({ method, authority }: RequestHead, { servedHosts }: ConnectionInfo): ProxyError | undefined {
+  if (servedHosts === undefined || method === 'CONNECT' || authority === '' || servedHosts.serves(authority)) return;
+  return new ProxyError('misdirected', 'downstream', 'misdirected_request');
 }
 
 /** Of a name: what its dot ends may be followed by a port. */

@@ -34,6 +34,12 @@ export interface ResponseView {
   readonly headers: HeaderView;
 }
 
+/** Hosts that requests on a connection may be for. */
+export interface ServedHosts {
+  /** `authority` may have a port. */
+  serves(authority: string): boolean;
+}
+
 /** A connection's facts that do not change; one object a connection. */
 export interface ConnectionInfo {
   readonly id: number;
@@ -49,6 +55,8 @@ export interface ConnectionInfo {
   readonly tls: TlsInfo | undefined;
   /** SNI, also on plaintext connections that were inspected. */
   readonly serverName: string | undefined;
+  /** Where its listener has tenants, told apart by SNI; undefined: any. */
+  readonly servedHosts?: ServedHosts | undefined;
   readonly listenerName: string;
   readonly filterChainName: string;
 }

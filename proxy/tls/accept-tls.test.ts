@@ -14,7 +14,7 @@ import { caLeaf, expiredLeaf, futureLeaf, serverLeaf, testLeaf, testRoot,
 import type { TestCertificate } from '../../test/harness/certificates.ts';
 import { temporaryFolder, withoutOpenssl } from '../../test/harness/openssl.ts';
 import { findProgram } from '../../test/harness/peers.ts';
-import { ROOT, TlsListener, closed, credentials, downstream, fetchHello,
+import { ROOT, SERVER, TlsListener, closed, credentials, downstream, fetchHello,
   refusal } from '../../test/harness/tls-listener.ts';
 import { ManualClock } from '../base/clock.ts';
 import type { SubjectAltNameMatcher } from '../config/tls.ts';
@@ -179,12 +179,22 @@ test('several roots in one bundle are all trusted', async () => {
 });
 
 test('where no certificate is required a client without one gets in nameless, with a wrong one not', async () => {
-  await using fixture = await TlsListener.start(downstream({ requireClientCertificate: false }));
+  await using fixture = await TlsListener.start(downstream({ requireClientCertificate: false }, []));
   assert.equal((await fetchHello(fixture.port)).text, 'hello');
   assert.equal((await fixture.outcome()).info!.peerUriSan, undefined);
   assert.equal(fixture.stats.noCertificate.value, 1);
   assert.equal((await fetchHello(fixture.port, credentials(testLeaf(testRoot())))).text, '');
   assert.notEqual((await fixture.outcome(1)).failure, undefined);
+});
+
+test('names and hashes are asked of everybody, whether a certificate is required or not, as in Envoy', async () => {
+  const names = downstream({ requireClientCertificate: false });
+  const pins = structuredClone(names);
+  pins.commonTlsContext.validationContext = { verifyCertificateHash: [SERVER.x509.fingerprint256] };
+  for (const config of [names, pins]) {
+    await using fixture = await TlsListener.start(config);
+    assert.match(await refusal(fixture, {}), /no certificate/);
+  }
 });
 
 test('a server without validation asks for no certificate and believes none', async () => {

@@ -120,7 +120,7 @@ export class ServerBinding {
     this.#deps = deps;
     this.#material = material;
     this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
-    this.#requireCertificate = config.requireClientCertificate ?? false;
+    this.#requireCertificate = config.requireClientCertificate === true || asksForNames(material);
     this.#requireSni = config.requireSni ?? false;
     if (this.#requireCertificate && material.validation === undefined) {
       throw new ConfigError('commonTlsContext', 'the validation context has no roots or pins: it lets anybody in');
@@ -205,6 +205,13 @@ function serverOptions(config: DownstreamTlsContext, scope: string, material: Tl
     handshakeTimeout: HANDSHAKE_DEADLINE_MS,
     ...(sessionTimeout !== undefined && { sessionTimeout: Math.ceil(msOr(sessionTimeout, 0) / 1000) }),
   };
+}
+
+/** Whoever must have a certain name or key must have a certificate, as in Envoy. */
+function asksForNames({ validation }: TlsMaterial): boolean {
+  if (validation === undefined) return false;
+  const { sanMatchers, spkiPins, certificatePins } = validation;
+  return sanMatchers.length > 0 || spkiPins.size > 0 || certificatePins.size > 0;
 }
 
 /** A ticket has the leaf alone in it, by which no bundle of a trust domain can judge again. */

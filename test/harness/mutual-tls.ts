@@ -42,7 +42,7 @@ function commonContext({ own, validation }: MutualTlsParts): object {
 }
 
 /** A listener with TLS, one route, and what `manager` adds to its connection manager. */
-export function mutualTlsListener(name: string, route: object, parts: MutualTlsParts, manager: object = {}): object {
+export function mutualTlsListener(name: string, route: object, parts: MutualTlsParts, manager: object = {}) {
   const typedConfig = {
     '@type': `${TYPE}.transport_sockets.tls.v3.DownstreamTlsContext`,
     ...commonContext(parts), requireClientCertificate: parts.requiresCertificate ?? true,
@@ -50,12 +50,25 @@ export function mutualTlsListener(name: string, route: object, parts: MutualTlsP
   return listener(name, route, { transportSocket: { name: 'tls', typedConfig } }, manager);
 }
 
+type Tenant = readonly [serverName: string, listener: ReturnType<typeof mutualTlsListener>];
+
+/** One listener that has the chains of others, each for its server names. */
+export function tenantListener(name: string, tenants: readonly Tenant[]): object {
+  const filterChains = tenants.map(([serverName, { filterChains: [chain] }]) => (
+    { ...chain, filterChainMatch: { serverNames: [serverName] } }
+  ));
+  const listenerFilters = [{
+    name: 'tls_inspector', typedConfig: { '@type': `${TYPE}.filters.listener.tls_inspector.v3.TlsInspector` },
+  }];
+  return { name, statPrefix: name, address: address(0), listenerFilters, filterChains };
+}
+
 /** A validation context of one root and the names of cluster.local. */
 export function meshValidation(root: TestCertificate): object {
   return { trustedCa: { inlineString: root.cert }, matchTypedSubjectAltNames: MESH_NAMES };
 }
 
-function listener(name: string, route: object, chain: object, manager: object): object {
+function listener(name: string, route: object, chain: object, manager: object) {
   const typedConfig = {
     '@type': `${TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager`,
     statPrefix: name,

@@ -71,6 +71,18 @@ export const FIGURE_DIFFERENCES: readonly FigureDifference[] = [
   },
 ];
 
+/** What a client of a listener with tenants is told, by the name of the case in tls-tenants.test.ts. */
+export const TENANT_DIFFERENCES: readonly Difference[] = [
+  {
+    request: 'SNI of the open tenant, host of the closed one', envoy: 200, weft: 421, id: 'S54',
+    reason: 'a client could ask for hosts by the certificates, and the demands on its own, of another chain',
+  },
+  {
+    request: 'SNI of the closed tenant, host of nobody', envoy: 200, weft: 421, id: 'S54',
+    reason: 'a host that SNI would not have led to is not served there',
+  },
+];
+
 /**
  * Response headers whose values depend on the moment or the implementation; their presence is compared, not the value.
  */
