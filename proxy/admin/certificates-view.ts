@@ -13,14 +13,14 @@ const CERTIFICATES_MAX = 100;
 const DEPTH_MAX = 64;
 
 /** The certificates of one TLS context or secret. */
-interface CertificateSet {
+export interface CertificateSet {
   readonly roots: DataSource[];
   readonly chains: DataSource[];
 }
 
 export function certificatesResponse(source: AdminSource): AdminResponse {
   const { secrets, clusters, listeners } = source.config();
-  const sets = [...secrets, ...clusters, ...listeners].flatMap(({ resource }) => setsIn(resource, 0));
+  const sets = [...secrets, ...clusters, ...listeners].flatMap(({ resource }) => certificateSets(resource));
   const now = source.clock.wallMs();
   const views = sets.map(({ roots, chains }) => ({
     ca_cert: roots.flatMap((data) => certificateViews(data, now)),
@@ -30,6 +30,10 @@ export function certificatesResponse(source: AdminSource): AdminResponse {
 }
 
 /** Every object that holds certificates of its own: secrets and TLS contexts. */
+export function certificateSets(resource: unknown): CertificateSet[] {
+  return setsIn(resource, 0);
+}
+
 function setsIn(value: unknown, depth: number): CertificateSet[] {
   if (typeof value !== 'object' || value === null || depth > DEPTH_MAX) return [];
   if (Array.isArray(value)) return value.flatMap((item) => setsIn(item, depth + 1));
@@ -45,8 +49,12 @@ function setsIn(value: unknown, depth: number): CertificateSet[] {
 
 function certificateViews(data: DataSource, nowMs: number): unknown[] {
   const path = data.filename ?? '<inline>';
-  const found = pemOf(data).match(PEM) ?? [];
-  return found.slice(0, CERTIFICATES_MAX).map((pem) => certificateView(pem, path, nowMs));
+  return certificatePems(data).map((pem) => certificateView(pem, path, nowMs));
+}
+
+/** The certificates behind a DataSource, in its order; none when it cannot be read. */
+export function certificatePems(data: DataSource): string[] {
+  return (pemOf(data).match(PEM) ?? []).slice(0, CERTIFICATES_MAX);
 }
 
 function pemOf({ filename, inlineString, inlineBytes, environmentVariable }: DataSource): string {

@@ -11,6 +11,7 @@ import type { ServerState } from '../telemetry/server-stats.ts';
 import type { StatSnapshot } from '../telemetry/stat-snapshot.ts';
 import { Stats } from '../telemetry/stats.ts';
 import type { NodeFacts } from '../telemetry/workload.ts';
+import { CertificateExpiry } from './certificate-expiry.ts';
 import type { Decoder } from './decoder.ts';
 import type { ResourceKind } from './messages.ts';
 import type { StatsMerger } from './stats-merger.ts';
@@ -42,6 +43,7 @@ export class AdminView implements AdminSource {
   readonly #supervisor: Supervisor;
   readonly #merger: StatsMerger;
   readonly #server: ServerStats;
+  readonly #expiry: CertificateExpiry;
   readonly #quit: () => void;
   #failed = false;
 
@@ -50,6 +52,7 @@ export class AdminView implements AdminSource {
     this.#supervisor = supervisor;
     this.#merger = merger;
     this.#server = new ServerStats(new Stats(merger.source()));
+    this.#expiry = new CertificateExpiry(supervisor.store);
     this.#quit = quit;
     this.clock = options.clock;
     this.version = options.version;
@@ -90,7 +93,7 @@ export class AdminView implements AdminSource {
 
   stats(): readonly StatSnapshot[] {
     this.#server.update(this.state(), this.concurrency, (this.clock.wallMs() - this.startedWallMs) / 1000);
-    return this.#merger.snapshot();
+    return [...this.#merger.snapshot(), ...this.#expiry.gauges(this.clock.wallMs())];
   }
 
   readStat(flat: string): number {
