@@ -18,7 +18,7 @@ const RSA_EXPONENT_BYTES_MAX = 8;
 const RSA_ALGORITHMS: readonly Algorithm[] = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const HMAC_ALGORITHMS: readonly Algorithm[] = ['HS256', 'HS384', 'HS512'];
 const EC_ALGORITHM: Readonly<Record<string, Algorithm>> = { 'P-256': 'ES256', 'P-384': 'ES384', 'P-521': 'ES512' };
-const EC_SIGNATURE_BYTES: Readonly<Record<string, number>> = { ES256: 64, ES384: 96, ES512: 132 };
+const EC_SIGNATURE_BYTES: Readonly<Record<string, number>> = { 'P-256': 64, 'P-384': 96, 'P-521': 132 };
 const ED25519_SIGNATURE_BYTES = 64;
 
 /** What a verification takes, in microseconds of the machine that it was measured on. */
@@ -29,6 +29,8 @@ interface VerificationKey {
   readonly id: string;
   readonly key: KeyObject;
   readonly algorithms: readonly Algorithm[];
+  /** Length of its signatures, 0 where the hash says it: OpenSSL takes some that lack their leading zeros. */
+  readonly signatureBytes: number;
   readonly costUs: number;
 }
 
@@ -66,7 +68,7 @@ export class Jwks {
     for (const candidate of this.#keys) {
       if (!isCandidate(candidate, jwt)) continue;
       tried = true;
-      if (isSigned(jwt, candidate.key)) return undefined;
+      if (isSigned(jwt, candidate)) return undefined;
     }
     return tried ? JwtFailure.verification : JwtFailure.noKey;
   }
@@ -129,20 +131,26 @@ function rsaKey(n: string, e: string): Omit<VerificationKey, 'id'> | undefined {
   const key = createPublicKey({ key: { kty: 'RSA', n, e }, format: 'jwk' });
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
   if (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX) return undefined;
-  return { key, algorithms: RSA_ALGORITHMS, costUs: COST_US.RSA * (bits / RSA_BITS_MIN) ** 2 };
+  return {
+    key, algorithms: RSA_ALGORITHMS, signatureBytes: Math.ceil(bits / 8),
+    costUs: COST_US.RSA * (bits / RSA_BITS_MIN) ** 2,
+  };
 }
 
 function ecKey(crv: string, x: string, y: string): Omit<VerificationKey, 'id'> | undefined {
   const algorithm = Object.hasOwn(EC_ALGORITHM, crv) ? EC_ALGORITHM[crv] : undefined;
   if (algorithm === undefined) return undefined;
   const key = createPublicKey({ key: { kty: 'EC', crv, x, y }, format: 'jwk' });
-  return { key, algorithms: [algorithm], costUs: crv === 'P-256' ? COST_US.EC : COST_US.EC * 10 };
+  return {
+    key, algorithms: [algorithm], signatureBytes: EC_SIGNATURE_BYTES[crv]!,
+    costUs: crv === 'P-256' ? COST_US.EC : COST_US.EC * 10,
+  };
 }
 
 function ed25519Key(crv: string, x: string): Omit<VerificationKey, 'id'> | undefined {
   if (crv !== 'Ed25519') return undefined;
   const key = createPublicKey({ key: { kty: 'OKP', crv, x }, format: 'jwk' });
-  return { key, algorithms: ['EdDSA'], costUs: COST_US.OKP };
+  return { key, algorithms: ['EdDSA'], signatureBytes: ED25519_SIGNATURE_BYTES, costUs: COST_US.OKP };
 }
 
 /** As long as the hash at least (RFC 7518 section 3.2). */
@@ -150,22 +158,20 @@ function secretKey(k: string): Omit<VerificationKey, 'id'> | undefined {
   const bytes = base64urlBytes(k);
   if (bytes === undefined) return undefined;
   const algorithms = HMAC_ALGORITHMS.filter((algorithm) => bytes.length * 8 >= Number(algorithm.slice(2)));
-  return { key: createSecretKey(bytes), algorithms, costUs: COST_US.oct };
+  return { key: createSecretKey(bytes), algorithms, signatureBytes: 0, costUs: COST_US.oct };
 }
 
-function isSigned({ algorithm, signed, signature }: Jwt, key: KeyObject): boolean {
+function isSigned({ algorithm, signed, signature }: Jwt, { key, signatureBytes }: VerificationKey): boolean {
+  if (signatureBytes > 0 && signature.length !== signatureBytes) return false;
   const data = Buffer.from(signed, 'latin1');
-  if (algorithm === 'EdDSA') {
-    return signature.length === ED25519_SIGNATURE_BYTES && verify(null, data, key, signature);
-  }
+  if (algorithm === 'EdDSA') return verify(null, data, key, signature);
   const hash = `sha${algorithm.slice(2)}`;
   switch (algorithm.slice(0, 2)) {
     case 'RS': return verify(hash, data, key, signature);
     case 'PS': return verify(hash, data, {
       key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
     }, signature);
-    case 'ES': return signature.length === EC_SIGNATURE_BYTES[algorithm]
-      && verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, signature);
+    case 'ES': return verify(hash, data, { key, dsaEncoding: 'ieee-p1363' }, signature);
     default: {
       const wanted = createHmac(hash, key).update(data).digest();
       return wanted.length === signature.length && timingSafeEqual(wanted, signature);

@@ -245,11 +245,22 @@ function signatures(key: TokenKey): Named {
       Buffer.alloc(good.length >> 1)]))],
     ['DER of zeros', mac(Buffer.from([0x30, 6, 2, 1, 0, 2, 1, 0]))],
     ['DER of the numbers', mac(derOf(good))],
+    ...cutZero(key),
     ['of other claims', `${base64url(header(key))}.${otherClaims ?? ''}.${good.toString('base64url')}`],
     ['of the claims alone', `${data}.${signature(key, data.split('.')[1]!).toString('base64url')}`],
     ['of the texts before they were encoded', `${data}.${signature(key,
       `${JSON.stringify(header(key))}.${JSON.stringify(claimsOf())}`).toString('base64url')}`],
   ].map(([name, token]) => [`signature: ${name}`, token!]);
+}
+
+/** A signature that begins with a zero is the same number without it (RFC 8017 section 8: its length is fixed). */
+function cutZero(key: TokenKey): [string, string][] {
+  if (!/^[RP]S/.test(key.algorithm)) return [];
+  for (let n = 0; ; n++) {
+    const data = `${base64url(header(key))}.${base64url(claimsOf({ n }))}`;
+    const bytes = signature(key, data);
+    if (bytes[0] === 0) return [['without its first zero', `${data}.${bytes.subarray(1).toString('base64url')}`]];
+  }
 }
 
 /** The two halves as ASN.1 INTEGERs, as other protocols have them. */
