@@ -178,6 +178,16 @@ test('rules that no server of a gateway goes by, and servers that share a port a
     ]);
   });
 
+test('limits of gateways that are no numbers are errors', async (t) => {
+  const limited = (bytes: string): string => GATEWAY.replace('namespace: default }',
+    `namespace: default, annotations: { gateway.weft.dev/max-request-bytes: '${bytes}' } }`);
+  for (const [bytes, faults] of [['1000', 0], ['0', 1], ['1M', 1], ['99999999999', 1], ['-1', 1]] as const) {
+    const lines = await linesOf(t, { 'a.yaml': MESH, 'b.yaml': limited(bytes) + bound('v', 'a.test', '') });
+    assert.equal(lines.filter((line) => /error .*max-request-bytes: must be a whole number from 1/.test(line)).length,
+      faults, lines.join('\n'));
+  }
+});
+
 test('Secrets that gateways name and nobody has are errors', async (t) => {
   const tls = GATEWAY.replace('80, name: http, protocol: HTTP', '443, name: https, protocol: HTTPS')
     .replace("hosts: ['a.test', 'b.test']", "hosts: [a.test], tls: { mode: MUTUAL, credentialName: edge }");

@@ -1,6 +1,7 @@
 // Gateways and the VirtualServices bound to them: who claims which host, who claims it twice, who claims nothing.
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { hostIntersection } from '../registry/hostname.ts';
+import { PERIMETER_ANNOTATIONS, perimeterValue } from '../translate/gateway-perimeter.ts';
 import { certificateOf, certificateSecrets, rootsOf, rootsSecret, secretTexts } from '../translate/gateway-secret.ts';
 import { gatewayServers, serverKind, type ServerKind } from '../translate/gateway-server.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
@@ -25,6 +26,7 @@ function boundFindings(view: MeshView, gateway: Gateway): Finding[] {
   return [
     ...idleServers(gateway, bound),
     ...missingSecrets(view, gateway),
+    ...badAnnotations(gateway),
     ...bound.flatMap((object, at) => [
       ...unserved(view, gateway, object),
       ...withoutServer(gateway, object),
@@ -52,6 +54,15 @@ function idleServers(gateway: Gateway, bound: readonly VirtualServiceObject[]): 
     return [findingAt(gateway, path, reason)];
   });
   return bound.length === 0 ? idle.slice(0, 1) : idle;
+}
+
+function badAnnotations(gateway: Gateway): Finding[] {
+  return Object.entries(PERIMETER_ANNOTATIONS).flatMap(([name, max]) => {
+    const key = name as keyof typeof PERIMETER_ANNOTATIONS;
+    if (!gateway.annotations.has(name) || perimeterValue(gateway, key) !== undefined) return [];
+    const finding = findingAt(gateway, ['metadata', 'annotations', name], `must be a whole number from 1 to ${max}`);
+    return [{ ...finding, level: 'error' as const }];
+  });
 }
 
 /** Secrets that no namespace has, or that hold nothing of use: in which namespace the proxies are is not known here. */

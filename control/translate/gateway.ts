@@ -5,6 +5,7 @@ import { httpAuthorization } from './authorization.ts';
 import { connectionChains } from './gateway-connection.ts';
 import { loginFilters } from './gateway-login.ts';
 import { credentialFilters } from './egress-credential.ts';
+import { bodyLimit, perimeterSettings } from './gateway-perimeter.ts';
 import { gatewayRoutes } from './gateway-route.ts';
 import { gatewayServers, serverKind, serverNames, tableName, type Server } from './gateway-server.ts';
 import { httpFilters } from './http-filter.ts';
@@ -77,13 +78,14 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
-      login: loginFilters(view, node), tokens: tokenFilters(view, node, true), apis: openApiFilters(view, node),
-      credentials: credentialFilters(view, node),
+      login: loginFilters(view, node), tokens: tokenFilters(view, node, true),
+      apis: [...openApiFilters(view, node), ...bodyLimit(server.gateway)], credentials: credentialFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',
     }),
     routes: table,
     ...telemetry(view, node, 'CLIENT'),
+    ...perimeterSettings(server.gateway, node),
   })];
   const { tls } = server.server;
   if (serverKind(server.server) !== 'https' || tls === undefined) return { name: table, filters };

@@ -8,7 +8,9 @@ import { KEEP_HEADER_CASE } from './upstream-protocol.ts';
 /** `outbound` is the explicit proxy of an application, `gateway` the edge, `inbound` the way to the application. */
 export type ManagerRole = 'inbound' | 'outbound' | 'gateway';
 
-export interface ManagerParts extends Pick<HttpConnectionManager, 'tracing' | 'accessLog'> {
+type Optional = 'tracing' | 'accessLog' | 'xffNumTrustedHops' | 'maxRequestHeadersKb';
+
+export interface ManagerParts extends Pick<HttpConnectionManager, Optional> {
   readonly role: ManagerRole;
   readonly statPrefix: string;
   readonly filters: HttpFilter[];
@@ -17,13 +19,12 @@ export interface ManagerParts extends Pick<HttpConnectionManager, 'tracing' | 'a
 }
 
 export function httpManager(parts: ManagerParts): NetworkFilter {
-  const { role, statPrefix, filters, routes, tracing, accessLog } = parts;
+  const { role, statPrefix, filters, routes, ...optional } = parts;
   const manager: HttpConnectionManager = {
     statPrefix,
     ...(typeof routes === 'string' ? { rds: rds(routes) } : { routeConfig: routes }),
     httpFilters: filters,
-    ...(tracing !== undefined && { tracing }),
-    ...(accessLog !== undefined && { accessLog }),
+    ...optional,
     httpProtocolOptions: { acceptHttp10: true, headerKeyFormat: KEEP_HEADER_CASE },
     serverName: 'istio-envoy',
     streamIdleTimeout: '0s',

@@ -37,7 +37,12 @@ export interface ProxyNode {
   /** Weft knows filters that an Envoy does not (istio.stats). */
   readonly isWeft: boolean;
   readonly isGateway: boolean;
+  /** Proxies before a gateway that it believes about its clients (gatewayTopology.numTrustedProxies). */
+  readonly trustedProxies: number;
 }
+
+/** No request goes through more. */
+const TRUSTED_PROXIES_MAX = 100;
 
 /** Reads a node; a text says why it cannot be served. */
 export function parseProxyNode(node: XdsNode): ProxyNode | string {
@@ -51,6 +56,8 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
   const podName = instance.slice(0, Math.max(0, instance.lastIndexOf('.'))) || instance;
   const namespace = text(metadata['NAMESPACE']) ?? domain.split('.')[0] ?? '';
   if (namespace === '') return 'metadata NAMESPACE is missing';
+  const trustedProxies = readTrustedProxies(metadata['PROXY_CONFIG']);
+  if (typeof trustedProxies === 'string') return trustedProxies;
   const listens = readListens(metadata);
   if (typeof listens === 'string') return listens;
   return {
@@ -65,8 +72,21 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     addresses: addressesOf(text(metadata['INSTANCE_IPS']), ip),
     isWeft: node.userAgentName === 'weft',
     isGateway: kind === 'router',
+    trustedProxies,
     ...listens,
   };
+}
+
+/** As Istio's agent tells it of its ProxyConfig. */
+function readTrustedProxies(config: unknown): number | string {
+  const topology = isObject(config) ? config['gatewayTopology'] : undefined;
+  const count = isObject(topology) ? topology['numTrustedProxies'] ?? 0 : 0;
+  const isCount = typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= TRUSTED_PROXIES_MAX;
+  return isCount ? count : `PROXY_CONFIG gatewayTopology.numTrustedProxies must be 0 to ${TRUSTED_PROXIES_MAX}`;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function localityText({ region = '', zone = '', subZone = '' }: NonNullable<XdsNode['locality']> = {}): string {

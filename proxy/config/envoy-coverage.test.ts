@@ -18,7 +18,7 @@ const FOLDERS = [
   'config/{ratelimit,core,route,listener,cluster,endpoint,bootstrap,rbac,accesslog,trace}/v3',
   'type/{,matcher/,tracing/}v3',
   'extensions/access_loggers/{file,stream}/v3',
-  'extensions/filters/{http,listener,common}/{router,rbac,fault,cors,grpc_stats,grpc_web,*_inspector}/v3',
+  'extensions/filters/{http,listener,common}/{router,buffer,rbac,fault,cors,grpc_stats,grpc_web,*_inspector}/v3',
   'extensions/filters/http/jwt_authn/v3',
   'extensions/{filters/http/credential_injector,http/injected_credentials/{generic,oauth2}}/v3',
   'extensions/{common/ratelimit,filters/http/local_ratelimit,filters/http/ratelimit}/v3',

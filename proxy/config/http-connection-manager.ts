@@ -2,6 +2,7 @@
 import { AccessLog } from './access-log.ts';
 import { CidrRange } from './address.ts';
 import { ConfigSource } from './config-source.ts';
+import { Buffer } from './buffer.ts';
 import { Cors } from './cors.ts';
 import { HTTPFault } from './fault.ts';
 import { ExtAuthz } from './external-authorization.ts';
@@ -27,9 +28,10 @@ import { ROUTER_TYPE } from './type-url.ts';
 
 const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
-const HTTP_FILTERS = [Router, RBAC, HTTPFault, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb, GrpcStats,
-  IstioStats, JwtAuthentication, OidcLogin, OpenApi, StatefulSession,
-  CredentialInjector] as const;
+const HTTP_FILTERS = [
+  Router, RBAC, HTTPFault, Buffer, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb,
+  GrpcStats, IstioStats, JwtAuthentication, OidcLogin, OpenApi, StatefulSession, CredentialInjector,
+] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 

@@ -1,4 +1,5 @@
 // What filters are told for one route (typed_per_filter_config).
+import { BufferPerRoute } from './buffer.ts';
 import { CorsPolicy } from './cors.ts';
 import { ExtAuthzPerRoute } from './external-authorization.ts';
 import { HTTPFault } from './fault.ts';
@@ -22,4 +23,4 @@ const FilterConfig = message('envoy.config.route.v3.FilterConfig', {
 /** For one table, virtual host, route or weighted cluster, by the filter's name. */
 export const PerFilterConfig = map(any('configuration of an HTTP filter per route',
   [RBACPerRoute, HTTPFault, CorsPolicy, LocalRateLimit, RateLimitPerRoute, ExtAuthzPerRoute, StatefulSessionPerRoute,
-    JwtPerRoute, FilterConfig]));
+    JwtPerRoute, BufferPerRoute, FilterConfig]));

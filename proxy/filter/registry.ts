@@ -7,7 +7,7 @@ import type { NamedCounts } from '../base/named-counts.ts';
 import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
-  CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
+  BUFFER_TYPE, CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
   GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, OPENAPI_TYPE, RBAC_TYPE,
   ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
@@ -87,6 +87,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
   [STATEFUL_SESSION_TYPE]: async (name, config, context) => {
     const { StatefulSessionFilter } = await import('./stateful-session.ts');
     return new StatefulSessionFilter(name, config, context);
+  },
+  [BUFFER_TYPE]: async (name, config) => {
+    const { BufferFilter } = await import('./buffer.ts');
+    return new BufferFilter(name, config);
   },
   [OPENAPI_TYPE]: async (name, config, context, path) => {
     const { OpenApiFilter } = await import('./openapi.ts');
@@ -174,6 +178,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       return { ...filter, typedConfig: { '@type': LOCAL_RATE_LIMIT_TYPE, statPrefix } };
     }
     case CREDENTIAL_INJECTOR_TYPE: return filter;
+    case BUFFER_TYPE: return { ...filter, typedConfig: { ...typedConfig, maxRequestBytes: 0 } };
     case OPENAPI_TYPE:
     case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
     case EXT_AUTHZ_TYPE:

@@ -52,6 +52,11 @@ export class RequestBuffer {
   watch(bytesMax: number, watcher: BodyWatcher): void {
     this.#bytesMax = Math.max(this.#bytesMax, bytesMax + 1);
     this.#watcher = watcher;
+    // A filter before it may have waited so long that there will be no more.
+    const { chunks, ended, trailers } = this.peek();
+    if (chunks.length > 0 || trailers !== undefined) {
+      watcher.onHeld(this.peek(), this.#bytes, ended || trailers !== undefined);
+    }
   }
 
   /** Takes the chunk in any case; false says that the limit is reached and reading should stop. */

@@ -1,5 +1,6 @@
 // From typed_per_filter_config to what the filters ask routes for: one table by type, without waiting for modules.
 import { ConfigError } from '../base/error.ts';
+import type { BufferPerRoute } from '../config/buffer.ts';
 import type { CorsPolicy } from '../config/cors.ts';
 import type { ExtAuthzPerRoute } from '../config/external-authorization.ts';
 import type { HTTPFault } from '../config/fault.ts';
@@ -9,10 +10,11 @@ import type { LocalRateLimit } from '../config/local-rate-limit.ts';
 import type { RBACPerRoute } from '../config/rbac.ts';
 import type { StatefulSessionPerRoute } from '../config/stateful-session.ts';
 import {
-  CORS_POLICY_TYPE, EXT_AUTHZ_PER_ROUTE_TYPE, FAULT_TYPE, FILTER_CONFIG_TYPE, JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE,
-  RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE, SESSION_PER_ROUTE_TYPE,
+  BUFFER_PER_ROUTE_TYPE, CORS_POLICY_TYPE, EXT_AUTHZ_PER_ROUTE_TYPE, FAULT_TYPE, FILTER_CONFIG_TYPE,
+  JWT_PER_ROUTE_TYPE, LOCAL_RATE_LIMIT_TYPE, RATE_LIMIT_PER_ROUTE_TYPE, RBAC_PER_ROUTE_TYPE, SESSION_PER_ROUTE_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigFields } from '../route/filter-config.ts';
+import { BufferRouteSettings } from './buffer-per-route.ts';
 import { CorsRules } from './cors-policy.ts';
 import { ExtAuthzRouteSettings } from './ext-authz-per-route.ts';
 import { FaultSettings } from './fault-settings.ts';
@@ -34,6 +36,7 @@ export function compileRouteFilterConfig(
 ): unknown {
   switch (config['@type']) {
     case RBAC_PER_ROUTE_TYPE: return compileRbacPerRoute(config as RBACPerRoute & FilterConfigFields, path);
+    case BUFFER_PER_ROUTE_TYPE: return new BufferRouteSettings(config as BufferPerRoute & FilterConfigFields);
     case FILTER_CONFIG_TYPE: return filterSwitch(filterName, path);
     case FAULT_TYPE: return new FaultSettings(config as HTTPFault & FilterConfigFields, path);
     case CORS_POLICY_TYPE: {
