@@ -77,6 +77,19 @@ test('a whole namespace is told by the name in the identity, whether its pods ar
     [{ authenticated: { principalName: { prefix: 'spiffe://cluster.local/ns/istio-system/' } } }]);
 });
 
+test('the trust domain\'s other names are the same identity', () => {
+  const aliases = `
+---
+apiVersion: mesh.istio.io/v1alpha1
+kind: MeshConfig
+metadata: { name: default, namespace: istio-system }
+spec: { trustDomainAliases: [old.domain] }
+`;
+  const old = { authenticated: { principalName: { exact: 'spiffe://old.domain/ns/default/sa/a' } } };
+  const [only] = Object.values(gate(pod('a', 'role: a', '127.0.0.1') + fromRole('a') + aliases) ?? {});
+  assert.deepEqual(only?.principals, [{ orIds: { ids: [identity('a'), old] } }, plainAt('127.0.0.1')]);
+});
+
 test('without a policy there is no gate', () => {
   assert.equal(gate(''), undefined);
   assert.equal(gate(policy('podSelector: { matchLabels: { app: other } }')), undefined);

@@ -4,6 +4,7 @@ import { parseCidr } from '../../proxy/base/cidr.ts';
 import type { Listener, NetworkFilter } from '../../proxy/config/listener.ts';
 import type { NetworkRBAC, Policy, Principal } from '../../proxy/config/rbac.ts';
 import { NETWORK_RBAC_TYPE } from '../../proxy/config/type-url.ts';
+import type { Inventory } from '../model/inventory.ts';
 import { selects, selectsAll } from '../model/label-selector.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 import {
@@ -12,6 +13,7 @@ import {
 import { networkPeers, type NetworkPeers, type PeerWorkload } from '../registry/network-peer.ts';
 import type { ServiceEndpoint } from '../registry/service.ts';
 import type { Workload } from '../registry/workload.ts';
+import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { PeerScope } from './peer-authentication.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -26,8 +28,12 @@ export const NETWORK_POLICY_FILTER = 'envoy.filters.network.rbac.network_policy'
 export function networkPoliciesFor(
   { inventory }: MeshView, { namespace, labels }: PeerScope, direction: Direction,
 ): NetworkPolicyObject[] {
-  return inventory.list('NetworkPolicy').filter((policy) => policy.namespace === namespace
-    && isolates(policy.body, direction) && selects(policy.body.spec?.podSelector ?? {}, labels));
+  return (inventory.derived(byNamespace).get(namespace) ?? []).filter((policy) =>
+    isolates(policy.body, direction) && selects(policy.body.spec?.podSelector ?? {}, labels));
+}
+
+function byNamespace(inventory: Inventory): Map<string, NetworkPolicyObject[]> {
+  return Map.groupBy(inventory.list('NetworkPolicy'), ({ namespace }) => namespace);
 }
 
 /** The listener of one of the workload's ports with its gate: the first filter of every chain. */
@@ -62,8 +68,18 @@ function ingressGate(view: MeshView, node: ProxyNode, port: number): NetworkFilt
 
 function rulePrincipals(view: MeshView, { peers }: DirectedRule, namespace: string): Principal[] {
   if (peers.length === 0) return [{ any: true }];
-  return peers.flatMap((peer) => (peer.ipBlock === undefined ? workloadPrincipals(view, peer, namespace)
-    : [blockPrincipal(peer.ipBlock)]));
+  const known = view.inventory.derived(noPrincipals);
+  return peers.flatMap((peer) => {
+    if (peer.ipBlock !== undefined) return [blockPrincipal(peer.ipBlock)];
+    const principals = known.get(peer) ?? workloadPrincipals(view, peer, namespace);
+    known.set(peer, principals);
+    return principals;
+  });
+}
+
+/** A peer of a policy is the same for all whom that isolates: worked out once. */
+function noPrincipals(): Map<NetworkPeer, Principal[]> {
+  return new Map();
 }
 
 /** By address alone, whoever it is. */
@@ -87,19 +103,21 @@ function workloadPrincipals(view: MeshView, peer: NetworkPeer, namespace: string
 
 /** All workloads of a namespace have its name in their identity, those too that nobody has written down. */
 function namespacePrincipals(view: MeshView, peer: NetworkPeer, own: string): Principal[] {
-  const base = `spiffe://${view.settings.trustDomain}/ns/`;
-  if (peer.namespaceSelector !== undefined && selectsAll(peer.namespaceSelector)) return [hasIdentity(base)];
-  return networkPeers(view.inventory).namespacesOf(peer, own).map((name) => hasIdentity(`${base}${name}/`));
+  const bases = meshTrust(view).names.map((domain) => `spiffe://${domain}/ns/`);
+  if (peer.namespaceSelector !== undefined && selectsAll(peer.namespaceSelector)) return bases.map(hasIdentity);
+  const names = networkPeers(view.inventory).namespacesOf(peer, own);
+  return bases.flatMap((base) => names.map((name) => hasIdentity(`${base}${name}/`)));
 }
 
 /** An identity that others have too is told apart by address, where that can be. */
 function identityPrincipals(
-  { settings }: MeshView, meant: readonly PeerWorkload[], others: readonly PeerWorkload[],
+  view: MeshView, meant: readonly PeerWorkload[], others: readonly PeerWorkload[],
 ): Principal[] {
+  const domains = meshTrust(view).names;
   const strangers = Map.groupBy(others, ({ workload }) => accountOf(workload));
   return [...Map.groupBy(meant, ({ workload }) => accountOf(workload))].flatMap(([account, same]) => {
-    const exact = `spiffe://${settings.trustDomain}/${account}`;
-    const principal: Principal = { authenticated: { principalName: { exact } } };
+    const principal = anyOf(domains.map((domain) => (
+      { authenticated: { principalName: { exact: `spiffe://${domain}/${account}` } } })));
     const twins = strangers.get(account);
     if (twins === undefined) return [principal];
     const addresses = ownAddresses(same, twins);

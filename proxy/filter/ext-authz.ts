@@ -72,6 +72,7 @@ export class ExtAuthzFilter implements HttpFilter {
     if (!this.#judges(stream)) {
       stats.disabled.inc();
       if (!settings.deniesUnjudged) return 'continue';
+      this.#shared.decisions.deny(this.name, settings.errorReply.detail, stream.info);
       stream.sendLocalReply(settings.errorReply);
       return 'replied';
     }
@@ -223,8 +224,7 @@ class Check implements BodyWatcher {
   #reply(reply: LocalReply): Verdict {
     const { decisions, name } = this.#shared;
     const { info } = this.#stream;
-    decisions.tell({ outcome: 'denied', filter: name, policy: '', detail: reply.detail, nearestMiss: () => undefined },
-      info);
+    decisions.deny(name, reply.detail, info);
     this.#stream.sendLocalReply(reply);
     return 'replied';
   }

@@ -6,12 +6,13 @@ import type { JwtAuthentication, JwtProvider, RemoteJwks } from '../config/jwt-a
 import type { RequestHead } from '../http/message.ts';
 import { pathEnd } from '../route/path-match.ts';
 import { RequestMatch } from '../route/request-match.ts';
+import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import { addMetadata } from '../telemetry/dynamic-metadata.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import { statName } from '../telemetry/stat-name.ts';
 import type { Counter, Stats } from '../telemetry/stats.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
-import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
+import type { FilterStream, HttpFilter, LocalReply, Verdict } from './filter.ts';
 import type { KeySource, KeyWaiter } from './jwks-source.ts';
 import { RemoteKeys } from './jwks-source.ts';
 import type { JwtFailure } from './jwt-failure.ts';
@@ -36,6 +37,7 @@ export interface JwtAuthnDeps {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly stats: Stats;
+  readonly decisions: AccessDecisions;
   readonly scope: StatScope;
   /** What filters keep from one configuration to the next. */
   readonly kept: Map<string, unknown>;
@@ -60,10 +62,12 @@ export class JwtAuthnFilter implements HttpFilter {
   readonly #preflights: Counter;
   /** Some keys are fetched, so that a request may have to wait. */
   readonly #fetches: boolean;
+  readonly #decisions: AccessDecisions;
 
   /** Throws ConfigError below `path`. */
   constructor(name: string, config: JwtAuthentication, deps: JwtAuthnDeps, path: string) {
     this.name = name;
+    this.#decisions = deps.decisions;
     const counter = (stat: string): Counter => deps.stats.counter(statName(deps.scope, `jwt_authn.${stat}`));
     this.#providers = compileProviders(config, deps, counter, path);
     this.#named = new Map(Object.entries(config.requirementMap ?? {}).map(([key, requirement]) =>
@@ -142,17 +146,20 @@ export class JwtAuthnFilter implements HttpFilter {
   }
 
   #deny(stream: FilterStream, failure: JwtFailure, path: string): Verdict {
-    this.#denied.inc();
-    stream.sendLocalReply(refusal(failure, stream.request, path, this.#strips));
-    return 'replied';
+    return this.#reply(stream, refusal(failure, stream.request, path, this.#strips));
   }
 
   #refuse(stream: FilterStream, reason: string): Verdict {
-    this.#denied.inc();
-    stream.sendLocalReply({
+    return this.#reply(stream, {
       status: 403, body: this.#strips ? '' : `Failed JWT authentication: ${reason}`, flags: 0,
       detail: `jwt_authn_access_denied{${reason.replaceAll(' ', '_')}}`,
     });
+  }
+
+  #reply(stream: FilterStream, reply: LocalReply): Verdict {
+    this.#denied.inc();
+    this.#decisions.deny(this.name, reply.detail, stream.info);
+    stream.sendLocalReply(reply);
     return 'replied';
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { LoginAnswer, LoginFailure, LoginTokens } from '../config/login-exchange.ts';
 import type { OidcLogin } from '../config/oidc-login.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import { addMetadata } from '../telemetry/dynamic-metadata.ts';
 import type { Stats } from '../telemetry/stats.ts';
@@ -25,6 +26,7 @@ export interface OidcLoginDeps {
   readonly secrets: SecretStore;
   readonly logins: LoginService;
   readonly stats: Stats;
+  readonly decisions: AccessDecisions;
   readonly scope: StatScope;
 }
 
@@ -52,12 +54,14 @@ export class OidcLoginFilter implements HttpFilter {
   readonly #client: LoginClient;
   readonly #jar: LoginCookieJar;
   readonly #counters: LoginCounters;
+  readonly #decisions: AccessDecisions;
 
   /** Throws ConfigError below `path`. */
   constructor(name: string, config: OidcLogin, deps: OidcLoginDeps, path: string) {
     this.name = name;
     this.#settings = loginSettings(config, path);
     this.#client = new LoginClient(this.#settings.client, deps.secrets, deps.logins);
+    this.#decisions = deps.decisions;
     this.#jar = new LoginCookieJar(this.#settings.cookieName);
     this.#counters = new LoginCounters(deps.stats, deps.scope, config.statPrefix ?? '');
   }
@@ -137,6 +141,7 @@ export class OidcLoginFilter implements HttpFilter {
     const { denyRedirect } = this.#settings;
     if (!wantsPage(stream.request) || denyRedirect.some((match) => match.matches(stream.request))) {
       this.#counters.unauthorized.inc();
+      this.#decisions.deny(this.name, 'oidc_login_required', stream.info);
       return deny(stream, 401, 'Login required.\n', 'oidc_login_required', forgotten);
     }
     const endpoints = this.#client.endpoints(nowMs);
@@ -254,6 +259,7 @@ export class OidcLoginFilter implements HttpFilter {
 
   #refuse(stream: FilterStream, detail: string): Verdict {
     this.#counters.failed.inc();
+    this.#decisions.deny(this.name, detail, stream.info);
     return deny(stream, 401, 'Login failed. Open the page again to try once more.\n', detail);
   }
 

@@ -7,12 +7,19 @@ export interface DecisionSink {
   onDecision(decision: AccessDecision, info: StreamInfo): void;
 }
 
+const NOTHING = (): undefined => undefined;
+
 /** Of one worker: filters tell, whoever wants to know listens. Requests that pass unmarked are not told of. */
 export class AccessDecisions {
   readonly #sinks: DecisionSink[] = [];
 
   add(sink: DecisionSink): void {
     this.#sinks.push(sink);
+  }
+
+  /** A denial for which no policy has a name. */
+  deny(filter: string, detail: string, info: StreamInfo): void {
+    this.tell({ outcome: 'denied', filter, policy: '', detail, nearestMiss: NOTHING }, info);
   }
 
   tell(decision: AccessDecision, info: StreamInfo): void {

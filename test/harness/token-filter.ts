@@ -3,6 +3,7 @@ import { ManualClock } from '../../proxy/base/clock.ts';
 import { TimerWheel } from '../../proxy/base/timers.ts';
 import type { JwtAuthentication } from '../../proxy/config/jwt-authn.ts';
 import { JwtAuthnFilter } from '../../proxy/filter/jwt-authn.ts';
+import { AccessDecisions } from '../../proxy/telemetry/decision-sink.ts';
 import { httpScope } from '../../proxy/telemetry/stat-name.ts';
 import type { ClusterSet } from '../../proxy/upstream/upstream.ts';
 import { CountedStats } from './counted.ts';
@@ -28,6 +29,7 @@ export function tokenFilter(config: JwtAuthentication, clusters = NO_CLUSTERS, k
   const counted = new CountedStats();
   const filter = new JwtAuthnFilter('jwt', config, {
     clusters, clock, timers: new TimerWheel(clock), stats: counted.stats, scope: httpScope('in'), kept,
+    decisions: new AccessDecisions(),
   }, 'typedConfig');
   const stream = (facts: FilterStreamFacts = {}): HeldFilterStream => {
     const made = new HeldFilterStream(facts);

@@ -79,6 +79,41 @@ test('every denial, audited request and dry run is in the log, alike ones as a c
   assert.equal(recordsIn(folder).at(-1)?.type, 'closed');
 });
 
+test('who has no token, and whom nobody could be asked about, are in the log as well (undici)', async (t) => {
+  const folder = join(temporaryFolder(t), 'audit');
+  await using app = await EchoServer.start('app');
+  const EXTENSIONS = 'type.googleapis.com/envoy.extensions.filters.http';
+  const jwt = {
+    '@type': `${EXTENSIONS}.jwt_authn.v3.JwtAuthentication`,
+    providers: { one: { issuer: 'a', local_jwks: { inline_string: '{"keys":[]}' } } },
+    rules: [{ match: { prefix: '/token' }, requires: { provider_name: 'one' } }],
+  };
+  const authz = {
+    '@type': `${EXTENSIONS}.ext_authz.v3.ExtAuthz`, transport_api_version: 'V3',
+    http_service: { server_uri: { uri: 'http://nobody', cluster: 'nobody', timeout: '1s' } },
+  };
+  const proxy = await ProxyProcess.start('weft', {
+    node: { id: 'n', cluster: 'c', metadata: { WEFT_AUDIT: { folder } } },
+    static_resources: {
+      listeners: [httpListener([routeTo('app')], { http_filters: [
+        { name: 'tokens', typed_config: jwt }, { name: 'asks', typed_config: authz },
+      ] })],
+      clusters: [staticCluster('app', [app.port]), staticCluster('nobody', [1])],
+    },
+  });
+  const ask = async (path: string): Promise<number> => {
+    const { statusCode, body } = await request(`http://127.0.0.1:${proxy.port('http')}${path}`);
+    await body.dump();
+    return statusCode;
+  };
+  assert.deepEqual([await ask('/token'), await ask('/')], [401, 403]);
+  await proxy[Symbol.asyncDispose]();
+  const decisions = recordsIn(folder).filter(({ type }) => type === 'decision');
+  assert.deepEqual(decisions.map(({ filter, detail, outcome }) => [filter, detail, outcome]), [
+    ['tokens', 'jwt_authn_access_denied{Jwt_is_missing}', 'denied'], ['asks', 'ext_authz_error', 'denied'],
+  ]);
+});
+
 test('a proxy without a log keeps none, and a log that is not understood keeps it from starting', async () => {
   const bad = ProxyProcess.start('weft', { node: { metadata: { WEFT_AUDIT: { foldr: 'x' } } } });
   await assert.rejects(bad, /WEFT_AUDIT\.foldr: unknown field; did you mean 'folder'/);

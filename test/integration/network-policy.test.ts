@@ -5,7 +5,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { NETWORK_RBAC_TYPE, TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
 import { POLICY_CASES } from '../harness/network-policy-cases.ts';
-import { PolicyProxy } from '../harness/network-policy-proxy.ts';
+import { judgeIdentities, PolicyProxy } from '../harness/network-policy-proxy.ts';
 import { ProxyProcess } from '../harness/proxy-process.ts';
 import { staticCluster } from '../harness/weft.ts';
 
@@ -54,3 +54,5 @@ void test('a server that speaks first says nothing to whom a policy shuts out (n
   assert.deepEqual([await heard('127.0.0.2'), await heard('127.0.0.3')], ['secret greeting', '']);
   assert.deepEqual([await proxy.stat('gate.rbac.allowed'), await proxy.stat('gate.rbac.denied')], [1, 1]);
 });
+
+void test('weft believes a certificate before an address (node:tls)', { skip }, (t) => judgeIdentities(t, 'weft'));

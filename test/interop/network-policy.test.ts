@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { POLICY_CASES } from '../harness/network-policy-cases.ts';
-import { PolicyProxy } from '../harness/network-policy-proxy.ts';
+import { judgeIdentities, PolicyProxy } from '../harness/network-policy-proxy.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 
 const skip = reasonToSkip(findEnvoy(false));
@@ -13,3 +13,5 @@ void test('Envoy lets in whom NetworkPolicies let in (node:net)', { skip }, asyn
     await t.test(one.name, async () => assert.deepEqual(await proxy.allowed(one), one.allowed));
   }
 });
+
+void test('Envoy believes a certificate before an address (node:tls)', { skip }, (t) => judgeIdentities(t, 'envoy'));
