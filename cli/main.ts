@@ -16,6 +16,7 @@ const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
   ['audit', [() => import('./audit.ts'), 'whether an audit log is what was written: verify DIR|FILE...; show']],
   ['evidence', [() => import('./evidence.ts'), 'what the running mesh shows of NIST SP 800-53: [--json]']],
   ['ca', [() => import('./ca.ts'), 'the certificate authority alone: --dir DIR [--listen HOST:PORT]']],
+  ['init', [() => import('./init.ts'), 'leads a pod\'s connections through its sidecar; --clean undoes it']],
   ['status', [() => import('./status.ts'), 'which proxy runs which configuration, and what was refused']],
 ]);
 

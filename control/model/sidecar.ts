@@ -61,14 +61,11 @@ export interface SidecarIngress extends Static<typeof SidecarIngress> {}
 
 export const OutboundTrafficPolicy = message('istio.networking.v1.OutboundTrafficPolicy', {
   mode: optional(enumeration(['REGISTRY_ONLY', 'ALLOW_ANY'], { numbers: { REGISTRY_ONLY: 0, ALLOW_ANY: 1 } }),
-    'REGISTRY_ONLY (default): unknown hosts are answered 502.'),
+    'REGISTRY_ONLY (default): unknown hosts are answered 502, other connections closed. ALLOW_ANY: they go on to where '
+    + 'they wanted, where connections are redirected; an explicit HTTP proxy knows of no such place and answers 502.'),
   egressProxy: optional(Destination, 'With ALLOW_ANY, where what is for unknown hosts goes.'),
 }, {
   check: ({ mode = 'REGISTRY_ONLY', egressProxy }) => {
-    if (mode === 'ALLOW_ANY' && egressProxy === undefined) {
-      return new Refusal('unknown hosts are answered 502, since connections are not redirected, unless there is an '
-        + 'egressProxy', ['mode']);
-    }
     return mode === 'REGISTRY_ONLY' && egressProxy !== undefined
       ? new Refusal('is for ALLOW_ANY', ['egressProxy']) : undefined;
   },

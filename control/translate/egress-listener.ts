@@ -8,7 +8,7 @@ import { destinationPolicy } from './destination-policy.ts';
 import { sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
 import type { MeshView } from './mesh-view.ts';
 import { httpListener } from './outbound-listener.ts';
-import { BLOCK_ALL, outboundTable } from './outbound-route.ts';
+import { outboundTable } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { listenerName, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
@@ -16,6 +16,7 @@ import { egressOf, importedMesh, type KnownMesh } from './sidecar-scope.ts';
 import { tcpProxy } from './tcp-filter.ts';
 import { connectionTarget } from './tcp-route.ts';
 import { connectionLogs } from './telemetry.ts';
+import { BLOCK_ALL } from './unknown-host.ts';
 import { VirtualServiceIndex } from './virtual-service.ts';
 
 const BIND_DEFAULT = '127.0.0.1';
@@ -84,12 +85,15 @@ function bytesListener(view: MeshView, node: ProxyNode, { egress, port, name, me
 
 interface ChainParts {
   readonly service: MeshService;
-  readonly port: SidecarPort;
+  readonly port: Pick<SidecarPort, 'number'>;
   readonly rules: VirtualServiceIndex;
   readonly isTls: boolean;
 }
 
-function serviceChain(view: MeshView, node: ProxyNode, { service, port, rules, isTls }: ChainParts): FilterChain {
+/** Chooses by server name where the port carries TLS. */
+export function serviceChain(
+  view: MeshView, node: ProxyNode, { service, port, rules, isTls }: ChainParts,
+): FilterChain {
   const { hostname } = service;
   const object = rules.forHost(hostname);
   const table = { scope: node, gateway: MESH_GATEWAY, port: port.number };

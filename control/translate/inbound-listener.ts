@@ -29,13 +29,14 @@ export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadP
     address: { socketAddress: { address: port.address, portValue: port.port } },
     trafficDirection: 'INBOUND',
     ...(mode === 'PERMISSIVE' && { listenerFilters: [TLS_INSPECTOR] }),
-    filterChains: filterChains(mode, name, filters, meshTrust(view), port),
+    filterChains: peerChains(mode, name, filters, meshTrust(view), port),
   };
 }
 
 /** PERMISSIVE tells the two apart by the first bytes; opaque ports take TLS for the mesh's only where it says so. */
-function filterChains(
-  mode: PeerMode, name: string, filters: NetworkFilter[], trust: MeshTrust, port: WorkloadPort,
+export function peerChains(
+  mode: PeerMode, name: string, filters: NetworkFilter[], trust: MeshTrust,
+  port: Pick<WorkloadPort, 'tls' | 'protocol'>,
 ): FilterChain[] {
   const isHttp = carriesHttp(port);
   const transportSocket = meshServerTls(trust);

@@ -1,9 +1,15 @@
 // What listeners look at before a filter chain is chosen, and how chains are chosen by server name.
 import type { FilterChain, ListenerFilter } from '../../proxy/config/listener.ts';
+import { ORIGINAL_DST_TYPE, TLS_INSPECTOR_TYPE } from '../../proxy/config/type-url.ts';
 
 export const TLS_INSPECTOR: ListenerFilter = {
   name: 'envoy.filters.listener.tls_inspector',
-  typedConfig: { '@type': 'type.googleapis.com/envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector' },
+  typedConfig: { '@type': TLS_INSPECTOR_TYPE },
+};
+
+export const ORIGINAL_DST: ListenerFilter = {
+  name: 'envoy.filters.listener.original_dst',
+  typedConfig: { '@type': ORIGINAL_DST_TYPE },
 };
 
 /** Any name where `*` is among them. */

@@ -26,6 +26,8 @@ export interface Scope {
   readonly isWeft: boolean;
   /** At the edge: a Sidecar has no bearing on it. */
   readonly isGateway?: boolean;
+  /** Its connections are redirected to it, and it knows where they wanted to go. */
+  readonly redirected?: boolean;
   /** `region/zone/subzone` of the caller; absent or '' when unknown. */
   readonly locality?: string;
 }

@@ -1,74 +1,43 @@
 // The route tables of a sidecar's outbound listeners: every service that the application may call, by host.
 import { isIP } from 'node:net';
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
-import type { OutboundTrafficPolicy } from '../model/sidecar.ts';
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { withCredentials } from './egress-credential.ts';
-import { defaultRoute, namedCluster, timeouts } from './http-route.ts';
+import { defaultRoute } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
-import { commonMesh, sidecarFor, type KnownMesh } from './sidecar-scope.ts';
+import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
 import { connectionTarget, type ConnectionTarget } from './tcp-route.ts';
+import { HTTP_PORT, unknownHost } from './unknown-host.ts';
 import { VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
-
-/** Port of a host that no service has: what `http://host/` means. */
-const HTTP_PORT = 80;
 
 /** Longest direct response that a VirtualService may have (Istio's validation). */
 export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
 
 /** The table of the common listener. */
 export function outboundRoutes(view: MeshView, scope: Scope): RouteConfiguration {
-  const policy = scope.isGateway === true ? undefined : sidecarFor(view, scope)?.body.spec?.outboundTrafficPolicy;
-  return outboundTable(view, scope, HTTP_PROXY_ROUTES, commonMesh(view, scope), unknownHost(view, scope, policy));
+  return outboundTable(view, scope, HTTP_PROXY_ROUTES, commonMesh(view, scope), unknownHost(view, scope), HTTP_PORT);
 }
 
-/** `port` is that of a host which only rules know. */
+/** `rulePort` is that of hosts which only rules know; undefined: they have no place here. */
 export function outboundTable(
   view: MeshView, scope: Scope, name: string, { services, virtualServices }: KnownMesh, unknown: VirtualHost,
-  port = HTTP_PORT,
+  rulePort: number | undefined,
 ): RouteConfiguration {
   const rules = new VirtualServiceIndex(view, virtualServices);
   const hosts = [
     ...services.flatMap((service) => serviceHosts(view, scope, service, rules)),
-    ...ruleHosts(view, scope, services, rules, port),
+    ...(rulePort === undefined ? [] : ruleHosts(view, scope, services, rules, rulePort)),
   ];
   return {
     name,
     virtualHosts: [...withCredentials(view, scope, distinctDomains(hosts)), unknown],
     validateClusters: false,
     maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BYTES_MAX,
-  };
-}
-
-/** Without redirection there is no original destination to go on to: Istio's answer for unknown hosts. */
-export const BLOCK_ALL: VirtualHost = {
-  name: 'block_all',
-  domains: ['*'],
-  routes: [
-    { name: 'block_all', match: { connectMatcher: {} }, directResponse: { status: 502 } },
-    { name: 'block_all', match: { prefix: '/' }, directResponse: { status: 502 } },
-  ],
-};
-
-/** All that is not known goes to the egress proxy, where there is one. */
-function unknownHost(view: MeshView, scope: Scope, policy: OutboundTrafficPolicy | undefined): VirtualHost {
-  const { egressProxy } = policy ?? {};
-  if (egressProxy === undefined) return BLOCK_ALL;
-  const cluster = namedCluster(view.registry, egressProxy, scope.namespace, HTTP_PORT);
-  const connect = { timeout: '0s', upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }] };
-  return {
-    name: 'allow_any',
-    domains: ['*'],
-    routes: [
-      { name: 'allow_any', match: { connectMatcher: {} }, route: { cluster, ...connect } },
-      { name: 'allow_any', match: { prefix: '/' }, route: { cluster, ...timeouts(undefined) } },
-    ],
-    includeRequestAttemptCount: true,
   };
 }
 

@@ -39,6 +39,8 @@ export interface ProxyNode {
   readonly isGateway: boolean;
   /** Proxies before a gateway that it believes about its clients (gatewayTopology.numTrustedProxies). */
   readonly trustedProxies: number;
+  /** INTERCEPTION_MODE REDIRECT: `weft init` leads its workload's connections to it. */
+  readonly redirected: boolean;
 }
 
 /** No request goes through more. */
@@ -52,7 +54,9 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
   if (kind !== 'sidecar' && kind !== 'router') return `node kind '${kind.slice(0, 40)}' is neither sidecar nor router`;
   const metadata = node.metadata ?? {};
   const mode = text(metadata['INTERCEPTION_MODE']) ?? 'NONE';
-  if (mode !== 'NONE') return `INTERCEPTION_MODE ${mode.slice(0, 40)} is not supported yet; use NONE`;
+  if (mode !== 'NONE' && mode !== 'REDIRECT') {
+    return `INTERCEPTION_MODE ${mode.slice(0, 40)} is not supported yet; use REDIRECT or NONE`;
+  }
   const podName = instance.slice(0, Math.max(0, instance.lastIndexOf('.'))) || instance;
   const namespace = text(metadata['NAMESPACE']) ?? domain.split('.')[0] ?? '';
   if (namespace === '') return 'metadata NAMESPACE is missing';
@@ -73,6 +77,7 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     isWeft: node.userAgentName === 'weft',
     isGateway: kind === 'router',
     trustedProxies,
+    redirected: kind === 'sidecar' && mode === 'REDIRECT',
     ...listens,
   };
 }

@@ -20,10 +20,13 @@ import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
 import { outboundRoutes } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { passthroughClusters } from './redirected-address.ts';
+import { redirectedApplication, redirectedInbound } from './redirected-inbound.ts';
+import { redirectedOutbound, redirectedRoutes } from './redirected-outbound.ts';
 import { ScopeMemo } from './scope-memo.ts';
 import type { Steps } from './scope-memo.ts';
 import { knownMesh } from './sidecar-scope.ts';
-import { workloadPorts } from './workload-port.ts';
+import { workloadPorts, type WorkloadPort } from './workload-port.ts';
 
 export interface ProxyResources {
   readonly listeners: readonly Listener[];
@@ -39,6 +42,7 @@ export class Translator {
   readonly #view: MeshView;
   readonly #clusters = new ScopeMemo<OutboundCluster[]>();
   readonly #routes = new ScopeMemo<RouteConfiguration>();
+  readonly #byPort = new ScopeMemo<RouteConfiguration[]>();
 
   constructor(view: MeshView) {
     this.#view = view;
@@ -48,6 +52,7 @@ export class Translator {
   * steps(node: ProxyNode): Steps<void> {
     yield* this.#clusters.steps(node, (scope) => clustersOf(this.#view, scope));
     if (node.outboundListen !== undefined) yield* this.#routes.steps(node, (scope) => routesOf(this.#view, scope));
+    if (node.redirected) yield* this.#byPort.steps(node, (scope) => portRoutesOf(this.#view, scope));
   }
 
   resourcesFor(node: ProxyNode): ProxyResources {
@@ -66,14 +71,18 @@ export class Translator {
       return { listeners: gated, routes, clusters: shared, endpoints, secrets };
     }
     const ports = workloadPorts(this.#view, node);
-    const inbound = ports.map((port) => withIngressGate(this.#view, node, inboundListener(this.#view, node, port)));
-    const { outboundListen } = node;
+    const inbound = node.redirected ? [redirectedInbound(this.#view, node, ports)]
+      : ports.map((port) => withIngressGate(this.#view, node, inboundListener(this.#view, node, port)));
+    const { outboundListen, redirected } = node;
     const out = outboundListen === undefined ? [] : [outboundListener(this.#view, node, outboundListen)];
     const egress = egressResources(this.#view, node);
     return {
-      listeners: [...inbound, ...out, ...egress.listeners],
-      clusters: [...shared, ...ports.map(applicationCluster)],
-      routes: [...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]), ...egress.routes],
+      listeners: [...inbound, ...out, ...(redirected ? redirectedOutbound(this.#view, node) : []), ...egress.listeners],
+      clusters: [...shared, ...applicationClusters(node, ports)],
+      routes: [
+        ...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]),
+        ...(redirected ? this.#redirectedRoutes(node) : []), ...egress.routes,
+      ],
       endpoints,
       secrets: [
         ...trustSecrets(this.#view), ...clientSecrets(this.#view, node), ...credentialSecrets(this.#view, node),
@@ -83,6 +92,10 @@ export class Translator {
 
   #outboundClusters(node: ProxyNode): OutboundCluster[] {
     return this.#clusters.get(node, (scope) => clustersOf(this.#view, scope));
+  }
+
+  #redirectedRoutes(node: ProxyNode): RouteConfiguration[] {
+    return this.#byPort.get(node, (scope) => portRoutesOf(this.#view, scope));
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {
@@ -97,6 +110,15 @@ function* clustersOf(view: MeshView, scope: Scope): Steps<OutboundCluster[]> {
     yield;
   }
   return clusters;
+}
+
+function applicationClusters({ redirected }: ProxyNode, ports: readonly WorkloadPort[]): Cluster[] {
+  return redirected ? [...ports.map(redirectedApplication), ...passthroughClusters()] : ports.map(applicationCluster);
+}
+
+function* portRoutesOf(view: MeshView, scope: Scope): Steps<RouteConfiguration[]> {
+  yield;
+  return redirectedRoutes(view, scope);
 }
 
 function* routesOf(view: MeshView, scope: Scope): Steps<RouteConfiguration> {

@@ -23,6 +23,20 @@ export function listenerName(address: string, port: number): string {
 /** Route configuration of the explicit HTTP proxy listener. */
 export const HTTP_PROXY_ROUTES = 'http_proxy';
 
+/** Route configuration of a port at which redirected connections of HTTP come. */
+export function portRoutes(port: number): string {
+  return String(port);
+}
+
+/** Where connections end that may go nowhere, and where those go on that no service is there for. */
+export const BLACK_HOLE_CLUSTER = 'BlackHoleCluster';
+export const PASSTHROUGH_CLUSTER = 'PassthroughCluster';
+
+/** For those that come to a port of the application that nobody wrote down. */
+export function inboundPassthrough(family: 4 | 6): string {
+  return `InboundPassthroughClusterIpv${family}`;
+}
+
 /** Secrets that the agent in each sidecar answers, and the cluster that stands for it. */
 export const WORKLOAD_SECRET = 'default';
 export const ROOT_SECRET = 'ROOTCA';

@@ -55,7 +55,7 @@ function ingressPort(
   const known = own.find((candidate) => candidate.port === port.number);
   const app = defaultEndpoint === undefined ? node.appPorts.get(port.number) ?? { host: LOCAL, port: port.number }
     : endpointOf(defaultEndpoint, first);
-  if (app.host === address && app.port === port.number) return undefined;
+  if (!node.redirected && app.host === address && app.port === port.number) return undefined;
   return {
     address, port: port.number, app,
     service: known?.service ?? namelessService(sidecar),
@@ -89,10 +89,11 @@ function servicePorts(registry: Registry, node: ProxyNode): WorkloadPort[] {
   for (const { service, endpoint } of ownEndpoints(registry, node)) {
     const { address, port, servicePort } = endpoint;
     const declared = portOf(service, servicePort);
-    const app = node.appPorts.get(port) ?? { host: LOCAL, port };
+    const app = node.appPorts.get(port) ?? { host: node.redirected ? address : LOCAL, port };
     const key = `${address} ${port}`;
-    // The application cannot stand at the very address that the sidecar takes.
-    if (declared === undefined || ports.has(key) || (app.host === address && app.port === port)) continue;
+    // The application cannot stand at the very address that the sidecar binds.
+    const clashes = !node.redirected && app.host === address && app.port === port;
+    if (declared === undefined || ports.has(key) || clashes) continue;
     ports.set(key, { address, port, service, servicePort, protocol: declared.protocol, app });
   }
   return [...ports.values()].sort((a, b) => a.port - b.port || (a.address < b.address ? -1 : 1));
@@ -113,6 +114,6 @@ function ownEndpoints(registry: Registry, node: ProxyNode): Candidate[] {
   return named.length > 0 ? named : found;
 }
 
-export function carriesHttp({ protocol }: WorkloadPort): boolean {
+export function carriesHttp({ protocol }: Pick<WorkloadPort, 'protocol'>): boolean {
   return isHttp(protocol);
 }

@@ -1,11 +1,14 @@
-// Tests that need addresses and redirections of their own run in a network namespace that they make and that ends with
-// them: the file runs itself once more inside.
+// Tests that need addresses and redirections of their own run in namespaces (network, mounts) that they make and that
+// end with them: the file runs itself once more inside.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 const INSIDE = 'WEFT_OWN_NETWORK';
+const UNSHARE = ['--net', '--mount', '--'];
+/** Where `ip netns` keeps names: none of them is seen outside. */
+const PREPARE = 'mkdir -p /run/netns && mount -t tmpfs none /run/netns && ip link set lo up';
 
 /** `define` defines the tests, and runs inside only; `module` is the test file's import.meta.url. */
 export function inOwnNetwork(module: string, define: () => void): void {
@@ -15,8 +18,9 @@ export function inOwnNetwork(module: string, define: () => void): void {
   }
   void test('in a network namespace of its own', { skip: reasonToSkip() }, () => {
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-    const flags = ['--test', '--test-reporter=spec', '--test-timeout=60000'];
-    const command = ['--net', process.execPath, ...flags, fileURLToPath(module)];
+    const flags = ['--test', '--test-reporter=spec', '--test-timeout=120000'];
+    const script = `${PREPARE} && exec "$@"`;
+    const command = [...UNSHARE, 'sh', '-c', script, 'sh', process.execPath, ...flags, fileURLToPath(module)];
     const run = spawnSync('unshare', command, { env: { ...env, [INSIDE]: '1' }, encoding: 'utf8' });
     assert.equal(run.status, 0, `${run.stdout}${run.stderr}`);
     process.stdout.write(run.stdout);
@@ -33,7 +37,7 @@ export function configure(lines: readonly string[]): void {
 
 function reasonToSkip(): string | false {
   if (process.platform !== 'linux') return 'network namespaces are Linux\'s';
-  const script = 'ip link set lo up && iptables -t nat -L -n && ip6tables -t nat -L -n';
-  const { status } = spawnSync('unshare', ['--net', 'sh', '-c', script], { stdio: 'ignore' });
+  const script = `${PREPARE} && iptables -t nat -L -n && ip6tables -t nat -L -n`;
+  const { status } = spawnSync('unshare', [...UNSHARE, 'sh', '-c', script], { stdio: 'ignore' });
   return status === 0 ? false : 'needs root, unshare, ip and iptables';
 }

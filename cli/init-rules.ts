@@ -1,0 +1,79 @@
+// What `weft init` runs: iptables or nft, found out and tried before anything is changed.
+import { spawnSync } from 'node:child_process';
+import { OWN_SOURCE, redirectRules } from '../control/inject/redirect-rules.ts';
+import type { Family, Interception } from '../control/inject/redirect-rules.ts';
+import { iptablesCleanText, iptablesText, NFT_CLEAN_TEXT, nftText } from '../control/inject/redirect-text.ts';
+import { UsageError } from './usage.ts';
+
+export interface Tools {
+  readonly backend: 'iptables' | 'nft';
+  readonly ipv6: boolean;
+}
+
+/** One command of the plan, with what it reads. */
+export interface RulePlan {
+  readonly command: string;
+  readonly input: string;
+  /** Throws an Error that says what the tool said. */
+  apply(): void;
+}
+
+/** `asked` is what the user says; an Error tells what is missing. */
+export function readTools(asked: string | undefined, ipv6: boolean): Tools {
+  if (asked !== undefined && asked !== 'iptables' && asked !== 'nft') {
+    throw new UsageError(`--backend takes iptables or nft, not "${asked}"`);
+  }
+  const backend = asked ?? (exists('iptables') ? 'iptables' : 'nft');
+  const needed = backend === 'nft' ? ['nft'] : ['iptables', 'iptables-restore', ...(ipv6 ? ['ip6tables', 'ip'] : [])];
+  const missing = needed.filter((name) => !exists(name));
+  if (missing.length === 0) return { backend, ipv6 };
+  throw new Error(`${missing.join(' and ')} must be installed for the rules of --backend ${backend}`);
+}
+
+/** `wanted` undefined: no rules. Reads what there is, which already fails where rights or modules are missing. */
+export function planRules(tools: Tools, wanted: Interception | undefined): RulePlan[] {
+  const families: Family[] = tools.ipv6 ? [4, 6] : [4];
+  const rules = tools.backend === 'nft' ? nftPlan(families, wanted)
+    : families.flatMap((family) => iptablesPlan(family, wanted));
+  return [...rules, ...(tools.ipv6 ? sourcePlan(wanted !== undefined) : [])];
+}
+
+function nftPlan(families: readonly Family[], wanted: Interception | undefined): RulePlan[] {
+  output('nft', ['list', 'tables']);
+  const text = wanted === undefined ? NFT_CLEAN_TEXT
+    : nftText(families.map((family) => [family, redirectRules(wanted, family)] as const));
+  return [plan('nft', ['-f', '-'], text)];
+}
+
+function iptablesPlan(family: Family, wanted: Interception | undefined): RulePlan[] {
+  const tool = family === 4 ? 'iptables' : 'ip6tables';
+  const present = output(tool, ['-t', 'nat', '-S']);
+  const text = wanted === undefined ? iptablesCleanText(present) : iptablesText(redirectRules(wanted, family), present);
+  return text === '' ? [] : [plan(`${tool}-restore`, ['--noflush'], text)];
+}
+
+/** The address from which the sidecar calls its application is the loopback interface's; that of IPv4 is so already. */
+function sourcePlan(wanted: boolean): RulePlan[] {
+  const address = `${OWN_SOURCE[6]}/128`;
+  const there = output('ip', ['-6', 'addr', 'show', 'dev', 'lo']).includes(`inet6 ${address}`);
+  if (there === wanted) return [];
+  return [plan('ip', ['-6', 'addr', wanted ? 'add' : 'del', address, 'dev', 'lo'], '')];
+}
+
+function plan(command: string, args: readonly string[], input: string): RulePlan {
+  return { command: [command, ...args].join(' '), input, apply: () => void output(command, args, input) };
+}
+
+function exists(name: string): boolean {
+  return spawnSync(name, ['--version'], { stdio: 'ignore' }).error === undefined;
+}
+
+function output(command: string, args: readonly string[], input = ''): string {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { input, encoding: 'utf8' });
+  if (error !== undefined) throw new Error(`${command}: ${error.message}`);
+  if (status === 0) return stdout;
+  const said = stderr.trim().split('\n')[0] ?? '';
+  const line = [command, ...args].join(' ');
+  throw new Error(`${line}: ${said}. It needs root with CAP_NET_ADMIN in this network namespace, and the `
+    + 'kernel\'s modules for NAT and owner matching; nothing was changed by it');
+}

@@ -1,0 +1,46 @@
+// Redirection rules and their texts; what the kernel makes of them is in test/interop.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { INTERCEPTION_DEFAULTS, redirectRules } from './redirect-rules.ts';
+import { iptablesCleanText, iptablesText, nftText } from './redirect-text.ts';
+
+const NARROW = {
+  ...INTERCEPTION_DEFAULTS, includeInboundPorts: [80, 443], includeOutboundCidrs: ['10.0.0.0/8', 'fd00::/8'],
+  excludeOutboundCidrs: ['10.1.0.0/16'], includeOutboundPorts: [6379], excludeOutboundPorts: [53],
+};
+
+function appended(text: string, chain: string): string[] {
+  return text.split('\n').filter((line) => line.startsWith(`-A ${chain} `)).map((line) => line.slice(chain.length + 4));
+}
+
+test('ports and ranges that are named are redirected, the others are not', () => {
+  const text = iptablesText(redirectRules(NARROW, 4), '');
+  assert.deepEqual(appended(text, 'WEFT_INBOUND').slice(4), [
+    '-p tcp -m tcp --dport 80 -j WEFT_IN_REDIRECT', '-p tcp -m tcp --dport 443 -j WEFT_IN_REDIRECT',
+  ]);
+  assert.deepEqual(appended(text, 'WEFT_OUTPUT').slice(7), [
+    '-p tcp -m tcp --dport 53 -j RETURN', '-d 10.1.0.0/16 -p tcp -j RETURN',
+    '-p tcp -m tcp --dport 6379 -j WEFT_REDIRECT', '-d 10.0.0.0/8 -p tcp -j WEFT_REDIRECT',
+  ]);
+  assert.deepEqual(appended(iptablesText(redirectRules(NARROW, 6), ''), 'WEFT_OUTPUT').at(-1),
+    '-d fd00::/8 -p tcp -j WEFT_REDIRECT');
+});
+
+test('what is there already is not added twice, and only what is there is taken away', () => {
+  const rules = redirectRules(INTERCEPTION_DEFAULTS, 4);
+  const present = '-N WEFT_OUTPUT\n-A OUTPUT -p tcp -j WEFT_OUTPUT\n';
+  assert.deepEqual(appended(iptablesText(rules, present), 'OUTPUT'), []);
+  assert.deepEqual(appended(iptablesText(rules, present), 'PREROUTING'), ['-p tcp -j WEFT_INBOUND']);
+  const clean = ['*nat', '-D OUTPUT -p tcp -j WEFT_OUTPUT', '-F WEFT_OUTPUT', '-X WEFT_OUTPUT', 'COMMIT', ''];
+  assert.equal(iptablesCleanText(present), clean.join('\n'));
+  assert.equal(iptablesCleanText('-N DOCKER\n'), '');
+});
+
+test('nft has one table for both families, with the sidecar itself before all else', () => {
+  const text = nftText([[4, redirectRules(NARROW, 4)], [6, redirectRules(NARROW, 6)]]);
+  assert.match(text, /^table inet weft\ndelete table inet weft\ntable inet weft \{/);
+  const output = text.slice(text.indexOf('chain output'));
+  assert.match(output.split('\n')[2] ?? '', /oifname "lo" ip saddr 127\.0\.0\.6 meta l4proto tcp return/);
+  assert.match(output, /meta nfproto ipv6 ip6 daddr fd00::\/8 meta l4proto tcp goto to-outbound/);
+  assert.doesNotMatch(output, /ipv6 ip6 daddr 10\./);
+});

@@ -1,0 +1,101 @@
+// What the kernel is told so that a workload's connections pass its sidecar: rules, before they are any tool's text.
+import { isIP } from 'node:net';
+
+/** Names as in Istio's init container and its annotations; ports and ranges are as they are written in both. */
+export interface Interception {
+  /** Where the sidecar takes what the application calls. Default 15001. */
+  readonly outboundPort: number;
+  /** Where it takes what comes to the application. Default 15006. */
+  readonly inboundPort: number;
+  /** The sidecar's own user and group: what it sends is left alone. Default 1337. */
+  readonly uid: number;
+  readonly gid: number;
+  /** `all`, or ports of the application. */
+  readonly includeInboundPorts: readonly number[] | 'all';
+  readonly excludeInboundPorts: readonly number[];
+  /** `all`, or ranges of addresses. */
+  readonly includeOutboundCidrs: readonly string[] | 'all';
+  readonly excludeOutboundCidrs: readonly string[];
+  /** Whatever their address. */
+  readonly includeOutboundPorts: readonly number[];
+  readonly excludeOutboundPorts: readonly number[];
+}
+
+export const INTERCEPTION_DEFAULTS: Interception = {
+  outboundPort: 15_001, inboundPort: 15_006, uid: 1337, gid: 1337,
+  includeInboundPorts: 'all',
+  // What asks about the sidecar itself: admin, health, metrics.
+  excludeInboundPorts: [15_000, 15_020, 15_021, 15_090],
+  includeOutboundCidrs: 'all', excludeOutboundCidrs: [], includeOutboundPorts: [], excludeOutboundPorts: [],
+};
+
+export type Family = 4 | 6;
+
+/** `input` and `output` are where connections pass; the others are reached from there. */
+export type RuleChain = 'input' | 'output' | 'to-inbound' | 'to-outbound';
+
+export interface Rule {
+  readonly chain: RuleChain;
+  /** It leaves by the loopback interface. */
+  readonly loopback?: true;
+  readonly source?: string;
+  readonly destination?: string;
+  readonly notDestination?: string;
+  readonly port?: number;
+  readonly uid?: number;
+  readonly notUid?: number;
+  readonly gid?: number;
+  readonly notGid?: number;
+  /** `return`: it goes where it wants. */
+  readonly verdict: 'return' | 'to-inbound' | 'to-outbound' | { readonly redirectTo: number };
+}
+
+/** The sidecar calls its application from these, so that it is not sent back to the sidecar. */
+export const OWN_SOURCE: Readonly<Record<Family, string>> = { 4: '127.0.0.6', 6: '::6' };
+const LOOPBACK: Readonly<Record<Family, string>> = { 4: '127.0.0.1', 6: '::1' };
+
+/** In their order; the first that fits holds. TCP alone. */
+export function redirectRules(wanted: Interception, family: Family): Rule[] {
+  return [
+    { chain: 'to-outbound', verdict: { redirectTo: wanted.outboundPort } },
+    { chain: 'to-inbound', verdict: { redirectTo: wanted.inboundPort } },
+    ...inputRules(wanted),
+    ...outputRules(wanted, family),
+  ];
+}
+
+function inputRules({ includeInboundPorts, excludeInboundPorts }: Interception): Rule[] {
+  const excluded = excludeInboundPorts.map((port): Rule => ({ chain: 'input', port, verdict: 'return' }));
+  if (includeInboundPorts === 'all') return [...excluded, { chain: 'input', verdict: 'to-inbound' }];
+  return [...excluded, ...includeInboundPorts.map((port): Rule => ({ chain: 'input', port, verdict: 'to-inbound' }))];
+}
+
+function outputRules(wanted: Interception, family: Family): Rule[] {
+  const { uid, gid } = wanted;
+  const [own, self] = [OWN_SOURCE[family], LOOPBACK[family]];
+  const chain = 'output';
+  return [
+    { chain, loopback: true, source: own, verdict: 'return' },
+    // The sidecar that picks its own workload for the application goes through its inbound side, as any other does.
+    { chain, loopback: true, notDestination: self, uid, verdict: 'to-inbound' },
+    { chain, loopback: true, notDestination: self, gid, notUid: uid, verdict: 'to-inbound' },
+    { chain, loopback: true, notUid: uid, notGid: gid, verdict: 'return' },
+    { chain, uid, verdict: 'return' },
+    { chain, gid, verdict: 'return' },
+    { chain, destination: self, verdict: 'return' },
+    ...wanted.excludeOutboundPorts.map((port): Rule => ({ chain, port, verdict: 'return' })),
+    ...ofFamily(wanted.excludeOutboundCidrs, family).map((destination): Rule => (
+      { chain, destination, verdict: 'return' })),
+    ...wanted.includeOutboundPorts.map((port): Rule => ({ chain, port, verdict: 'to-outbound' })),
+    ...included(wanted.includeOutboundCidrs, family),
+  ];
+}
+
+function included(ranges: readonly string[] | 'all', family: Family): Rule[] {
+  if (ranges === 'all') return [{ chain: 'output', verdict: 'to-outbound' }];
+  return ofFamily(ranges, family).map((destination) => ({ chain: 'output', destination, verdict: 'to-outbound' }));
+}
+
+function ofFamily(ranges: readonly string[], family: Family): string[] {
+  return ranges.filter((range) => isIP(range.split('/')[0] ?? '') === family);
+}
