@@ -214,11 +214,19 @@ function checkTls(tls: TlsParts): Refusal | undefined {
   return new Refusal('MUTUAL needs clientCertificate and privateKey, or credentialName');
 }
 
+export const TunnelSettings = message('istio.networking.v1.TrafficPolicy.TunnelSettings', {
+  protocol: optional(enumeration(['CONNECT', 'POST']), 'How the proxy is asked. Default CONNECT.'),
+  targetHost: required(string({ minLength: 1, maxBytes: 253, form: 'header-value' }), 'Where it is to connect to.'),
+  targetPort: required(uint32({ minimum: 1, maximum: 65_535 }), 'Port there.'),
+});
+export interface TunnelSettings extends Static<typeof TunnelSettings> {}
+
 const policyFields = {
   loadBalancer: optional(LoadBalancerSettings, 'Balancing.'),
   connectionPool: optional(ConnectionPoolSettings, 'Limits and timeouts.'),
   outlierDetection: optional(OutlierDetection, 'Ejection of endpoints that fail; off when absent.'),
   tls: optional(ClientTls, 'TLS towards the service; by what its endpoints speak when absent.'),
+  tunnel: optional(TunnelSettings, 'The service is a proxy: connections are carried to it in HTTP, and go on there.'),
 } satisfies Fields;
 
 export const PortTrafficPolicy = message('istio.networking.v1.TrafficPolicy.PortTrafficPolicy', {
@@ -229,7 +237,6 @@ export interface PortTrafficPolicy extends Static<typeof PortTrafficPolicy> {}
 
 const POLICY_OPTIONS: Pick<MessageOptions<Fields, Fields>, 'refused'> = {
   refused: {
-    'TCP is not carried in HTTP yet': ['tunnel'],
     'no PROXY protocol is sent yet': ['proxy_protocol'],
   },
 };

@@ -14,7 +14,7 @@ import { listenerName, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
 import { egressOf, importedMesh, type KnownMesh } from './sidecar-scope.ts';
 import { tcpProxy } from './tcp-filter.ts';
-import { connectionTarget } from './tcp-route.ts';
+import { connectionWay } from './tcp-route.ts';
 import { connectionLogs } from './telemetry.ts';
 import { BLOCK_ALL } from './unknown-host.ts';
 import { VirtualServiceIndex } from './virtual-service.ts';
@@ -98,8 +98,9 @@ export function serviceChain(
   const object = rules.forHost(hostname);
   const table = { scope: node, gateway: MESH_GATEWAY, port: port.number };
   const own = { cluster: outboundCluster(port.number, '', hostname) };
-  const to = object === undefined ? own : connectionTarget(view, object, hostname, isTls, table) ?? own;
-  const policy = destinationPolicy(view, service, node).forPort(port.number);
+  const way = object === undefined ? undefined : connectionWay(view, object, hostname, isTls, table);
+  const to = way?.target ?? own;
+  const policy = way?.policy ?? destinationPolicy(view, service, node).forPort(port.number);
   return {
     name: `${hostname}:${port.number}`,
     ...(isTls && sniMatch([hostname])),

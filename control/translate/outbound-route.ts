@@ -11,7 +11,8 @@ import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
 import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
-import { connectionTarget, type ConnectionTarget } from './tcp-route.ts';
+import { tunnelTarget } from './tcp-filter.ts';
+import { connectionWay, type ConnectionWay } from './tcp-route.ts';
 import { HTTP_PORT, unknownHost } from './unknown-host.ts';
 import { VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
 
@@ -78,33 +79,39 @@ function tunnelHost(
 ): VirtualHost {
   const object = rules.forHost(service.hostname);
   const table = { scope, gateway: MESH_GATEWAY, port: port.number };
-  const target = object === undefined ? undefined
-    : connectionTarget(view, object, service.hostname, port.protocol === 'tls', table);
+  const way = object === undefined ? undefined
+    : connectionWay(view, object, service.hostname, port.protocol === 'tls', table);
   return {
     name: `${service.hostname}:${port.number}`,
     domains: names.map((name) => `${name}:${port.number}`),
-    routes: [tunnelRoute(view, scope, service, port, target)],
+    routes: [tunnelRoute(view, scope, service, port, way)],
   };
 }
 
 function tunnelRoute(
-  view: MeshView, scope: Scope, service: MeshService, port: ServicePort, target?: ConnectionTarget,
+  view: MeshView, scope: Scope, service: MeshService, port: ServicePort, way?: ConnectionWay,
 ): Route {
-  const tcp = destinationPolicy(view, service, scope).forPort(port.number).connectionPool?.tcp;
+  const { tunnel, connectionPool } = way?.policy ?? destinationPolicy(view, service, scope).forPort(port.number);
+  const tcp = connectionPool?.tcp;
+  // What comes by CONNECT cannot go on by POST.
+  if (tunnel?.protocol === 'POST') return NO_WAY;
   return {
     name: 'default',
     match: { connectMatcher: {} },
     route: {
-      ...(target ?? { cluster: outboundCluster(port.number, '', service.hostname) }),
+      ...(way?.target ?? { cluster: outboundCluster(port.number, '', service.hostname) }),
       timeout: '0s',
       ...(tcp?.idleTimeout !== undefined && { idleTimeout: tcp.idleTimeout }),
       ...(tcp?.maxConnectionDuration !== undefined && {
         maxStreamDuration: { maxStreamDuration: tcp.maxConnectionDuration },
       }),
-      upgradeConfigs: [{ upgradeType: 'CONNECT', connectConfig: {} }],
+      ...(tunnel !== undefined && { hostRewriteLiteral: tunnelTarget(tunnel) }),
+      upgradeConfigs: [{ upgradeType: 'CONNECT', ...(tunnel === undefined && { connectConfig: {} }) }],
     },
   };
 }
+
+const NO_WAY: Route = { name: 'default', match: { connectMatcher: {} }, directResponse: { status: 502 } };
 
 /** `reviews`, `reviews.default`, `reviews.default.svc`, and in full: what DNS of a pod resolves; then its addresses. */
 function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): string[] {

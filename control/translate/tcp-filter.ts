@@ -1,7 +1,9 @@
 // The TCP proxy that carries connections to the destinations of a rule, or to one cluster.
+import { isIP } from 'node:net';
 import type { NetworkFilter } from '../../proxy/config/listener.ts';
 import type { TcpProxy } from '../../proxy/config/tcp-proxy.ts';
 import { TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
+import type { TunnelSettings } from '../model/traffic-policy.ts';
 import type { PortPolicy } from './destination-policy.ts';
 import type { ConnectionTarget } from './tcp-route.ts';
 
@@ -23,8 +25,18 @@ export function tcpProxy(
       ...target,
       ...(idleTimeout !== undefined && { idleTimeout }),
       ...(maxConnectionDuration !== undefined && { maxDownstreamConnectionDuration: maxConnectionDuration }),
+      ...(policy.tunnel !== undefined && { tunnelingConfig: tunneling(policy.tunnel) }),
       ...(hashesSource && { hashPolicy: [{ sourceIp: {} }] }),
       ...logs,
     },
   };
+}
+
+function tunneling(tunnel: TunnelSettings): NonNullable<TcpProxy['tunnelingConfig']> {
+  return { hostname: tunnelTarget(tunnel), ...(tunnel.protocol === 'POST' && { usePost: true }) };
+}
+
+/** What a proxy is asked to connect to. */
+export function tunnelTarget({ targetHost, targetPort }: TunnelSettings): string {
+  return `${isIP(targetHost) === 6 ? `[${targetHost}]` : targetHost}:${targetPort}`;
 }

@@ -1,8 +1,9 @@
 // The TCP proxy (envoy.extensions.filters.network.tcp_proxy.v3).
 import { AccessLog } from './access-log.ts';
 import { Metadata } from './node.ts';
-import { duration, enumeration, string, uint32 } from './scalar.ts';
-import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
+import { HeaderValueOption } from './header-value-option.ts';
+import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
+import { exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 
 const TCP_PROXY = 'envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy';
 
@@ -28,6 +29,23 @@ export const TcpHashPolicy = message('envoy.type.v3.HashPolicy', {
 });
 export interface TcpHashPolicy extends Static<typeof TcpHashPolicy> {}
 
+export const TunnelingConfig = message(`${TCP_PROXY}.TunnelingConfig`, {
+  hostname: required(string({ minLength: 1, maxBytes: 1024 }), 'Host and port that the upstream is asked to connect '
+    + 'to.'),
+  usePost: optional(bool(), 'By POST rather than CONNECT; default false.'),
+  postPath: optional(string(), 'Path of the POST; default /.'),
+  headersToAdd: optional(list(HeaderValueOption, { max: 1000 }), 'Further headers of the request.'),
+}, {
+  refused: {
+    'what the upstream answers is kept nowhere': ['propagate_response_headers', 'propagate_response_trailers'],
+  },
+  check: ({ hostname, usePost, postPath }) => {
+    if (hostname.includes('%')) return new Refusal('must be a host and a port: it is not put together', ['hostname']);
+    return postPath !== undefined && usePost !== true ? new Refusal('is for use_post', ['postPath']) : undefined;
+  },
+});
+export interface TunnelingConfig extends Static<typeof TunnelingConfig> {}
+
 export const TcpProxy = message(TCP_PROXY, {
   statPrefix: required(string({ minLength: 1 }), 'Stats are tcp.<this>.*.'),
   cluster: optional(string({ minLength: 1 }), 'Name of the cluster.'),
@@ -39,6 +57,7 @@ export const TcpProxy = message(TCP_PROXY, {
     + 'none.'),
   hashPolicy: optional(list(TcpHashPolicy, { max: 1 }), 'What clusters of RING_HASH and MAGLEV choose by.'),
   accessLog: optional(list(AccessLog), 'Logs of connections.'),
+  tunnelingConfig: optional(TunnelingConfig, 'Bytes are carried in HTTP, of the version that the cluster speaks.'),
   upstreamConnectMode: optional(enumeration(['IMMEDIATE'], {
     refused: {
       ON_DOWNSTREAM_DATA: 'upstream is connected at once',
@@ -50,7 +69,6 @@ export const TcpProxy = message(TCP_PROXY, {
   refused: {
     'clusters are not fetched on demand': ['on_demand'],
     'idle_timeout is for both sides': ['downstream_idle_timeout', 'upstream_idle_timeout'],
-    'TCP is not carried in HTTP': ['tunneling_config'],
     'no PROXY protocol is sent': ['proxy_protocol_tlvs', 'proxy_protocol_tlv_merge_policy'],
     'nothing is read before upstream is connected': ['max_early_data_bytes'],
   },

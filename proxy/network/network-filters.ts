@@ -34,6 +34,7 @@ import { compileHttpManager } from './http-manager-compile.ts';
 import type { PreparedFilter } from './network-filter.ts';
 import type { NetworkGate } from './network-gate.ts';
 import { TcpProxy } from './tcp-proxy.ts';
+import { TcpCarriage } from './tcp-carriage.ts';
 import { compileTcpClusters } from './tcp-cluster-pick.ts';
 
 /** Parts that the composition root makes, since they reach across layers or load modules. */
@@ -134,6 +135,7 @@ export class NetworkFilters {
       idleTimeoutMs: msOr(config.idleTimeout, LIMITS.idleTimeoutMs),
       maxDurationMs: msOr(config.maxDownstreamConnectionDuration, 0),
       maxConnectAttempts: config.maxConnectAttempts ?? 1,
+      carriage: config.tunnelingConfig && new TcpCarriage(config.tunnelingConfig, 'tunnelingConfig'),
       hashesSourceIp: config.hashPolicy?.[0]?.sourceIp !== undefined,
       onConnectionEnd: (info) => accessLogs?.write(info),
     });

@@ -17,6 +17,7 @@ import type { TcpStats } from '../telemetry/tcp-stats.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, ClusterSet } from '../upstream/upstream.ts';
 import type { NetworkConnection, NetworkFilter } from './network-filter.ts';
+import type { TcpCarriage } from './tcp-carriage.ts';
 import type { TcpClusterChoice } from './tcp-cluster-pick.ts';
 
 /** A TcpProxy filter, compiled. */
@@ -33,6 +34,8 @@ export interface TcpProxySettings {
   readonly idleTimeoutMs: number;
   readonly maxDurationMs: number;
   readonly maxConnectAttempts: number;
+  /** Bytes go in HTTP. */
+  readonly carriage: TcpCarriage | undefined;
   /** Clusters that balance by hash go by the client's address. */
   readonly hashesSourceIp: boolean;
   onConnectionEnd(info: StreamInfo): void;
@@ -126,7 +129,9 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#hosts.add(picked);
     this.#info.attempts = this.#tries;
     this.#info.upstreamAddress = picked.address;
-    const attempt = cluster.startTunnel(picked, this);
+    const { carriage } = this.#settings;
+    const attempt = carriage === undefined ? cluster.startTunnel(picked, this)
+      : cluster.startAttempt(picked, this, carriage.head(this.#info), false);
     if (attempt instanceof ProxyError) this.#fail('UO', attempt.detail);
     else this.#attempt = attempt;
   }
@@ -142,11 +147,26 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     // A tunnel's answer has no 1xx.
   }
 
-  onResponseHead(_head: ResponseHead): void {
+  onResponseHead({ status }: ResponseHead, endStream: boolean): void {
+    if (status < 200 || status > 299) {
+      this.#refused(status);
+      return;
+    }
     this.#connected = true;
     this.#attempt?.endpoint.done('connected');
+    if (endStream) this.#endUpstream();
     this.#touch();
     this.#transport.resume();
+  }
+
+  /** The proxy upstream leads no further. */
+  #refused(status: number): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.endpoint.done(status);
+    attempt?.cancel();
+    if (this.#tries < this.#settings.maxConnectAttempts) this.connect();
+    else this.#fail('UF', `tunnel_refused{${status}}`);
   }
 
   onResponseData(chunk: Buffer, endStream: boolean): void {
