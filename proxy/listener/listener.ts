@@ -269,7 +269,8 @@ export class Listener {
 
   /** Of a connection whose client was verified. */
   #lifeOf(held: HeldConnection, tls: TlsInfo | undefined): CertificateLife | undefined {
-    if (tls?.endMs === undefined) return undefined;
+    const endMs = tls?.endMs;
+    if (endMs === undefined) return undefined;
     const stats = held.chain.tls?.deps.stats;
     const mortal = {
       drain: () => held.connection?.drain(),
@@ -278,6 +279,6 @@ export class Listener {
         held.connection?.destroy();
       },
     };
-    return new CertificateLife(mortal, tls.endMs, this.#host.timers, this.#host.clock);
+    return new CertificateLife(mortal, { ...tls, endMs }, this.#host.timers, this.#host.clock);
   }
 }

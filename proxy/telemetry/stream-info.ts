@@ -79,6 +79,22 @@ export interface TlsInfo {
   readonly peerCertificates?: readonly X509Certificate[] | undefined;
   /** Unix time in milliseconds at which a verified peer's certificates end, or ours; undefined: nobody is verified. */
   readonly endMs?: number | undefined;
+  /** Where a connection of a verified peer learns that the peer is not trusted any more. */
+  readonly peerTrust?: PeerTrust | undefined;
+}
+
+/** A connection that goes by its peer's certificates. */
+export interface TrustHolder {
+  /** As they were shown, the leaf first. */
+  readonly certificates: readonly X509Certificate[];
+  /** The root to which they lead is trusted no more. */
+  untrusted(): void;
+}
+
+/** Keeps those that are to be told; each says when it is gone. */
+export interface PeerTrust {
+  hold(holder: TrustHolder): void;
+  release(holder: TrustHolder): void;
 }
 
 /** Messages of a gRPC stream so far, in both directions. */

@@ -26,9 +26,10 @@ test('a workload of the mesh gets in by node:tls, and its identity is known', as
   const client = testLeaf(ROOT, { identity: 'spiffe://cluster.local/ns/default/sa/client' });
   const { text } = await fetchHello(fixture.port, { ...credentials(client), ALPNProtocols: ['http/1.1'] });
   assert.equal(text, 'hello');
-  const { peerCertificates, endMs, ...info } = (await fixture.outcome()).info!;
+  const { peerCertificates, endMs, peerTrust, ...info } = (await fixture.outcome()).info!;
   assert.deepEqual(peerCertificates!.map(String), [client.cert, ROOT.cert]);
   assert.equal(endMs, client.x509.validToDate.getTime());
+  assert.notEqual(peerTrust, undefined);
   assert.deepEqual(info, {
     version: 'TLSv1.3',
     cipher: 'TLS_AES_256_GCM_SHA384',

@@ -13,7 +13,7 @@ class Life {
 
   constructor(lifeMs: number) {
     const connection = { drain: () => this.calls.push('drain'), expire: () => this.calls.push('expire') };
-    this.life = new CertificateLife(connection, this.clock.wallMs() + lifeMs, this.timers, this.clock);
+    this.life = new CertificateLife(connection, { endMs: this.clock.wallMs() + lifeMs }, this.timers, this.clock);
   }
 
   /** In steps, as time passes. */

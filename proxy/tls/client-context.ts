@@ -7,7 +7,8 @@ import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import type { UpstreamTlsContext } from '../config/tls.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
-import { PeerRefusal, verifyPeer } from './peer-verification.ts';
+import { PeerTrustLedger } from './peer-trust.ts';
+import { PeerRefusal, overtaken, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
 import type { SecureContexts } from './secure-contexts.ts';
@@ -41,6 +42,7 @@ export class ClientTlsContext {
   readonly #onReady: () => void;
   /** One object, so that it is recognised without being looked into. */
   readonly #configuredNames: ServerNames;
+  readonly #trust = new PeerTrustLedger();
   #binding: ClientBinding | undefined = undefined;
 
   /** `onReady` is called once, perhaps before this returns. A ConfigError when the context is malformed. */
@@ -93,7 +95,8 @@ export class ClientTlsContext {
 
   #build(material: TlsMaterial): void {
     const first = this.#binding === undefined;
-    this.#binding = new ClientBinding(this.#config, material, this.#deps);
+    this.#trust.trust(material.validation?.trustedCa);
+    this.#binding = new ClientBinding(this.#config, material, this.#deps, this.#trust);
     if (first) this.#onReady();
   }
 }
@@ -105,8 +108,12 @@ export class ClientBinding {
   readonly #secureContext: SecureContext;
   readonly #alpn: readonly string[];
   readonly #sessions: SessionCache;
+  readonly #trust: PeerTrustLedger;
+  readonly #removals: number;
 
-  constructor(config: UpstreamTlsContext, material: TlsMaterial, deps: ClientTlsDeps) {
+  constructor(config: UpstreamTlsContext, material: TlsMaterial, deps: ClientTlsDeps, trust: PeerTrustLedger) {
+    this.#trust = trust;
+    this.#removals = trust.removals;
     this.#deps = deps;
     this.#material = material;
     this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
@@ -143,14 +150,15 @@ export class ClientBinding {
     socket: TLSSocket, certificate: X509Certificate | undefined, verifiedMs: number, names: ServerNames,
   ): TlsInfo | PeerRefusal {
     const { stats } = this.#deps;
-    const identity = this.#identify(socket, certificate, verifiedMs, names.required);
+    const found = this.#identify(socket, certificate, verifiedMs, names.required);
+    const identity = overtaken(found, this.#trust, this.#removals);
     if (identity instanceof PeerRefusal) {
       stats.refused(identity.failure);
       return identity;
     }
     stats.handshake.inc();
     if (socket.isSessionReused()) stats.sessionReused.inc();
-    return tlsInfoOf(socket, identity, this.#material.certificates[0]);
+    return tlsInfoOf(socket, identity, this.#material.certificates[0], this.#trust);
   }
 
   /** Unix time in milliseconds. */

@@ -7,6 +7,7 @@ import type { CertificateFields } from '../../certs/x509.ts';
 import { chainEndMs, shownChain } from './peer-chain.ts';
 import { namesHost } from './san-matcher.ts';
 import { bundleFault } from './trust-domains.ts';
+import type { PeerTrustLedger } from './peer-trust.ts';
 import type { ValidationMaterial } from './validation-material.ts';
 
 /** Which of Envoy's counters a refusal belongs to: ssl.fail_verify_<this>. */
@@ -86,6 +87,15 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
   const certificateHash = createHash('sha256').update(certificate.raw).digest('hex');
   const subject = subjectText(certificate.subject);
   return { uriSan, uriSans, dnsSans, subject, certificateHash, certificates: chain, endMs };
+}
+
+/** The identity, unless its root was removed while the handshake was under way (F05). */
+export function overtaken<T extends PeerIdentity | PeerRefusal | undefined>(
+  found: T, trust: PeerTrustLedger, removals: number,
+): T | PeerRefusal {
+  if (found === undefined || found instanceof PeerRefusal) return found;
+  if (trust.stillTrusts(removals, found.certificates)) return found;
+  return new PeerRefusal('error', 'the root of the certificate was removed during the handshake');
 }
 
 function chainRefusal(validation: ValidationMaterial, evidence: PeerEvidence, endMs: number): string | undefined {

@@ -11,7 +11,8 @@ import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { DownstreamTlsContext } from '../config/tls.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
-import { PeerRefusal, verifyPeer } from './peer-verification.ts';
+import { PeerTrustLedger } from './peer-trust.ts';
+import { PeerRefusal, overtaken, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
 import { tlsInfoOf } from './tls-info.ts';
@@ -49,6 +50,7 @@ export class ServerTlsContext {
   readonly #config: DownstreamTlsContext;
   readonly #scope: string;
   readonly #source: MaterialSource;
+  readonly #trust = new PeerTrustLedger();
   #binding: ServerBinding | undefined = undefined;
 
   /**
@@ -85,7 +87,8 @@ export class ServerTlsContext {
   }
 
   #build(material: TlsMaterial): void {
-    this.#binding = new ServerBinding(this.#config, this.#scope, material, this.deps);
+    this.#trust.trust(material.validation?.trustedCa);
+    this.#binding = new ServerBinding(this.#config, this.#scope, material, this.deps, this.#trust);
   }
 }
 
@@ -116,7 +119,14 @@ export class ServerBinding {
   #serverWithoutAlpn: TlsServer | undefined = undefined;
   readonly #handshakes = new Map<string, PendingHandshake>();
 
-  constructor(config: DownstreamTlsContext, scope: string, material: TlsMaterial, deps: TlsDeps) {
+  readonly #trust: PeerTrustLedger;
+  readonly #removals: number;
+
+  constructor(
+    config: DownstreamTlsContext, scope: string, material: TlsMaterial, deps: TlsDeps, trust: PeerTrustLedger,
+  ) {
+    this.#trust = trust;
+    this.#removals = trust.removals;
     this.#deps = deps;
     this.#material = material;
     this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
@@ -148,7 +158,8 @@ export class ServerBinding {
   /** Judges the client after OpenSSL has; counts the outcome. */
   judge(socket: TLSSocket): TlsInfo | PeerRefusal {
     const { stats } = this.#deps;
-    const identity = this.#identify(socket);
+    const found = this.#identify(socket);
+    const identity = overtaken(found, this.#trust, this.#removals);
     if (identity instanceof PeerRefusal) {
       stats.refused(identity.failure);
       return identity;
@@ -156,7 +167,7 @@ export class ServerBinding {
     stats.handshake.inc();
     if (socket.isSessionReused()) stats.sessionReused.inc();
     if (identity === undefined) stats.noCertificate.inc();
-    return tlsInfoOf(socket, identity, this.#material.certificates[0]);
+    return tlsInfoOf(socket, identity, this.#material.certificates[0], this.#trust);
   }
 
   #identify(socket: TLSSocket): PeerIdentity | PeerRefusal | undefined {

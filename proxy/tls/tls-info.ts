@@ -1,12 +1,13 @@
 // The facts of a finished handshake, read once from the socket.
 import type { TLSSocket } from 'node:tls';
-import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { PeerTrust, TlsInfo } from '../telemetry/stream-info.ts';
 import type { CertificateMaterial } from './certificate-material.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 
 /** `peer` is undefined when no certificate was verified: then no name of it is told to anybody. */
 export function tlsInfoOf(
   socket: TLSSocket, peer: PeerIdentity | undefined, local: CertificateMaterial | undefined,
+  peerTrust: PeerTrust,
 ): TlsInfo {
   return {
     version: socket.getProtocol() ?? '',
@@ -20,5 +21,6 @@ export function tlsInfoOf(
     peerUriSans: peer?.uriSans,
     peerCertificates: peer?.certificates,
     endMs: peer === undefined ? undefined : Math.min(peer.endMs, local?.notAfterMs ?? Infinity),
+    peerTrust: peer === undefined ? undefined : peerTrust,
   };
 }

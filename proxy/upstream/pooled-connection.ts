@@ -129,7 +129,8 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
       this.#age = new Timer(timers, this);
       this.#age.arm(settings.maxDurationMs);
     }
-    if (tls?.endMs !== undefined) this.#life = new CertificateLife(this, tls.endMs, timers, clock);
+    const endMs = tls?.endMs;
+    if (endMs !== undefined) this.#life = new CertificateLife(this, { ...tls, endMs }, timers, clock);
     this.#owner.onConnected(this);
   }
 

@@ -99,7 +99,8 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
     this.endpoint.connected();
     this.#transport = openTransport(socket, 'upstream');
     const { timers, clock } = this.#context;
-    if (tls?.endMs !== undefined) this.#life = new CertificateLife(this, tls.endMs, timers, clock);
+    const endMs = tls?.endMs;
+    if (endMs !== undefined) this.#life = new CertificateLife(this, { ...tls, endMs }, timers, clock);
     this.#sink.onAttemptReady(localAddress, tls);
     if (this.#isOpen()) this.#sink.onResponseHead(new ResponseHead(200), false);
     if (this.#isOpen()) this.#begin(this.#transport);

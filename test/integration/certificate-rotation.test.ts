@@ -4,13 +4,18 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { connect } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import type { TestContext } from 'node:test';
 import { Agent, request } from 'undici';
 import { bundleNumber } from '../../certs/chain.ts';
+import { createCsr } from '../../certs/csr.ts';
 import { addRoot, removeRoot, switchRoot } from '../../certs/root-rotation.ts';
+import { parseSpiffeId } from '../../certs/spiffe.ts';
 import { openStore } from '../../certs/store.ts';
 import { systemClock } from '../../proxy/base/clock.ts';
 import { TestAuthority, clusterOf, listenerTo, sdsTls } from '../harness/agent-mesh.ts';
+import { ecKey } from '../harness/certificates.ts';
 import { ProxyProcess } from '../harness/proxy-process.ts';
 import { until } from '../harness/until.ts';
 
@@ -115,3 +120,69 @@ test(`F05 S58 ${ROUNDS} root rotations and the leaf rotations with them under un
     }
     assert.deepEqual(authority.refusals, []);
   });
+
+test('F05 a removed root is refused for new handshakes of node:tls within a second, and its old connections drain',
+  async (t) => {
+    const authority = new TestAuthority(t, 3_600_000);
+    await authority.start();
+    const upstream = await startUpstream(t);
+    await using server = await ProxyProcess.start('weft', {
+      node: { id: 'server', cluster: 'server', metadata: await authority.metadata(SERVER) },
+      static_resources: {
+        listeners: [listenerTo('app', sdsTls('DownstreamTlsContext', CLIENT))], clusters: [clusterOf('app', upstream)],
+      },
+    });
+    const [key, identity] = [ecKey(), parseSpiffeId(CLIENT)!];
+    const result = authority.ca.issue({ csr: createCsr(key, identity), identity, caller: 'test' });
+    assert.ok('issued' in result);
+    const pem = key.export({ type: 'pkcs8', format: 'pem' });
+    const options = {
+      port: server.port('in'), host: '127.0.0.1', rejectUnauthorized: false, key: pem,
+      cert: result.issued.chain.join(''),
+    };
+    const old = await OldClient.open(options);
+    assert.doesNotMatch(await old.ask(), /connection: close/);
+    const steps = { dir: authority.dir, clock: systemClock };
+    for (const step of [addRoot, switchRoot]) {
+      step(steps);
+      await untilInForce(authority, [server]);
+      assert.doesNotMatch(await old.ask(), /connection: close/);
+      assert.match(await (await OldClient.open(options)).ask(), /^HTTP\/1\.1 200/);
+    }
+    removeRoot(steps);
+    const start = performance.now();
+    await until('the old leaf is refused', async () => (await (await OldClient.open(options)).ask()) === '');
+    t.diagnostic(`refused ${Math.round(performance.now() - start)} ms after the root's removal`);
+    assert.match(await old.ask(), /^HTTP\/1\.1 200.*connection: close/s);
+    await until('the old connection ends', () => old.isClosed);
+  });
+
+/** Requests on one connection. */
+class OldClient {
+  readonly #socket: TLSSocket;
+  #text = '';
+  isClosed = false;
+
+  private constructor(socket: TLSSocket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => (this.#text += chunk.toString()));
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.isClosed = true;
+    });
+  }
+
+  static async open(options: ConnectionOptions): Promise<OldClient> {
+    const client = new OldClient(connect(options));
+    await once(client.#socket, 'secureConnect');
+    return client;
+  }
+
+  /** The response, or nothing when the connection is closed. */
+  async ask(): Promise<string> {
+    this.#text = '';
+    this.#socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
+    await until('an answer', () => this.isClosed || this.#text.endsWith('ok') || this.#text.endsWith('0\r\n\r\n'));
+    return this.#text;
+  }
+}
