@@ -8,6 +8,8 @@ import { egressTlsOrigination } from './egress-tls-origination/task.ts';
 import { environment } from './environment.ts';
 import { faultInjection } from './fault-injection/task.ts';
 import { ingress } from './ingress/task.ts';
+import { jwtRouting } from './jwt-routing/task.ts';
+import { jwtToken } from './jwt-token/task.ts';
 import { localityLoadBalancing } from './locality-load-balancing/task.ts';
 import { mirroring } from './mirroring/task.ts';
 import { requestRouting } from './request-routing/task.ts';
@@ -22,7 +24,8 @@ import { zeroTrust } from '../zero-trust/task.ts';
 
 /** Those that need the same workloads follow each other. */
 export const TASKS: readonly Task[] = [
-  requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, secureIngress, circuitBreaking,
+  requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, secureIngress, jwtToken, jwtRouting,
+    circuitBreaking,
   mirroring, tcpTrafficShifting, localityLoadBalancing, egressTlsOrigination, egressGateway,
   zeroTrust,
 ];

@@ -73,8 +73,8 @@ export async function reached({ mesh }: Lab, what: string, condition: () => Prom
     try {
       return await condition();
     } catch (cause) {
-      // A listener that is not there yet.
-      if (hasCode(cause, 'ECONNREFUSED')) return false;
+      // A listener that is not there yet, and one whose port the proxy tries before it takes it.
+      if (hasCode(cause, 'ECONNREFUSED') || hasCode(cause, 'ECONNRESET')) return false;
       throw cause;
     }
   });
