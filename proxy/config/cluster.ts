@@ -220,9 +220,6 @@ function checkCluster(cluster: ClusterParts): Refusal | undefined {
   if (isEds && loadAssignment !== undefined) return new Refusal('must not be set for type EDS', ['loadAssignment']);
   const refusal = checkOriginalDst(cluster);
   if (refusal !== undefined) return refusal;
-  if (!isEds && type !== 'ORIGINAL_DST' && loadAssignment === undefined) {
-    return new Refusal(`is needed for type ${type}`, ['loadAssignment']);
-  }
   const key = Object.keys(cluster.typedExtensionProtocolOptions ?? {}).find((other) => other !== HTTP_PROTOCOL_OPTIONS);
   if (key !== undefined) {
     return new Refusal(`is unknown; the one key is ${HTTP_PROTOCOL_OPTIONS}`, ['typedExtensionProtocolOptions', key]);

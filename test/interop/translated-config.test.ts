@@ -211,10 +211,16 @@ const GATEWAY = {
   LABELS: { istio: 'ingressgateway' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 80: 18080 },
 };
 
-function resources(task: string, kind: 'sidecar' | 'router', agent: string, more = ''): ProxyResources {
+const REDIRECTED = {
+  LABELS: SIDECAR.LABELS, INSTANCE_IPS: '127.0.0.14,fd00::14', INTERCEPTION_MODE: 'REDIRECT',
+};
+const NODES = { sidecar: SIDECAR, redirected: REDIRECTED, router: GATEWAY } as const;
+
+function resources(task: string, kind: keyof typeof NODES, agent: string, more = ''): ProxyResources {
   const view = viewOf(meshYaml(task) + more, { zipkin: { host: '127.0.0.1', port: 15080 } });
   const locality = { region: 'r1', zone: 'z1' };
-  const node = nodeOf(kind === 'sidecar' ? SIDECAR : GATEWAY, { kind, userAgentName: agent, locality });
+  const type = kind === 'router' ? 'router' : 'sidecar';
+  const node = nodeOf(NODES[kind], { kind: type, userAgentName: agent, locality });
   return new Translator(view).resourcesFor(node);
 }
 
@@ -278,6 +284,9 @@ for (const task of TASKS) {
   test(`a real Envoy accepts the sidecar configuration of ${task}`, { skip }, () => {
     validate(bootstrapOf(resources(task, 'sidecar', 'envoy')));
   });
+  test(`a real Envoy accepts that of ${task} where connections are redirected`, { skip }, () => {
+    validate(bootstrapOf(resources(task, 'redirected', 'envoy')));
+  });
 }
 
 test('a real Envoy accepts the gateway configuration', { skip }, () => {
@@ -297,8 +306,12 @@ spec: { selector: { matchLabels: { app: reviews } }, mtls: { mode: ${mode} } }
   });
 }
 
-test('the data plane takes the same for a weft sidecar, field by field, without a warning', () => {
-  const { listeners, clusters, routes, endpoints } = resources('tasks/all-v1.yaml', 'sidecar', 'weft');
+for (const kind of ['sidecar', 'redirected'] as const) {
+  test(`the data plane takes the same for a weft ${kind}, field by field, without a warning`, () => judgeAll(kind));
+}
+
+function judgeAll(kind: 'sidecar' | 'redirected'): void {
+  const { listeners, clusters, routes, endpoints } = resources('tasks/all-v1.yaml', kind, 'weft');
   const judge = (type: ResourceType, values: readonly unknown[]): void => {
     for (const value of values) {
       const { errors, warnings } = decode(RESOURCES[type] as MessageSchema, JSON.parse(JSON.stringify(value)));
@@ -309,4 +322,4 @@ test('the data plane takes the same for a weft sidecar, field by field, without 
   judge(CLUSTER_TYPE, clusters);
   judge(ROUTE_TYPE, routes);
   judge(ENDPOINT_TYPE, endpoints);
-});
+}
