@@ -13,7 +13,7 @@ export function auditControls(observation: Observation): Control[] {
   ];
 }
 
-function events({ audits, withoutAudit, proxies, silent }: Observation): Statement[] {
+function events({ audits, withoutAudit, proxies }: Observation): Statement[] {
   const types = new Map<string, number>();
   for (const audit of audits) for (const [type, count] of audit.types) types.set(type, (types.get(type) ?? 0) + count);
   const dropped = proxies.flatMap(({ id, url, stats }) => {
@@ -22,7 +22,7 @@ function events({ audits, withoutAudit, proxies, silent }: Observation): Stateme
   });
   const lost = dropped.filter(({ value }) => value > 0);
   return [
-    statement(verdictOf(proxies.length + silent.length, withoutAudit.length), withoutAudit.length === 0
+    statement(verdictOf(audits.length + withoutAudit.length, withoutAudit.length), withoutAudit.length === 0
       ? `The control plane and all ${proxies.length} proxies that answered keep an audit log.`
       : `${withoutAudit.length} keep no audit log: ${withoutAudit.map(shortId).join(', ')}.`,
       audits.map(({ owner, folder, report }) => ({ name: `lines of ${shortId(owner)}`, value: report?.lines ?? '?',

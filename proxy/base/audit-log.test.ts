@@ -1,6 +1,7 @@
 // The audit log and those who tamper with it: whatever is changed is found; what it loses itself it says.
 import assert from 'node:assert/strict';
-import { chmodSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import fs, { chmodSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -159,6 +160,42 @@ test('S89 what finds no room is dropped, and the chain says how much', async (t)
   await log.close();
   assert.deepEqual(problems(folder), []);
   assert.match(checkAudit([folder]).notes[0]?.reason ?? '', /^\d+ records found no room and were dropped$/);
+});
+
+/** The disk takes `room` bytes at first, and all after `failures` more writes. */
+function fullDisk(t: TestContext, room: number, failures: number): void {
+  const write = fs.write;
+  let [left, refusals] = [room, failures];
+  t.mock.method(fs, 'write', (fd: number, bytes: Buffer, from: number, length: number, at: null, done: Done) => {
+    if (left > 0) {
+      const some = Math.min(left, length);
+      left -= some;
+      write(fd, bytes, from, some, at, done);
+    } else if (refusals-- > 0) setImmediate(done, Object.assign(new Error('no space left'), { code: 'ENOSPC' }), 0);
+    else write(fd, bytes, from, length, at, done);
+  });
+  syncBuiltinESMExports();
+  t.after(() => {
+    t.mock.restoreAll();
+    syncBuiltinESMExports();
+  });
+}
+
+type Done = (error: NodeJS.ErrnoException | null, bytes: number) => void;
+
+test('S89 a full disk holds nobody up: lines go on where they stopped, and the chain is whole', async (t) => {
+  const folder = join(temporaryFolder(t), 'log');
+  const faults: string[] = [];
+  const log = openLog(folder, { pendingMax: 100, onFault: (reason) => faults.push(reason) });
+  fullDisk(t, 500, 1);
+  for (let i = 0; i < 300; i++) log.append({ type: 'decision', i });
+  await until('a failure', () => log.counts.writeFailures === 1);
+  assert.equal(log.append({ type: 'decision' }), true, 'there is room again while the batch waits');
+  await until('writing', () => faults.length === 2);
+  await log.close();
+  assert.deepEqual(faults, ['cannot be written: no space left', 'writing goes on']);
+  assert.deepEqual(problems(folder), []);
+  assert.ok(log.counts.dropped > 150);
 });
 
 test('S88 whatever a record says, it is one line', async (t) => {

@@ -1,7 +1,7 @@
 // `weft evidence` of the running demo with Bookinfo, where curl is the client that speaks in clear: it must be listed.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,15 @@ import { until } from '../harness/until.ts';
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 const IDS = ['AC-3', 'AC-4', 'AU-2', 'AU-3', 'AU-9', 'AU-10', 'IA-3', 'IA-5', 'SC-7', 'SC-8', 'SC-12', 'SC-13', 'SC-17',
   'SC-23'];
+
+const NETWORK_POLICY = `---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: details, namespace: default }
+spec:
+  podSelector: { matchLabels: { app: details } }
+  ingress: [{ from: [{ podSelector: { matchLabels: { app: ratings } } }], ports: [{ port: http }] }]
+`;
 
 const PERMISSIVE = `---
 apiVersion: security.istio.io/v1
@@ -100,11 +109,22 @@ test('weft evidence of the demo says what it saw, plaintext of curl too, and whe
   assert.match(await mesh.lines('IA-3'), /holds All 8 proxies that answered have a certificate with a SPIFFE identity/);
   assert.match(await mesh.lines('SC-17'), /holds 1 roots are trusted, the same by every proxy/);
 
+  const policy = join(demo.meshDir, 'network-policy.yaml');
+  writeFileSync(policy, NETWORK_POLICY);
+  const product = demo.productPageUrl.replace('/productpage', '/api/v1/products/0');
+  const hasDetails = async (): Promise<boolean> => (await run('curl', '-s', product)).stdout.includes('publisher');
+  assert.equal(await hasDetails(), true);
+  await until('the product page is shut out', async () => !(await hasDetails()), 20_000);
+  await until('it is in the figures', async () =>
+    /1 of 8 listeners have a NetworkPolicy in front, by which [1-9]/.test(await mesh.lines('AC-4')), 20_000);
+  rmSync(policy);
+  await until('it is let in again', hasDetails, 20_000);
+
   writeFileSync(join(demo.meshDir, 'permissive.yaml'), PERMISSIVE);
   await until('curl is heard, and turned away', async () => (await curl(details)) === '403', 20_000);
   await until('it is in the log', async () =>
     /fails [1-9]\d* requests came to details\S* in plaintext, from somebody without an identity/.test(
-      await mesh.lines('SC-8')) && /1 of 1 records of decisions say who/.test(await mesh.lines('AU-3')), 20_000);
+      await mesh.lines('SC-8')) && /(\d+) of \1 records of decisions say who/.test(await mesh.lines('AU-3')), 20_000);
   assert.match(await mesh.lines('SC-8'), /fails Plaintext was observed: \d+ of \d+ connections to details-v1\.default/);
   const protection = await mesh.lines('AU-9');
   const whole = /^holds .* no line was altered, removed, moved or added; its key has mode 0600\.$/gm;
