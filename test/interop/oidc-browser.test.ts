@@ -53,11 +53,26 @@ spec:
   credentialName: login
   scopes: [profile, groups]
   outputClaimToHeaders: [{ claim: sub, header: end-user }, { claim: groups, header: x-groups }]
+---
+apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: staff, namespace: GATEWAY_NAMESPACE }
+spec:
+  selector: { matchLabels: { istio: ingressgateway } }
+  rules:
+    - from: [{ source: { requestPrincipals: ['${issuer}/*'] } }]
+      when: [{ key: 'request.auth.claims[groups]', values: [staff] }]
 `;
 }
 
 async function picture(page: Page, name: string): Promise<void> {
   if (SCREENSHOTS !== undefined) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`) });
+}
+
+async function logIn(page: Page, name: string): Promise<void> {
+  await page.fill('input[name=login]', name);
+  await page.fill('input[name=password]', 'any');
+  await page.click('button[type=submit]');
 }
 
 async function sessionCookies(context: BrowserContext): Promise<string[]> {
@@ -85,9 +100,7 @@ test('Chromium logs in through the ingress to Bookinfo with oidc-provider, and o
     return answer?.status() === 200 && page.url().startsWith(`${provider.issuer}/interaction/`);
   });
   await picture(page, '1-login');
-  await page.fill('input[name=login]', 'alice');
-  await page.fill('input[name=password]', 'any');
-  await page.click('button[type=submit]');
+  await logIn(page, 'alice');
   await page.waitForURL(`${origin}/productpage`);
   await page.waitForLoadState('load');
   await picture(page, '2-bookinfo');
@@ -111,4 +124,9 @@ test('Chromium logs in through the ingress to Bookinfo with oidc-provider, and o
   assert.deepEqual((await sessionCookies(context)).filter((cookie) => !cookie.includes('.login')), []);
   await page.goto(`${origin}/productpage`);
   assert.ok(page.url().startsWith(`${provider.issuer}/interaction/`), 'whoever comes next has to log in');
+
+  await logIn(page, 'bob');
+  await page.waitForURL(`${origin}/productpage`);
+  await picture(page, '5-bob');
+  assert.match(await page.innerText('body'), /RBAC: access denied/, 'bob is no member of staff');
 });
