@@ -2,7 +2,7 @@
 import type { HttpConnectionManager } from './http-connection-manager.ts';
 import type { CredentialInjector } from './credential-injector.ts';
 import type { SdsSecretConfig } from './tls.ts';
-import { CREDENTIAL_INJECTOR_TYPE, GENERIC_CREDENTIAL_TYPE, OIDC_LOGIN_TYPE } from './type-url.ts';
+import { CREDENTIAL_INJECTOR_TYPE, GENERIC_CREDENTIAL_TYPE, OAUTH2_TYPE, OIDC_LOGIN_TYPE } from './type-url.ts';
 
 type FilterSecret = readonly [SdsSecretConfig, path: readonly (string | number)[]];
 
@@ -14,6 +14,11 @@ export function filterSecrets(
     if (typedConfig['@type'] === CREDENTIAL_INJECTOR_TYPE) {
       const [secret, path] = credentialSecret(typedConfig);
       return [[secret, ['httpFilters', i, 'typedConfig', 'credential', 'typedConfig', ...path]]];
+    }
+    if (typedConfig['@type'] === OAUTH2_TYPE) {
+      const at = ['httpFilters', i, 'typedConfig', 'config', 'credentials'];
+      const { tokenSecret, hmacSecret } = typedConfig.config.credentials;
+      return [[tokenSecret, [...at, 'tokenSecret']], [hmacSecret, [...at, 'hmacSecret']]];
     }
     if (typedConfig['@type'] !== OIDC_LOGIN_TYPE) return [];
     return (['clientSecret', 'cookieSecret'] as const).flatMap((key) => {

@@ -14,6 +14,7 @@ import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from 
 import { IstioStats } from './istio-stats.ts';
 import { JwtAuthentication } from './jwt-authn.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
+import { OAuth2 } from './oauth2.ts';
 import { OidcLogin } from './oidc-login.ts';
 import { OpenApi } from './openapi.ts';
 import { Percent } from './percent.ts';
@@ -30,7 +31,7 @@ const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 
 const HTTP_FILTERS = [
   Router, RBAC, HTTPFault, Buffer, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb,
-  GrpcStats, IstioStats, JwtAuthentication, OidcLogin, OpenApi, StatefulSession, CredentialInjector,
+  GrpcStats, IstioStats, JwtAuthentication, OAuth2, OidcLogin, OpenApi, StatefulSession, CredentialInjector,
 ] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');

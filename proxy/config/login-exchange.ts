@@ -20,6 +20,8 @@ export interface LoginProvider {
   /** PEM; undefined: the system's roots. */
   readonly trustedCa: string | undefined;
   readonly timeoutMs: number;
+  /** It is reached as this cluster is, whatever its host; undefined: by its host's name. */
+  readonly cluster: string | undefined;
 }
 
 export type LoginQuestion =

@@ -53,6 +53,7 @@ export const GENERIC_CREDENTIAL_TYPE = `${PREFIX}envoy.extensions.http.injected_
 export const OAUTH2_CREDENTIAL_TYPE = `${PREFIX}envoy.extensions.http.injected_credentials.oauth2.v3.OAuth2`;
 export const GRPC_STATS_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_stats.v3.FilterConfig`;
 export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3.GrpcWeb`;
+export const OAUTH2_TYPE = `${PREFIX}envoy.extensions.filters.http.oauth2.v3.OAuth2`;
 export const OIDC_LOGIN_TYPE = `${PREFIX}weft.filters.http.oidc_login.v1.OidcLogin`;
 export const OPENAPI_TYPE = `${PREFIX}weft.filters.http.openapi.v1.OpenApi`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;

@@ -74,7 +74,8 @@ export class LoginClient {
     const secret = cookieSecret === undefined ? client : cookie;
     if (secret === undefined) return undefined;
     const context = JSON.stringify([provider.issuer, provider.endpoints?.token, provider.clientId]);
-    const lengthMin = cookieSecret === undefined ? CLIENT_SECRET_LENGTH_MIN : undefined;
+    // Envoy's operators have keys for its cookies; weft's own filter asks for longer ones.
+    const lengthMin = cookieSecret === undefined || provider.issuer === '' ? CLIENT_SECRET_LENGTH_MIN : undefined;
     try {
       const seal = new CookieSeal(secret, context, 'cookieSecret', lengthMin);
       return { provider: { ...provider, clientSecret: client }, seal, sessions: new Sessions(seal) };

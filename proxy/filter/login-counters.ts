@@ -4,6 +4,7 @@ import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Counter, Stats } from '../telemetry/stats.ts';
 
 export class LoginCounters {
+  /** Logins, and requests of those who are logged in. */
   readonly succeeded: Counter;
   readonly failed: Counter;
   readonly passed: Counter;

@@ -19,6 +19,8 @@ export interface Session {
 
 export interface SessionRules {
   readonly durationSec: number;
+  /** Of tokens that do not say how long they last. */
+  readonly tokenSec: number;
   readonly keepsAccessToken: boolean;
   readonly keepsRefreshToken: boolean;
   /** Undefined: all claims. */
@@ -26,8 +28,6 @@ export interface SessionRules {
 }
 
 const PURPOSE = 'session';
-/** Where the provider does not say how long its token lasts. */
-const USUAL_SECONDS = 3600;
 /** What is about the token and not about the user. */
 const OF_THE_TOKEN = new Set(['nonce', 'at_hash', 'c_hash', 's_hash', 'jti', 'nbf']);
 const ALWAYS = new Set(['iss', 'sub', 'aud', 'exp']);
@@ -77,7 +77,7 @@ export function sessionOf(
     idToken: tokens.idToken ?? before?.idToken,
     accessToken: rules.keepsAccessToken ? tokens.accessToken : undefined,
     refreshToken: rules.keepsRefreshToken ? tokens.refreshToken ?? before?.refreshToken : undefined,
-    expires: Math.min(ends, nowSec + (tokens.expiresInSec ?? USUAL_SECONDS)),
+    expires: Math.min(ends, nowSec + (tokens.expiresInSec ?? rules.tokenSec)),
   };
 }
 

@@ -7,11 +7,13 @@ import { compileHeaderMatches } from '../route/header-match.ts';
 import type { HeaderMatch } from '../route/header-match.ts';
 import { FRAMING } from '../route/header-operations.ts';
 import { readDataSource } from '../tls/data-source.ts';
+import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { LoginClientConfig } from './login-client.ts';
 import type { SessionRules } from './login-session.ts';
 
 const SESSION_MS = 8 * 3600 * 1000;
 const TIMEOUT_MS = 5000;
+const TOKEN_SEC = 3600;
 
 export interface ClaimHeader {
   /** From the outermost name to the innermost. */
@@ -22,42 +24,51 @@ export interface ClaimHeader {
 export interface LoginSettings {
   readonly client: LoginClientConfig;
   readonly cookieName: string;
-  readonly redirectPath: string;
-  readonly logoutPath: string;
+  /** `origin` is the browser's. */
+  redirectUri(origin: string, info: StreamInfo): string;
+  /** Of a path with its query. */
+  isCallback(path: string): boolean;
+  isLogout(path: string): boolean;
   readonly postLogoutPath: string;
   readonly scope: string;
   readonly resources: readonly string[];
   readonly userInfo: boolean;
   readonly session: SessionRules;
   readonly forwardsAccessToken: boolean;
+  /** What clients send as Authorization is nobody's word. */
+  readonly stripsAuthorization: boolean;
   readonly claimHeaders: readonly ClaimHeader[];
   readonly passThrough: readonly HeaderMatch[];
   readonly denyRedirect: readonly HeaderMatch[];
+  readonly statPrefix: string;
 }
 
 /** Throws ConfigError below `path`. */
 export function loginSettings(config: OidcLogin, path: string): LoginSettings {
   const { claims, claimToHeaders = [], forwardAccessToken = false, scopes = [] } = config;
+  const redirectPath = pathOf(config.redirectPath ?? '/oauth2/callback', `${path}.redirectPath`);
+  const logoutPath = pathOf(config.logoutPath ?? '/oauth2/logout', `${path}.logoutPath`);
   return {
     client: clientConfig(config, path),
     cookieName: cookieName(config.cookieName ?? 'weft-session', `${path}.cookieName`),
-    redirectPath: pathOf(config.redirectPath ?? '/oauth2/callback', `${path}.redirectPath`),
-    logoutPath: pathOf(config.logoutPath ?? '/oauth2/logout', `${path}.logoutPath`),
+    redirectUri: (origin) => `${origin}${redirectPath}`,
+    isCallback: (text) => isAt(text, redirectPath), isLogout: (text) => isAt(text, logoutPath),
     postLogoutPath: pathOf(config.postLogoutPath ?? '/', `${path}.postLogoutPath`),
     scope: [...new Set(['openid', ...scopes])].join(' '),
     resources: config.resources ?? [],
     userInfo: config.withoutUserInfo !== true,
     session: {
       durationSec: Math.max(1, Math.floor(msOr(config.sessionDuration, SESSION_MS) / 1000)),
-      keepsAccessToken: forwardAccessToken, keepsRefreshToken: config.withoutRefresh !== true,
+      tokenSec: TOKEN_SEC, keepsAccessToken: forwardAccessToken, keepsRefreshToken: config.withoutRefresh !== true,
       claims: claims && new Set([...claims, ...claimToHeaders.map(({ claim }) => rootOf(claim))]),
     },
-    forwardsAccessToken: forwardAccessToken,
+    forwardsAccessToken: forwardAccessToken, stripsAuthorization: false,
     claimHeaders: claimToHeaders.map(({ claim, header }, i) => ({
       claim: claim.split('.'), header: headerOf(header, `${path}.claimToHeaders[${i}].header`),
     })),
     passThrough: compileHeaderMatches(config.passThroughMatcher, `${path}.passThroughMatcher`),
     denyRedirect: compileHeaderMatches(config.denyRedirectMatcher, `${path}.denyRedirectMatcher`),
+    statPrefix: config.statPrefix ?? '',
   };
 }
 
@@ -67,7 +78,7 @@ function clientConfig(config: OidcLogin, path: string): LoginClientConfig {
   return {
     provider: {
       issuer, clientId, authentication: clientAuthentication, timeoutMs: msOr(config.timeout, TIMEOUT_MS),
-      endpoints: undefined,
+      endpoints: undefined, cluster: undefined,
       trustedCa: trustedCa && readDataSource(trustedCa, `${path}.trustedCa`).toString('latin1'),
     },
     clientSecret: config.clientSecret?.name, cookieSecret: config.cookieSecret?.name,
@@ -81,6 +92,10 @@ function checkIssuer(issuer: string, path: string): void {
   const isLoopback = /^(127\.\d+\.\d+\.\d+|\[::1\]|localhost)$/.test(parsed.hostname);
   if (parsed.protocol === 'https:' || (parsed.protocol === 'http:' && isLoopback)) return;
   throw new ConfigError(path, 'must be https: secrets and tokens go there');
+}
+
+function isAt(path: string, own: string): boolean {
+  return path.startsWith(own) && (path.length === own.length || path[own.length] === '?');
 }
 
 function cookieName(name: string, path: string): string {

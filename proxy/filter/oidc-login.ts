@@ -1,8 +1,7 @@
 // The login filter: browsers without a session are sent to their provider, those with one go on as their user.
 import { randomBytes } from 'node:crypto';
 import type { LoginAnswer, LoginFailure, LoginTokens } from '../config/login-exchange.ts';
-import type { OidcLogin } from '../config/oidc-login.ts';
-import type { RequestHead, ResponseHead } from '../http/message.ts';
+import type { ResponseHead } from '../http/message.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import { addMetadata } from '../telemetry/dynamic-metadata.ts';
@@ -18,7 +17,7 @@ import type { LoginService } from './login-link.ts';
 import { deny, redirect, wantsPage } from './login-reply.ts';
 import { sessionOf } from './login-session.ts';
 import type { Session } from './login-session.ts';
-import { claimText, loginSettings } from './login-settings.ts';
+import { claimText } from './login-settings.ts';
 import type { LoginSettings } from './login-settings.ts';
 import { LOGIN_SECONDS, authorizationUrl, beginLogin, endSessionUrl, resumeLogin } from './login-state.ts';
 
@@ -56,30 +55,30 @@ export class OidcLoginFilter implements HttpFilter {
   readonly #counters: LoginCounters;
   readonly #decisions: AccessDecisions;
 
-  /** Throws ConfigError below `path`. */
-  constructor(name: string, config: OidcLogin, deps: OidcLoginDeps, path: string) {
+  constructor(name: string, settings: LoginSettings, deps: OidcLoginDeps) {
     this.name = name;
-    this.#settings = loginSettings(config, path);
+    this.#settings = settings;
     this.#client = new LoginClient(this.#settings.client, deps.secrets, deps.logins);
     this.#decisions = deps.decisions;
     this.#jar = new LoginCookieJar(this.#settings.cookieName);
-    this.#counters = new LoginCounters(deps.stats, deps.scope, config.statPrefix ?? '');
+    this.#counters = new LoginCounters(deps.stats, deps.scope, settings.statPrefix);
   }
 
   onRequestHead(stream: FilterStream): Verdict {
     const { request, info } = stream;
-    const { redirectPath, logoutPath, passThrough, claimHeaders } = this.#settings;
+    const { passThrough, claimHeaders, stripsAuthorization } = this.#settings;
     for (const { header } of claimHeaders) request.headers.remove(header);
     const scheme = request.headers.get('x-forwarded-proto') ?? request.scheme;
     const secure = scheme === 'https';
     const cookies = this.#jar.take(request.headers, secure);
     for (const match of passThrough) if (match.matches(request)) return this.#pass();
+    if (stripsAuthorization) request.headers.remove('authorization');
     const { keys } = this.#client;
     if (keys === undefined) return this.#unavailable(stream, 'oidc_secret_missing');
     const origin = `${secure ? 'https' : 'http'}://${request.authority}`;
     const visit = { stream, keys, cookies, secure, origin, nowMs: info.startWallMs };
-    if (isAt(request.path, redirectPath)) return this.#callback(visit);
-    if (isAt(request.path, logoutPath)) return this.#logout(visit);
+    if (this.#settings.isCallback(request.path)) return this.#callback(visit);
+    if (this.#settings.isLogout(request.path)) return this.#logout(visit);
     return this.#enter(visit);
   }
 
@@ -105,6 +104,7 @@ export class OidcLoginFilter implements HttpFilter {
   #admit(visit: Visit, session: Session): Verdict {
     const { stream } = visit;
     const { headers } = stream.request;
+    this.#counters.succeeded.inc();
     const { claimHeaders, forwardsAccessToken } = this.#settings;
     for (const { claim, header } of claimHeaders) {
       const text = claimText(session.claims, claim);
@@ -158,13 +158,13 @@ export class OidcLoginFilter implements HttpFilter {
   }
 
   #send({ stream, keys, cookies, secure, origin, nowMs }: Visit, endpoint: string, forgotten: string[]): Verdict {
-    const { scope, resources, redirectPath } = this.#settings;
+    const { scope, resources } = this.#settings;
     this.#counters.unauthorized.inc();
     const { binding: known } = cookies;
     const binding = BINDING.test(known) ? known : randomBytes(BINDING_BYTES).toString('base64url');
     const login = beginLogin(keys.seal, binding, stream.request.path, nowMs);
     const url = authorizationUrl(endpoint, login, {
-      clientId: keys.provider.clientId, redirectUri: `${origin}${redirectPath}`, scope, resources,
+      clientId: keys.provider.clientId, redirectUri: this.#settings.redirectUri(origin, stream.info), scope, resources,
     });
     const own = this.#jar.binding(binding, secure, LOGIN_SECONDS);
     return redirect(stream, url, 'oidc_login', [...forgotten, own]);
@@ -172,16 +172,16 @@ export class OidcLoginFilter implements HttpFilter {
 
   #callback(visit: Visit): Verdict {
     const { stream, keys, cookies, origin, nowMs } = visit;
-    const { redirectPath, userInfo } = this.#settings;
+    const { userInfo } = this.#settings;
     const { path } = stream.request;
-    const query = path.slice(redirectPath.length);
+    const query = path.includes('?') ? path.slice(path.indexOf('?')) : '';
     const state = new URLSearchParams(query).getAll('state');
     const login = state.length === 1 && BINDING.test(cookies.binding)
       ? resumeLogin(keys.seal, cookies.binding, state[0]!, nowMs) : undefined;
     if (login === undefined) return this.#refuse(stream, 'oidc_state_mismatch');
     const question = {
-      kind: 'code', callback: `${origin}${redirectPath}${query}`, verifier: login.verifier, state: login.state,
-      nonce: login.nonce, userInfo,
+      kind: 'code', callback: `${this.#settings.redirectUri(origin, stream.info)}${query}`,
+      verifier: login.verifier, state: login.state, nonce: login.nonce, userInfo,
     } as const;
     const asked = this.#client.ask(keys, question, (answer) => {
       if (answer.kind === 'tokens') this.#arrive(visit, answer, login.path);
@@ -272,8 +272,4 @@ export class OidcLoginFilter implements HttpFilter {
     this.#counters.overflow.inc();
     return deny(stream, 503, 'Login is not possible at the moment.\n', 'oidc_overflow');
   }
-}
-
-function isAt(path: RequestHead['path'], own: string): boolean {
-  return path.startsWith(own) && (path.length === own.length || path[own.length] === '?');
 }

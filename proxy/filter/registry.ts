@@ -8,8 +8,8 @@ import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
   BUFFER_TYPE, CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
-  GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OIDC_LOGIN_TYPE, OPENAPI_TYPE, RBAC_TYPE,
-  ROUTER_TYPE, STATEFUL_SESSION_TYPE,
+  GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OAUTH2_TYPE, OIDC_LOGIN_TYPE, OPENAPI_TYPE,
+  RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
@@ -97,8 +97,16 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
     return new OpenApiFilter(name, config, context, path);
   },
   [OIDC_LOGIN_TYPE]: async (name, config, context, path) => {
-    const { OidcLoginFilter } = await import('./oidc-login.ts');
-    return new OidcLoginFilter(name, config, context, path);
+    const [{ OidcLoginFilter }, { loginSettings }] = await Promise.all([
+      import('./oidc-login.ts'), import('./login-settings.ts'),
+    ]);
+    return new OidcLoginFilter(name, loginSettings(config, path), context);
+  },
+  [OAUTH2_TYPE]: async (name, { config }, context, path) => {
+    const [{ OidcLoginFilter }, { oauth2Settings }] = await Promise.all([
+      import('./oidc-login.ts'), import('./oauth2-settings.ts'),
+    ]);
+    return new OidcLoginFilter(name, oauth2Settings(config, `${path}.config`), context);
   },
   [JWT_AUTHN_TYPE]: async (name, config, context, path) => {
     const { JwtAuthnFilter } = await import('./jwt-authn.ts');
@@ -179,6 +187,7 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
     }
     case CREDENTIAL_INJECTOR_TYPE: return filter;
     case BUFFER_TYPE: return { ...filter, typedConfig: { ...typedConfig, maxRequestBytes: 0 } };
+    case OAUTH2_TYPE:
     case OPENAPI_TYPE:
     case OIDC_LOGIN_TYPE: throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: leave it out');
     case EXT_AUTHZ_TYPE:

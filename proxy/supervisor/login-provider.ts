@@ -1,14 +1,22 @@
 // Talks to OpenID providers for the workers: discovery, codes and refresh tokens for tokens that are verified.
 import { createHash } from 'node:crypto';
 import * as oidc from 'openid-client';
-import { Agent, request } from 'undici';
+import { Agent, buildConnector, request } from 'undici';
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error.ts';
+import type { ConfigStore } from './config-store.ts';
+import { loginRoute } from './login-route.ts';
+import type { LoginRoute } from './login-route.ts';
 import type {
   LoginAnswer, LoginEndpoints, LoginFailure, LoginProvider, LoginQuestion, LoginTokens,
 } from '../config/login-exchange.ts';
 
 type Configuration = oidc.Configuration;
+
+/** A provider, and how it is reached where a cluster says that. */
+interface Reached extends LoginProvider {
+  readonly route: LoginRoute | undefined;
+}
 type Code = Extract<LoginQuestion, { kind: 'code' }>;
 type Refresh = Extract<LoginQuestion, { kind: 'refresh' }>;
 
@@ -40,8 +48,9 @@ export class LoginProviders {
   }
 
   /** Never rejects. */
-  async answer(provider: LoginProvider, question: LoginQuestion): Promise<LoginAnswer> {
+  async answer(named: LoginProvider, question: LoginQuestion, store: ConfigStore): Promise<LoginAnswer> {
     try {
+      const provider = reached(named, store);
       switch (question.kind) {
         case 'endpoints': return { kind: 'endpoints', endpoints: endpointsOf(await this.#configuration(provider)) };
         case 'code': return await redeem(await this.#configuration(provider), question);
@@ -56,12 +65,12 @@ export class LoginProviders {
     for (const { timer } of [...this.#configurations.values(), ...this.#refreshed.values()]) clearTimeout(timer);
   }
 
-  #configuration(provider: LoginProvider): Promise<Configuration> {
+  #configuration(provider: Reached): Promise<Configuration> {
     const key = hashOf(provider);
     return remembered(this.#configurations, key, CONFIGURATIONS_MAX, CONFIGURATION_KEPT_MS, () => configure(provider));
   }
 
-  async #refresh(provider: LoginProvider, question: Refresh): Promise<LoginAnswer> {
+  async #refresh(provider: Reached, question: Refresh): Promise<LoginAnswer> {
     const key = hashOf([provider.issuer, provider.clientId, question.subject, question.refreshToken]);
     const startMs = this.#clock.nowMs();
     const answer = await remembered(this.#refreshed, key, REFRESHED_MAX, REFRESHED_KEPT_MS, () => (
@@ -76,7 +85,7 @@ export class LoginProviders {
     return { ...answer, expiresInSec: Math.max(0, Math.floor(answer.expiresInSec - ageSec)) };
   }
 
-  async #renew(provider: LoginProvider, question: Refresh): Promise<RefreshAnswer> {
+  async #renew(provider: Reached, question: Refresh): Promise<RefreshAnswer> {
     const answer = await renew(await this.#configuration(provider), question);
     return answer.kind === 'tokens' ? { ...answer, obtainedMs: this.#clock.nowMs() } : answer;
   }
@@ -105,7 +114,16 @@ function hashOf(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('base64');
 }
 
-async function configure(provider: LoginProvider): Promise<Configuration> {
+/** Envoy goes by the cluster alone: whether by TLS, and where to; of the URI it takes the host's name and the path. */
+function reached(provider: LoginProvider, store: ConfigStore): Reached {
+  const { cluster, endpoints } = provider;
+  if (cluster === undefined || endpoints === undefined) return { ...provider, route: undefined };
+  const route = loginRoute(store, cluster);
+  const rest = endpoints.token.replace(/^https?:\/\//, '');
+  return { ...provider, route, endpoints: { ...endpoints, token: `http${route.secure ? 's' : ''}://${rest}` } };
+}
+
+async function configure(provider: Reached): Promise<Configuration> {
   const { issuer, clientId, timeoutMs, endpoints } = provider;
   const fetch = fetcher(provider);
   const insecure = (endpoints?.token ?? issuer).startsWith('http:');
@@ -141,10 +159,10 @@ function authentication({ clientSecret, authentication: how }: LoginProvider): o
 }
 
 /** No redirects, so much of a body, and roots of the provider's own. */
-function fetcher({ trustedCa, timeoutMs, issuer }: LoginProvider): oidc.CustomFetch {
+function fetcher({ trustedCa, timeoutMs, issuer, route }: Reached): oidc.CustomFetch {
   const dispatcher = new Agent({
     connections: CONNECTIONS_MAX, headersTimeout: timeoutMs, bodyTimeout: timeoutMs,
-    connect: { timeout: timeoutMs, ...(trustedCa !== undefined && { ca: trustedCa }) },
+    connect: connectorOf(route, trustedCa, timeoutMs),
   });
   return async (url, { method, headers, body, signal }) => {
     const answer = await request(url, {
@@ -164,6 +182,18 @@ function fetcher({ trustedCa, timeoutMs, issuer }: LoginProvider): oidc.CustomFe
     const known = issuer === '' ? withoutIdToken(text) : text;
     return new Response(known === '' ? null : known, { status: answer.statusCode, headers: fields });
   };
+}
+
+function connectorOf(
+  route: LoginRoute | undefined, trustedCa: string | undefined, timeout: number,
+): buildConnector.connector {
+  const ca = route === undefined ? trustedCa : route.ca;
+  const connect = buildConnector({ timeout, ...(ca !== undefined && { ca }) });
+  if (route === undefined) return connect;
+  return ({ servername = '', hostname, ...options }, done) => connect({
+    ...options, hostname: route.host, port: String(route.port),
+    servername: route.sni !== '' ? route.sni : servername === '' ? hostname : servername,
+  }, done);
 }
 
 function withoutIdToken(text: string): string {

@@ -3,14 +3,17 @@ import type { LoginAnswer, LoginProvider, LoginQuestion } from '../config/login-
 import type { Clock } from '../base/clock.ts';
 import { messageOf } from '../base/error.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
+import type { ConfigStore } from './config-store.ts';
 import type { LoginProviders } from './login-provider.ts';
 
 export class LoginDesk {
   readonly #log: ComponentLog;
   readonly #clock: Clock;
+  readonly #store: ConfigStore;
   #providers: Promise<LoginProviders> | undefined = undefined;
 
-  constructor(log: ComponentLog, clock: Clock) {
+  constructor(log: ComponentLog, clock: Clock, store: ConfigStore) {
+    this.#store = store;
     this.#log = log;
     this.#clock = clock;
   }
@@ -31,7 +34,7 @@ export class LoginDesk {
   async #ask(provider: LoginProvider, question: LoginQuestion): Promise<LoginAnswer> {
     try {
       this.#providers ??= load(this.#clock);
-      return await (await this.#providers).answer(provider, question);
+      return await (await this.#providers).answer(provider, question, this.#store);
     } catch (cause) {
       this.#providers = undefined;
       return { kind: 'failed', unreachable: true, reason: messageOf(cause) };

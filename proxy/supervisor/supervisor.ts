@@ -75,7 +75,7 @@ export class Supervisor implements PoolListener {
     this.#options = options;
     this.#services = services;
     const { bootstrap, node, concurrency, clock, heapMb } = options;
-    this.#logins = new LoginDesk(services.log.component('login'), clock);
+    this.#logins = new LoginDesk(services.log.component('login'), clock, this.store);
     this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
     const pool = {
       logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node,

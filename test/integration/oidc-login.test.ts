@@ -192,5 +192,5 @@ test('the access token goes to upstreams where they want it; paths that need no 
   assert.match(headers['authorization']!, /^Bearer [\w-]{20,}$/);
   assert.ok(browser.cookies.get(origin)!.has('sid'));
   assert.equal(proxy.stat('http.http.oauth_passthrough'), 1);
-  assert.equal(proxy.stat('http.http.oauth_success'), 1);
+  assert.equal(proxy.stat('http.http.oauth_success'), 2);
 });
