@@ -34,6 +34,7 @@ import { Stats } from './telemetry/stats.ts';
 import { compileTracer } from './telemetry/tracing.ts';
 import { SecretStore } from './tls/secret-store.ts';
 import { ServerTlsContext } from './tls/server-context.ts';
+import { HandshakeBudget } from './tls/handshake-budget.ts';
 import { TlsStats } from './tls/tls-stats.ts';
 import { ClusterSetImpl } from './upstream/cluster-set.ts';
 import type { PeersDeps } from './upstream/peers.ts';
@@ -45,6 +46,7 @@ type Send = (message: FromWorker) => void;
 export class WorkerProxy {
   readonly #clock: WorkerClock;
   readonly #timers: TimerWheel;
+  readonly #handshakes: HandshakeBudget;
   readonly #random = new PooledRandom();
   readonly #writes: WriteBatch;
   readonly #secrets = new SecretStore();
@@ -71,6 +73,7 @@ export class WorkerProxy {
   constructor(start: WorkerStart, send: Send, held?: { readonly clock: WorkerClock; readonly timers: TimerWheel }) {
     this.#clock = held?.clock ?? new EventClock();
     this.#timers = held?.timers ?? new TimerWheel(this.#clock);
+    this.#handshakes = new HandshakeBudget(this.#clock);
     this.#writes = new WriteBatch(this.#clock);
     this.#start = start;
     this.#send = send;
@@ -241,6 +244,7 @@ export class WorkerProxy {
     if (config === undefined || config['@type'] !== DOWNSTREAM_TLS_TYPE) return undefined;
     const deps = {
       secrets: this.#secrets, stats: new TlsStats(this.#stats, stats), clock: this.#clock, timers: this.#timers,
+      budget: this.#handshakes,
     };
     return new ServerTlsContext(config as DownstreamTlsContext, scope, deps);
   }

@@ -74,6 +74,8 @@ export const LIMITS = {
 
   // ClientHello in all its records (S54).
   clientHelloBytesMax: 64 * KIB,
+  // Handshakes that a worker begins in a second (S62): more would leave nothing for those that are let in already.
+  handshakesPerSecondMax: 1000,
   // Certificates that a peer shows, the leaf included (S62): a mesh's chains have two or three. OpenSSL bounds their
   // bytes by 100 KiB.
   peerCertificatesMax: 10,

@@ -90,6 +90,8 @@ export class Listener {
   #compiled: CompiledListener;
   #server: Server | undefined = undefined;
   readonly #connections = new PlaceSet<HeldConnection>();
+  /** Connections that are looked into, or shake hands: they count as connections do. */
+  #pending = 0;
   #draining = false;
   #onEmpty: (() => void) | undefined = undefined;
 
@@ -198,7 +200,7 @@ export class Listener {
   #take(socket: Socket, original: OriginalDestination | undefined): void {
     const { stats, connectionsMax, inspects } = this.#compiled;
     this.#count();
-    if (this.#connections.size >= connectionsMax) {
+    if (this.#connections.size + this.#pending >= connectionsMax) {
       stats.connectionOverflow.inc();
       socket.destroy();
       return;
@@ -209,7 +211,9 @@ export class Listener {
 
   #inspect(socket: Socket, original: OriginalDestination | undefined): void {
     const compiled = this.#compiled;
+    this.#pending++;
     const detection = new ProtocolDetection(socket, this.#host.timers, (result) => {
+      this.#pending--;
       if (result === 'closed') return;
       if (result === 'timeout') {
         compiled.stats.inspectTimeout.inc();
@@ -238,8 +242,20 @@ export class Listener {
   }
 
   #secure(socket: Socket, chain: CompiledChain, context: ServerTlsContext, facts: ConnectionFacts): void {
-    const onSecure = (secure: Socket, tls: TlsInfo): void => this.#accept(secure, chain, facts, tls);
-    const onFailure = (reason: string): void => this.#host.onHandshakeFailure(this.name, facts.sourceIp, reason);
+    let waits = true;
+    const settle = (): void => {
+      if (waits) this.#pending--;
+      waits = false;
+    };
+    this.#pending++;
+    const onSecure = (secure: Socket, tls: TlsInfo): void => {
+      settle();
+      this.#accept(secure, chain, facts, tls);
+    };
+    const onFailure = (reason: string): void => {
+      settle();
+      this.#host.onHandshakeFailure(this.name, facts.sourceIp, reason);
+    };
     acceptTls(
       socket, context, onSecure, onFailure, facts.transportProtocol === 'tls' ? { offeredAlpn: facts.alpn } : {},
     );

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
 import type { ClientHello } from './tls-inspector.ts';
-import { inspectTls } from './tls-inspector.ts';
+import { HelloReader } from './tls-inspector.ts';
 
 /** `closed`: the peer went away first and the socket is done with. */
 export type Detection = ClientHello | 'not-tls' | 'malformed' | 'timeout' | 'closed';
@@ -13,7 +13,8 @@ export class ProtocolDetection implements TimerTarget {
   readonly #socket: Socket;
   readonly #timer: Timer;
   readonly #done: (result: Detection) => void;
-  #bytes: Buffer = Buffer.alloc(0);
+  readonly #reader = new HelloReader();
+  readonly #chunks: Buffer[] = [];
   readonly #onData = (chunk: Buffer): void => this.#take(chunk);
   readonly #onEnd = (): void => this.#ended();
 
@@ -37,8 +38,8 @@ export class ProtocolDetection implements TimerTarget {
   }
 
   #take(chunk: Buffer): void {
-    this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk]);
-    const result = inspectTls(this.#bytes);
+    this.#chunks.push(chunk);
+    const result = this.#reader.push(chunk);
     if (result !== 'more') this.#finish(result);
   }
 
@@ -55,7 +56,7 @@ export class ProtocolDetection implements TimerTarget {
     this.#socket.removeListener('close', this.#onEnd);
     if (result !== 'closed') {
       this.#socket.removeListener('error', this.#onEnd);
-      if (this.#bytes.length > 0) this.#socket.unshift(this.#bytes);
+      if (this.#chunks.length > 0) this.#socket.unshift(Buffer.concat(this.#chunks));
     }
     this.#done(result);
   }

@@ -5,7 +5,12 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
-import { HELLO_BYTES_MAX, inspectTls } from './tls-inspector.ts';
+import { HELLO_BYTES_MAX, HelloReader } from './tls-inspector.ts';
+import type { Inspection } from './tls-inspector.ts';
+
+function inspectTls(bytes: Buffer): Inspection {
+  return new HelloReader().push(bytes);
+}
 
 /** The first bytes that OpenSSL sends for these options. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {
@@ -41,6 +46,29 @@ test('S54 SNI and ALPN of a ClientHello from node:tls, at every split point', as
   assert.deepEqual(inspectTls(hello), expected);
   assert.deepEqual(inspectTls(Buffer.concat([hello, Buffer.from('more')])), expected);
   assert.deepEqual(inspectTls(inTinyRecords(hello)), expected);
+});
+
+test('S54 a ClientHello from node:tls reads the same in chunks of any size', async () => {
+  const hello = await helloOf({ servername: 'a.example', ALPNProtocols: ['h2'] });
+  for (const bytes of [hello, inTinyRecords(hello)]) {
+    for (const size of [1, 2, 5, 7, 64]) {
+      const reader = new HelloReader();
+      let verdict: Inspection = 'more';
+      for (let at = 0; at < bytes.length && verdict === 'more'; at += size) {
+        verdict = reader.push(bytes.subarray(at, at + size));
+      }
+      assert.deepEqual(verdict, { serverName: 'a.example', alpn: ['h2'] }, String(size));
+    }
+  }
+});
+
+test('S54 records of one byte cost no more than their bytes, up to the limit', () => {
+  const message = Buffer.concat([Buffer.from([1, 0, 0xff, 0]), Buffer.alloc(60_000)]);
+  const records = inTinyRecords(Buffer.concat([Buffer.alloc(5), message]));
+  const reader = new HelloReader();
+  let pushed = 0;
+  while (reader.push(records.subarray(pushed, pushed + 1)) === 'more') pushed++;
+  assert.equal(pushed, HELLO_BYTES_MAX);
 });
 
 test('a ClientHello from node:tls without SNI and ALPN', async () => {

@@ -15,48 +15,63 @@ export type Inspection = ClientHello | 'more' | 'not-tls' | 'malformed';
 export const HELLO_BYTES_MAX = LIMITS.clientHelloBytesMax;
 
 const HANDSHAKE_RECORD = 0x16;
+const RECORD_BYTES_MAX = 16_640;
 const CLIENT_HELLO = 1;
 const SERVER_NAME_EXTENSION = 0;
 const ALPN_EXTENSION = 16;
 
-/** Decides from all bytes received so far. */
-export function inspectTls(bytes: Buffer): Inspection {
-  if (bytes.length > 0 && bytes[0] !== HANDSHAKE_RECORD) return 'not-tls';
-  if (bytes.length > 1 && bytes[1] !== 3) return 'not-tls';
-  const message = handshakeBytes(bytes);
-  if (message === 'malformed' || message === 'more') return message;
-  return parseHello(new Cursor(message));
-}
+/** Decides from the bytes of a connection, as they come: each is looked at once, however they are cut (S54). */
+export class HelloReader {
+  readonly #recordHeader = Buffer.alloc(5);
+  #headerBytes = 0;
+  /** Of the record that is being read. */
+  #recordLeft = 0;
+  /** Type and length of the handshake message. */
+  readonly #messageHeader = Buffer.alloc(4);
+  readonly #parts: Buffer[] = [];
+  #messageBytes = 0;
+  #total = 0;
 
-/** Joins the handshake bytes of all records; `more` until the whole ClientHello is there. */
-function handshakeBytes(bytes: Buffer): Buffer | 'more' | 'malformed' {
-  const parts: Buffer[] = [];
-  let have = 0;
-  let offset = 0;
-  while (offset + 5 <= bytes.length) {
-    if (bytes[offset] !== HANDSHAKE_RECORD) return 'malformed';
-    const length = bytes.readUInt16BE(offset + 3);
-    if (length === 0 || length > 16_640) return 'malformed';
-    const part = bytes.subarray(offset + 5, Math.min(offset + 5 + length, bytes.length));
-    parts.push(part);
-    have += part.length;
-    offset += 5 + length;
-    const need = helloLength(parts, have);
-    if (need === 'malformed') return need;
-    if (need !== undefined && have >= need) return Buffer.concat(parts, need);
+  /** The chunks must stay as they are until there is a verdict; none may follow it. */
+  push(chunk: Buffer): Inspection {
+    for (let at = 0; at < chunk.length;) {
+      if (this.#recordLeft === 0) {
+        const fault = this.#header(chunk[at++]!);
+        if (fault !== undefined) return fault;
+        continue;
+      }
+      const part = chunk.subarray(at, at + this.#recordLeft);
+      at += part.length;
+      this.#recordLeft -= part.length;
+      const verdict = this.#message(part);
+      if (verdict !== 'more') return verdict;
+    }
+    this.#total += chunk.length;
+    return this.#total > HELLO_BYTES_MAX ? 'malformed' : 'more';
   }
-  return bytes.length > HELLO_BYTES_MAX ? 'malformed' : 'more';
-}
 
-/** Length of the ClientHello with its 4-byte header, once those 4 bytes are there. */
-function helloLength(parts: readonly Buffer[], have: number): number | 'malformed' | undefined {
-  const first = parts[0];
-  if (first === undefined || have < 1) return undefined;
-  if (first[0] !== CLIENT_HELLO) return 'malformed';
-  if (have < 4) return undefined;
-  const header = first.length >= 4 ? first : Buffer.concat(parts, 4);
-  const length = 4 + header.readUIntBE(1, 3);
-  return length > HELLO_BYTES_MAX ? 'malformed' : length;
+  /** One byte of a record's header; the first record tells whether this is TLS. */
+  #header(byte: number): 'not-tls' | 'malformed' | undefined {
+    const isFirst = this.#messageBytes === 0 && this.#parts.length === 0;
+    this.#recordHeader[this.#headerBytes++] = byte;
+    if (this.#headerBytes === 1 && byte !== HANDSHAKE_RECORD) return isFirst ? 'not-tls' : 'malformed';
+    if (this.#headerBytes === 2 && byte !== 3 && isFirst) return 'not-tls';
+    if (this.#headerBytes < 5) return undefined;
+    this.#headerBytes = 0;
+    this.#recordLeft = this.#recordHeader.readUInt16BE(3);
+    return this.#recordLeft === 0 || this.#recordLeft > RECORD_BYTES_MAX ? 'malformed' : undefined;
+  }
+
+  #message(part: Buffer): Inspection {
+    if (this.#messageBytes < 4) part.copy(this.#messageHeader, this.#messageBytes, 0, 4 - this.#messageBytes);
+    this.#parts.push(part);
+    this.#messageBytes += part.length;
+    if (this.#messageHeader[0] !== CLIENT_HELLO) return 'malformed';
+    if (this.#messageBytes < 4) return 'more';
+    const length = 4 + this.#messageHeader.readUIntBE(1, 3);
+    if (length > HELLO_BYTES_MAX) return 'malformed';
+    return this.#messageBytes < length ? 'more' : parseHello(new Cursor(Buffer.concat(this.#parts, length)));
+  }
 }
 
 /** Reads forward; every read past the end sets `bad` and gives nothing. */

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { connect as tlsConnect } from 'node:tls';
 import { caLeaf, expiredLeaf, futureLeaf, serverLeaf, testLeaf, testRoot,
   twoUriLeaf } from '../../test/harness/certificates.ts';
 import type { TestCertificate } from '../../test/harness/certificates.ts';
@@ -17,6 +18,7 @@ import { findProgram } from '../../test/harness/peers.ts';
 import { ROOT, SERVER, TlsListener, closed, credentials, downstream, fetchHello,
   refusal } from '../../test/harness/tls-listener.ts';
 import { ManualClock } from '../base/clock.ts';
+import { LIMITS } from '../config/limits.ts';
 import type { SubjectAltNameMatcher } from '../config/tls.ts';
 import { acceptTls } from './accept-tls.ts';
 import { HANDSHAKE_DEADLINE_MS } from './server-context.ts';
@@ -289,6 +291,69 @@ test('S80 a client that sends a byte now and then is cut off after 10 s in all',
   fixture.timers.advance();
   await end;
   assert.match((await fixture.outcome()).failure!, /longer than 10 s/);
+});
+
+test('a client of node:tls may end its side after the handshake, and is still answered', async () => {
+  const fixture = new TlsListener(downstream());
+  const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    acceptTls(socket, fixture.context, (secure) => {
+      secure.on('error', () => {}).on('end', () => secure.end('late')).resume();
+    }, (reason) => assert.fail(reason));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const tcp = tcpConnect({ port: (server.address() as AddressInfo).port, allowHalfOpen: true });
+  const socket = tlsConnect({ socket: tcp, rejectUnauthorized: false, ...credentials(testLeaf(ROOT)) });
+  let text = '';
+  socket.on('data', (chunk: Buffer) => (text += chunk.toString())).end('x');
+  await once(socket, 'end');
+  assert.equal(text, 'late');
+  socket.destroy();
+  server.close();
+});
+
+test('S62 beyond so many handshakes in a second connections are closed, unanswered', async () => {
+  const clock = new ManualClock(Date.now());
+  await using fixture = await TlsListener.start(downstream(), clock);
+  const { budget } = fixture.context.deps;
+  let taken = 0;
+  while (budget.take()) taken++;
+  assert.equal(taken, LIMITS.handshakesPerSecondMax);
+  assert.match(await refusal(fixture, credentials(testLeaf(ROOT))), /too many handshakes/);
+  assert.equal(fixture.stats.handshakeOverflow.value, 1);
+  clock.advance(1);
+  assert.equal((await fetchHello(fixture.port, credentials(testLeaf(ROOT)))).text, 'hello');
+  clock.advance(60_000);
+  for (taken = 0; budget.take();) taken++;
+  assert.equal(taken, LIMITS.handshakesPerSecondMax);
+});
+
+test('S62 a client of node:tls that renegotiates is not obeyed', async () => {
+  await using fixture = await TlsListener.start();
+  fixture.waitsForData = true;
+  const socket = tlsConnect({
+    port: fixture.port, host: '127.0.0.1', maxVersion: 'TLSv1.2', rejectUnauthorized: false,
+    ...credentials(testLeaf(ROOT)),
+  });
+  await once(socket, 'secureConnect');
+  const outcome = await new Promise<string>((resolve) => {
+    socket.on('error', ({ message }) => resolve(message));
+    socket.renegotiate({ rejectUnauthorized: false }, (error) => resolve(error?.message ?? 'renegotiated'));
+  });
+  assert.match(outcome, /no renegotiation|renegotiation/i);
+  assert.notEqual(outcome, 'renegotiated');
+  socket.destroy();
+});
+
+test('S62 openssl s_client gets in by no weak cipher and no old version', { skip: withoutOpenssl }, async (t) => {
+  await using fixture = await TlsListener.start();
+  const { cert, key } = files(t, testLeaf(ROOT));
+  const weak = [['-tls1'], ['-tls1_1'], ['-tls1_2', '-cipher', 'RC4:aNULL:eNULL:3DES:@SECLEVEL=0']];
+  for (const args of weak) {
+    const said = await output('openssl', ['s_client', '-connect', `127.0.0.1:${fixture.port}`, '-cert', cert,
+      '-key', key, '-quiet', '-ign_eof', ...args], '');
+    assert.doesNotMatch(said, /hello/, args.join(' '));
+  }
+  assert.equal(fixture.stats.handshake.value, 0);
 });
 
 test('S55 broken handshakes leave no socket and no timer behind', async () => {

@@ -34,22 +34,27 @@ export function acceptTls(
   options: AcceptOptions = {},
 ): void {
   const binding = context.binding;
-  if (socket.destroyed || socket.remotePort === undefined || binding === undefined) {
-    const reason = socket.destroyed ? 'the client closed the connection before the handshake' : unfitReason(context);
+  const unfit = unfitReason(socket, context);
+  if (unfit !== undefined || binding === undefined) {
     if (!socket.destroyed) context.deps.stats.connectionError.inc();
     // Whoever accepted it may be gone; an error of a socket without listener would end the worker.
     socket.on('error', () => {});
     socket.destroy();
-    onFailure(reason);
+    onFailure(unfit ?? '');
     return;
   }
   new ServerHandshake(socket, context, binding, onSecure, onFailure).start(options);
 }
 
-function unfitReason(context: ServerTlsContext): string {
-  const missing = context.missingSecrets();
-  if (missing.length > 0 && !context.ready) return `secrets are not there yet: ${missing.join(', ')}`;
-  return 'TLS is accepted over TCP only';
+/** Why no handshake can begin, or undefined. */
+function unfitReason(socket: Socket, context: ServerTlsContext): string | undefined {
+  if (socket.destroyed) return 'the client closed the connection before the handshake';
+  if (!context.ready) return `secrets are not there yet: ${context.missingSecrets().join(', ')}`;
+  if (socket.remotePort === undefined) return 'TLS is accepted over TCP only';
+  const { budget, stats } = context.deps;
+  if (budget.take()) return undefined;
+  stats.handshakeOverflow.inc();
+  return 'too many handshakes began in this second';
 }
 
 /** Alive from accept to the handshake's end. */
@@ -61,6 +66,7 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
   readonly #onSecure: (socket: TLSSocket, info: TlsInfo) => void;
   readonly #onFailure: (reason: string) => void;
   readonly #deadline: Timer;
+  readonly #halfOpen: boolean;
   readonly #onClose = (): void => this.#fail('the client closed the connection during the handshake');
   #done = false;
 
@@ -73,6 +79,7 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
   ) {
     this.key = handshakeKey(socket);
     this.socket = socket;
+    this.#halfOpen = socket.allowHalfOpen;
     this.#context = context;
     this.#binding = binding;
     this.#onSecure = onSecure;
@@ -83,6 +90,8 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
   start({ initial, offeredAlpn }: AcceptOptions): void {
     this.#deadline.arm(HANDSHAKE_DEADLINE_MS);
     this.socket.on('close', this.#onClose);
+    // Whoever sends no more cannot finish a handshake; the TLS socket takes this over from the TCP one.
+    this.socket.allowHalfOpen = false;
     if (initial !== undefined && initial.length > 0) this.socket.unshift(initial);
     this.#binding.begin(this, offeredAlpn);
   }
@@ -100,6 +109,7 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
       return;
     }
     this.#finish();
+    secure.allowHalfOpen = this.#halfOpen;
     try {
       this.#onSecure(secure, info);
     } catch (cause) {

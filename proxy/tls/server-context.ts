@@ -11,6 +11,7 @@ import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { DownstreamTlsContext } from '../config/tls.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { HandshakeBudget } from './handshake-budget.ts';
 import { PeerTrustLedger } from './peer-trust.ts';
 import { PeerRefusal, overtaken, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
@@ -39,6 +40,7 @@ export interface TlsDeps {
   readonly stats: TlsStats;
   readonly clock: Clock;
   readonly timers: TimerWheel;
+  readonly budget: HandshakeBudget;
 }
 
 /**

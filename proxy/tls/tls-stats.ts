@@ -8,7 +8,7 @@ import type { VerifyFailure } from './peer-verification.ts';
 const SHAPE = new StatShape('ssl', {
   counter: [
     'handshake', 'connection_error', 'session_reused', 'no_certificate', 'fail_verify_no_cert', 'fail_verify_error',
-    'fail_verify_san', 'fail_verify_cert_hash', 'connection_expired',
+    'fail_verify_san', 'fail_verify_cert_hash', 'connection_expired', 'handshake_overflow',
   ],
   gauge: [],
   histogram: [],
@@ -42,6 +42,11 @@ export class TlsStats {
   /** Connections that were cut because a certificate ended. */
   get connectionExpired(): Counter {
     return this.#block.counter('connection_expired');
+  }
+
+  /** Connections that were closed because too many handshakes began in this second. */
+  get handshakeOverflow(): Counter {
+    return this.#block.counter('handshake_overflow');
   }
 
   /** A peer was refused; that is a connection error as well, as in Envoy. */

@@ -14,6 +14,7 @@ import { Stats } from '../../proxy/telemetry/stats.ts';
 import type { TlsInfo } from '../../proxy/telemetry/stream-info.ts';
 import { acceptTls } from '../../proxy/tls/accept-tls.ts';
 import type { AcceptOptions } from '../../proxy/tls/accept-tls.ts';
+import { HandshakeBudget } from '../../proxy/tls/handshake-budget.ts';
 import { SecretStore } from '../../proxy/tls/secret-store.ts';
 import { ServerTlsContext } from '../../proxy/tls/server-context.ts';
 import { TlsStats } from '../../proxy/tls/tls-stats.ts';
@@ -64,7 +65,8 @@ export class TlsListener implements AsyncDisposable {
   constructor(config: DownstreamTlsContext, clock: Clock = systemClock) {
     this.stats = new TlsStats(new Stats({ chunk: () => {}, register: () => {} }), listenerScope('127.0.0.1:0'));
     this.timers = new TimerWheel(clock);
-    const deps = { secrets: this.secrets, stats: this.stats, clock, timers: this.timers };
+    const budget = new HandshakeBudget(clock);
+    const deps = { secrets: this.secrets, stats: this.stats, clock, timers: this.timers, budget };
     this.context = new ServerTlsContext(config, 'inbound|chain', deps);
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
