@@ -74,10 +74,8 @@ const MetaData = message(`${ACTION}.MetaData`, {
   descriptorKey: required(string({ minLength: 1 }), 'Key of the entry.'),
   metadataKey: required(MetadataKey, 'Where the value is.'),
   defaultValue: optional(string(), 'Value where there is none.'),
-  source: required(enumeration(['ROUTE_ENTRY'], {
-    refused: { DYNAMIC: 'no filter writes metadata of requests; use ROUTE_ENTRY' },
-    numbers: { DYNAMIC: 0, ROUTE_ENTRY: 1 },
-  }), 'The route\'s metadata.'),
+  source: optional(enumeration(['DYNAMIC', 'ROUTE_ENTRY']), 'DYNAMIC, the default: what filters said of the request, '
+    + 'such as its token\'s claims; else the route\'s metadata.'),
   skipIfAbsent: optional(bool(), 'Without a value this entry is left out, not the limit. Default false.'),
 });
 
@@ -91,10 +89,10 @@ export const RateLimitAction = message(ACTION, {
   genericKey: optional(GenericKey, 'A fixed value.'),
   headerValueMatch: optional(HeaderValueMatch, 'A fixed value, where headers match.'),
   queryParameterValueMatch: optional(QueryParameterValueMatch, 'A fixed value, where query parameters match.'),
-  metadata: optional(MetaData, 'A value of the route\'s metadata.'),
+  metadata: optional(MetaData, 'A value of the request\'s or of the route\'s metadata.'),
 }, {
   refused: {
-    'no filter writes metadata of requests': ['dynamic_metadata'],
+    'use metadata': ['dynamic_metadata'],
     'descriptors cannot be plugged in': ['extension'],
     'use remote_address or masked_remote_address': ['remote_address_match'],
   },

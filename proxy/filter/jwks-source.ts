@@ -33,7 +33,9 @@ export interface KeyWaiter {
 export interface KeySource {
   /** Undefined: none have come yet, or none came for too long. */
   keys(nowMs: number): Jwks | undefined;
-  /** True: `waiter` will hear of keys that this token needs. May start a fetch for which nobody waits. */
+  /** Has old keys fetched anew; nobody waits for that. */
+  refresh(nowMs: number): void;
+  /** True: `waiter` will hear of keys that this token needs. */
   waits(jwt: Jwt, nowMs: number, waiter: KeyWaiter): boolean;
   forget(waiter: KeyWaiter): void;
 }
@@ -48,6 +50,8 @@ export class LocalKeys implements KeySource {
   keys(): Jwks {
     return this.#keys;
   }
+
+  refresh(): void {}
 
   waits(): boolean {
     return false;
@@ -108,11 +112,14 @@ export class RemoteKeys implements KeySource, HttpCallSink {
     return nowMs - this.#fetchedMs > this.#cacheMs + STALE_MS_MAX ? undefined : this.#keys;
   }
 
+  refresh(nowMs: number): void {
+    if (this.#keys !== undefined && nowMs - this.#fetchedMs > this.#cacheMs) this.#refetch(nowMs);
+  }
+
   waits(jwt: Jwt, nowMs: number, waiter: KeyWaiter): boolean {
     const keys = this.keys(nowMs);
-    const ageMs = nowMs - this.#fetchedMs;
-    const needed = keys === undefined || (!keys.fits(jwt) && ageMs > UNKNOWN_KEY_MS);
-    if (needed || ageMs > this.#cacheMs) this.#refetch(nowMs);
+    const needed = keys === undefined || (!keys.fits(jwt) && nowMs - this.#fetchedMs > UNKNOWN_KEY_MS);
+    if (needed) this.#refetch(nowMs);
     if (!needed || this.#call === undefined || this.#waiting.size >= WAITING_MAX) return false;
     this.#waiting.add(waiter);
     return true;

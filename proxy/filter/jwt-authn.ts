@@ -134,7 +134,10 @@ export class JwtAuthnFilter implements HttpFilter {
     const waiting = new Waiting(this, stream, requirement, sources);
     const { startMs } = stream.info;
     for (const provider of this.#providers.values()) {
+      if (provider.config.remoteJwks === undefined) continue;
+      provider.source.refresh(startMs);
       for (const { token } of provider.locations.extract(stream.request)) {
+        if (provider.knows(token, startMs)) continue;
         const jwt = parseJwt(token);
         if (typeof jwt === 'string' || (provider.issuer !== '' && provider.issuer !== textClaim(jwt, 'iss'))) continue;
         if (provider.source.waits(jwt, startMs, waiting)) sources.add(provider.source);

@@ -76,6 +76,11 @@ export class TokenProvider {
     this.#counters = counters;
   }
 
+  /** Verified before, by keys that still hold. */
+  knows(token: string, nowMs: number): boolean {
+    return this.#currentKeys(nowMs) !== undefined && this.#good.get(token) !== undefined;
+  }
+
   /** A token of its own, or why it is none. `audiences` replaces those of the configuration. */
   verify(
     { token, location }: FoundToken, { startMs, startWallMs }: Moment, audiences?: readonly string[],

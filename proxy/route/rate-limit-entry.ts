@@ -6,6 +6,7 @@ import { percentDecoded } from '../base/percent-decoding.ts';
 import type { Metadata } from '../config/node.ts';
 import type { RateLimitAction } from '../config/rate-limit.ts';
 import type { RequestHead } from '../http/message.ts';
+import { metadataAt } from '../telemetry/dynamic-metadata.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import { compileHeaderMatches, matchesAll } from './header-match.ts';
 import { readHeader } from './header-reader.ts';
@@ -47,7 +48,7 @@ export function compileDescriptorEntry(
   if (action.queryParameterValueMatch !== undefined) {
     return queryMatchEntry(action.queryParameterValueMatch, `${path}.queryParameterValueMatch`);
   }
-  if (data !== undefined) return metadataEntry(data, metadata);
+  if (data !== undefined) return data.source === 'ROUTE_ENTRY' ? metadataEntry(data, metadata) : claimEntry(data);
   throw new ConfigError(path, 'needs an action');
 }
 
@@ -127,4 +128,17 @@ function metadataEntry(
   }
   const value = typeof at === 'string' && at !== '' ? at : defaultValue ?? '';
   return value === '' ? () => skipIfAbsent : fixedEntry(descriptorKey, value);
+}
+
+/** What filters said of the request: texts alone, as in Envoy. */
+function claimEntry(
+  { descriptorKey, metadataKey, defaultValue = '', skipIfAbsent = false }: Of<'metadata'>,
+): DescriptorEntry {
+  const [key, fallback] = [wireText(descriptorKey), wireText(defaultValue)];
+  const path = metadataKey.path.map((segment) => segment.key);
+  return ({ info }, _own, entries) => {
+    const found = metadataAt(info, metadataKey.key, path);
+    const value = typeof found === 'string' && found !== '' ? wireText(found) : fallback;
+    return value === '' ? skipIfAbsent : push(entries, key, value);
+  };
 }
