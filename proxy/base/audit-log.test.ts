@@ -1,5 +1,7 @@
 // The audit log and those who tamper with it: whatever is changed is found; what it loses itself it says.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import fs, { chmodSync, cpSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
@@ -222,6 +224,25 @@ test('S99 the key is its owner\'s alone, and is never in what is written', async
   assert.ok(!readFileSync(join(folder, AUDIT_FILE), 'utf8').includes(pem.slice(0, 20)));
   chmodSync(path, 0o644);
   assert.throws(() => openLog(folder), /is open to other users \(mode 0644\); run: chmod 600/);
+});
+
+test('two processes do not write one log; what a dead one left is taken over', async (t) => {
+  const folder = join(temporaryFolder(t), 'log');
+  const open = `import { AuditLog } from ${JSON.stringify(new URL('audit-log.ts', import.meta.url).href)};
+    import { systemClock } from ${JSON.stringify(new URL('clock.ts', import.meta.url).href)};
+    AuditLog.open({ folder: ${JSON.stringify(folder)}, clock: systemClock, onFault: () => undefined });
+    process.stdout.write('open');
+    setInterval(() => undefined, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', open], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(child.stdout, 'data');
+  assert.throws(() => openLog(folder), new RegExp(`is written by process ${child.pid} already`));
+  child.kill('SIGKILL');
+  await once(child, 'close');
+  await openLog(folder).close();
+  assert.deepEqual(problems(folder), []);
+  writeFileSync(join(folder, 'audit.lock'), `${process.pid} 1`);
+  await openLog(folder).close();
+  assert.ok(!fs.existsSync(join(folder, 'audit.lock')));
 });
 
 test('a head of another time is found', async (t) => {

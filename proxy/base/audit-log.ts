@@ -4,6 +4,7 @@ import { closeSync, constants, openSync, readdirSync, renameSync, rmSync, write,
 import { join } from 'node:path';
 import { openAuditKey } from './audit-key.ts';
 import { hashOf, headText, keyText, LINE_BYTES_MAX, lineOf, type AuditFields, type AuditHead } from './audit-line.ts';
+import { lockAudit, unlockAudit } from './audit-lock.ts';
 import { readTail } from './audit-tail.ts';
 import type { Clock } from './clock.ts';
 import { messageOf } from './error.ts';
@@ -71,6 +72,7 @@ export class AuditLog {
   private constructor(options: AuditLogOptions) {
     this.#options = options;
     this.#key = openAuditKey(options.folder);
+    lockAudit(options.folder);
     this.#path = join(options.folder, AUDIT_FILE);
     const files = auditFiles(options.folder).map((name) => join(options.folder, name));
     const tail = readTail(this.#path, files, join(options.folder, HEAD_FILE), createPublicKey(this.#key));
@@ -123,6 +125,7 @@ export class AuditLog {
       this.#flush();
     });
     closeSync(this.#fd);
+    unlockAudit(this.#options.folder);
   }
 
   #wait(ms: number): void {

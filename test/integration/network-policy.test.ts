@@ -5,6 +5,7 @@ import { connect, createServer, type AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { NETWORK_RBAC_TYPE, TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
 import { POLICY_CASES } from '../harness/network-policy-cases.ts';
+import { judgeEgress } from '../harness/network-policy-egress.ts';
 import { judgeIdentities, PolicyProxy } from '../harness/network-policy-proxy.ts';
 import { ProxyProcess } from '../harness/proxy-process.ts';
 import { staticCluster } from '../harness/weft.ts';
@@ -56,3 +57,5 @@ void test('a server that speaks first says nothing to whom a policy shuts out (n
 });
 
 void test('weft believes a certificate before an address (node:tls)', { skip }, (t) => judgeIdentities(t, 'weft'));
+
+void test('weft reaches what NetworkPolicies let out (undici)', { skip }, (t) => judgeEgress(t, 'weft'));

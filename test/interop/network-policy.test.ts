@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { POLICY_CASES } from '../harness/network-policy-cases.ts';
+import { judgeEgress } from '../harness/network-policy-egress.ts';
 import { judgeIdentities, PolicyProxy } from '../harness/network-policy-proxy.ts';
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 
@@ -15,3 +16,5 @@ void test('Envoy lets in whom NetworkPolicies let in (node:net)', { skip }, asyn
 });
 
 void test('Envoy believes a certificate before an address (node:tls)', { skip }, (t) => judgeIdentities(t, 'envoy'));
+
+void test('Envoy reaches what NetworkPolicies let out (undici)', { skip }, (t) => judgeEgress(t, 'envoy'));
