@@ -1,13 +1,11 @@
 // Revocation lists in the validation context: enforced for the whole chain, or refused when they are read (S63).
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { connect } from 'node:tls';
-import type { TestContext } from 'node:test';
 import { testIntermediate, testLeaf, testRoot } from '../../test/harness/certificates.ts';
 import type { TestCertificate } from '../../test/harness/certificates.ts';
-import { openssl, temporaryFolder, withoutOpenssl } from '../../test/harness/openssl.ts';
+import { withoutOpenssl } from '../../test/harness/openssl.ts';
+import { crlOf } from '../../test/harness/revocation-list.ts';
 import {
   SERVER, TlsListener, certificateOf, credentials, downstream, fetchHello,
 } from '../../test/harness/tls-listener.ts';
@@ -16,31 +14,6 @@ import { SecretStore } from './secret-store.ts';
 
 const top = testRoot();
 const middle = testIntermediate(top);
-
-/** A list made by openssl ca, which knows nothing of ours. `days` may be negative for one that is over. */
-function crlOf(t: TestContext, issuer: TestCertificate, revoked: readonly TestCertificate[], days = 7): string {
-  const folder = temporaryFolder(t);
-  const at = (name: string): string => join(folder, name);
-  mkdirSync(at('new'));
-  writeFileSync(at('index.txt'), '');
-  writeFileSync(at('crlnumber'), '01\n');
-  writeFileSync(at('serial'), '01\n');
-  writeFileSync(at('ca.pem'), issuer.cert);
-  writeFileSync(at('ca.key'), issuer.key, { mode: 0o600 });
-  writeFileSync(at('ca.cnf'), [
-    '[ca]', 'default_ca = d', '[d]', `database = ${at('index.txt')}`, `crlnumber = ${at('crlnumber')}`,
-    `serial = ${at('serial')}`, `new_certs_dir = ${at('new')}`, `certificate = ${at('ca.pem')}`,
-    `private_key = ${at('ca.key')}`, 'default_md = sha256', 'default_crl_days = 7', '',
-  ].join('\n'));
-  revoked.forEach((certificate, index) => {
-    writeFileSync(at(`r${index}.pem`), certificate.cert);
-    openssl('ca', '-config', at('ca.cnf'), '-revoke', at(`r${index}.pem`));
-  });
-  const dates = days > 0 ? [] : ['-crl_lastupdate', '20200101000000Z', '-crl_nextupdate', '20200201000000Z'];
-  const said = openssl('ca', '-config', at('ca.cnf'), '-gencrl', '-out', at('crl.pem'), ...dates);
-  assert.ok(!said.startsWith('failed:'), said);
-  return readFileSync(at('crl.pem'), 'utf8');
-}
 
 function contextOf(crl: string): DownstreamTlsContext {
   const validationContext: CertificateValidationContext = {

@@ -22,7 +22,7 @@ const secret = (name: string): RawAny => xds.any('envoy.extensions.transport_soc
   name, validation_context: { trusted_ca: { inline_string: 'PEM' } },
 });
 
-test('secrets come over streams of their own, of both variants; own ones are not asked for', async (t) => {
+test('F23 secrets come over streams of their own, of both variants, and stay when they are deleted', async (t) => {
   const server = new RawXdsServer(xds);
   await server.listen();
   const proxy = new FakeProxy(server.port, {
@@ -61,6 +61,10 @@ test('secrets come over streams of their own, of both variants; own ones are not
   assert.deepEqual([requests[2]!['version_info'], requests[2]!['response_nonce']], ['5', 'y']);
   assert.match((requests[2]!['error_detail'] as Raw)['message'] as string, /is not a valid/);
   assert.deepEqual(proxy.applied.toSorted(), ['sds +by-delta', 'sds +by-sotw']);
+  // F23: a secret that the server deletes stays in force.
+  await delta.answerTo(delta.sendResources('2', {}, ['by-delta'], SECRET_TYPE));
+  assert.match(proxy.lines.join('\n'), /has no secret 'by-delta'; what is in force stays/);
+  assert.equal(proxy.applied.length, 2);
 });
 
 test('a static resource with a source that cannot be used is told at once', () => {

@@ -33,6 +33,15 @@ async function startUpstream(t: TestContext): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
+/** A sidecar before an application, for the client's identity alone. */
+async function startServer(t: TestContext, authority: TestAuthority): Promise<ProxyProcess> {
+  const app = clusterOf('app', await startUpstream(t));
+  return ProxyProcess.start('weft', {
+    node: { id: 'server', cluster: 'server', metadata: await authority.metadata(SERVER) },
+    static_resources: { listeners: [listenerTo('app', sdsTls('DownstreamTlsContext', CLIENT))], clusters: [app] },
+  });
+}
+
 /** Requests that go on until it is told to end. */
 class Load {
   sent = 0;
@@ -81,13 +90,7 @@ test(`F05 S58 ${ROUNDS} root rotations and the leaf rotations with them under un
   { timeout: 60_000 + ROUNDS * 20_000 }, async (t) => {
     const authority = new TestAuthority(t, 60_000);
     await authority.start();
-    const upstream = await startUpstream(t);
-    await using server = await ProxyProcess.start('weft', {
-      node: { id: 'server', cluster: 'server', metadata: await authority.metadata(SERVER) },
-      static_resources: {
-        listeners: [listenerTo('app', sdsTls('DownstreamTlsContext', CLIENT))], clusters: [clusterOf('app', upstream)],
-      },
-    });
+    await using server = await startServer(t, authority);
     await using client = await ProxyProcess.start('weft', {
       node: { id: 'client', cluster: 'client', metadata: await authority.metadata(CLIENT) },
       static_resources: {
@@ -125,13 +128,7 @@ test('F05 a removed root is refused for new handshakes of node:tls within a seco
   async (t) => {
     const authority = new TestAuthority(t, 3_600_000);
     await authority.start();
-    const upstream = await startUpstream(t);
-    await using server = await ProxyProcess.start('weft', {
-      node: { id: 'server', cluster: 'server', metadata: await authority.metadata(SERVER) },
-      static_resources: {
-        listeners: [listenerTo('app', sdsTls('DownstreamTlsContext', CLIENT))], clusters: [clusterOf('app', upstream)],
-      },
-    });
+    await using server = await startServer(t, authority);
     const [key, identity] = [ecKey(), parseSpiffeId(CLIENT)!];
     const result = authority.ca.issue({ csr: createCsr(key, identity), identity, caller: 'test' });
     assert.ok('issued' in result);
