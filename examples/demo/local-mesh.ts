@@ -26,6 +26,8 @@ export interface LocalMeshOptions {
   readonly gatewayPorts: MeshAddresses['gatewayPorts'];
   /** Zipkin v2 collectors that get the spans as well. */
   readonly zipkin: readonly string[];
+  /** Group of egress gateways, by which a firewall knows them; absent: as all others. */
+  readonly egressGid?: number;
   /** A line of progress. */
   say(line: string): void;
 }
@@ -145,8 +147,12 @@ export class LocalMesh {
     await process.start();
   }
 
-  #managed(name: string, args: string[], env: Record<string, string>, ready: () => Promise<boolean>): ManagedProcess {
-    const plan = { name, args, env, cwd: this.#options.folder, logFile: this.logFile(name), ready };
+  #managed(
+    name: string, args: string[], env: Record<string, string>, ready: () => Promise<boolean>, gid?: number,
+  ): ManagedProcess {
+    const { folder } = this.#options;
+    const group = gid === undefined ? {} : { gid };
+    const plan = { name, args, env, cwd: folder, logFile: this.logFile(name), ready, ...group };
     return new ManagedProcess(plan, (process, how) => {
       if (!this.#stopping) this.#options.say(`${process.plan.name} ended (${how}) and is started again`);
     });
@@ -154,7 +160,9 @@ export class LocalMesh {
 
   #sidecar(workload: Workload): ManagedProcess {
     const args = [WEFT, 'proxy', '-c', this.#bootstrapFile(workload), '--concurrency', '1', '--drain-time-s', '4'];
-    return this.#managed(`sidecar/${workload.name}`, args, {}, () => answers(`${this.adminUrl(workload)}/ready`));
+    const ready = (): Promise<boolean> => answers(`${this.adminUrl(workload)}/ready`);
+    const gid = workload.place === 'egress' ? this.#options.egressGid : undefined;
+    return this.#managed(`sidecar/${workload.name}`, args, {}, ready, gid);
   }
 
   #application({ pod, name, version, locality, portName, entry, place }: Workload): ManagedProcess[] {

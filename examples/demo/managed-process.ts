@@ -12,6 +12,8 @@ export interface ProcessPlan {
   readonly env: Record<string, string>;
   /** Folder that it runs in; this process's when absent. */
   readonly cwd?: string;
+  /** Group that it runs as; this process's when absent. */
+  readonly gid?: number;
   /** Where its output goes. */
   readonly logFile: string;
   /** True once it does its work; asked again and again while it starts. */
@@ -112,6 +114,7 @@ export class ManagedProcess {
     const child = spawn(process.execPath, this.plan.args, {
       env: { ...process.env, ...this.plan.env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
       ...(this.plan.cwd !== undefined && { cwd: this.plan.cwd }),
+      ...(this.plan.gid !== undefined && { gid: this.plan.gid }),
     });
     this.#child = child;
     child.stdout.on('data', (chunk: Buffer) => this.#keep(chunk));

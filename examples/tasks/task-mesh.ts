@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { planPods } from '../demo/address-plan.ts';
 import { freePorts } from '../demo/free-ports.ts';
 import { LocalMesh } from '../demo/local-mesh.ts';
+import type { LocalMeshOptions } from '../demo/local-mesh.ts';
 import { removeFile, replaceFromFile, writePods } from '../demo/mesh-directory.ts';
 import type { Workload } from '../demo/workloads.ts';
 import type { Application, ApplicationName } from './applications.ts';
@@ -15,6 +16,8 @@ import { writeShopCertificates } from './shop-certificates.ts';
 const MESH_FILE = fileURLToPath(new URL('apps/mesh.yaml', import.meta.url));
 const WORKLOADS_FILE = 'workloads.yaml';
 const TASK_FILE = 'task.yaml';
+
+type TaskMeshOptions = Pick<LocalMeshOptions, 'egressGid'>;
 
 export class TaskMesh {
   readonly folder: string;
@@ -29,7 +32,7 @@ export class TaskMesh {
 
   private constructor(
     folder: string, applications: Record<ApplicationName, Application>, ports: readonly number[],
-    say: (line: string) => void,
+    say: (line: string) => void, options: TaskMeshOptions,
   ) {
     const [gateway, gatewayTls, xds, ca, http] = ports;
     this.folder = folder;
@@ -39,15 +42,15 @@ export class TaskMesh {
     this.#applications = applications;
     this.#mesh = new LocalMesh({
       folder, meshDir: this.meshDir, xdsPort: xds!, caPort: ca!, httpPort: http!,
-      gatewayPorts: { 80: gateway!, 443: gatewayTls! }, zipkin: [], say,
+      gatewayPorts: { 80: gateway!, 443: gatewayTls! }, zipkin: [], say, ...options,
     });
   }
 
   /** Chooses addresses and makes the folder; nothing runs yet. */
-  static async plan(say: (line: string) => void): Promise<TaskMesh> {
+  static async plan(say: (line: string) => void, options: TaskMeshOptions = {}): Promise<TaskMesh> {
     const folder = await mkdtemp(join(tmpdir(), 'weft-tasks-'));
     const pods = await planPods(POD_COUNT, process.pid);
-    const mesh = new TaskMesh(folder, planApplications(pods), await freePorts(5), say);
+    const mesh = new TaskMesh(folder, planApplications(pods), await freePorts(5), say, options);
     await mkdir(mesh.meshDir);
     await writeShopCertificates(mesh.tlsDir);
     return mesh;
