@@ -142,16 +142,34 @@ export interface Rule extends Static<typeof Rule> {}
 
 export const AuthorizationPolicySpec = message('istio.security.v1.AuthorizationPolicy', {
   selector: optional(WorkloadSelector, ALL_WORKLOADS),
-  action: optional(enumeration(['ALLOW', 'DENY', 'AUDIT'], {
-    refused: { CUSTOM: 'external authorization is not supported yet' },
-  }), 'DENY is asked before ALLOW; AUDIT only marks. ALLOW when absent.'),
+  action: optional(enumeration(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']), 'CUSTOM asks the provider before all others, '
+    + 'then comes DENY, then ALLOW; AUDIT only marks. ALLOW when absent.'),
+  provider: optional(message('istio.security.v1.AuthorizationPolicy.ExtensionProvider', {
+    name: required(string({ minLength: 1 }), 'One of extensionProviders of the MeshConfig.'),
+  }), 'Who judges what CUSTOM rules match.'),
   rules: optional(list(Rule), 'Any of these; none never matches, an empty one always.'),
 }, {
-  refused: {
-    ...NO_TARGET_REFS,
-    'it belongs to action CUSTOM, which is not supported yet': ['provider'],
-  },
+  refused: NO_TARGET_REFS,
+  check: providerFault,
 });
+interface CustomParts {
+  readonly action?: string;
+  readonly provider?: object;
+  readonly rules?: readonly Rule[];
+}
+
+/** As Istio: a CUSTOM policy names its provider and has rules. Tokens are read after it, so that it knows of none. */
+function providerFault({ action, provider, rules }: CustomParts): Refusal | undefined {
+  if (action !== 'CUSTOM') {
+    return provider === undefined ? undefined : new Refusal('belongs to action CUSTOM', ['provider']);
+  }
+  if (provider === undefined) return new Refusal('action CUSTOM needs provider.name');
+  if (rules === undefined) return new Refusal('action CUSTOM without rules is never asked');
+  const ofTokens = /"(request\.auth\.|(not)?[rR]equestPrincipals")/;
+  const tokens = rules.findIndex((rule) => ofTokens.test(JSON.stringify(rule)));
+  if (tokens < 0) return undefined;
+  return new Refusal('must not ask for tokens, which are read after CUSTOM', ['rules', tokens]);
+}
 export interface AuthorizationPolicySpec extends Static<typeof AuthorizationPolicySpec> {}
 
 export const AuthorizationPolicy = message('istio.AuthorizationPolicy', {

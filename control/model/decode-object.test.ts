@@ -159,7 +159,11 @@ const POLICIES: readonly (readonly [string, string, RegExp])[] = [
   ['an empty source', 'rules: [{ from: [{ source: {} }] }]', /must not be empty/],
   ['an unknown condition', 'rules: [{ when: [{ key: source.ipp, values: [a] }] }]', /unknown key 'source\.ipp'/],
   ['a claim that is none', "rules: [{ when: [{ key: 'request.auth.claims[a', values: [a] }] }]", /unknown key/],
-  ['external authorization', 'action: CUSTOM', /external authorization/],
+  ['CUSTOM without a provider', 'action: CUSTOM\n  rules: [{}]', /needs provider\.name/],
+  ['CUSTOM without rules', 'action: CUSTOM\n  provider: { name: p }', /without rules is never asked/],
+  ['CUSTOM by tokens', "action: CUSTOM\n  provider: { name: p }\n  rules: [{ when: [{ key: request.auth.principal, "
+    + "values: [a] }] }]", /read after CUSTOM/],
+  ['a provider of another action', 'provider: { name: p }', /belongs to action CUSTOM/],
 ];
 
 for (const [what, spec, reason] of POLICIES) {

@@ -3,6 +3,7 @@ import { isTrustDomain } from '../../certs/spiffe.ts';
 import { readCertificates } from '../../certs/chain.ts';
 import { string } from '../../proxy/config/scalar.ts';
 import { list, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
+import { ExtensionProvider } from './extension-provider.ts';
 import { objectHead } from './object-meta.ts';
 
 const CertificateData = message('istio.mesh.v1alpha1.MeshConfig.CertificateData', {
@@ -26,6 +27,7 @@ const CertificateData = message('istio.mesh.v1alpha1.MeshConfig.CertificateData'
 export const MeshConfigSpec = message('istio.mesh.v1alpha1.MeshConfig', {
   trustDomainAliases: optional(list(string({ minLength: 1 })), 'Other names of the trust domain: their workloads are '
     + 'let in, and principals written with one name are those of all.'),
+  extensionProviders: optional(list(ExtensionProvider), 'Services that policies and telemetry name.'),
   caCertificates: optional(list(CertificateData), 'Roots beside those of the authority, by trust domain.'),
 }, {
   check: ({ trustDomainAliases = [] }) => nameFault(trustDomainAliases, 'trustDomainAliases'),

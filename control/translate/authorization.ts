@@ -11,9 +11,9 @@ import type { PeerScope } from './peer-authentication.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 
 type PolicyObject = MeshObject<'AuthorizationPolicy'>;
-type Action = 'ALLOW' | 'DENY' | 'AUDIT';
+type Action = 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
 
-/** In Istio's order. */
+/** In Istio's order; CUSTOM policies are external-authorization.ts's. */
 const ACTIONS: readonly Action[] = ['AUDIT', 'DENY', 'ALLOW'];
 
 /** Rules of one action: what is enforced, and what is only tried. */
@@ -45,7 +45,6 @@ export function networkAuthorization(view: MeshView, workload: PeerScope): Netwo
 
 function actionRules(view: MeshView, workload: PeerScope, tcp: boolean): ActionRules[] {
   const policies = policiesFor(view, workload);
-  const { names } = meshTrust(view);
   return ACTIONS.flatMap((action) => {
     const ofAction = policies.filter((policy) => (policy.body.spec?.action ?? 'ALLOW') === action);
     const enforced = ofAction.filter((policy) => !isDryRun(policy));
@@ -53,9 +52,9 @@ function actionRules(view: MeshView, workload: PeerScope, tcp: boolean): ActionR
     if (ofAction.length === 0) return [];
     return [{
       action,
-      ...(enforced.length > 0 && { rules: rbacRules(enforced, action, tcp, names) }),
+      ...(enforced.length > 0 && { rules: rbacRules(view, enforced, action, tcp) }),
       ...(dry.length > 0 && {
-        shadowRules: rbacRules(dry, action, tcp, names),
+        shadowRules: rbacRules(view, dry, action, tcp),
         shadowRulesStatPrefix: `istio_dry_run_${action.toLowerCase()}_`,
       }),
     }];
@@ -67,12 +66,14 @@ function isDryRun(policy: PolicyObject): boolean {
   return policy.annotations.get('istio.io/dry-run') === 'true';
 }
 
-function rbacRules(
-  policies: readonly PolicyObject[], action: Action, tcp: boolean, trustDomains: readonly string[],
+/** `prefix` stands before the policies' names. */
+export function rbacRules(
+  view: MeshView, policies: readonly PolicyObject[], action: Action, tcp: boolean, prefix = '',
 ): RbacRules {
+  const { names: trustDomains } = meshTrust(view);
   const byName: Record<string, Policy> = Object.create(null) as Record<string, Policy>;
   for (const policy of policies) {
-    const base = `ns[${policy.namespace}]-policy[${policy.name}]`;
+    const base = `${prefix}ns[${policy.namespace}]-policy[${policy.name}]`;
     const rules = policy.body.spec?.rules ?? [];
     for (const [index, rule] of rules.entries()) {
       const made = rbacPolicy(rule, { namespace: policy.namespace, action, tcp, trustDomains });
@@ -81,7 +82,9 @@ function rbacRules(
     // Without rules nothing matches: an ALLOW allows nothing, a DENY denies nothing.
     if (rules.length === 0) byName[base] = NEVER;
   }
-  return { action: action === 'AUDIT' ? 'LOG' : action, policies: byName };
+  return { action: RBAC_ACTIONS[action], policies: byName };
 }
+
+const RBAC_ACTIONS = { ALLOW: 'ALLOW', DENY: 'DENY', AUDIT: 'LOG', CUSTOM: 'DENY' } as const;
 
 const NEVER: Policy = { permissions: [{ notRule: { any: true } }], principals: [{ notId: { any: true } }] };

@@ -4,6 +4,7 @@ import type { MeshObject } from '../model/mesh-object.ts';
 import type { WeightedDestination } from '../model/tcp-route.ts';
 import { hostIntersection, hostMatches } from '../registry/hostname.ts';
 import { networkAuthorization } from './authorization.ts';
+import { networkCustom } from './external-authorization.ts';
 import { destinationPolicy, policyTowards } from './destination-policy.ts';
 import {
   claimedHosts, gatewayServers, serverKind, serverNames, tableName, type Server,
@@ -90,7 +91,8 @@ function filtersTo(
 }
 
 function filtersOf(view: MeshView, node: ProxyNode, statPrefix: string, to: TcpTarget): NetworkFilter[] {
-  return [...networkAuthorization(view, node), tcpProxy(statPrefix, to, connectionLogs(view, node, 'CLIENT'))];
+  const judges = [...networkCustom(view, node), ...networkAuthorization(view, node)];
+  return [...judges, tcpProxy(statPrefix, to, connectionLogs(view, node, 'CLIENT'))];
 }
 
 /** Mesh TLS from elsewhere: the server name is that of a cluster, to whose endpoints the bytes go unopened. */

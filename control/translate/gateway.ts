@@ -2,6 +2,7 @@
 import type { FilterChain, Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { httpAuthorization } from './authorization.ts';
+import { httpCustom } from './external-authorization.ts';
 import { connectionChains } from './gateway-connection.ts';
 import { loginFilters } from './gateway-login.ts';
 import { credentialFilters } from './egress-credential.ts';
@@ -78,7 +79,7 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
-      login: loginFilters(view, node), tokens: tokenFilters(view, node, true),
+      login: loginFilters(view, node), custom: httpCustom(view, node), tokens: tokenFilters(view, node, true),
       apis: [...openApiFilters(view, node), ...bodyLimit(server.gateway)], credentials: credentialFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',

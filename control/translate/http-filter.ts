@@ -1,5 +1,5 @@
-// The HTTP filters of every chain, in Istio's order: logins, tokens, authorization, browsers' gRPC, gRPC's figures,
-// faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
+// The HTTP filters of every chain, in Istio's order: logins, providers' authorization, tokens, authorization, browsers'
+// gRPC, gRPC's figures, faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
@@ -12,6 +12,8 @@ export const CORS_FILTER = 'envoy.filters.http.cors';
 export interface FilterParts {
   /** At gateways; comes first. */
   readonly login?: readonly HttpFilter[];
+  /** Whoever CUSTOM policies ask. */
+  readonly custom?: readonly HttpFilter[];
   /** Before those who judge what tokens say. */
   readonly tokens?: readonly HttpFilter[];
   readonly authorization: readonly HttpFilter[];
@@ -28,7 +30,8 @@ export interface FilterParts {
 
 export function httpFilters(parts: FilterParts): HttpFilter[] {
   const {
-    login = [], tokens = [], apis = [], credentials = [], authorization, isWeft, isGateway = false, grpcWeb,
+    login = [], custom = [], tokens = [], apis = [], credentials = [], authorization, isWeft, isGateway = false,
+    grpcWeb,
   } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
@@ -36,6 +39,7 @@ export function httpFilters(parts: FilterParts): HttpFilter[] {
   };
   return [
     ...login,
+    ...custom,
     ...tokens,
     ...authorization,
     ...(grpcWeb ? [{ name: 'envoy.filters.http.grpc_web', typedConfig: { '@type': GRPC_WEB_TYPE } } as const] : []),

@@ -2,6 +2,7 @@
 import type { FilterChain, Listener, NetworkFilter } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { TCP_PROXY_TYPE } from '../../proxy/config/type-url.ts';
+import { httpCustom, networkCustom } from './external-authorization.ts';
 import { httpAuthorization, networkAuthorization } from './authorization.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
@@ -64,7 +65,7 @@ function httpFiltersOf(view: MeshView, node: ProxyNode, port: WorkloadPort, name
     role: 'inbound',
     statPrefix: `inbound_${name}`,
     filters: httpFilters({
-      tokens: tokenFilters(view, node, false),
+      custom: httpCustom(view, node), tokens: tokenFilters(view, node, false),
       authorization: httpAuthorization(view, node), apis: openApiFilters(view, node), isWeft: node.isWeft,
       grpcWeb: port.protocol === 'grpc-web',
     }),
@@ -94,6 +95,7 @@ function inboundRoutes(port: WorkloadPort): RouteConfiguration {
 function tcpFilters(view: MeshView, node: ProxyNode, port: WorkloadPort): NetworkFilter[] {
   const cluster = inboundCluster(port.port);
   return [
+    ...networkCustom(view, node),
     ...networkAuthorization(view, node),
     { name: 'envoy.filters.network.tcp_proxy', typedConfig: { '@type': TCP_PROXY_TYPE, statPrefix: cluster, cluster } },
   ];

@@ -23,7 +23,7 @@ export interface MeshTrust {
 }
 
 export function meshTrust(view: View): MeshTrust {
-  const config = specOf(view);
+  const config = meshConfig(view);
   const names = namesOf(view, config);
   const foreign = (config.caCertificates ?? []).flatMap(({ trustDomains = [] }) => trustDomains);
   const roots = isFederated(config) ? ads(BUNDLES) : sds(ROOT_SECRET);
@@ -32,7 +32,7 @@ export function meshTrust(view: View): MeshTrust {
 
 /** The bundles, where roots are given for trust domains; else each proxy's own agent has the roots. */
 export function trustSecrets(view: View): Secret[] {
-  const config = specOf(view);
+  const config = meshConfig(view);
   if (!isFederated(config)) return [];
   const trustDomains = [...bundles(view, config)].map(([name, pems]) => (
     { name, trustBundle: { inlineString: pems.join('') } }
@@ -75,7 +75,8 @@ function namesOf({ settings }: View, { trustDomainAliases = [] }: MeshConfigSpec
   return [...new Set([settings.trustDomain, ...trustDomainAliases])];
 }
 
-function specOf({ inventory, settings }: View): MeshConfigSpec {
+/** The mesh's own settings; {} without any. */
+export function meshConfig({ inventory, settings }: View): MeshConfigSpec {
   return inventory.derived(meshConfigs).get(settings.rootNamespace) ?? {};
 }
 

@@ -6,6 +6,7 @@ import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import { clientSecrets } from './client-tls.ts';
 import { credentialSecrets } from './egress-credential.ts';
+import { providerService } from './external-authorization.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
 import { loginSecrets } from './gateway-login.ts';
@@ -57,7 +58,8 @@ export class Translator {
 
   resourcesFor(node: ProxyNode): ProxyResources {
     const passed = node.kind === 'router' ? meshPassthroughClusters(this.#view, node) : [];
-    const outbound = [...this.#outboundClusters(node), ...passed];
+    const known = [...this.#outboundClusters(node), ...passed];
+    const outbound = [...known, ...this.#providerClusters(node, known)];
     const zipkin = node.zipkin ?? this.#view.settings.zipkin;
     const collector = zipkin === undefined ? [] : [zipkinCluster(zipkin)];
     const shared = [...outbound.map(({ cluster }) => cluster), ...collector];
@@ -96,6 +98,12 @@ export class Translator {
 
   #redirectedRoutes(node: ProxyNode): RouteConfiguration[] {
     return this.#byPort.get(node, (scope) => portRoutesOf(this.#view, scope));
+  }
+
+  /** Those of the provider of CUSTOM policies, where the proxy knows its service from nothing else. */
+  #providerClusters(node: ProxyNode, known: readonly OutboundCluster[]): OutboundCluster[] {
+    const service = providerService(this.#view, node, known.map(({ cluster }) => cluster));
+    return service === undefined ? [] : serviceClusters(this.#view, node, service);
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {

@@ -11,7 +11,7 @@ import {
 export interface RuleScope {
   /** Namespace of the policy, for short service account names. */
   readonly namespace: string;
-  readonly action: 'ALLOW' | 'DENY' | 'AUDIT';
+  readonly action: 'ALLOW' | 'DENY' | 'AUDIT' | 'CUSTOM';
   /** For a port that does not speak HTTP: what needs HTTP empties ALLOW and is left out of the others. */
   readonly tcp: boolean;
   /** Names of the mesh's trust domain: principals of one are principals of all. */

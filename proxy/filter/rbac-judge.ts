@@ -3,6 +3,7 @@ import type { RBAC } from '../config/rbac.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { AccessDecision, DecisionOutcome } from '../telemetry/decision.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
+import { addMetadata } from '../telemetry/dynamic-metadata.ts';
 import type { StatName, Stats, Counter } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import { AccessPolicies } from './rbac-policy.ts';
@@ -10,6 +11,9 @@ import type { AccessPolicy } from './rbac-policy.ts';
 
 /** Detail of a request, or a connection, that no permission covers. */
 const NONE_MATCHED = 'rbac_access_denied_matched_policy[none]';
+
+/** Of what is said in metadata, by the dry run alone: nothing is made for requests that pass the rules in force. */
+const NAMESPACE = 'envoy.filters.http.rbac';
 
 /** What holds for a route: rules that are enforced, rules that are only counted, either of which may be absent. */
 export class RbacSettings {
@@ -30,14 +34,21 @@ export type RbacStat = 'allowed' | 'denied' | 'shadow_allowed' | 'shadow_denied'
 export class RbacJudge {
   readonly #filter: string;
   readonly #decisions: AccessDecisions;
+  readonly #shadowPolicy: string;
+  readonly #shadowResult: string;
   readonly #allowed: Counter;
   readonly #denied: Counter;
   readonly #shadowAllowed: Counter;
   readonly #shadowDenied: Counter;
 
-  constructor(filter: string, decisions: AccessDecisions, stats: Stats, nameOf: (stat: RbacStat) => StatName) {
+  /** `shadowPrefix` stands before the names of what the dry run says in metadata. */
+  constructor(
+    filter: string, decisions: AccessDecisions, stats: Stats, nameOf: (stat: RbacStat) => StatName, shadowPrefix = '',
+  ) {
     this.#filter = filter;
     this.#decisions = decisions;
+    this.#shadowPolicy = `${shadowPrefix}shadow_effective_policy_id`;
+    this.#shadowResult = `${shadowPrefix}shadow_engine_result`;
     this.#allowed = stats.counter(nameOf('allowed'));
     this.#denied = stats.counter(nameOf('denied'));
     this.#shadowAllowed = stats.counter(nameOf('shadow_allowed'));
@@ -60,12 +71,13 @@ export class RbacJudge {
 
   #try(rules: AccessPolicies, head: RequestHead, info: StreamInfo): void {
     const matched = rules.find(head, info);
-    if (rules.allows(matched)) {
-      this.#shadowAllowed.inc();
-      return;
-    }
-    this.#shadowDenied.inc();
-    this.#tell('would-deny', rules, matched, head, info);
+    const allows = rules.allows(matched);
+    addMetadata(info, NAMESPACE, {
+      ...(matched !== undefined && { [this.#shadowPolicy]: matched.name }),
+      [this.#shadowResult]: allows ? 'allowed' : 'denied',
+    });
+    (allows ? this.#shadowAllowed : this.#shadowDenied).inc();
+    if (!allows) this.#tell('would-deny', rules, matched, head, info);
   }
 
   #tell(

@@ -32,7 +32,8 @@ export class RbacFilter implements HttpFilter {
     this.name = name;
     this.#settings = new RbacSettings(config, path);
     this.#judge = new RbacJudge(name, decisions, stats, (stat) =>
-      rbacStat(scope, stat.startsWith('shadow_') ? config.shadowRulesStatPrefix : config.rulesStatPrefix, stat));
+      rbacStat(scope, stat.startsWith('shadow_') ? config.shadowRulesStatPrefix : config.rulesStatPrefix, stat),
+    config.shadowRulesStatPrefix);
   }
 
   onRequestHead(stream: FilterStream): Verdict {

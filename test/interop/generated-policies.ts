@@ -1,5 +1,6 @@
 // The generator's AuthorizationPolicies and requests: every field and its twin, patterns at their borders.
 import type { Draw } from '../harness/draw.ts';
+import { IDENTITIES } from '../harness/policy-listener.ts';
 
 /** A policy as users write it, but for its head. */
 export interface DrawnPolicy {
@@ -19,12 +20,6 @@ export interface PolicyRequest {
   readonly headers: readonly (readonly [string, string])[];
 }
 
-/** SPIFFE ids of callers, by name. */
-export const IDENTITIES = {
-  web: 'spiffe://cluster.local/ns/default/sa/web',
-  admin: 'spiffe://cluster.local/ns/prod/sa/admin',
-  far: 'spiffe://other.test/ns/prod-eu/sa/web.admin',
-} as const;
 export const CALLERS = [...Object.keys(IDENTITIES), 'nobody', 'plaintext'] as const;
 export const SERVER_NAMES = ['shop.test', 'outbound_.80_._.shop'] as const;
 

@@ -4,19 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'undici';
 import { httpAuthorization } from '../../control/translate/authorization.ts';
-import { httpManager } from '../../control/translate/http-manager.ts';
-import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
-import type { NetworkFilter } from '../../proxy/config/listener.ts';
-import { ROUTER_TYPE } from '../../proxy/config/type-url.ts';
-import { testLeaf, testRoot } from '../harness/certificates.ts';
-import type { TestCertificate } from '../harness/certificates.ts';
 import { viewOf } from '../harness/mesh-fixture.ts';
+import { callerOptions, loopback, policyListener, withServerName } from '../harness/policy-listener.ts';
 import { SideBySide } from '../harness/side-by-side.ts';
 import type { RunningProxy } from '../harness/side-by-side.ts';
-import { IDENTITIES, policyYaml } from './generated-policies.ts';
+import { policyYaml } from './generated-policies.ts';
 import type { DrawnPolicy, PolicyRequest } from './generated-policies.ts';
 
-const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
 const FIRST_LISTENER = 18_100;
 const ADMIN = 19_900;
 
@@ -24,12 +18,6 @@ const ADMIN = 19_900;
 export function policyPort(set: number): number {
   return FIRST_LISTENER + set;
 }
-
-export const ROOT = testRoot();
-const SERVER = testLeaf(ROOT, { more: [{ dns: 'shop.test' }] });
-const LEAVES = new Map<string, TestCertificate>(
-  Object.entries(IDENTITIES).map(([name, identity]) => [name, testLeaf(ROOT, { identity })]),
-);
 
 /** What a proxy did with a request: its status, and which policy it named. */
 export interface PolicyOutcome {
@@ -50,7 +38,7 @@ export class PolicyProxies implements AsyncDisposable {
     const file = join(folder, 'policies.json');
     try {
       const listeners = sets.map((policies, i) => listenerOf(policies, i));
-      const admin = { address: address(ADMIN) };
+      const admin = { address: loopback(ADMIN) };
       await writeFile(file, JSON.stringify({ admin, staticResources: { listeners } }), { mode: 0o600 });
       const own = [ADMIN, ...sets.map((_, i) => policyPort(i))];
       const plan = { own, shared: new Map<number, number>(), listener: policyPort(0) };
@@ -82,10 +70,10 @@ export class PolicyProxies implements AsyncDisposable {
   }
 
   async #send(proxy: RunningProxy, set: number, request: PolicyRequest): Promise<PolicyOutcome> {
-    const { method, path, host, headers } = request;
+    const { method, path, host, headers, serverName } = request;
     const client = this.#client(proxy.portOf(policyPort(set)), request);
     const fields = ['host', host, ...headers.flat()];
-    const answer = await client.request({ method: method as 'GET', path, headers: fields });
+    const answer = await client.request(withServerName({ method: method as 'GET', path, headers: fields }, serverName));
     await answer.body.dump();
     return { status: answer.statusCode, detail: String(answer.headers['x-detail']) };
   }
@@ -94,45 +82,13 @@ export class PolicyProxies implements AsyncDisposable {
     const key = `${port} ${caller} ${serverName}`;
     return this.#clients.getOrInsertComputed(key, () => {
       if (caller === 'plaintext') return new Client(`http://127.0.0.1:${port}`);
-      const leaf = LEAVES.get(caller);
-      const own = leaf === undefined ? {} : { cert: leaf.chain, key: leaf.key };
-      const connect = { ...own, ca: ROOT.cert, servername: serverName, rejectUnauthorized: false };
-      return new Client(`https://127.0.0.1:${port}`, { connect });
+      return new Client(`https://127.0.0.1:${port}`, { connect: callerOptions(caller) });
     });
   }
-}
-
-function address(port: number): unknown {
-  return { socketAddress: { address: '127.0.0.1', portValue: port } };
 }
 
 function listenerOf(policies: readonly DrawnPolicy[], set: number): unknown {
   const view = viewOf(policies.map((policy) => policyYaml(policy)).join('\n---\n'));
   const authorization = httpAuthorization(view, { namespace: 'default', labels: new Map() });
-  const filters = [managerOf(authorization, set)];
-  return {
-    name: `set-${set}`, address: address(policyPort(set)),
-    listenerFilters: [{ name: 'tls', typedConfig: { '@type':
-      `${EXTENSIONS}.filters.listener.tls_inspector.v3.TlsInspector` } }],
-    filterChains: [
-      { filterChainMatch: { transportProtocol: 'tls' }, filters, transportSocket: { name: 'tls', typedConfig: {
-        '@type': `${EXTENSIONS}.transport_sockets.tls.v3.DownstreamTlsContext`, commonTlsContext: {
-          tlsCertificates: [{ certificateChain: { inlineString: SERVER.chain },
-            privateKey: { inlineString: SERVER.key } }],
-          validationContext: { trustedCa: { inlineString: ROOT.cert } },
-        } } } },
-      { filterChainMatch: { transportProtocol: 'raw_buffer' }, filters },
-    ],
-  };
-}
-
-/** As the control plane makes it; answers say what the log would. */
-function managerOf(authorization: readonly HttpFilter[], set: number): NetworkFilter {
-  const router: HttpFilter = { name: 'router', typedConfig: { '@type': ROUTER_TYPE } };
-  return httpManager({
-    role: 'inbound', statPrefix: `set-${set}`, filters: [...authorization, router],
-    routes: { name: 'all', virtualHosts: [{ name: 'all', domains: ['*'], routes: [
-      { match: { prefix: '/' }, directResponse: { status: 200 } },
-    ], responseHeadersToAdd: [{ header: { key: 'x-detail', value: '%RESPONSE_CODE_DETAILS%' } }] }] },
-  });
+  return policyListener(`set-${set}`, policyPort(set), authorization);
 }
