@@ -1,9 +1,12 @@
 // The cookies of a login: taken out of requests, and written in pieces where one cookie cannot hold it all.
 import type { Headers } from '../http/headers.ts';
 
-/** Browsers keep 4096 bytes of a cookie with its name and attributes (RFC 6265 section 6.1). */
-const PIECE_LENGTH_MAX = 3800;
-export const PIECES_MAX = 4;
+/**
+ * Browsers keep 4096 bytes of a cookie with its name and attributes (RFC 6265 section 6.1), and send all that they have
+ * in one field, of which a proxy takes 8 KiB: the application's own cookies must have room in it.
+ */
+const PIECE_LENGTH_MAX = 3000;
+export const PIECES_MAX = 2;
 export const COOKIE_LENGTH_MAX: number = PIECE_LENGTH_MAX * PIECES_MAX - 1;
 
 /** What a request brought; '' where it did not. */
@@ -90,7 +93,7 @@ export class LoginCookieJar {
     const own = name.startsWith('__Host-') ? name.slice('__Host-'.length) : name;
     if (!own.startsWith(this.#plain)) return false;
     const rest = own.slice(this.#plain.length);
-    return rest === '' || rest === '.login' || rest === '.1' || rest === '.2' || rest === '.3';
+    return rest === '' || rest === '.login' || rest === '.1';
   }
 }
 

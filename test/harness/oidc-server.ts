@@ -110,11 +110,12 @@ function configuration(client: OidcClient): object {
   };
 }
 
-/** `alice` is in two groups, one of them with a comma in its name. */
+/** `alice` is in two groups, one of them with a comma in its name; `member-of-400` is in so many. */
 function account(sub: string): object {
-  return {
-    sub, name: `${sub} Doe`, email: `${sub}@shop.example`, groups: sub === 'alice' ? ['staff', 'a,admin'] : ['guests'],
-  };
+  const count = Number(/^member-of-(\d+)$/.exec(sub)?.[1] ?? 0);
+  const many = Array.from({ length: count }, (_, i) => `department-${i}`);
+  const groups = count > 0 ? many : sub === 'alice' ? ['staff', 'a,admin'] : ['guests'];
+  return { sub, name: `${sub} Doe`, email: `${sub}@shop.example`, groups };
 }
 
 interface GrantContext {

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Browser, next } from '../harness/browser.ts';
+import { LOGIN_QUESTIONS_MAX } from '../../proxy/filter/login-link.ts';
 import { cookiesOf, echoOf, logIn, loginMesh, toCallback } from '../harness/login-mesh.ts';
 import type { LoginMesh } from '../harness/login-mesh.ts';
+import { until } from '../harness/until.ts';
 
 describe('login with a real provider (oidc-provider, undici)', () => {
   let shared: LoginMesh;
@@ -193,4 +195,40 @@ test('the access token goes to upstreams where they want it; paths that need no 
   assert.ok(browser.cookies.get(origin)!.has('sid'));
   assert.equal(proxy.stat('http.http.oauth_passthrough'), 1);
   assert.equal(proxy.stat('http.http.oauth_success'), 2);
+});
+
+test('oidc-provider: a session too long for a cookie is in two, and one too long for them is none', async () => {
+  await using held = await loginMesh();
+  const { origin, proxy } = held;
+  await using browser = new Browser();
+  const { headers } = echoOf(await logIn(browser, `${origin}/`, 'member-of-150'));
+  assert.equal(headers['x-groups']!.split(',').length, 150);
+  const names = [...browser.cookies.get(origin)!.keys()].filter((name) => name.startsWith('weft-session'));
+  assert.deepEqual(names.toSorted(), ['weft-session', 'weft-session.1']);
+  assert.ok(browser.fields.every((field) => field.length < 4096), 'as much as browsers keep');
+  browser.cookies.get(origin)!.delete('weft-session.1');
+  assert.equal((await browser.ask(`${origin}/`)).status, 302, 'a piece is missing');
+  await using other = new Browser();
+  assert.equal((await logIn(other, `${origin}/`, 'member-of-400')).status, 401);
+  assert.equal(other.cookies.get(origin)!.has('weft-session'), false);
+  assert.equal(proxy.stat('http.http.oauth_failure'), 1);
+});
+
+test('so many logins wait for a provider and no more (oidc-provider, undici)', async () => {
+  await using held = await loginMesh();
+  const { origin, provider, proxy } = held;
+  const waiting: (() => void)[] = [];
+  provider.instead = (_request, _same, response) => {
+    waiting.push(() => response.writeHead(500).end());
+    return true;
+  };
+  await using browser = new Browser();
+  // Each of two workers has so many places.
+  const asks = Array.from({ length: 2 * LOGIN_QUESTIONS_MAX + 20 }, () => browser.ask(`${origin}/`));
+  await until('some are turned away', () => proxy.stat('http.http.oauth_overflow') >= 20);
+  for (const answer of waiting) answer();
+  const statuses = new Set((await Promise.all(asks)).map(({ status }) => status));
+  assert.deepEqual([...statuses], [503]);
+  provider.instead = undefined;
+  echoOf(await logIn(browser, `${origin}/`));
 });
