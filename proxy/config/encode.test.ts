@@ -7,6 +7,7 @@ import { parse } from 'yaml';
 import { Bootstrap } from './bootstrap.ts';
 import { decode } from './decode.ts';
 import { encodeSnake } from './encode.ts';
+import { JwtProvider } from './jwt-authn.ts';
 import { RouteConfiguration } from './route.ts';
 import { Secret } from './tls.ts';
 import { Wire } from './wire.ts';
@@ -59,4 +60,10 @@ test('S99 keys and passwords are not printed', () => {
       password: { inline_string: '[redacted]' },
     },
   });
+});
+
+test('S99 keys that verify tokens are not printed: those of HMAC sign them too', () => {
+  const { value } = decode(JwtProvider, { issuer: 'i', local_jwks: { inline_string: '{"keys":[{"k":"aGlkZGVu"}]}' } });
+  assert.ok(value !== undefined);
+  assert.deepEqual(encodeSnake(JwtProvider, value), { issuer: 'i', local_jwks: { inline_string: '[redacted]' } });
 });

@@ -4,7 +4,7 @@ import { HttpUri } from './http-uri.ts';
 import { StringMatcher } from './matcher.ts';
 import { RouteMatch } from './route-match.ts';
 import { bool, duration, flag, headerName, headerValue, string, uint32 } from './scalar.ts';
-import { atMostOne, exactlyOne, list, map, message, optional, recursive, Refusal, required, type Schema,
+import { atMostOne, exactlyOne, list, map, message, optional, recursive, Refusal, required, secret, type Schema,
   type Static } from './schema.ts';
 
 const JWT = 'envoy.extensions.filters.http.jwt_authn.v3';
@@ -63,7 +63,7 @@ export const JwtProvider = message(`${JWT}.JwtProvider`, {
   requireExpiration: optional(bool(), 'Tokens have exp. Default false.'),
   maxLifetime: optional(duration(), 'Tokens have exp, no further from now.'),
   remoteJwks: optional(RemoteJwks, 'Keys that are fetched.'),
-  localJwks: optional(DataSource, 'Keys: a JSON Web Key Set.'),
+  localJwks: secret(optional(DataSource, 'Keys: a JSON Web Key Set. Not printed, since secrets may be among them.')),
   forward: optional(bool(), 'The token goes on with the request; default false: its header or parameter is removed.'),
   fromHeaders: optional(list(JwtHeader), 'Headers with tokens.'),
   fromParams: optional(list(string()), 'Query parameters with tokens.'),
