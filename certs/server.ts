@@ -172,7 +172,10 @@ class CaService {
     const token = bearerToken(metadata);
     if (token === undefined) return NO_TOKEN;
     const caller = await this.#options.authenticator.authenticate(token);
-    return 'fault' in caller ? caller.fault : undefined;
+    if ('fault' in caller) return caller.fault;
+    // One workload must not take the streams of all.
+    const name = formatSpiffeId(caller.identity);
+    return this.#rate.take(name) ? undefined : `${name} asks too often; wait and try again`;
   }
 
   async #answer(request: IstioCertificateRequest, metadata: Metadata, peer: string): Promise<Outcome> {

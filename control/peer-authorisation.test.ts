@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { createIntermediate } from '../certs/intermediate.ts';
+import { addRoot, removeRoot, switchRoot } from '../certs/root-rotation.ts';
 import { openStore } from '../certs/store.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import { expiredLeaf, testLeaf, testRoot, type TestIssuer } from '../test/harness/certificates.ts';
@@ -51,4 +53,23 @@ test('S100 a certificate must be of this authority, valid now, and name the work
   const other = { ...NODE, metadata: { ...NODE.metadata, NAMESPACE: 'prod' } };
   const certificate = testLeaf(issuer).der;
   assert.match(authorise(other, { address: REMOTE, certificate }, options) ?? '', /does not name prod/);
+});
+
+test('F05 S100 a certificate of before a switch is taken until its root is removed, intermediates included', (t) => {
+  const folder = temporaryFolder(t);
+  const [dir, next] = [join(folder, 'ca'), join(folder, 'next')];
+  createIntermediate({ rootDir: join(folder, 'root'), dir, clock: systemClock });
+  createIntermediate({ rootDir: join(folder, 'next-root'), dir: next, clock: systemClock });
+  const steps = { dir, clock: systemClock };
+  const optionsNow = () => ({ store: openStore({ dir }), clock: systemClock, anonymousFromAnywhere: false });
+  const judge = (der: Buffer) => authorise(NODE, { address: REMOTE, certificate: der }, optionsNow());
+  const old = testLeaf(issuerOf(optionsNow())).der;
+  addRoot(steps, next);
+  assert.equal(judge(old), undefined);
+  switchRoot(steps);
+  const fresh = testLeaf(issuerOf(optionsNow())).der;
+  assert.deepEqual([judge(old), judge(fresh)], [undefined, undefined]);
+  removeRoot(steps);
+  assert.match(judge(old) ?? '', /does not lead/);
+  assert.equal(judge(fresh), undefined);
 });

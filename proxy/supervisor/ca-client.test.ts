@@ -101,3 +101,15 @@ test('a request that is no longer wanted ends at once', async (t) => {
   await assert.rejects(answer, /CANCELLED/);
   socket.destroy();
 });
+
+test('F22 an authority that says nothing is given up in time', async (t) => {
+  const silent = createServer().listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  t.after(() => silent.close());
+  const sockets: Socket[] = [];
+  silent.on('connection', (socket) => sockets.push(socket));
+  const { port } = silent.address() as AddressInfo;
+  const request = { ...requestTo(`127.0.0.1:${port}`, testRoot().cert), deadlineMs: 100 };
+  await assert.rejects(requestCertificate(request), /answered (DEADLINE_EXCEEDED|UNAVAILABLE)/);
+  for (const socket of sockets) socket.destroy();
+});

@@ -16,12 +16,13 @@ export interface CertificateRequest {
   readonly csr: string;
   /** Ends the call early. */
   readonly signal: AbortSignal;
+  /** An authority that takes longer is taken for unreachable. Default 10 s. */
+  readonly deadlineMs?: number;
 }
 
 /** Resolves to PEM texts, leaf first and roots last. Rejects with an Error in words that hold nothing of the token. */
 export type RequestCertificate = (request: CertificateRequest) => Promise<readonly string[]>;
 
-/** A CA that takes longer is taken for unreachable. */
 const DEADLINE_MS = 10_000;
 
 /** Of channels to the authority. */
@@ -43,12 +44,13 @@ export const requestCertificate: RequestCertificate = async (request) => {
   }
 };
 
-function call(client: Client, { address, token, csr, signal }: CertificateRequest): Promise<IstioCertificateResponse> {
+function call(client: Client, request: CertificateRequest): Promise<IstioCertificateResponse> {
+  const { address, token, csr, signal, deadlineMs = DEADLINE_MS } = request;
   const metadata = new Metadata();
   metadata.set('authorization', `Bearer ${token}`);
   const { path, requestSerialize, responseDeserialize } = istioCaService.createCertificate;
   const message = { csr, validityDuration: 0 };
-  const deadline = new Date(systemClock.wallMs() + DEADLINE_MS);
+  const deadline = new Date(systemClock.wallMs() + deadlineMs);
   const { promise, resolve, reject } = Promise.withResolvers<IstioCertificateResponse>();
   const onAnswer = (error: ServiceError | null, response?: IstioCertificateResponse): void => {
     if (error === null && response !== undefined) resolve(response);
