@@ -1,7 +1,7 @@
 // What holds for the whole mesh and may be changed while it runs: Istio's MeshConfig (mesh.istio.io), as an object.
 import { isTrustDomain } from '../../certs/spiffe.ts';
 import { readCertificates } from '../../certs/chain.ts';
-import { string } from '../../proxy/config/scalar.ts';
+import { enumeration, string } from '../../proxy/config/scalar.ts';
 import { list, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
 import { ExtensionProvider } from './extension-provider.ts';
 import { objectHead } from './object-meta.ts';
@@ -24,11 +24,21 @@ const CertificateData = message('istio.mesh.v1alpha1.MeshConfig.CertificateData'
   },
 });
 
+const OutboundTrafficPolicy = message('istio.mesh.v1alpha1.MeshConfig.OutboundTrafficPolicy', {
+  mode: optional(enumeration(['REGISTRY_ONLY', 'ALLOW_ANY'], {
+    refused: { ALLOW_ANY_DYNAMIC_DNS: 'hosts are not learned from requests' },
+    numbers: { REGISTRY_ONLY: 0, ALLOW_ANY: 1, ALLOW_ANY_DYNAMIC_DNS: 2 },
+  }), 'REGISTRY_ONLY (default of this message): they are refused. ALLOW_ANY (the mesh\'s default): connections that '
+    + 'were redirected go on to where they wanted.'),
+});
+
 export const MeshConfigSpec = message('istio.mesh.v1alpha1.MeshConfig', {
   trustDomainAliases: optional(list(string({ minLength: 1 })), 'Other names of the trust domain: their workloads are '
     + 'let in, and principals written with one name are those of all.'),
   extensionProviders: optional(list(ExtensionProvider), 'Services that policies and telemetry name.'),
   caCertificates: optional(list(CertificateData), 'Roots beside those of the authority, by trust domain.'),
+  outboundTrafficPolicy: optional(OutboundTrafficPolicy, 'What becomes of hosts that the mesh does not know, where no '
+    + 'Sidecar says.'),
 }, {
   check: ({ trustDomainAliases = [] }) => nameFault(trustDomainAliases, 'trustDomainAliases'),
 });

@@ -2,6 +2,7 @@
 import type { VirtualHost } from '../../proxy/config/route.ts';
 import type { OutboundTrafficPolicy } from '../model/sidecar.ts';
 import { namedCluster, timeouts } from './http-route.ts';
+import { meshConfig } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { networkPoliciesFor } from './network-policy.ts';
 import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER } from './resource-name.ts';
@@ -47,10 +48,11 @@ export function unknownCluster(view: MeshView, scope: Scope): string {
     : BLACK_HOLE_CLUSTER;
 }
 
-/** Istio's default for the mesh, and that of a policy which says nothing. */
+/** The Sidecar's, the mesh's, else Istio's default; a policy that says nothing is REGISTRY_ONLY. */
 function policyOf(view: MeshView, scope: Scope): OutboundTrafficPolicy {
   const policy = scope.isGateway === true ? undefined : sidecarFor(view, scope)?.body.spec?.outboundTrafficPolicy;
-  return policy === undefined ? { mode: 'ALLOW_ANY' } : { mode: 'REGISTRY_ONLY', ...policy };
+  const stated = policy ?? meshConfig(view).outboundTrafficPolicy;
+  return stated === undefined ? { mode: 'ALLOW_ANY' } : { mode: 'REGISTRY_ONLY', ...stated };
 }
 
 /** NetworkPolicies for what it may call are kept by the endpoints that it knows: other addresses are closed to it. */

@@ -54,7 +54,7 @@ async function ask(port: number, headers: Record<string, string> = {}): Promise<
 }
 
 for (const { kind, skip } of candidates()) {
-  void test(`${kind} attaches secrets (undici)`, { skip }, async () => {
+  void test(`S99 ${kind} attaches secrets, and shows none (undici)`, { skip }, async () => {
     await using echo = await EchoServer.start('echo');
     await using proxy = await ProxyProcess.start(kind, bootstrap(FILTERS, echo.port, 1));
     const theirs = { authorization: 'theirs' };
@@ -73,7 +73,7 @@ for (const { kind, skip } of candidates()) {
     assert.ok(!dump.includes(CLIENT_SECRET) && !dump.includes('Basic abc'), 'S99: a secret is in config_dump');
   });
 
-  void test(`${kind} attaches tokens of the client credentials grant (oidc-provider)`, { skip }, async () => {
+  void test(`S99 ${kind} attaches tokens of the grant, and shows none (oidc-provider)`, { skip }, async () => {
     await using idp = await OidcServer.listen();
     await idp.serveMachines(4);
     await using echo = await EchoServer.start('echo');
