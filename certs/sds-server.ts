@@ -23,6 +23,8 @@ export interface SecretServiceOptions {
   readonly streamsMax?: number;
   /** Told when a client is refused or refuses a secret. Default silent. */
   readonly onRefusal?: (caller: string, reason: string) => void;
+  /** A count is another than before. */
+  readonly onCount?: (counts: Readonly<SecretCounts>) => void;
 }
 
 export interface SecretCounts {
@@ -67,8 +69,13 @@ export class SecretService {
   }
 
   refused(caller: string, reason: string): void {
-    this.counts.refused++;
+    this.count('refused', this.counts.refused + 1);
     this.#options.onRefusal?.(caller, reason.slice(0, REASON_LENGTH_MAX));
+  }
+
+  count(what: keyof SecretCounts, value: number): void {
+    this.counts[what] = value;
+    this.#options.onCount?.(this.counts);
   }
 
   #open(call: SotwCall | DeltaCall, make: () => SotwStream | DeltaStream): void {
@@ -82,10 +89,9 @@ export class SecretService {
     }
     const stream = make();
     this.#streams.add(stream);
-    this.counts.streams = this.#streams.size;
+    this.count('streams', this.#streams.size);
     const forget = (): void => {
-      this.#streams.delete(stream);
-      this.counts.streams = this.#streams.size;
+      if (this.#streams.delete(stream)) this.count('streams', this.#streams.size);
     };
     call.on('cancelled', forget);
     call.on('close', forget);
@@ -118,7 +124,7 @@ export class SecretService {
     const fault = await this.#fault(metadata);
     if (fault !== undefined) return { code: status.UNAUTHENTICATED, details: fault };
     const found = secretsOf(this.#options.source, request.resourceNames.slice(0, NAMES_MAX));
-    this.counts.sent += found.length;
+    this.count('sent', this.counts.sent + 1);
     return responseOf(found, '1');
   }
 }
@@ -175,7 +181,7 @@ abstract class SecretStream<Request extends Answer, Response> {
     const response = this.next(String(this.#nonce + 1));
     if (response === undefined) return;
     this.#nonce++;
-    this.service.counts.sent++;
+    this.service.count('sent', this.service.counts.sent + 1);
     this.#call.write(response);
   }
 

@@ -49,9 +49,11 @@ export class AgentSds {
     const { log, stats } = options;
     this.#service = new SecretService(this.#grpc, {
       source: { get: (name) => this.#secretOf(name) },
-      onRefusal: (caller, reason) => {
-        log.warning(`agent: SDS client ${caller}: ${reason}`);
-        this.count();
+      onRefusal: (caller, reason) => log.warning(`agent: SDS client ${caller}: ${reason}`),
+      onCount: ({ streams, sent, refused }) => {
+        this.#streams.set(streams);
+        this.#sent.set(sent);
+        this.#refused.set(refused);
       },
     });
     const injector = this.#grpc.createConnectionInjector(ServerCredentials.createInsecure());
@@ -84,15 +86,6 @@ export class AgentSds {
       ...(trustedCa !== undefined && { trustedCa }),
     });
     this.#service.update();
-    this.count();
-  }
-
-  /** Brings the gauges up to date. */
-  count(): void {
-    const { streams, sent, refused } = this.#service.counts;
-    this.#streams.set(streams);
-    this.#sent.set(sent);
-    this.#refused.set(refused);
   }
 
   stop(): void {
