@@ -11,6 +11,7 @@ import { Stats } from '../telemetry/stats.ts';
 import type { FilterStream } from './filter.ts';
 import { RbacFilter, compileRbacPerRoute } from './rbac.ts';
 
+const NODE = { id: 'n', cluster: 'c', metadata: {} };
 const NOTHING = (): void => undefined;
 
 function rules(action: NonNullable<RbacRules['action']>, path: string, name = 'my policy'): RbacRules {
@@ -29,7 +30,7 @@ function run(config: RBAC, paths: readonly string[], perRoute?: unknown): { answ
   decisions.add({ onDecision: ({ outcome, policy, nearestMiss }) => {
     told.push(`${outcome} ${policy}|${nearestMiss()}`);
   } });
-  const filter = new RbacFilter('rbac', config, { stats, scope, decisions }, 'typedConfig');
+  const filter = new RbacFilter('rbac', config, { stats, scope, decisions, node: NODE }, 'typedConfig');
   const answers = paths.map((path) => {
     let error: ProxyError | undefined;
     const perFilterConfig = new Map(perRoute === undefined ? [] : [['rbac', perRoute]]);

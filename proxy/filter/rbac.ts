@@ -5,7 +5,10 @@ import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
 import { statName } from '../telemetry/stat-name.ts';
 import type { StatName, Stats } from '../telemetry/stats.ts';
+import type { NodeFacts } from '../telemetry/workload.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
+import { DenialExplanation, EXPLANATION_HEADER } from './denial-explanation.ts';
+import { errorReply } from './local-reply-head.ts';
 import { RbacJudge, RbacSettings } from './rbac-judge.ts';
 import { routeFilterConfig } from './route-filter-lookup.ts';
 
@@ -17,6 +20,7 @@ export function compileRbacPerRoute(config: RBACPerRoute, path: string): RbacSet
 export interface RbacDeps {
   readonly stats: Stats;
   readonly decisions: AccessDecisions;
+  readonly node: NodeFacts;
   /** `http.<stat_prefix>.` */
   readonly scope: StatScope;
 }
@@ -26,10 +30,12 @@ export class RbacFilter implements HttpFilter {
   index = 0;
   readonly #settings: RbacSettings;
   readonly #judge: RbacJudge;
+  readonly #explanation: DenialExplanation;
 
   /** Throws ConfigError below `path`. */
-  constructor(name: string, config: RBAC, { stats, scope, decisions }: RbacDeps, path: string) {
+  constructor(name: string, config: RBAC, { stats, scope, decisions, node }: RbacDeps, path: string) {
     this.name = name;
+    this.#explanation = new DenialExplanation(node.metadata);
     this.#settings = new RbacSettings(config, path);
     this.#judge = new RbacJudge(name, decisions, stats, (stat) =>
       rbacStat(scope, stat.startsWith('shadow_') ? config.shadowRulesStatPrefix : config.rulesStatPrefix, stat),
@@ -41,7 +47,10 @@ export class RbacFilter implements HttpFilter {
     const settings = own instanceof RbacSettings ? own : this.#settings;
     const denial = this.#judge.judge(settings, stream.request, stream.info);
     if (denial === undefined) return 'continue';
-    stream.failStream(new ProxyError('denied', 'downstream', denial.detail));
+    const error = new ProxyError('denied', 'downstream', denial.detail);
+    const words = this.#explanation.wordsFor(denial, stream);
+    if (words === undefined) stream.failStream(error);
+    else stream.sendLocalReply({ ...errorReply(error, false, ''), headers: [[EXPLANATION_HEADER, words]] });
     return 'replied';
   }
 }

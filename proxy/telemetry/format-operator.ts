@@ -175,6 +175,8 @@ export const OPERATORS: ReadonlyMap<string, OperatorSpec> = new Map<string, Oper
   ['STREAM_ID', plain((info) => some(info.requestId), 'traffic')],
   ['TRACE_ID', plain((info) => some(info.traceId), 'traffic')],
   ['SPAN_ID', plain((info) => some(info.spanId), 'traffic')],
+  ['WEFT_DENIED_BY', plain((info) => some(info.denial?.policy ?? ''), 'config')],
+  ['WEFT_NEAREST_MISS', plain((info) => info.denial?.nearestMiss(), 'config')],
   ['HOSTNAME', { args: 'none', cut: false, compile: () => constant(hostname()) }],
   ['ENVIRONMENT', { args: 'required', cut: true, compile: environment }],
 ]);
