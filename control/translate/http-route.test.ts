@@ -76,6 +76,17 @@ test('each match is a route of its own, and nothing follows a catch-all', () => 
     [['rule.a', '/a'], ['rule', '/b'], [undefined, '/']]);
 });
 
+test('a rule that asks for a claim alone does not take every request', () => {
+  const claim = "headers: { '@request.auth.claims.group': { exact: a } }";
+  const routes = routesOf(`match: [{ ${claim} }]
+      ${TO_REVIEWS}
+    - match: [{ uri: { prefix: / }, ignoreUriCase: true }]
+      ${TO_REVIEWS}
+    - ${TO_REVIEWS}`);
+  assert.deepEqual(routes.map(({ match }) => Object.keys(match)),
+    [['prefix', 'dynamicMetadata'], ['prefix', 'caseSensitive']]);
+});
+
 test('who calls, on which port and by which gateway is decided when the table is made', () => {
   const count = (match: string, port = 9080, gateway = 'mesh') =>
     routesOf(`{ match: [{ ${match} }], ${TO_REVIEWS} }`, port, gateway).length;

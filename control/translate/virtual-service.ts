@@ -69,5 +69,5 @@ function matchesOf(rule: HttpRule): readonly (HttpMatch | undefined)[] {
 
 /** Nothing can come after a route that takes every request. */
 export function isCatchAll({ match }: Route): boolean {
-  return match.prefix === '/' && match.headers === undefined && match.queryParameters === undefined;
+  return match.prefix === '/' && Object.keys(match).every((field) => field === 'prefix' || field === 'caseSensitive');
 }

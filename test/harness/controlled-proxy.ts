@@ -32,6 +32,8 @@ export interface ControlledNode {
   /** It asks over TLS and shows a certificate of the mesh: it is given the Secrets of its namespace. */
   readonly shows?: 'certificate';
   readonly env?: Record<string, string>;
+  /** Private networks where the control plane may fetch issuers' keys. */
+  readonly jwksNetworks?: readonly string[];
 }
 
 /** TLS with a certificate of the authority in a folder, for namespace default's account default. */
@@ -56,13 +58,14 @@ function meshTls(dir: string): unknown {
 
 /** Ready when it resolves, except for what it waits for; ends with the test. */
 export async function startControlled(
-  t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata, shows, env = {} }: ControlledNode,
+  t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata, shows, env = {},
+    jwksNetworks = [] }: ControlledNode,
 ): Promise<void> {
   const root = temporaryFolder(t);
   writeFileSync(join(root, 'mesh.yaml'), mesh);
   const log = { info: () => undefined, warning: () => undefined };
   const control = await startControl({
-    configDir: root, caDir: join(root, 'ca'), xds: LOOPBACK, secure: LOOPBACK, http: LOOPBACK, log,
+    configDir: root, caDir: join(root, 'ca'), xds: LOOPBACK, secure: LOOPBACK, http: LOOPBACK, log, jwksNetworks,
   });
   const [admin] = await freePorts(1) as [number];
   const file = join(root, 'bootstrap.json');

@@ -71,6 +71,33 @@ export class OidcServer implements AsyncDisposable {
     }).callback();
   }
 
+  /** For programs, as serveMachines; their tokens are JWTs for an audience. */
+  async serveTokens(audience: string): Promise<void> {
+    const { Provider } = await import('oidc-provider' as string) as ProviderPackage;
+    const resource = { scope: 'read', audience, accessTokenFormat: 'jwt', jwt: { sign: { alg: 'RS256' } } };
+    this.#answer = new Provider(this.issuer, {
+      clients: [{
+        client_id: CLIENT_ID, client_secret: CLIENT_SECRET, grant_types: ['client_credentials'], redirect_uris: [],
+        response_types: [],
+      }],
+      features: {
+        clientCredentials: { enabled: true }, devInteractions: { enabled: false },
+        resourceIndicators: {
+          enabled: true, defaultResource: () => 'urn:shop', getResourceServerInfo: () => resource,
+        },
+      },
+      scopes: ['read'], cookies: { keys: ['provider'] },
+    }).callback();
+  }
+
+  /** A token of the client credentials grant. */
+  async token(): Promise<string> {
+    const authorization = `Basic ${btoa(`${CLIENT_ID}:${encodeURIComponent(CLIENT_SECRET)}`)}`;
+    const body = new URLSearchParams({ grant_type: 'client_credentials', scope: 'read' });
+    const answer = await fetch(`${this.issuer}/token`, { method: 'POST', body, headers: { authorization } });
+    return (await answer.json() as { access_token: string }).access_token;
+  }
+
   /** What the provider says of a token that it gave to a program. */
   async introspect(token: string): Promise<Record<string, unknown>> {
     const authorization = `Basic ${btoa(`${CLIENT_ID}:${encodeURIComponent(CLIENT_SECRET)}`)}`;
