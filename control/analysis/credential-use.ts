@@ -1,5 +1,6 @@
 // EgressCredentials without their Secret or their authorization server: requests would be 401.
 import { findingAt, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { endpointOf, isAsSecured } from '../translate/egress-credential.ts';
 import { secretTexts } from '../translate/gateway-secret.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 
@@ -21,14 +22,16 @@ function withoutSecret(view: MeshView, credential: MeshObject<'EgressCredential'
   return [findingAt(credential, ['spec', field, 'credentialName'], reason)];
 }
 
-function withoutServer({ registry }: MeshView, credential: MeshObject<'EgressCredential'>): Finding[] {
-  const { clientCredentials } = credential.body.spec;
+function withoutServer(view: MeshView, credential: MeshObject<'EgressCredential'>): Finding[] {
+  const { namespace, body: { spec: { selector, clientCredentials } } } = credential;
   if (clientCredentials === undefined) return [];
-  const { hostname, port, protocol } = new URL(clientCredentials.tokenEndpoint);
-  const wanted = Number(port) || (protocol === 'https:' ? 443 : 80);
-  const service = registry.byHost(hostname);
-  if (service?.ports.some(({ number }) => number === wanted) === true) return [];
-  const missing = service === undefined ? `no service '${hostname}'` : `service '${hostname}' has no port ${wanted}`;
-  return [findingAt(credential, ['spec', 'clientCredentials', 'tokenEndpoint'],
-    `${missing}: no token can be fetched; write a ServiceEntry`)];
+  const { host, port } = endpointOf(clientCredentials);
+  const finding = (reason: string): Finding[] =>
+    [findingAt(credential, ['spec', 'clientCredentials', 'tokenEndpoint'], `${reason}: no token can be fetched`)];
+  const service = view.registry.byHost(host);
+  if (service === undefined) return finding(`no service '${host}'`);
+  if (!service.ports.some(({ number }) => number === port)) return finding(`service '${host}' has no port ${port}`);
+  const scope = { namespace, labels: new Map(Object.entries(selector?.matchLabels ?? {})), isWeft: true };
+  return isAsSecured(view, scope, clientCredentials) ? []
+    : finding(`no DestinationRule has TLS for '${host}', and the secret is not sent in clear`);
 }

@@ -35,11 +35,18 @@ kind: Secret
 metadata: { name: ${name}, namespace: ${namespace} }
 stringData: { ${data} }
 `;
+const rule = (mode: string): string => `
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: idp }
+spec: { host: idp.test, trafficPolicy: { tls: { mode: ${mode} } } }
+`;
 const MESH = entry('a.test', 80) + entry('b.test', 80) + entry('idp.test', 443);
 const SIDECAR = nodeOf({ LABELS: { app: 'a' }, WEFT_OUTBOUND_LISTEN: '127.0.0.1:1' });
 
-function resources(yaml: string): ProxyResources {
-  return new Translator(viewOf(MESH + yaml)).resourcesFor(SIDECAR);
+function resources(yaml: string, mode = 'SIMPLE'): ProxyResources {
+  return new Translator(viewOf(MESH + rule(mode) + yaml)).resourcesFor(SIDECAR);
 }
 
 function filtersOf({ listeners }: ProxyResources): HttpFilter[] {
@@ -74,6 +81,11 @@ test('a credential is a filter that is off, but for the hosts that it is for', (
     { name: 'kubernetes://idp/client-secret', genericSecret: { secret: { inlineString: 'hush' } } });
 });
 
+test('the secret goes to an endpoint of https over TLS alone', () => {
+  const [filter] = filtersOf(resources(credential('token', `hosts: [a.test], ${grant()}`), 'DISABLE'));
+  assert.match(JSON.stringify(filter), /"cluster":"BlackHoleCluster"/);
+});
+
 test('it is for those that it selects, in its namespace or the whole mesh, and their own Secrets', () => {
   const header = 'hosts: [a.test], header: { credentialName: key }';
   const made = resources(credential('b', `selector: { matchLabels: { app: b } }, ${header}`)
@@ -88,10 +100,11 @@ test('a Secret that is missing and a server that the mesh does not know are foun
   const yaml = credential('token', `hosts: [a.test], ${grant()}`);
   assert.deepEqual(found(yaml + entry('idp.test', 80)).map((text) => text.slice(text.indexOf('spec.'))), [
     "spec.clientCredentials.credentialName: no Secret 'idp' has client-secret: requests are 401",
-    "spec.clientCredentials.tokenEndpoint: service 'idp.test' has no port 443: no token can be fetched; write a "
-      + 'ServiceEntry',
+    "spec.clientCredentials.tokenEndpoint: service 'idp.test' has no port 443: no token can be fetched",
   ]);
-  assert.deepEqual(found(MESH + yaml + secret('idp', 'client-secret: x')), []);
+  const whole = MESH + yaml + secret('idp', 'client-secret: x');
+  assert.match(found(whole).join(), /no DestinationRule has TLS for 'idp.test', and the secret is not sent in clear/);
+  assert.deepEqual(found(whole + rule('SIMPLE')), []);
 });
 
 for (const [what, spec, reason] of [

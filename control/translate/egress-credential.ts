@@ -10,10 +10,11 @@ import type { ClientCredentials, EgressCredentialSpec, SecretHeader } from '../m
 import type { MeshObject } from '../model/mesh-object.ts';
 import { hostMatches } from '../registry/hostname.ts';
 import { hasLabels } from '../registry/workload.ts';
+import { policyTowards } from './destination-policy.ts';
 import { secretName, secretTexts } from './gateway-secret.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
-import { outboundCluster } from './resource-name.ts';
+import { BLACK_HOLE_CLUSTER, outboundCluster } from './resource-name.ts';
 import { ads } from './secret-source.ts';
 
 type Credential = MeshObject<'EgressCredential'>;
@@ -37,7 +38,7 @@ export function credentialFilters(view: MeshView, scope: Scope): HttpFilter[] {
         '@type': CREDENTIAL_INJECTOR_TYPE,
         ...(overwrite !== undefined && { overwrite }),
         ...(allowWithoutCredential !== undefined && { allowRequestWithoutCredential: allowWithoutCredential }),
-        credential: injected(credential.body.spec),
+        credential: injected(view, scope, credential.body.spec),
       },
     };
   });
@@ -47,8 +48,10 @@ function filterName({ namespace, name }: Credential): string {
   return `envoy.filters.http.credential_injector.${namespace}.${name}`;
 }
 
-function injected({ clientCredentials, header }: EgressCredentialSpec): CredentialInjector['credential'] {
-  if (clientCredentials !== undefined) return fetched(clientCredentials);
+function injected(
+  view: MeshView, scope: Scope, { clientCredentials, header }: EgressCredentialSpec,
+): CredentialInjector['credential'] {
+  if (clientCredentials !== undefined) return fetched(view, scope, clientCredentials);
   const { name, prefix, credentialName } = header as SecretHeader;
   return {
     name: 'envoy.http.injected_credentials.generic',
@@ -59,11 +62,25 @@ function injected({ clientCredentials, header }: EgressCredentialSpec): Credenti
   };
 }
 
+/** Host and port of a token endpoint. */
+export function endpointOf({ tokenEndpoint }: ClientCredentials): { host: string; port: number; isSecured: boolean } {
+  const { hostname: host, port, protocol } = new URL(tokenEndpoint);
+  const isSecured = protocol === 'https:';
+  return { host, port: Number(port) || (isSecured ? 443 : 80), isSecured };
+}
+
+/** Whether the way there is as the endpoint's URL says: secrets are not sent in clear to one of https. */
+export function isAsSecured(view: MeshView, scope: Scope, grant: ClientCredentials): boolean {
+  const { host, port, isSecured } = endpointOf(grant);
+  const { tls } = policyTowards(view, scope, '', port, { host, port: { number: port } });
+  return !isSecured || (tls?.mode !== undefined && tls.mode !== 'DISABLE');
+}
+
 /** Over the cluster of the endpoint's host, with the TLS of its rules. */
-function fetched(grant: ClientCredentials): CredentialInjector['credential'] {
+function fetched(view: MeshView, scope: Scope, grant: ClientCredentials): CredentialInjector['credential'] {
   const { tokenEndpoint: uri, clientId, credentialName, scopes, parameters = {}, clientAuthentication } = grant;
-  const { hostname, port, protocol } = new URL(uri);
-  const cluster = outboundCluster(Number(port) || (protocol === 'https:' ? 443 : 80), '', hostname);
+  const { host, port } = endpointOf(grant);
+  const cluster = isAsSecured(view, scope, grant) ? outboundCluster(port, '', host) : BLACK_HOLE_CLUSTER;
   const endpointParams = Object.entries(parameters).map(([name, value]) => ({ name, value }));
   return {
     name: 'envoy.http.injected_credentials.oauth2',
