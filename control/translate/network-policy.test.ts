@@ -6,7 +6,7 @@ import type { NetworkRBAC, Policy } from '../../proxy/config/rbac.ts';
 import { networkPolicyFindings } from '../analysis/network-policy-use.ts';
 import { findingText } from '../model/mesh-object.ts';
 import { NETWORK_POLICY_FILTER } from './network-policy.ts';
-import { Translator } from './proxy-resources.ts';
+import { Translator, type ProxyResources } from './proxy-resources.ts';
 
 const pod = (name: string, labels: string, address: string, account = name, namespace = 'default'): string => `
 ---
@@ -94,6 +94,40 @@ test('without a policy there is no gate', () => {
   assert.equal(gate(''), undefined);
   assert.equal(gate(policy('podSelector: { matchLabels: { app: other } }')), undefined);
 });
+
+/** A pod whose connections are redirected has one listener for all ports. */
+function redirected(yaml: string): ProxyResources {
+  const metadata = { LABELS: { app: 'self' }, INTERCEPTION_MODE: 'REDIRECT' };
+  return new Translator(viewOf(SELF + yaml)).resourcesFor(nodeOf(metadata, NODE));
+}
+
+test('ports that no service names are let in by number, each connection by its own', () => {
+  const ports = '[{ port: 7000, endPort: 7009 }, { port: http }, { port: 53, protocol: UDP }, { port: nobody }]';
+  const { listeners } = redirected(policy(`ingress: [{ ports: ${ports} }]`));
+  const chains = listeners.find(({ name }) => name === 'virtualInbound')?.filterChains ?? [];
+  const passage = chains.filter(({ filterChainMatch }) => filterChainMatch?.prefixRanges !== undefined);
+  assert.ok(passage.length > 0);
+  for (const { filters = [] } of passage) {
+    const { rules } = filters[0]?.typedConfig as NetworkRBAC;
+    assert.deepEqual(Object.values(rules?.policies ?? {}).map(({ permissions }) => permissions), [[
+      { destinationPortRange: { start: 7000, end: 7010 } }, { destinationPortRange: { start: 9080, end: 9081 } },
+    ]]);
+  }
+});
+
+const LET_OUT: readonly (readonly [spec: string, isOpen: boolean])[] = [
+  ['podSelector: {}', true], ['egress: [{}]', true], ['policyTypes: [Egress]', false],
+  ['egress: [{ ports: [{ port: 443 }] }]', false], ['egress: [{ to: [{ ipBlock: { cidr: 0.0.0.0/0 } }] }]', false],
+];
+
+for (const [spec, isOpen] of LET_OUT) {
+  test(`addresses that nobody knows are ${isOpen ? 'open' : 'closed'}: ${spec}`, () => {
+    const { listeners } = redirected(policy(spec));
+    const rest = listeners.find(({ name }) => name === 'virtualOutbound')?.defaultFilterChain?.filters?.at(-1);
+    const { cluster } = rest?.typedConfig as { readonly cluster?: string };
+    assert.equal(cluster, isOpen ? 'PassthroughCluster' : 'BlackHoleCluster');
+  });
+}
 
 const OUTSIDE = (resolution: string, endpoint: string): string => `
 ---

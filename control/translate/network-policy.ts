@@ -2,13 +2,14 @@
 import { isIP } from 'node:net';
 import { parseCidr } from '../../proxy/base/cidr.ts';
 import type { Listener, NetworkFilter } from '../../proxy/config/listener.ts';
-import type { NetworkRBAC, Policy, Principal } from '../../proxy/config/rbac.ts';
+import type { NetworkRBAC, Permission, Policy, Principal } from '../../proxy/config/rbac.ts';
 import { NETWORK_RBAC_TYPE } from '../../proxy/config/type-url.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { selects, selectsAll } from '../model/label-selector.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 import {
   coversPort, isolates, rulesOf, type Direction, type DirectedRule, type IpBlock, type NetworkPeer,
+  type NetworkPort,
 } from '../model/network-policy.ts';
 import { networkPeers, type NetworkPeers, type PeerWorkload } from '../registry/network-peer.ts';
 import type { ServiceEndpoint } from '../registry/service.ts';
@@ -55,15 +56,30 @@ function ingressGate(view: MeshView, node: ProxyNode, port: number): NetworkFilt
   const policies: Record<string, Policy> = Object.create(null) as Record<string, Policy>;
   for (const policy of isolating) {
     for (const [index, rule] of rulesOf(policy.body, 'Ingress').entries()) {
-      if (!coversPort(rule.ports, port, (name) => own?.workload.ports.get(name))) continue;
+      const permissions = rulePermissions(rule.ports, port, (name) => own?.workload.ports.get(name));
+      if (permissions.length === 0) continue;
       const principals = rulePrincipals(view, rule, policy.namespace);
       if (principals.length === 0) continue;
       const name = `ns[${policy.namespace}]-networkpolicy[${policy.name}]-ingress[${index}]`;
-      policies[name] = { permissions: [{ any: true }], principals };
+      policies[name] = { permissions, principals };
     }
   }
   const gate: NetworkRBAC = { statPrefix: 'network_policy.', rules: { action: 'ALLOW', policies } };
   return { name: NETWORK_POLICY_FILTER, typedConfig: { '@type': NETWORK_RBAC_TYPE, ...gate } };
+}
+
+/** None where the port is not among them. A listener of all ports, which has none itself, asks each connection. */
+function rulePermissions(
+  named: readonly NetworkPort[], port: number, nameOf: (name: string) => number | undefined,
+): Permission[] {
+  if (named.length === 0 || (port > 0 && coversPort(named, port, nameOf))) return [{ any: true }];
+  if (port > 0) return [];
+  return named.flatMap((one): Permission[] => {
+    if ((one.protocol ?? 'TCP') !== 'TCP') return [];
+    if (one.port === undefined) return [{ any: true }];
+    const start = typeof one.port === 'string' ? nameOf(one.port) : one.port;
+    return start === undefined ? [] : [{ destinationPortRange: { start, end: (one.endPort ?? start) + 1 } }];
+  });
 }
 
 function rulePrincipals(view: MeshView, { peers }: DirectedRule, namespace: string): Principal[] {
@@ -155,6 +171,13 @@ function atAny(addresses: readonly string[]): Principal {
 function anyOf(ids: Principal[]): Principal {
   const [only] = ids;
   return ids.length === 1 && only !== undefined ? only : { orIds: { ids } };
+}
+
+/** Whether its policies keep it from any address at all: then it may call nobody of whom they cannot be asked. */
+export function keepsIn(view: MeshView, scope: PeerScope): boolean {
+  const isolating = networkPoliciesFor(view, scope, 'Egress');
+  const rules = isolating.flatMap(({ body }) => rulesOf(body, 'Egress'));
+  return isolating.length > 0 && !rules.some(({ peers, ports }) => peers.length === 0 && ports.length === 0);
 }
 
 /** Whether a workload may call an endpoint. */

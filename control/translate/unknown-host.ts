@@ -4,7 +4,7 @@ import type { OutboundTrafficPolicy } from '../model/sidecar.ts';
 import { namedCluster, timeouts } from './http-route.ts';
 import { meshConfig } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
-import { networkPoliciesFor } from './network-policy.ts';
+import { keepsIn } from './network-policy.ts';
 import { BLACK_HOLE_CLUSTER, PASSTHROUGH_CLUSTER } from './resource-name.ts';
 import { sidecarFor } from './sidecar-scope.ts';
 
@@ -44,7 +44,7 @@ export function unknownHost(view: MeshView, scope: Scope): VirtualHost {
 export function unknownCluster(view: MeshView, scope: Scope): string {
   const { mode, egressProxy } = policyOf(view, scope);
   if (egressProxy !== undefined) return namedCluster(view.registry, egressProxy, scope.namespace, HTTP_PORT);
-  return mode === 'ALLOW_ANY' && scope.redirected === true && !isolated(view, scope) ? PASSTHROUGH_CLUSTER
+  return mode === 'ALLOW_ANY' && scope.redirected === true && !keepsIn(view, scope) ? PASSTHROUGH_CLUSTER
     : BLACK_HOLE_CLUSTER;
 }
 
@@ -53,9 +53,4 @@ function policyOf(view: MeshView, scope: Scope): OutboundTrafficPolicy {
   const policy = scope.isGateway === true ? undefined : sidecarFor(view, scope)?.body.spec?.outboundTrafficPolicy;
   const stated = policy ?? meshConfig(view).outboundTrafficPolicy;
   return stated === undefined ? { mode: 'ALLOW_ANY' } : { mode: 'REGISTRY_ONLY', ...stated };
-}
-
-/** NetworkPolicies for what it may call are kept by the endpoints that it knows: other addresses are closed to it. */
-function isolated(view: MeshView, scope: Scope): boolean {
-  return networkPoliciesFor(view, scope, 'Egress').length > 0;
 }
