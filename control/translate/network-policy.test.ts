@@ -108,7 +108,7 @@ test('ports that no service names are let in by number, each connection by its o
   const passage = chains.filter(({ filterChainMatch }) => filterChainMatch?.prefixRanges !== undefined);
   assert.ok(passage.length > 0);
   for (const { filters = [] } of passage) {
-    const { rules } = filters[0]?.typedConfig as NetworkRBAC;
+    const { rules } = filters[0]!.typedConfig as NetworkRBAC;
     assert.deepEqual(Object.values(rules?.policies ?? {}).map(({ permissions }) => permissions), [[
       { destinationPortRange: { start: 7000, end: 7010 } }, { destinationPortRange: { start: 9080, end: 9081 } },
     ]]);
@@ -124,7 +124,7 @@ for (const [spec, isOpen] of LET_OUT) {
   test(`addresses that nobody knows are ${isOpen ? 'open' : 'closed'}: ${spec}`, () => {
     const { listeners } = redirected(policy(spec));
     const rest = listeners.find(({ name }) => name === 'virtualOutbound')?.defaultFilterChain?.filters?.at(-1);
-    const { cluster } = rest?.typedConfig as { readonly cluster?: string };
+    const { cluster } = rest!.typedConfig as { readonly cluster?: string };
     assert.equal(cluster, isOpen ? 'PassthroughCluster' : 'BlackHoleCluster');
   });
 }

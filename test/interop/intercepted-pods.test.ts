@@ -62,6 +62,14 @@ kind: PeerAuthentication
 metadata: { name: strict, namespace: default }
 spec: { mtls: { mode: STRICT } }
 `;
+const networkPolicy = (address: string, port: number): string => `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: server, namespace: default }
+spec:
+  podSelector: { matchLabels: { app: server } }
+  ingress: [{ from: [{ ipBlock: { cidr: ${address}/32 } }], ports: [{ port: ${port} }] }]
+`;
 const REGISTRY_ONLY = `
 apiVersion: networking.istio.io/v1
 kind: Sidecar
@@ -157,6 +165,21 @@ inOwnNetwork(import.meta.url, () => {
     assert.equal(await curl(server, 'http://127.0.0.1:8080/'), 'server nobody\n200');
     assert.equal(await curl(server, `http://${server.ip}:8080/`), 'server nobody\n200');
     assert.match(await curl(server, `http://${WEB_IP}/`), /^server .*sa\/server\n200$/);
+  });
+
+  test('a NetworkPolicy lets in who it names, by the port that was meant, server-first too (curl, bash)', async () => {
+    const { client, server, outside } = pods;
+    const file = join(meshDir, 'network-policy.yaml');
+    writeFileSync(file, networkPolicy(client.ip, 7070));
+    await until('it holds', async () => await curl(outside, `http://${server.ip}:7070/`) === 'closed');
+    assert.equal(await curl(client, `http://${server.ip}:7070/`), 'unlisted nobody\n200', 'a port that no service has');
+    assert.equal(await curl(outside, `http://${server.ip}:8080/`), 'closed');
+    // Connections that are there already are drained.
+    await until('another port is closed', async () => (await curl(client, `http://${WEB_IP}/`)).endsWith('503'));
+    assert.equal(await hear(client, BYTES_IP, 9000, 1), '');
+    rmSync(file);
+    await until('it is gone', async () => await hear(outside, server.ip, 9000) === 'hello');
+    await until('the service answers', async () => (await curl(client, `http://${WEB_IP}/`)).includes('200'));
   });
 
   test('STRICT closes every port to callers without a certificate, REGISTRY_ONLY the world (curl)', async () => {
