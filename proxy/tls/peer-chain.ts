@@ -30,3 +30,22 @@ export function chainEndMs(chain: readonly X509Certificate[], verifiedMs: number
   }
   return endMs;
 }
+
+/** Clients whose chains are remembered; past this the oldest is forgotten, and judged by its leaf. */
+const CHAINS_MAX = 1024;
+
+/** When the chains of clients end, for sessions that are resumed: a ticket has the leaf in it, and nothing above. */
+export class ChainEnds {
+  readonly #endMs = new Map<string, number>();
+
+  /** By the hash of the leaf. */
+  remember(hash: string, endMs: number): void {
+    if (this.#endMs.size >= CHAINS_MAX) this.#endMs.delete(this.#endMs.keys().next().value!);
+    this.#endMs.set(hash, endMs);
+  }
+
+  /** The earlier of this and what is remembered. */
+  earliest(hash: string, endMs: number): number {
+    return Math.min(endMs, this.#endMs.get(hash) ?? Infinity);
+  }
+}

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { connect as tlsConnect } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { testLeaf, testRoot } from '../../test/harness/certificates.ts';
+import { craft } from '../../test/harness/crafted-certificate.ts';
 import { MESH_NAMES, ROOT, SERVER, TlsListener, certificateOf, closed, credentials, downstream, fetchHello,
   refusal } from '../../test/harness/tls-listener.ts';
 import { ManualClock } from '../base/clock.ts';
@@ -31,6 +32,21 @@ test('S53 a session is resumed in the same context, and its certificate is judge
   const later = await sessionOf(fixture.port, client);
   clock.advance(700_000);
   assert.equal((await fetchHello(fixture.port, { ...client, session: later! })).text, '');
+  assert.match((await fixture.outcome(3)).failure!, /out of date/);
+});
+
+test('S53 S51 an authority that ends meanwhile ends sessions below it, though tickets do not name it', async () => {
+  const clock = new ManualClock(Date.now());
+  await using fixture = await TlsListener.start(downstream(), clock);
+  const authority = { ca: {}, keyUsage: 6, uses: [], names: [], subject: [['2.5.4.3', 'middle']] as const };
+  const client = credentials(craft(craft(ROOT, { ...authority, notAfterMs: 600_000 })));
+  const [first, second] = [await sessionOf(fixture.port, client), await sessionOf(fixture.port, client)];
+  assert.equal((await fetchHello(fixture.port, { ...client, session: first! })).text, 'hello');
+  assert.equal(fixture.stats.sessionReused.value, 1);
+  const { endMs } = (await fixture.outcome(2)).info!;
+  assert.ok(endMs! <= Date.now() + 600_000, 'the connection lives no longer either');
+  clock.advance(700_000);
+  assert.equal((await fetchHello(fixture.port, { ...client, session: second! })).text, '');
   assert.match((await fixture.outcome(3)).failure!, /out of date/);
 });
 

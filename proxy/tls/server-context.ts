@@ -12,6 +12,7 @@ import { LIMITS } from '../config/limits.ts';
 import type { DownstreamTlsContext } from '../config/tls.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { HandshakeBudget } from './handshake-budget.ts';
+import { ChainEnds } from './peer-chain.ts';
 import { PeerTrustLedger } from './peer-trust.ts';
 import { PeerRefusal, overtaken, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
@@ -120,6 +121,8 @@ export class ServerBinding {
   /** For clients whose ALPN offer has nothing of ours: Envoy goes on without, OpenSSL through Node would refuse. */
   #serverWithoutAlpn: TlsServer | undefined = undefined;
   readonly #handshakes = new Map<string, PendingHandshake>();
+  readonly #resumes: boolean;
+  readonly #chainEnds = new ChainEnds();
 
   readonly #trust: PeerTrustLedger;
   readonly #removals: number;
@@ -137,6 +140,7 @@ export class ServerBinding {
     if (this.#requireCertificate && material.validation === undefined) {
       throw new ConfigError('commonTlsContext', 'the validation context has no roots or pins: it lets anybody in');
     }
+    this.#resumes = resumes(config, material);
     this.#options = serverOptions(config, scope, material);
     this.#server = this.#listen(this.#alpn);
   }
@@ -181,8 +185,22 @@ export class ServerBinding {
       return this.#requireCertificate ? new PeerRefusal('no_cert', 'the client showed no certificate') : undefined;
     }
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
-    const evidence = { certificate, chainError, resumed: socket.isSessionReused(), nowMs: this.#deps.clock.wallMs() };
-    return verifyPeer(validation, evidence);
+    const resumed = socket.isSessionReused();
+    const nowMs = this.#deps.clock.wallMs();
+    const found = verifyPeer(validation, { certificate, chainError, resumed, nowMs });
+    return found instanceof PeerRefusal ? found : this.#withWholeChain(found, resumed, nowMs);
+  }
+
+  /** A resumed session is judged by what stood above its leaf, too, when it began. */
+  #withWholeChain(found: PeerIdentity, resumed: boolean, nowMs: number): PeerIdentity | PeerRefusal {
+    const { certificateHash, endMs: leafEndMs } = found;
+    if (!resumed) {
+      if (this.#resumes) this.#chainEnds.remember(certificateHash, leafEndMs);
+      return found;
+    }
+    const endMs = this.#chainEnds.earliest(certificateHash, leafEndMs);
+    if (nowMs > endMs) return new PeerRefusal('error', 'the chain of the resumed session is out of date');
+    return { ...found, endMs };
   }
 
   /**
