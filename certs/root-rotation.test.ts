@@ -102,6 +102,9 @@ test('what a step cannot do is said with the remedy', (t) => {
   assert.throws(() => switchRoot({ dir, clock }), { message: /there is no other root that can sign/ });
   assert.throws(() => removeRoot({ dir, clock }), { message: /there is no other root beside the one that signs/ });
   assert.throws(() => removeRoot({ dir, clock }, own), { message: /signs what is issued: switch to another/ });
+  const none = join(dir, '..', 'none');
+  assert.throws(() => addRoot({ dir, clock }, none), { message: /none: holds no authority: ca-cert\.pem is missing/ });
+  assert.equal(existsSync(none), false);
   assert.throws(() => removeRoot({ dir, clock }, 'abc'), { message: /there is no root abc beside the one that signs/ });
   const [a, b] = [addRoot({ dir, clock }), addRoot({ dir, clock })];
   assert.throws(() => switchRoot({ dir, clock }), { message: /there are 2 roots that can sign: name one by its id/ });

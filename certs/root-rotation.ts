@@ -46,6 +46,10 @@ export function listRoots(options: RotationOptions): RootView[] {
 export function addRoot(options: RotationOptions, from?: string): string {
   const store = openStore(options);
   const { dir, clock } = options;
+  // Opening a folder makes an authority where there is none: a slip of the pen must not be trusted.
+  if (from !== undefined && issuerFolders(from).length === 0) {
+    throw new ConfigError('', `holds no authority: ${StoreFile.certificate} is missing`, from);
+  }
   const brought = from === undefined ? undefined : openStore({ ...options, dir: from });
   const key = brought?.key ?? newKey();
   const text = brought?.certificate.toString() ?? rootText(key, store.trustDomain, clock.wallMs());

@@ -6,7 +6,7 @@ import type { Passphrase } from '../certs/issuer.ts';
 import { readText } from '../certs/private-file.ts';
 import { addRoot, listRoots, removeRoot, switchRoot } from '../certs/root-rotation.ts';
 import type { RotationOptions } from '../certs/root-rotation.ts';
-import { openStore } from '../certs/store.ts';
+import { issuerFolders, openStore } from '../certs/store.ts';
 import { systemClock } from '../proxy/base/clock.ts';
 import { ConfigError } from '../proxy/base/error.ts';
 import { UsageError } from './usage.ts';
@@ -45,6 +45,9 @@ export function runRootCommand(args: readonly string[]): number {
   if (dir === undefined) throw new UsageError('--dir DIR is missing');
   const passphrase = passphraseOf(values['passphrase-file']);
   const options: RotationOptions = { dir, passphrase, clock: systemClock };
+  if (positionals[0] === 'root' && issuerFolders(dir).length === 0) {
+    throw new ConfigError('', `there is no authority here; run: weft ca --dir ${dir}`, dir);
+  }
   switch (positionals.join(' ')) {
     case 'root list': return list(options, values.json === true);
     case 'root add': return done(options, `added root ${addRoot(options, from)}`);

@@ -1,7 +1,7 @@
 // `weft ca` as a user runs it: what it prints, what it leaves on disk, and how it ends.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -61,6 +61,8 @@ test('it serves until SIGTERM, and a token minted offline gets a certificate bef
 
 test('a token is not minted where there is no authority', (t) => {
   const dir = join(temporaryFolder(t), 'ca');
+  assert.match(weftCa('root', 'list', '--dir', dir).stderr, /there is no authority here; run: weft ca --dir/);
+  assert.equal(existsSync(dir), false);
   const missing = weftCa('--dir', dir, '--token-for', REVIEWS);
   assert.equal(missing.status, 2);
   assert.equal(missing.stderr, `weft ca: ${dir}: there is no authority here; run: weft ca --dir ${dir}\n`);
