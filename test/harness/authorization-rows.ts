@@ -20,6 +20,31 @@ export interface PolicyRow {
   readonly stats?: Record<string, number>;
 }
 
+/** The service that CUSTOM rows ask: it denies requests with `x-script: no`. */
+export const providerYaml = (port: number): string => `---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: auth, namespace: default }
+spec:
+  hosts: [auth.test]
+  location: MESH_EXTERNAL
+  resolution: DNS
+  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: ${port} }]
+  endpoints: [{ address: 127.0.0.1 }]
+---
+apiVersion: mesh.istio.io/v1alpha1
+kind: MeshConfig
+metadata: { name: mesh, namespace: istio-system }
+spec:
+  trustDomainAliases: [old.local]
+  extensionProviders:
+  - name: shop-auth
+    envoyExtAuthzHttp: { service: auth.test, port: 80, timeout: 5s, includeRequestHeadersInCheck: [x-script],
+      headersToDownstreamOnDeny: [x-why] }
+  - { name: other-auth, envoyExtAuthzGrpc: { service: auth.test, port: 80 } }
+  - { name: nowhere, envoyExtAuthzGrpc: { service: nowhere.test, port: 80 } }
+`;
+
 const policy = (spec: string, { name = 'p', namespace = 'default', meta = '' } = {}): string => `---
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
@@ -81,6 +106,7 @@ const ACTIONS: readonly PolicyRow[] = [
       + policy('{ selector: { matchLabels: { app: cart } }, action: DENY, rules: [{}] }', { name: 't' }) },
 ];
 
+/** What becomes of CUSTOM policies. */
 const CUSTOM: readonly PolicyRow[] = [
   { row: 'CUSTOM with a provider that nobody declared denies all', asks: [
     { path: '/else', is: 'default-deny-all-due-to-bad-CUSTOM-action' }],

@@ -16,35 +16,10 @@ import { EchoServer } from '../harness/echo-server.ts';
 import { viewOf } from '../harness/mesh-fixture.ts';
 import { callerOptions, listenerWith, policyListener, withServerName } from '../harness/policy-listener.ts';
 import { TestProxy, bootstrapOf, staticCluster } from '../harness/weft.ts';
-import { ROWS, TCP_ROWS } from '../harness/authorization-rows.ts';
+import { ROWS, TCP_ROWS, providerYaml } from '../harness/authorization-rows.ts';
 import type { PolicyAsk } from '../harness/authorization-rows.ts';
 
 const WORKLOAD = { namespace: 'default', labels: new Map([['app', 'shop']]) };
-
-/** The service that CUSTOM rows ask: it denies requests with `x-script: no`. */
-const providerYaml = (port: number): string => `---
-apiVersion: networking.istio.io/v1
-kind: ServiceEntry
-metadata: { name: auth, namespace: default }
-spec:
-  hosts: [auth.test]
-  location: MESH_EXTERNAL
-  resolution: DNS
-  ports: [{ number: 80, name: http, protocol: HTTP, targetPort: ${port} }]
-  endpoints: [{ address: 127.0.0.1 }]
----
-apiVersion: mesh.istio.io/v1alpha1
-kind: MeshConfig
-metadata: { name: mesh, namespace: istio-system }
-spec:
-  trustDomainAliases: [old.local]
-  extensionProviders:
-  - name: shop-auth
-    envoyExtAuthzHttp: { service: auth.test, port: 80, timeout: 5s, includeRequestHeadersInCheck: [x-script],
-      headersToDownstreamOnDeny: [x-why] }
-  - { name: other-auth, envoyExtAuthzGrpc: { service: auth.test, port: 80 } }
-  - { name: nowhere, envoyExtAuthzGrpc: { service: nowhere.test, port: 80 } }
-`;
 
 describe('AuthorizationPolicy, from YAML to traffic', () => {
   let authorizer: Authorizer;
