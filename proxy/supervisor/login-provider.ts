@@ -257,7 +257,8 @@ function answerOf(tokens: Tokens, claims: Record<string, unknown> | undefined): 
 function failureOf(cause: unknown): LoginFailure {
   const refused = cause instanceof oidc.AuthorizationResponseError
     || (cause instanceof oidc.ResponseBodyError && cause.status < 500 && cause.status !== 429)
-    || (cause instanceof oidc.ClientError && !UNREACHABLE.has(cause.code ?? '') && !isTransport(cause.cause));
+    // Without a code of OAuth's it is the network's, or TLS's.
+    || (cause instanceof oidc.ClientError && cause.code !== undefined && !UNREACHABLE.has(cause.code));
   const detail = cause instanceof oidc.ResponseBodyError || cause instanceof oidc.AuthorizationResponseError
     ? ` (${cause.error})` : '';
   const inner = cause instanceof Error && cause.cause instanceof Error ? `: ${cause.cause.message}` : '';
@@ -269,7 +270,3 @@ function failureOf(cause: unknown): LoginFailure {
 const UNREACHABLE = new Set([
   'OAUTH_TIMEOUT', 'OAUTH_ABORT', 'OAUTH_RESPONSE_IS_NOT_CONFORM', 'OAUTH_RESPONSE_IS_NOT_JSON', 'OAUTH_PARSE_ERROR',
 ]);
-
-function isTransport(cause: unknown): boolean {
-  return cause instanceof Error && 'code' in cause && /^(E[A-Z]+|UND_ERR|ERR_TLS)/.test(String(cause.code));
-}

@@ -5,7 +5,7 @@ import type { Browser, Page } from './browser.ts';
 import { EchoServer } from './echo-server.ts';
 import type { Echo } from './echo-server.ts';
 import { CLIENT_ID, CLIENT_SECRET, OidcServer } from './oidc-server.ts';
-import type { OidcClient } from './oidc-server.ts';
+import type { OidcClient, ServerKeys } from './oidc-server.ts';
 import { TestProxy, httpListener, routeTo, staticCluster } from './weft.ts';
 
 const TYPE = 'type.googleapis.com/weft.filters.http.oidc_login.v1.OidcLogin';
@@ -18,9 +18,9 @@ export interface LoginMesh extends AsyncDisposable {
 }
 
 export async function loginMesh(
-  client: Partial<OidcClient> = {}, fields: object = {}, cookieSecret?: string,
+  client: Partial<OidcClient> = {}, fields: object = {}, cookieSecret?: string, tls?: ServerKeys,
 ): Promise<LoginMesh> {
-  const [provider, upstream] = await Promise.all([OidcServer.listen(), EchoServer.start('shop')]);
+  const [provider, upstream] = await Promise.all([OidcServer.listen(tls), EchoServer.start('shop')]);
   const login = {
     name: 'login',
     typed_config: {

@@ -1,5 +1,6 @@
 // A real OpenID provider (npm oidc-provider) on loopback, with its own pages to log in: any name and password will do.
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
@@ -14,6 +15,12 @@ export interface OidcClient {
 export const CLIENT_ID = 'shop';
 export const CLIENT_SECRET = 'a-secret-that-nobody-would-guess-1';
 
+/** Of a provider that is reached over TLS. */
+export interface ServerKeys {
+  readonly cert: string;
+  readonly key: string;
+}
+
 interface Provider {
   callback(): RequestListener;
 }
@@ -25,24 +32,27 @@ interface ProviderPackage {
 
 export class OidcServer implements AsyncDisposable {
   readonly #server: Server;
+  readonly #scheme: string;
   #answer: RequestListener | undefined = undefined;
   /** Paths that were asked for. */
   readonly requests: string[] = [];
   /** Answers in the provider's place where it returns true. */
   instead: ((request: IncomingMessage, ...rest: Parameters<RequestListener>) => boolean) | undefined = undefined;
 
-  private constructor() {
-    this.#server = createServer((request, response) => {
+  private constructor(tls: ServerKeys | undefined) {
+    this.#scheme = tls === undefined ? 'http' : 'https';
+    const listener: RequestListener = (request, response) => {
       this.requests.push(`${request.method} ${(request.url ?? '').split('?')[0]}`);
       if (this.instead?.(request, request, response) === true) return;
       if (this.#answer === undefined) response.writeHead(503).end();
       else this.#answer(request, response);
-    });
+    };
+    this.#server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   }
 
   /** Its issuer is known, but nobody can log in before serve(). */
-  static async listen(): Promise<OidcServer> {
-    const server = new OidcServer();
+  static async listen(tls?: ServerKeys): Promise<OidcServer> {
+    const server = new OidcServer(tls);
     await new Promise<void>((resolve, reject) => {
       server.#server.once('error', reject).listen(0, '127.0.0.1', resolve);
     });
@@ -50,7 +60,7 @@ export class OidcServer implements AsyncDisposable {
   }
 
   get issuer(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#scheme}://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
   async serve(client: OidcClient): Promise<void> {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { Browser, next } from '../harness/browser.ts';
+import { serverLeaf, testRoot } from '../harness/certificates.ts';
 import { LOGIN_QUESTIONS_MAX } from '../../proxy/filter/login-link.ts';
 import { cookiesOf, echoOf, logIn, loginMesh, toCallback } from '../harness/login-mesh.ts';
 import type { LoginMesh } from '../harness/login-mesh.ts';
@@ -231,4 +232,16 @@ test('so many logins wait for a provider and no more (oidc-provider, undici)', a
   assert.deepEqual([...statuses], [503]);
   provider.instead = undefined;
   echoOf(await logIn(browser, `${origin}/`));
+});
+
+test('oidc-provider: over TLS a provider is believed by its own roots, and no other', async () => {
+  const [root, other] = [testRoot(), testRoot()];
+  const { chain: cert, key } = serverLeaf(root, [{ ip: '127.0.0.1' }]);
+  for (const [trusted, isBelieved] of [[root, true], [other, false], [undefined, false]] as const) {
+    const fields = trusted === undefined ? {} : { trusted_ca: { inline_string: trusted.cert } };
+    await using held = await loginMesh({}, fields, undefined, { cert, key });
+    await using browser = new Browser();
+    if (isBelieved) echoOf(await logIn(browser, `${held.origin}/`));
+    else assert.equal((await browser.ask(`${held.origin}/`)).status, 503);
+  }
 });
