@@ -73,6 +73,8 @@ export class OidcLoginFilter implements HttpFilter {
     const cookies = this.#jar.take(request.headers, secure);
     for (const match of passThrough) if (match.matches(request)) return this.#pass();
     if (stripsAuthorization) request.headers.remove('authorization');
+    // Who is sent to https logs in there: the provider knows that address, and no cookie goes in clear.
+    if (!secure && stream.route?.action.kind === 'redirect') return 'continue';
     const { keys } = this.#client;
     if (keys === undefined) return this.#unavailable(stream, 'oidc_secret_missing');
     const origin = `${secure ? 'https' : 'http'}://${request.authority}`;
@@ -115,6 +117,7 @@ export class OidcLoginFilter implements HttpFilter {
     }
     // Policies and routes find the user's claims where they find those of a token.
     addMetadata(stream.info, CLAIMS_NAMESPACE, { payload: session.claims });
+    stream.clearRouteCache();
     if (session.aged) this.#tell(visit, session);
     return 'continue';
   }

@@ -17,6 +17,9 @@ export interface LoginMesh extends AsyncDisposable {
   readonly origin: string;
 }
 
+/** As a Gateway's httpsRedirect. */
+const TO_HTTPS = { match: { prefix: '/to-https' }, redirect: { https_redirect: true } };
+
 export async function loginMesh(
   client: Partial<OidcClient> = {}, fields: object = {}, cookieSecret?: string, tls?: ServerKeys,
 ): Promise<LoginMesh> {
@@ -35,7 +38,7 @@ export async function loginMesh(
   );
   const proxy = await TestProxy.start({
     static_resources: {
-      listeners: [httpListener([routeTo('shop')], { http_filters: [login] })],
+      listeners: [httpListener([TO_HTTPS, routeTo('shop')], { http_filters: [login] })],
       clusters: [staticCluster('shop', [upstream.port])],
       secrets: [secret('client', CLIENT_SECRET), secret('cookie', cookieSecret ?? 'x'.repeat(32))],
     },

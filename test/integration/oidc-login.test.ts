@@ -245,3 +245,11 @@ test('oidc-provider: over TLS a provider is believed by its own roots, and no ot
     else assert.equal((await browser.ask(`${held.origin}/`)).status, 503);
   }
 });
+
+test('who comes in clear to what is only over TLS is sent there before the login (oidc-provider, undici)', async () => {
+  await using held = await loginMesh();
+  await using browser = new Browser();
+  const page = await browser.ask(`${held.origin}/to-https?a=1`);
+  assert.deepEqual([page.status, next(page)], [301, `${held.origin.replace('http:', 'https:')}/to-https?a=1`]);
+  assert.deepEqual(browser.fields, []);
+});
