@@ -38,6 +38,7 @@ const PROTO_FILES = [
   'envoy/extensions/filters/http/router/v3/router.proto',
   'envoy/extensions/filters/http/stateful_session/v3/stateful_session.proto',
   'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
+  'envoy/extensions/filters/listener/http_inspector/v3/http_inspector.proto',
   'envoy/extensions/filters/listener/original_dst/v3/original_dst.proto',
   'envoy/extensions/internal_redirect/allow_listed_routes/v3/allow_listed_routes_config.proto',
   'envoy/extensions/internal_redirect/previous_routes/v3/previous_routes_config.proto',

@@ -82,9 +82,13 @@ export interface TlsInspector extends Static<typeof TlsInspector> {}
 export const OriginalDst = message('envoy.extensions.filters.listener.original_dst.v3.OriginalDst', {});
 export interface OriginalDst extends Static<typeof OriginalDst> {}
 
+export const HttpInspector = message('envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', {});
+export interface HttpInspector extends Static<typeof HttpInspector> {}
+
 export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter', {
   name: required(string({ minLength: 1 }), 'Free name.'),
-  typedConfig: required(any('listener filter', [TlsInspector, OriginalDst]), 'TLS is looked into also where a '
+  typedConfig: required(any('listener filter', [TlsInspector, HttpInspector, OriginalDst]),
+    'TLS is looked into also where a '
     + 'chain matches by it.'),
 }, {
   refused: {

@@ -15,6 +15,9 @@ export const ORIGINAL_DST_TYPE = `${PREFIX}envoy.extensions.filters.listener.ori
 
 export const SPIFFE_VALIDATOR_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig`;
 
+export const HTTP_INSPECTOR_TYPE =
+  `${PREFIX}envoy.extensions.filters.listener.http_inspector.v3.HttpInspector` as const;
+
 /** Network filters. */
 export const HTTP_CONNECTION_MANAGER_TYPE =
   `${PREFIX}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;

@@ -2,7 +2,7 @@
 import { ConfigError, messageOf, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
-import { ORIGINAL_DST_TYPE, TLS_INSPECTOR_TYPE } from '../config/type-url.ts';
+import { HTTP_INSPECTOR_TYPE, ORIGINAL_DST_TYPE, TLS_INSPECTOR_TYPE } from '../config/type-url.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
@@ -113,13 +113,15 @@ export class ListenerCompiler {
     matchers: readonly ChainMatcher<CompiledChain>[],
     defaultChain: CompiledChain | undefined,
   ): Omit<CompiledListener, 'served'> {
-    const inspects = hasFilter(config, TLS_INSPECTOR_TYPE)
+    const http = hasFilter(config, HTTP_INSPECTOR_TYPE);
+    const tls = hasFilter(config, TLS_INSPECTOR_TYPE)
       || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
     const { useOriginalDst = false, bindToPort = true } = config;
     const asks = useOriginalDst || hasFilter(config, ORIGINAL_DST_TYPE);
     return {
       name, ...address, binds: bindToPort, handsOn: useOriginalDst, findOriginal: asks ? this.#originals() : undefined,
-      inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain, inspects,
+      inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain,
+      inspects: tls || http ? { tls, http } : undefined,
       backlog: config.tcpBacklogSize ?? 511,
       inspectTimeoutMs: msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs),
       continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,

@@ -17,7 +17,8 @@ test('S84 S54 connections that say nothing take places, and give them back', asy
   const listener = new Listener({
     name: 'l', inbound: false, host: '127.0.0.1', port: 0, ipv6Only: false, binds: true, handsOn: false,
     findOriginal: undefined, matchers: [], defaultChain: undefined, served: new Map(), backlog: 16,
-    inspects: true, inspectTimeoutMs: 0, continueOnInspectTimeout: false, connectionsMax: 2, stats,
+    inspects: { tls: true, http: false }, inspectTimeoutMs: 0, continueOnInspectTimeout: false,
+    connectionsMax: 2, stats,
   }, {
     clock: systemClock, timers: new TimerWheel(systemClock), reusePort: false, nextConnectionId: () => 1,
     onHandshakeFailure: () => {},

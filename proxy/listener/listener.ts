@@ -20,6 +20,7 @@ import type { ChainMatcher } from './filter-chain-match.ts';
 import { matchChain } from './filter-chain-match.ts';
 import type { FindOriginalDestination, OriginalDestination } from './original-destination.ts';
 import { ProtocolDetection } from './protocol-detect.ts';
+import type { Inspects } from './protocol-detect.ts';
 import type { ClientHello } from './tls-inspector.ts';
 
 /** A filter chain ready for connections. */
@@ -50,8 +51,8 @@ export interface CompiledListener {
   readonly served: ReadonlyMap<CompiledChain, ServedHosts>;
   /** Connections that the kernel holds before they are accepted. */
   readonly backlog: number;
-  /** Look at the first bytes before choosing a chain. */
-  readonly inspects: boolean;
+  /** What is looked for in the first bytes before a chain is chosen; undefined: they are not waited for. */
+  readonly inspects: Inspects | undefined;
   /** Bound on that look; 0 waits for ever (as Istio asks). */
   readonly inspectTimeoutMs: number;
   readonly continueOnInspectTimeout: boolean;
@@ -205,14 +206,14 @@ export class Listener {
       socket.destroy();
       return;
     }
-    if (inspects) this.#inspect(socket, original);
+    if (inspects !== undefined) this.#inspect(socket, original, inspects);
     else this.#choose(socket, factsOf(socket, original, NO_HELLO, 'raw_buffer'));
   }
 
-  #inspect(socket: Socket, original: OriginalDestination | undefined): void {
+  #inspect(socket: Socket, original: OriginalDestination | undefined, inspects: Inspects): void {
     const compiled = this.#compiled;
     this.#pending++;
-    const detection = new ProtocolDetection(socket, this.#host.timers, (result) => {
+    const detection = new ProtocolDetection(socket, this.#host.timers, inspects, (result) => {
       this.#pending--;
       if (result === 'closed') return;
       if (result === 'timeout') {
@@ -224,7 +225,8 @@ export class Listener {
       }
       if (result === 'malformed') socket.destroy();
       else if (typeof result === 'string') this.#choose(socket, factsOf(socket, original, NO_HELLO, 'raw_buffer'));
-      else this.#choose(socket, factsOf(socket, original, result, 'tls'));
+      else if ('alpn' in result) this.#choose(socket, factsOf(socket, original, result, 'tls'));
+      else this.#choose(socket, factsOf(socket, original, { serverName: undefined, alpn: result }, 'raw_buffer'));
     });
     detection.start(compiled.inspectTimeoutMs);
   }

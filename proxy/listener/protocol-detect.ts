@@ -1,25 +1,37 @@
-// Waits for enough first bytes of a connection to tell TLS from plaintext, then puts them back.
+// Waits for enough first bytes of a connection to tell TLS from plaintext, and HTTP from other plaintext where a
+// listener asks for it, then puts them back.
 import type { Socket } from 'node:net';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import { Timer } from '../base/timers.ts';
+import { RequestLineReader } from './http-inspector.ts';
+import type { HttpInspection } from './http-inspector.ts';
 import type { ClientHello } from './tls-inspector.ts';
 import { HelloReader } from './tls-inspector.ts';
 
-/** `closed`: the peer went away first and the socket is done with. */
-export type Detection = ClientHello | 'not-tls' | 'malformed' | 'timeout' | 'closed';
+/** A list: protocols of HTTP. `closed`: the peer went away first and the socket is done with. */
+export type Detection = ClientHello | readonly string[] | 'not-tls' | 'malformed' | 'timeout' | 'closed';
+
+/** What is looked for, in this order. */
+export interface Inspects {
+  readonly tls: boolean;
+  readonly http: boolean;
+}
 
 /** One look at one connection; the callback is called once, with the socket paused and its bytes unread. */
 export class ProtocolDetection implements TimerTarget {
   readonly #socket: Socket;
   readonly #timer: Timer;
   readonly #done: (result: Detection) => void;
-  readonly #reader = new HelloReader();
+  #hello: HelloReader | undefined;
+  readonly #line: RequestLineReader | undefined;
   readonly #chunks: Buffer[] = [];
   readonly #onData = (chunk: Buffer): void => this.#take(chunk);
   readonly #onEnd = (): void => this.#ended();
 
-  constructor(socket: Socket, timers: TimerWheel, done: (result: Detection) => void) {
+  constructor(socket: Socket, timers: TimerWheel, inspects: Inspects, done: (result: Detection) => void) {
     this.#socket = socket;
+    this.#hello = inspects.tls ? new HelloReader() : undefined;
+    this.#line = inspects.http ? new RequestLineReader() : undefined;
     this.#timer = new Timer(timers, this);
     this.#done = done;
   }
@@ -39,8 +51,23 @@ export class ProtocolDetection implements TimerTarget {
 
   #take(chunk: Buffer): void {
     this.#chunks.push(chunk);
-    const result = this.#reader.push(chunk);
-    if (result !== 'more') this.#finish(result);
+    const tls = this.#hello?.push(chunk) ?? 'not-tls';
+    if (tls !== 'not-tls') {
+      if (tls !== 'more') this.#finish(tls);
+      return;
+    }
+    const http = this.#httpIn(this.#hello === undefined ? [chunk] : this.#chunks);
+    this.#hello = undefined;
+    if (http !== 'more') this.#finish(http === 'not-http' ? 'not-tls' : http);
+  }
+
+  #httpIn(chunks: readonly Buffer[]): HttpInspection {
+    let result: HttpInspection = 'not-http';
+    for (const chunk of chunks) {
+      result = this.#line?.push(chunk) ?? 'not-http';
+      if (result !== 'more') break;
+    }
+    return result;
   }
 
   #ended(): void {
