@@ -52,7 +52,7 @@ test('it serves until SIGTERM, and a token minted offline gets a certificate bef
     }
     assert.equal((await ask(address)).length, 2);
     await server.until(() => server.output.includes(`issued identity=${REVIEWS} serial=`));
-    const inUse = weftCa('--dir', dir, '--listen', address);
+    const inUse = weftCa('--dir', dir, '--listen', address, '--audit-dir', join(dir, 'other'));
     assert.equal(inUse.status, 2);
     assert.equal(inUse.stderr, `weft: ${address}: cannot listen here: another process has this port\n`);
     assert.equal(await server.stop(), 0, server.output);
