@@ -6,7 +6,7 @@ import { PEER_CACHE, findProgram } from './peers.ts';
 
 const BUILD_TIMEOUT_MS = 600_000;
 
-export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server' | 'ratelimit' | 'miniredis';
+export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server' | 'ratelimit' | 'miniredis' | 'opa';
 
 interface Source {
   readonly package: string;
@@ -32,6 +32,7 @@ const SOURCES: Readonly<Record<GoTool, Source>> = {
     // It has no releases: a commit of its main branch.
     modules: ['github.com/envoyproxy/ratelimit@v1.4.1-0.20260122083618-3fb702589d36'],
   },
+  opa: { package: 'github.com/open-policy-agent/opa', modules: ['github.com/open-policy-agent/opa@v1.22.2'] },
   miniredis: {
     package: 'github.com/alicebob/miniredis/v2',
     modules: ['github.com/alicebob/miniredis/v2@v2.40.0'],
