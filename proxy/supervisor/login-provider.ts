@@ -119,6 +119,9 @@ function reached(provider: LoginProvider, store: ConfigStore): Reached {
   const { cluster, endpoints } = provider;
   if (cluster === undefined || endpoints === undefined) return { ...provider, route: undefined };
   const route = loginRoute(store, cluster);
+  if (endpoints.token.startsWith('https:') && !route.secure) {
+    throw new Error(`the token endpoint is https, and cluster ${cluster} has no TLS: the secret would go in clear`);
+  }
   const rest = endpoints.token.replace(/^https?:\/\//, '');
   return { ...provider, route, endpoints: { ...endpoints, token: `http${route.secure ? 's' : ''}://${rest}` } };
 }
