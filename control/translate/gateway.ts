@@ -6,7 +6,7 @@ import { httpCustom } from './external-authorization.ts';
 import { connectionChains } from './gateway-connection.ts';
 import { loginFilters } from './gateway-login.ts';
 import { credentialFilters } from './egress-credential.ts';
-import { bodyLimit, perimeterSettings } from './gateway-perimeter.ts';
+import { bodyLimit, perimeterSettings, rateLimit } from './gateway-perimeter.ts';
 import { gatewayRoutes } from './gateway-route.ts';
 import { gatewayServers, serverKind, serverNames, tableName, type Server } from './gateway-server.ts';
 import { httpFilters } from './http-filter.ts';
@@ -79,7 +79,8 @@ function httpChain(view: MeshView, node: ProxyNode, listener: string, table: str
     role: 'gateway',
     statPrefix: `outbound_${listener}`,
     filters: httpFilters({
-      login: loginFilters(view, node), custom: httpCustom(view, node), tokens: tokenFilters(view, node, true),
+      limits: rateLimit(server.gateway), login: loginFilters(view, node), custom: httpCustom(view, node),
+      tokens: tokenFilters(view, node, true),
       apis: [...openApiFilters(view, node), ...bodyLimit(server.gateway)], credentials: credentialFilters(view, node),
       authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
       grpcWeb: server.server.port.protocol === 'GRPC-WEB',

@@ -1,5 +1,5 @@
-// The HTTP filters of every chain, in Istio's order: logins, providers' authorization, tokens, authorization, browsers'
-// gRPC, gRPC's figures, faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
+// The HTTP filters of every chain, in Istio's order: limits, logins, providers' authorization, tokens, authorization,
+// browsers' gRPC, gRPC's figures, faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
   CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
@@ -10,7 +10,9 @@ export const FAULT_FILTER = 'envoy.filters.http.fault';
 export const CORS_FILTER = 'envoy.filters.http.cors';
 
 export interface FilterParts {
-  /** At gateways; comes first. */
+  /** At gateways; comes first, since it is the cheapest. */
+  readonly limits?: readonly HttpFilter[];
+  /** At gateways. */
   readonly login?: readonly HttpFilter[];
   /** Whoever CUSTOM policies ask. */
   readonly custom?: readonly HttpFilter[];
@@ -30,14 +32,15 @@ export interface FilterParts {
 
 export function httpFilters(parts: FilterParts): HttpFilter[] {
   const {
-    login = [], custom = [], tokens = [], apis = [], credentials = [], authorization, isWeft, isGateway = false,
-    grpcWeb,
+    limits = [], login = [], custom = [], tokens = [], apis = [], credentials = [], authorization, isWeft,
+    isGateway = false, grpcWeb,
   } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
     typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
   };
   return [
+    ...limits,
     ...login,
     ...custom,
     ...tokens,

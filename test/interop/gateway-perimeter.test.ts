@@ -146,3 +146,33 @@ for (const { kind, skip } of candidates()) {
     assert.deepEqual(outcomes, ['403', '403', '200', '403', '200', '413', '413', '403', '200', '431']);
   });
 }
+
+const COUNTED = WITHOUT_MTLS + object('Gateway', 'edge',
+  "{ selector: { istio: edge }, servers: [{ port: { number: 80, name: http, protocol: HTTP }, hosts: ['*'] }] }",
+  "gateway.weft.dev/max-requests-per-second: '1000', gateway.weft.dev/max-requests-per-second-per-client: '2'")
+  + object('VirtualService', 'all', "{ hosts: ['*'], gateways: [edge], http: [{ directResponse: { status: 200 } }] }");
+
+for (const { kind, skip } of candidates()) {
+  void test(`${kind} counts requests by client address (curl)`, { skip: skip || noCurl }, async (t) => {
+    const [port] = await freePorts(1) as [number];
+    await startControlled(t, kind, COUNTED, {
+      role: 'router', address: '127.0.0.8',
+      metadata: {
+        LABELS: { istio: 'edge' }, WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: { 80: port },
+        PROXY_CONFIG: { gatewayTopology: { numTrustedProxies: 1 } },
+      },
+    });
+    const url = `http://127.0.0.1:${port}/`;
+    /** Heads of the answers to requests on one connection. */
+    const ask = async (from: string, times = 1): Promise<string> => {
+      const urls = Array.from({ length: times }, () => ['-o', '/dev/null', url]).flat();
+      return (await run('curl', ['-s', '-D', '-', '-H', `x-forwarded-for: ${from}`, ...urls])).stdout;
+    };
+    const statuses = (heads: string): string => heads.match(/(?<=^HTTP\S+ )\d+/gm)?.join(' ') ?? '';
+    await until('the gateway', async () => (await curl(url, '-H', 'x-forwarded-for: 203.0.113.1')) === '200');
+    const many = await ask('203.0.113.2', 20);
+    assert.match(statuses(many), /^200 200 .*429/);
+    assert.match(many, /x-ratelimit-limit: 2/i);
+    assert.equal(statuses(await ask('203.0.113.3')), '200');
+  });
+}
