@@ -56,10 +56,11 @@ function accessEnforcement(observation: Observation): Statement[] {
   const [denied, allowed] = [sums(proxies, 'denied', DENIED), sums(proxies, 'allowed', ALLOWED)];
   const count = dumpFigure('listeners of workloads with authorization', listeners.length - open.length, proxies);
   return [
-    statement(verdictOf(listeners.length, open.length), open.length === 0
-      ? `All ${listeners.length} listeners of workloads ask an authorization policy before they let anything on.`
-      : `${open.length} of ${listeners.length} listeners of workloads ask no authorization policy: `
-        + `${open.map(placeOf).join(', ')}.`, [count]),
+    statement(verdictOf(listeners.length, open.length), listeners.length === 0 ? 'No listener of a workload was seen.'
+      : open.length === 0
+        ? `All ${listeners.length} listeners of workloads ask an authorization policy before they let anything on.`
+        : `${open.length} of ${listeners.length} listeners of workloads ask no authorization policy: `
+          + `${open.map(placeOf).join(', ')}.`, [count]),
     statement(denied.length + allowed.length === 0 ? 'unknown' : 'holds',
       `Since they started, proxies have let ${total(allowed)} requests or connections on by policy and turned `
       + `${total(denied)} away.`, [...denied, ...allowed]),

@@ -40,8 +40,8 @@ function identification(observation: Observation): Statement[] {
   const handshakes = sums(proxies, 'handshakes', /^listener\.(?!.*worker_).*\.ssl\.handshake$/);
   const failed = sums(proxies, 'peers whose certificate was refused', /^listener\..*\.ssl\.fail_verify_.*$/);
   return [
-    statement(verdictOf(proxies.length, without.length), without.length === 0
-      ? `All ${proxies.length} proxies that answered have a certificate with a SPIFFE identity.`
+    statement(verdictOf(proxies.length, without.length), proxies.length === 0 ? 'No proxy has answered.'
+      : without.length === 0 ? `All ${proxies.length} proxies that answered have a certificate with a SPIFFE identity.`
       : `${without.length} proxies have no certificate with a SPIFFE identity: ${
         without.map(({ id }) => shortId(id)).join(', ')}.`,
       leafFigures(leaves, ({ names }) => names.join(' '))),
