@@ -35,11 +35,6 @@ export const ROUTE_DIFFERENCES: readonly RouteDifference[] = [
     example: caseOf({ host: 'H.Test', path: '/' }, { match: ALL, directResponse: { status: 200 } }),
   },
   {
-    id: 'RFC 9110 section 8.6', reason: 'the head of an empty answer says its length to HEAD as it would to GET',
-    concerns: ({ method }) => method === 'HEAD', weft: /^answer content-length: 0$/,
-    example: caseOf({ method: 'HEAD', path: '/' }, { match: ALL, directResponse: { status: 404 } }),
-  },
-  {
     id: 'S40, log',
       reason: 'a path that is refused stays as it came, is malformed (DPE), and meets no route\'s header changes',
     concerns: (_request, theirs) => theirs.some((line) => line.includes('| path_normalization_failed |')),
