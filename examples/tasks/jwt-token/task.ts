@@ -1,7 +1,7 @@
 // JWT tokens: what a workload takes from whom, by the token that a request carries.
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { check } from '../../demo/tour-context.ts';
+import { messageOf } from '../../../proxy/base/error.ts';
 import type { Lab, Task } from '../task.ts';
 import { reached } from '../task.ts';
 
@@ -24,17 +24,18 @@ async function statusOf({ client }: Lab, path: string, bearer: Bearer): Promise<
 /** A path, whose token, and the status that is due. */
 export type Question = readonly [path: string, bearer: Bearer, status: number];
 
-/** The last question is one that the rules before would have answered otherwise. */
+/** Asked again until all are answered so: rules come in force one after the other. */
 export async function expectAll(lab: Lab, questions: readonly Question[]): Promise<string> {
-  const [path, bearer, status] = questions.at(-1)!;
-  await reached(lab, 'the rules', async () => await statusOf(lab, path, bearer) === status);
-  const seen: string[] = [];
-  for (const [at, whose, wanted] of questions) {
-    const found = await statusOf(lab, at, whose);
-    check(found === wanted, `${at} with token ${whose}: ${found}, not ${wanted}`);
-    seen.push(`${whose}: ${found}`);
-  }
-  return `${path}: ${seen.join(', ')}`;
+  let seen: string[] = [];
+  const wanted = questions.map(([path, whose, status]) => `${path} ${whose}: ${status}`).join(', ');
+  await reached(lab, wanted, async () => {
+    seen = [];
+    for (const [path, whose] of questions) seen.push(`${path} ${whose}: ${await statusOf(lab, path, whose)}`);
+    return seen.join(', ') === wanted;
+  }).catch((cause: unknown) => {
+    throw new Error(`${messageOf(cause)}; last seen: ${seen.join(', ')}`, { cause });
+  });
+  return wanted;
 }
 
 export const jwtToken: Task = {
