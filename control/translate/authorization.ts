@@ -32,7 +32,7 @@ export function httpAuthorization(view: MeshView, workload: PeerScope): HttpFilt
   return actionRules(view, workload, false).map(({ action, ...rules }) => ({
     // Names in a chain differ, since routes configure filters by name.
     name: `envoy.filters.http.rbac.${action.toLowerCase()}`,
-    typedConfig: { '@type': RBAC_TYPE, ...rules },
+    typedConfig: { '@type': RBAC_TYPE, ...rules, trackPerRuleStats: true },
   }));
 }
 

@@ -115,10 +115,9 @@ export const RBAC = message('envoy.extensions.filters.http.rbac.v3.RBAC', {
   rulesStatPrefix: optional(string(), 'Inserted in the names of the filter\'s stats.'),
   shadowRules: optional(RbacRules, 'Evaluated, counted and logged, never enforced.'),
   shadowRulesStatPrefix: optional(string(), 'Inserted in the names of the shadow stats.'),
-}, {
-  refused: NO_MATCHER,
-  warned: { 'stats are not kept per policy': ['track_per_rule_stats'] },
-});
+  trackPerRuleStats: optional(bool(), 'What each policy has matched is counted as well, for routes\' own rules too: '
+    + 'rbac.policy.<name>.*. Default false.'),
+}, { refused: NO_MATCHER });
 export interface RBAC extends Static<typeof RBAC> {}
 
 /** In typed_per_filter_config of a route, virtual host or table. */

@@ -8,6 +8,7 @@ import type { StatName, Stats, Counter } from '../telemetry/stats.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import { AccessPolicies } from './rbac-policy.ts';
 import type { AccessPolicy } from './rbac-policy.ts';
+import type { RbacStat, RuleCounters } from './rbac-rule-counters.ts';
 
 /** Detail of a request, or a connection, that no permission covers. */
 const NONE_MATCHED = 'rbac_access_denied_matched_policy[none]';
@@ -28,9 +29,6 @@ export class RbacSettings {
   }
 }
 
-/** Names of the four figures of a filter. */
-export type RbacStat = 'allowed' | 'denied' | 'shadow_allowed' | 'shadow_denied';
-
 export class RbacJudge {
   readonly #filter: string;
   readonly #decisions: AccessDecisions;
@@ -41,10 +39,16 @@ export class RbacJudge {
   readonly #shadowAllowed: Counter;
   readonly #shadowDenied: Counter;
 
-  /** `shadowPrefix` stands before the names of what the dry run says in metadata. */
+  readonly #byRule: RuleCounters | undefined;
+
+  /**
+   * `shadowPrefix` stands before the names of what the dry run says in metadata; `byRule` counts each policy as well.
+   */
   constructor(
     filter: string, decisions: AccessDecisions, stats: Stats, nameOf: (stat: RbacStat) => StatName, shadowPrefix = '',
+    byRule?: RuleCounters,
   ) {
+    this.#byRule = byRule;
     this.#filter = filter;
     this.#decisions = decisions;
     this.#shadowPolicy = `${shadowPrefix}shadow_effective_policy_id`;
@@ -62,10 +66,12 @@ export class RbacJudge {
     const matched = rules.find(head, info);
     if (rules.allows(matched)) {
       this.#allowed.inc();
+      if (matched !== undefined) this.#byRule?.count(matched, 'allowed');
       if (rules.action === 'LOG' && matched !== undefined) this.#tell('audited', rules, matched, head, info);
       return undefined;
     }
     this.#denied.inc();
+    if (matched !== undefined) this.#byRule?.count(matched, 'denied');
     return this.#tell('denied', rules, matched, head, info);
   }
 
@@ -77,6 +83,7 @@ export class RbacJudge {
       [this.#shadowResult]: allows ? 'allowed' : 'denied',
     });
     (allows ? this.#shadowAllowed : this.#shadowDenied).inc();
+    if (matched !== undefined) this.#byRule?.count(matched, allows ? 'shadow_allowed' : 'shadow_denied');
     if (!allows) this.#tell('would-deny', rules, matched, head, info);
   }
 

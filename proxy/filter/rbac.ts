@@ -3,13 +3,14 @@ import { ProxyError } from '../base/error.ts';
 import type { RBAC, RBACPerRoute } from '../config/rbac.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import { statName } from '../telemetry/stat-name.ts';
 import type { StatName, Stats } from '../telemetry/stats.ts';
 import type { NodeFacts } from '../telemetry/workload.ts';
 import type { FilterStream, HttpFilter, Verdict } from './filter.ts';
 import { DenialExplanation, EXPLANATION_HEADER } from './denial-explanation.ts';
 import { errorReply } from './local-reply-head.ts';
 import { RbacJudge, RbacSettings } from './rbac-judge.ts';
+import { RuleCounters } from './rbac-rule-counters.ts';
+import type { RbacStat } from './rbac-rule-counters.ts';
 import { routeFilterConfig } from './route-filter-lookup.ts';
 
 /** A route's own settings; without rules the filter does nothing there. Throws ConfigError below `path`. */
@@ -37,9 +38,11 @@ export class RbacFilter implements HttpFilter {
     this.name = name;
     this.#explanation = new DenialExplanation(node.metadata);
     this.#settings = new RbacSettings(config, path);
-    this.#judge = new RbacJudge(name, decisions, stats, (stat) =>
-      rbacStat(scope, stat.startsWith('shadow_') ? config.shadowRulesStatPrefix : config.rulesStatPrefix, stat),
-    config.shadowRulesStatPrefix);
+    const { rulesStatPrefix, shadowRulesStatPrefix, trackPerRuleStats = false } = config;
+    const nameOf = (stat: RbacStat, policy?: string): StatName =>
+      rbacStat(scope, stat.startsWith('shadow_') ? shadowRulesStatPrefix : rulesStatPrefix, stat, policy);
+    const byRule = trackPerRuleStats ? new RuleCounters(stats, nameOf) : undefined;
+    this.#judge = new RbacJudge(name, decisions, stats, nameOf, shadowRulesStatPrefix, byRule);
   }
 
   onRequestHead(stream: FilterStream): Verdict {
@@ -55,13 +58,16 @@ export class RbacFilter implements HttpFilter {
   }
 }
 
-/** A prefix of its own is a part of the flat name and, in Prometheus's, a label (observed on Envoy 1.40). */
-function rbacStat(scope: StatScope, prefix: string | undefined, stat: string): StatName {
-  if (prefix === undefined || prefix === '') return statName(scope, `rbac.${stat}`);
-  const part = prefix.endsWith('.') ? prefix.slice(0, -1) : prefix;
+/** A prefix of its own and a policy are parts of the flat name, and labels in Prometheus's (observed on Envoy 1.40). */
+function rbacStat(scope: StatScope, prefix: string | undefined, stat: string, policy?: string): StatName {
+  const part = prefix?.endsWith('.') === true ? prefix.slice(0, -1) : prefix ?? '';
+  const parts = ['rbac', ...(part === '' ? [] : [part]), ...(policy === undefined ? [] : ['policy', policy]), stat];
   return {
-    flat: `${scope.flat}rbac.${part}.${stat}`,
-    family: `${scope.family}rbac_${stat}`,
-    labels: [['envoy_rbac_http_prefix', part], ...scope.labels],
+    flat: scope.flat + parts.join('.'),
+    family: `${scope.family}rbac_${policy === undefined ? '' : 'policy_'}${stat}`,
+    labels: [
+      ...(policy === undefined ? [] : [['envoy_rbac_policy_name', policy] as const]),
+      ...(part === '' ? [] : [['envoy_rbac_http_prefix', part] as const]), ...scope.labels,
+    ],
   };
 }
