@@ -44,6 +44,11 @@ function differs([theirs, ours]: readonly [PolicyOutcome, PolicyOutcome]): boole
   return theirs.status !== ours.status || theirs.detail !== ours.detail;
 }
 
+/** Which policy of several it is that lets a request on may differ by S44; what denies is in the details. */
+function ofFilters(stats: Record<string, number>): object {
+  return Object.fromEntries(Object.entries(stats).filter(([name]) => !name.includes('.policy.')));
+}
+
 /** Fewer policies and rules that still make the difference: each alone is tried, all in one start. */
 async function smaller({ policies, request }: PolicyCase): Promise<PolicyCase> {
   const without = policies.flatMap((policy, at) => {
@@ -85,7 +90,7 @@ test(`${PAIRS} generated policies and requests end as under Envoy (WEFT_SEED=${S
         + `  Envoy ${JSON.stringify(theirs)}\n  weft ${JSON.stringify(ours)}`);
     }
     counts.stricter += purpose;
-    if (found.length === 0 && purpose === 0) assert.deepEqual(ourStats, theirStats, 'figures');
+    if (found.length === 0 && purpose === 0) assert.deepEqual(ofFilters(ourStats), ofFilters(theirStats), 'figures');
   }
   assert.equal(found.length, 0, `seed ${SEED}: ${found.length} of ${PAIRS} differ:\n${found.slice(0, 10).join('\n')}`);
   t.diagnostic(JSON.stringify(counts));
