@@ -36,8 +36,9 @@ export function total(figures: readonly Figure[]): number {
   return figures.reduce((sum, { value }) => sum + (typeof value === 'number' ? value : 0), 0);
 }
 
-const DENIED = /(^|\.)rbac\.((?!shadow_).*\.)?denied$/;
-const ALLOWED = /(^|\.)rbac\.((?!shadow_).*\.)?allowed$/;
+/** Of filters, not of their policies, which count the same once more, nor of dry runs. */
+const DENIED = /(^|\.)rbac\.(?!(.*\.)?policy\.)((?!shadow_).*\.)?denied$/;
+const ALLOWED = /(^|\.)rbac\.(?!(.*\.)?policy\.)((?!shadow_).*\.)?allowed$/;
 
 export function accessControls(observation: Observation): Control[] {
   return [

@@ -39,6 +39,23 @@ test('of a mesh in which nobody answers nothing is known, and nothing is claimed
   assert.ok(said(observed({ silent })).includes('SC-7 unknown a-1.default could not be asked: timeout.'));
 });
 
+test('what a policy and its filter have counted alike is counted once, dry runs not at all', () => {
+  const stats = new Map([
+    ['http.inbound_10.0.0.1_80.rbac.denied', 3], ['http.inbound_10.0.0.1_80.rbac.allowed', 5],
+    ['http.inbound_10.0.0.1_80.rbac.policy.ns[a]-policy[b.c]-rule[0].denied', 2],
+    ['http.inbound_10.0.0.1_80.rbac.policy.ns[a]-policy[d]-rule[0].allowed', 5],
+    ['http.inbound_10.0.0.1_80.rbac.own.denied', 10], ['http.inbound_10.0.0.1_80.rbac.own.policy.x.denied', 10],
+    ['http.inbound_10.0.0.1_80.rbac.istio_dry_run_deny_.shadow_denied', 100], ['tcp.rbac.denied', 1000],
+  ]);
+  const proxy = {
+    id: 'sidecar~10.0.0.1~a-1.default~d', url: 'http://10.0.0.1:15000', isGateway: false, stats,
+    listeners: [], leaves: [], roots: [], requests: [], auditFolder: undefined, plaintextControl: undefined,
+  };
+  const lines = said(observed({ proxies: [proxy] }));
+  assert.ok(lines.includes('AC-3 holds Since they started, proxies have let 5 requests or connections on by policy and '
+    + 'turned 1013 away.'), lines.join('\n'));
+});
+
 async function written(t: TestContext): Promise<string> {
   const folder = join(temporaryFolder(t), 'log');
   const log = AuditLog.open({ folder, clock: systemClock, onFault: () => undefined });
