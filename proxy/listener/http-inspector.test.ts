@@ -26,6 +26,12 @@ test('what cannot become a request line is told at its first such byte', () => {
   }
 });
 
+test('a line beyond the limit is none, also where it comes whole', () => {
+  for (const length of [9_000, 65_536, 200_000]) {
+    assert.equal(inspect(`GET /${'a'.repeat(length)} HTTP/1.1\r\n`), 'not-http', `${length}`);
+  }
+});
+
 test('S80 a line that does not end is not waited for beyond its limit', () => {
   const reader = new RequestLineReader();
   let result = reader.push(Buffer.from('GET /'));

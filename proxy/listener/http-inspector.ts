@@ -23,9 +23,9 @@ export class RequestLineReader {
     for (const byte of chunk) {
       if (byte === LF) return protocolsOf(this.#line);
       if (!this.#fits(byte)) return 'not-http';
-      this.#line.push(byte);
+      if (this.#line.push(byte) > LIMITS.requestLineBytesMax) return 'not-http';
     }
-    return this.#line.length > LIMITS.requestLineBytesMax ? 'not-http' : 'more';
+    return 'more';
   }
 
   #fits(byte: number): boolean {
