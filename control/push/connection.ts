@@ -14,11 +14,16 @@ import { EMPTY_SNAPSHOT, PUSH_ORDER, resourcesOf } from './snapshot.ts';
 import type { ResourcesByName, Snapshot } from './snapshot.ts';
 import { Subscription } from './subscription.ts';
 import type { Difference, Outstanding } from './subscription.ts';
+import { LISTED } from './variant.ts';
+
+/** What became of a response: `full`: nothing more is sent until drained() is called; `held`: the proxy has it all. */
+export type Sending = 'sent' | 'full' | 'held';
 
 /** The way to the proxy. */
 export interface ConnectionSink {
-  /** False: nothing more is sent until drained() is called. */
-  send(response: DeltaDiscoveryResponse): boolean;
+  send(response: DeltaDiscoveryResponse): Sending;
+  /** Responses of this type must not be cut. */
+  isWhole(type: string): boolean;
 }
 
 export interface ConnectionDeps {
@@ -35,9 +40,6 @@ const TYPES_MAX = 32;
 /** Listeners and routes wait so long for what they name to be asked for, sent and accepted; then they go on. */
 const PATIENCE_MS = 5000;
 
-/** What naming nothing asks for all of. */
-const LISTED: ReadonlySet<string> = new Set([CLUSTER_TYPE, LISTENER_TYPE]);
-
 export class Connection implements TimerTarget {
   readonly #deps: ConnectionDeps;
   readonly #sink: ConnectionSink;
@@ -51,6 +53,8 @@ export class Connection implements TimerTarget {
   /** Clusters of which all endpoints were asked for. */
   #askedFor: ResourcesByName | undefined = undefined;
   #isClosed = false;
+  /** What was just sent counts as answered. */
+  #isMore = false;
 
   constructor(deps: ConnectionDeps, sink: ConnectionSink) {
     this.#deps = deps;
@@ -113,6 +117,13 @@ export class Connection implements TimerTarget {
    * accepted, listeners and routes; when those are, the removal of what nothing names any more.
    */
   #pump(): void {
+    do {
+      this.#isMore = false;
+      this.#pumpOnce();
+    } while (this.#isMore);
+  }
+
+  #pumpOnce(): void {
     if (this.#snapshot === undefined || this.#isClosed) return;
     const differences = new Map<string, Difference>();
     for (const [type, subscription] of this.#subscriptions) {
@@ -196,13 +207,20 @@ export class Connection implements TimerTarget {
     if (difference.updated.length === 0 && removed.length === 0 && !mustAnswer) return;
     const nonce = String(++this.#nonces);
     const resources = resourcesOf(this.#snapshot ?? EMPTY_SNAPSHOT, type);
+    const { record, clock } = this.#deps;
+    const isWhole = this.#sink.isWhole(type);
     const { response, outstanding } = makeResponse(
-      { type, nonce, resources, updated: difference.updated, removed, sentMs: this.#deps.clock.nowMs() },
+      { type, nonce, resources, updated: difference.updated, removed, isWhole, sentMs: clock.nowMs() },
     );
     subscription.sent(outstanding);
     if (type === CLUSTER_TYPE) this.#resendEndpoints(difference);
-    this.#deps.record.sent(type, outstanding.version);
-    this.#isWritable = this.#sink.send(response);
+    record.sent(type, outstanding.version);
+    const sending = this.#sink.send(response);
+    this.#isWritable = sending !== 'full';
+    if (sending !== 'held') return;
+    subscription.outstanding = undefined;
+    record.accepted(type, outstanding);
+    this.#isMore = true;
   }
 }
 

@@ -5,10 +5,12 @@ import type { Clock } from '../../proxy/base/clock.ts';
 import { messageOf } from '../../proxy/base/error.ts';
 import { Timer } from '../../proxy/base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../../proxy/base/timers.ts';
-import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryNode } from '../../proxy/config/discovery.ts';
+import type { DeltaDiscoveryResponse, DiscoveryNode } from '../../proxy/config/discovery.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
 import { Connection } from './connection.ts';
+import type { Sending } from './connection.ts';
 import type { ProxyIntroduction, ProxyRecord } from './receipts.ts';
+import type { AnyRequest, AnyResponse, Variant } from './variant.ts';
 
 /** Who is at the other end, as TLS says. */
 export interface Peer {
@@ -18,7 +20,7 @@ export interface Peer {
   readonly certificate: Buffer | undefined;
 }
 
-export type DeltaCall = ServerDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse>;
+export type DiscoveryCall = ServerDuplexStream<AnyRequest, AnyResponse>;
 
 export interface ProxyStreamDeps {
   readonly wire: Wire;
@@ -50,17 +52,19 @@ export interface Introduced {
 
 export class ProxyStream implements TimerTarget {
   readonly #deps: ProxyStreamDeps;
-  readonly #call: DeltaCall;
+  readonly #call: DiscoveryCall;
+  readonly #variant: Variant;
   readonly #timer: Timer;
   #introduced: Introduced | undefined = undefined;
   #isEnded = false;
 
-  constructor(deps: ProxyStreamDeps, call: DeltaCall) {
+  constructor(deps: ProxyStreamDeps, call: DiscoveryCall, variant: Variant) {
     this.#deps = deps;
     this.#call = call;
+    this.#variant = variant;
     this.#timer = new Timer(deps.wheel, this);
     this.#timer.arm(INTRODUCTION_MS);
-    call.on('data', (request: DeltaDiscoveryRequest) => this.#onRequest(request));
+    call.on('data', (request: AnyRequest) => this.#onRequest(request));
     call.on('drain', () => this.#introduced?.connection.drained());
     call.on('end', () => this.end(status.OK, ''));
     call.on('cancelled', () => this.#close());
@@ -90,7 +94,7 @@ export class ProxyStream implements TimerTarget {
     else this.#call.emit('error', { code, details });
   }
 
-  #onRequest(request: DeltaDiscoveryRequest): void {
+  #onRequest(request: AnyRequest): void {
     if (this.#isEnded) return;
     try {
       const problem = this.#introduced === undefined ? this.#introduce(request) : undefined;
@@ -98,7 +102,8 @@ export class ProxyStream implements TimerTarget {
         this.end(...problem);
         return;
       }
-      const excess = this.#introduced?.connection.request(request);
+      const asked = this.#variant.read(request);
+      const excess = asked === undefined ? undefined : this.#introduced?.connection.request(asked);
       if (excess !== undefined) this.end(status.RESOURCE_EXHAUSTED, excess);
     } catch (cause) {
       this.#deps.warn(`${this.#call.getPeer()}: ${messageOf(cause)}`);
@@ -106,7 +111,7 @@ export class ProxyStream implements TimerTarget {
     }
   }
 
-  #introduce({ node }: DeltaDiscoveryRequest): [number, string] | undefined {
+  #introduce({ node }: AnyRequest): [number, string] | undefined {
     const { id = '', cluster = '', userAgentName = '', userAgentVersion = '' } = node ?? {};
     if (node === undefined || id === '') return [status.INVALID_ARGUMENT, 'the first request must hold a node.id'];
     const address = this.#call.getPeer();
@@ -127,10 +132,19 @@ export class ProxyStream implements TimerTarget {
     const onAnswer = (type: string, isAccepted: boolean, reason: string): void => {
       this.#deps.onAnswer(record, type, isAccepted, reason);
     };
-    const sink = { send: (response: DeltaDiscoveryResponse) => this.#call.write(response) };
+    const sink = {
+      send: (response: DeltaDiscoveryResponse) => this.#send(response),
+      isWhole: (type: string) => this.#variant.isWhole(type),
+    };
     const connection = new Connection({ wire, clock, wheel, record, onAnswer }, sink);
     this.#introduced = { node, isVerified, record, connection };
     this.#deps.serveSoon(this);
+  }
+
+  #send(response: DeltaDiscoveryResponse): Sending {
+    const worded = this.#variant.word(response);
+    if (worded === undefined) return 'held';
+    return this.#call.write(worded) ? 'sent' : 'full';
   }
 
   #certificate(): Buffer | undefined {

@@ -1,18 +1,21 @@
 // The xDS server: accepts proxies' streams, gives each its snapshot, and pushes when the mesh has changed.
 import { status } from '@grpc/grpc-js';
-import type { ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { MethodDefinition, ServiceDefinition, UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Clock } from '../../proxy/base/clock.ts';
 import type { TimerWheel } from '../../proxy/base/timers.ts';
-import { ADS_DELTA_PATH, discoveryCodec } from '../../proxy/config/discovery.ts';
-import type { DiscoveryNode } from '../../proxy/config/discovery.ts';
+import { ADS_DELTA_PATH, ADS_SOTW_PATH, discoveryCodec } from '../../proxy/config/discovery.ts';
+import type { DiscoveryCodec, DiscoveryNode } from '../../proxy/config/discovery.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
 import { ProxyStream } from './proxy-stream.ts';
-import type { DeltaCall, Introduced, Peer, ProxyStreamDeps } from './proxy-stream.ts';
+import type { DiscoveryCall, Introduced, Peer, ProxyStreamDeps } from './proxy-stream.ts';
 import { Receipts } from './receipts.ts';
 import type { ProxyRecord } from './receipts.ts';
 import { SERVICE_WORDS } from './snapshot.ts';
 import { SnapshotStore } from './snapshot-store.ts';
 import type { SnapshotFor } from './snapshot-store.ts';
+import { SotwVariant } from './sotw-variant.ts';
+import { DELTA_VARIANT } from './variant.ts';
+import type { Variant } from './variant.ts';
 
 export interface PushLog {
   info(line: string): void;
@@ -73,23 +76,21 @@ export class PushServer {
 
   /** For a grpc-js server's addService, with `handlers`. */
   get service(): ServiceDefinition {
-    const requests = discoveryCodec(this.#options.wire, 'DeltaDiscoveryRequest');
-    const responses = discoveryCodec(this.#options.wire, 'DeltaDiscoveryResponse');
+    const { wire } = this.#options;
     return {
-      deltaAggregatedResources: {
-        path: ADS_DELTA_PATH,
-        requestStream: true,
-        responseStream: true,
-        requestSerialize: requests.encode,
-        requestDeserialize: requests.decode,
-        responseSerialize: responses.encode,
-        responseDeserialize: responses.decode,
-      },
+      deltaAggregatedResources: streamMethod(ADS_DELTA_PATH, discoveryCodec(wire, 'DeltaDiscoveryRequest'),
+        discoveryCodec(wire, 'DeltaDiscoveryResponse')),
+      streamAggregatedResources: streamMethod(ADS_SOTW_PATH, discoveryCodec(wire, 'DiscoveryRequest'),
+        discoveryCodec(wire, 'DiscoveryResponse')),
     };
   }
 
   get handlers(): UntypedServiceImplementation {
-    return { deltaAggregatedResources: (call: DeltaCall) => this.#accept(call) };
+    const { wire } = this.#options;
+    return {
+      deltaAggregatedResources: (call: DiscoveryCall) => this.#accept(call, DELTA_VARIANT),
+      streamAggregatedResources: (call: DiscoveryCall) => this.#accept(call, new SotwVariant(wire)),
+    };
   }
 
   /** The mesh has changed: every proxy gets what is new for it. A call while it is under way starts it again. */
@@ -105,9 +106,9 @@ export class PushServer {
     for (const stream of [...this.#streams]) stream.end(status.UNAVAILABLE, 'the control plane is shutting down');
   }
 
-  #accept(call: DeltaCall): void {
+  #accept(call: DiscoveryCall, variant: Variant): void {
     const { streamsMax = STREAMS_MAX } = this.#options;
-    const stream = new ProxyStream(this.#streamDeps(), call);
+    const stream = new ProxyStream(this.#streamDeps(), call, variant);
     if (this.#streams.size < streamsMax) {
       this.#streams.add(stream);
       return;
@@ -185,4 +186,18 @@ export class PushServer {
       return true;
     }
   }
+}
+
+function streamMethod<Request, Response>(
+  path: string, requests: DiscoveryCodec<Request>, responses: DiscoveryCodec<Response>,
+): MethodDefinition<Request, Response> {
+  return {
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: requests.encode,
+    requestDeserialize: requests.decode,
+    responseSerialize: responses.encode,
+    responseDeserialize: responses.decode,
+  };
 }

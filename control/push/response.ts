@@ -14,21 +14,23 @@ export interface ResponseInput {
   readonly resources: ResourcesByName;
   readonly updated: readonly SnapshotResource[];
   readonly removed: readonly string[];
+  /** It must not be cut. */
+  readonly isWhole: boolean;
   readonly sentMs: number;
 }
 
 export function makeResponse(input: ResponseInput): { response: DeltaDiscoveryResponse; outstanding: Outstanding } {
-  const { type, nonce, resources, updated, sentMs } = input;
+  const { type, nonce, resources, updated, isWhole, sentMs } = input;
   const parts: DeltaResource[] = [];
   const sent = new Map<string, string>();
   let bytes = 0;
   for (const { name, version, any } of updated) {
     bytes += any.value.length + name.length + version.length;
-    if (bytes > RESPONSE_BYTES_MAX && parts.length > 0) break;
+    if (bytes > RESPONSE_BYTES_MAX && parts.length > 0 && !isWhole) break;
     parts.push({ name, version, resource: any });
     sent.set(name, version);
   }
-  const removed = input.removed.slice(0, REMOVED_MAX);
+  const removed = isWhole ? input.removed : input.removed.slice(0, REMOVED_MAX);
   const version = versionOf(resources);
   return {
     response: { typeUrl: type, nonce, systemVersionInfo: version, resources: parts, removedResources: removed },

@@ -2,7 +2,7 @@
 import { AccessLog } from './access-log.ts';
 import { Address } from './address.ts';
 import { Cluster } from './cluster.ts';
-import { ApiConfigSource, checkDelta, ConfigSource } from './config-source.ts';
+import { ApiConfigSource, ConfigSource } from './config-source.ts';
 import { Listener } from './listener.ts';
 import { Node } from './node.ts';
 import { string } from './scalar.ts';
@@ -41,7 +41,6 @@ export const DynamicResources = message('envoy.config.bootstrap.v3.Bootstrap.Dyn
   adsConfig: optional(ApiConfigSource, 'The one stream that { ads: {} } means.'),
 }, {
   refused: { 'xdstp:// resource names are not supported': ['lds_resources_locator', 'cds_resources_locator'] },
-  check: ({ adsConfig }) => checkDelta(adsConfig)?.under('adsConfig'),
 });
 export interface DynamicResources extends Static<typeof DynamicResources> {}
 

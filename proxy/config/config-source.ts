@@ -1,7 +1,7 @@
 // Where configuration is fetched from (envoy.config.core.v3: config_source.proto, grpc_service.proto).
 import { HeaderValue } from './header-value-option.ts';
 import { duration, enumeration, flag, headerValue, string } from './scalar.ts';
-import { exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
+import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
 
 const API_VERSION = enumeration(['AUTO', 'V3'], {
   refused: { V2: 'the v2 API is gone' },
@@ -40,7 +40,7 @@ export const ApiConfigSource = message('envoy.config.core.v3.ApiConfigSource', {
       DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE: 'choose DELTA_GRPC',
     },
     numbers: { REST: 1, GRPC: 2, DELTA_GRPC: 3, AGGREGATED_GRPC: 5, AGGREGATED_DELTA_GRPC: 6 },
-  }), 'Protocol. ADS takes DELTA_GRPC.'),
+  }), 'Protocol: incremental (DELTA_GRPC) or state of the world.'),
   transportApiVersion: optional(API_VERSION, 'V3; default AUTO means the same.'),
   grpcServices: required(list(GrpcService, { min: 1 }), 'The server; Envoy uses the first.'),
 }, {
@@ -71,10 +71,3 @@ export const ConfigSource = message('envoy.config.core.v3.ConfigSource', {
   oneOf: [exactlyOne('path', 'path_config_source', 'api_config_source', 'ads', 'self')],
 });
 export interface ConfigSource extends Static<typeof ConfigSource> {}
-
-/** ADS is delta only; said here so that every place with an ADS source refuses the same. */
-export function checkDelta(source: ApiConfigSource | undefined): Refusal | undefined {
-  return source === undefined || source.apiType === 'DELTA_GRPC'
-    ? undefined
-    : new Refusal('GRPC (state of the world) is not supported for ADS; use DELTA_GRPC', ['apiType']);
-}

@@ -93,8 +93,9 @@ export function discoveryCodec<K extends keyof Messages>(wire: Wire, name: K): D
   };
 }
 
-/** gRPC path of the aggregated service. */
+/** gRPC paths of the aggregated service. */
 export const ADS_DELTA_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources';
+export const ADS_SOTW_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources';
 
 const SERVICES: ReadonlyMap<string, readonly [service: string, resources: string]> = new Map([
   [CLUSTER_TYPE, ['cluster.v3.ClusterDiscoveryService', 'Clusters']],

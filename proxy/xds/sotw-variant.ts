@@ -10,7 +10,7 @@ import type { IncomingResponse, Variant } from './variant.ts';
 export class SotwVariant implements Variant {
   readonly #encode: (request: DiscoveryRequest) => Buffer;
   readonly #responses: ReturnType<typeof discoveryCodec<'DiscoveryResponse'>>;
-  /** Nonce of the last response of each type on this stream. */
+  /** Of the last response of each type that was answered: until then a request must not look like its answer. */
   readonly #nonces = new Map<ResourceType, string>();
 
   constructor(wire: Wire) {
@@ -22,7 +22,6 @@ export class SotwVariant implements Variant {
     const { typeUrl, versionInfo = '', resources = [], nonce = '' } = this.#responses.decode(bytes);
     const type = resourceTypeOf(typeUrl);
     if (type === undefined) return undefined;
-    this.#nonces.set(type, nonce);
     return {
       type,
       nonce,
@@ -45,7 +44,8 @@ export class SotwVariant implements Variant {
   }
 
   /** A NACK repeats the version that is still in force. */
-  answer(subscription: Subscription, { version }: IncomingResponse, error: RpcStatus | undefined): Buffer {
+  answer(subscription: Subscription, { nonce, version }: IncomingResponse, error: RpcStatus | undefined): Buffer {
+    this.#nonces.set(subscription.type, nonce);
     if (error !== undefined) return this.#encode({ ...this.#request(subscription), errorDetail: error });
     subscription.acceptedVersion = version;
     return this.#encode(this.#request(subscription));

@@ -6,7 +6,7 @@ import type { TimerWheel } from '../base/timers.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { ApiConfigSource } from '../config/config-source.ts';
-import { ADS_DELTA_PATH, discoveryPath } from '../config/discovery.ts';
+import { ADS_DELTA_PATH, ADS_SOTW_PATH, discoveryPath } from '../config/discovery.ts';
 import type { DiscoveryNode } from '../config/discovery.ts';
 import { SECRET_TYPE } from '../config/type-url.ts';
 import type { Wire } from '../config/wire.ts';
@@ -162,11 +162,12 @@ export class Sources {
     const { wire, stats } = this.#options;
     const server = this.#server(api);
     const isDelta = api.apiType === 'DELTA_GRPC';
+    const aggregated = isDelta ? ADS_DELTA_PATH : ADS_SOTW_PATH;
     const headers = api.grpcServices[0]?.initialMetadata ?? [];
     return new XdsClient({
       ...this.#options,
       server,
-      path: type === undefined ? ADS_DELTA_PATH : discoveryPath(type, isDelta ? 'delta' : 'sotw'),
+      path: type === undefined ? aggregated : discoveryPath(type, isDelta ? 'delta' : 'sotw'),
       metadata: headers.map(({ key, value = '' }) => [key, value] as const),
       makeVariant: () => (isDelta ? new DeltaVariant(wire) : new SotwVariant(wire)),
       stats: new XdsStats(stats, type === undefined ? undefined : server.name),

@@ -197,21 +197,27 @@ export class RawXdsServer implements AsyncDisposable {
   }
 }
 
-/** A client that says exactly what a test tells it to. */
-export class RawXdsClient implements Disposable {
-  readonly responses = new Arrivals<RawDeltaResponse>();
-  readonly ended: Promise<{ readonly code?: number; readonly details?: string }>;
-  readonly #client: Client;
-  readonly #call: ClientDuplexStream<object, RawDeltaResponse>;
+/** How a call ended. */
+export interface CallEnd {
+  readonly code?: number;
+  readonly details?: string;
+}
 
-  constructor(xds: RawXds, address: string) {
+/** A client that says exactly what a test tells it to, by either method of ADS. */
+export class RawAdsCall<Response extends { readonly type_url: string }> implements Disposable {
+  readonly responses = new Arrivals<Response>();
+  readonly ended: Promise<CallEnd>;
+  readonly #client: Client;
+  readonly #call: ClientDuplexStream<object, Response>;
+
+  constructor(xds: RawXds, address: string, method: 'DeltaAggregatedResources' | 'StreamAggregatedResources') {
     const service = xds.service(ADS);
     this.#client = new service(address, credentials.createInsecure()) as unknown as Client;
-    const methods = this.#client as unknown as Record<string, () => ClientDuplexStream<object, RawDeltaResponse>>;
-    this.#call = methods['DeltaAggregatedResources']!.call(this.#client);
-    this.#call.on('data', (response: RawDeltaResponse) => this.responses.push(response));
+    const methods = this.#client as unknown as Record<string, () => ClientDuplexStream<object, Response>>;
+    this.#call = methods[method]!.call(this.#client);
+    this.#call.on('data', (response: Response) => this.responses.push(response));
     this.ended = new Promise((resolve) => {
-      this.#call.on('error', (error) => resolve(error as { code?: number; details?: string }));
+      this.#call.on('error', (error) => resolve(error as CallEnd));
       this.#call.on('end', () => resolve({}));
     });
   }
@@ -221,16 +227,22 @@ export class RawXdsClient implements Disposable {
   }
 
   /** The next response of a type (`Cluster`); others are kept. */
-  next(type: string): Promise<RawDeltaResponse> {
+  next(type: string): Promise<Response> {
     return this.responses.find(({ type_url: url }) => url.endsWith(type));
-  }
-
-  ack(response: RawDeltaResponse): void {
-    this.send({ type_url: response.type_url, response_nonce: response.nonce });
   }
 
   [Symbol.dispose](): void {
     this.#call.cancel();
     this.#client.close();
+  }
+}
+
+export class RawXdsClient extends RawAdsCall<RawDeltaResponse> {
+  constructor(xds: RawXds, address: string) {
+    super(xds, address, 'DeltaAggregatedResources');
+  }
+
+  ack(response: RawDeltaResponse): void {
+    this.send({ type_url: response.type_url, response_nonce: response.nonce });
   }
 }

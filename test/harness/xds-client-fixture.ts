@@ -51,6 +51,13 @@ export const listener = (name: string, routeName: string, more: Raw = {}): RawAn
   });
 };
 
+interface More {
+  readonly extra?: Raw;
+  readonly ownSecrets?: string[];
+  /** Of ads_config; default DELTA_GRPC. */
+  readonly apiType?: 'GRPC' | 'DELTA_GRPC';
+}
+
 /** Takes batches, and refuses what a test says. */
 export class FakeProxy {
   readonly config: DynamicConfig;
@@ -64,11 +71,11 @@ export class FakeProxy {
   initialised = 0;
   asked = 0;
 
-  constructor(port: number, more: { extra?: Raw; ownSecrets?: string[] } = {}) {
+  constructor(port: number, more: More = {}) {
     const file = {
       node: { id: 'sidecar~1', cluster: 'test', metadata: { NAMESPACE: 'default' } },
       dynamicResources: {
-        adsConfig: { apiType: 'DELTA_GRPC', grpcServices: [{ envoyGrpc: { clusterName: 'xds' } }] },
+        adsConfig: { apiType: more.apiType ?? 'DELTA_GRPC', grpcServices: [{ envoyGrpc: { clusterName: 'xds' } }] },
         cdsConfig: { ads: {} },
         ldsConfig: { ads: {} },
       },
@@ -126,7 +133,7 @@ export interface Setting {
   readonly stream: RawServerStream;
 }
 
-export async function connect(t: TestContext, more: { extra?: Raw; ownSecrets?: string[] } = {}): Promise<Setting> {
+export async function connect(t: TestContext, more: More = {}): Promise<Setting> {
   const server = new RawXdsServer(xds);
   await server.listen();
   const proxy = new FakeProxy(server.port, more);

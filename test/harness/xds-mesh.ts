@@ -28,7 +28,7 @@ export function edsCluster(name: string): Cluster {
   return { name, type: 'EDS', edsClusterConfig: { edsConfig }, connectTimeout: '1s' };
 }
 
-function endpointsOf(clusterName: string, port: number): ClusterLoadAssignment {
+export function endpointsOf(clusterName: string, port: number): ClusterLoadAssignment {
   return { clusterName, endpoints: [{ lbEndpoints: [{ endpoint: { address: addressOf(port) } }] }] };
 }
 
@@ -57,9 +57,13 @@ export function listenerOn(port: number): Listener {
   };
 }
 
+/** The variants of xDS as a bootstrap calls them. */
+export type ApiType = 'GRPC' | 'DELTA_GRPC';
+
 /** Envoy's JSON; for Envoy and weft alike. `node` is told to the control plane; `secure` is of the cluster's fields. */
 export function xdsBootstrap(
   adminPort: number, xdsPort: number, node: object = NODE, secure: Record<string, unknown> = {},
+  apiType: ApiType = 'DELTA_GRPC',
 ): string {
   const http2 = { explicit_http_config: { http2_protocol_options: {} } };
   const options = { '@type': 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions', ...http2 };
@@ -69,7 +73,7 @@ export function xdsBootstrap(
     admin: { address: { socket_address: { address: '127.0.0.1', port_value: adminPort } } },
     dynamic_resources: {
       ads_config: {
-        api_type: 'DELTA_GRPC', transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
+        api_type: apiType, transport_api_version: 'V3', grpc_services: [{ envoy_grpc: { cluster_name: 'xds' } }],
       },
       cds_config: { ads: {}, resource_api_version: 'V3' },
       lds_config: { ads: {}, resource_api_version: 'V3' },

@@ -12,6 +12,7 @@ import { temporaryFolder } from './openssl.ts';
 import { answers, ServerProcess } from './process.ts';
 import { until } from './until.ts';
 import { clusterAt, edsCluster, meshTo, NODE_ID, Traffic, XdsControl, xdsBootstrap } from './xds-mesh.ts';
+import type { ApiType } from './xds-mesh.ts';
 
 export interface XdsPeer {
   /** As it stands in the tests' titles. */
@@ -21,6 +22,8 @@ export interface XdsPeer {
   args(file: string): readonly string[];
   /** How it names itself in its first request. */
   readonly userAgent: RegExp;
+  /** How it asks; default DELTA_GRPC. */
+  readonly apiType?: ApiType;
   /** Why it cannot run here. */
   readonly skip: string | false;
 }
@@ -40,7 +43,7 @@ async function start(t: TestContext, peer: XdsPeer): Promise<Setting> {
   await control.listen();
   t.after(() => control.kill());
   const file = join(temporaryFolder(t), 'bootstrap.json');
-  writeFileSync(file, xdsBootstrap(adminPort, control.port));
+  writeFileSync(file, xdsBootstrap(adminPort, control.port, undefined, undefined, peer.apiType));
   const proxy = new ServerProcess(peer.command, [...peer.args(file)], { name: peer.name });
   t.after(() => proxy.stop());
   await proxy.until(() => answers(`http://127.0.0.1:${adminPort}/ready`));

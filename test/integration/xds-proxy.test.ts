@@ -4,10 +4,13 @@ import { testXdsPeer } from '../harness/xds-peer.ts';
 
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 
-testXdsPeer({
-  name: 'weft proxy',
-  command: process.execPath,
-  args: (file) => [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning'],
-  userAgent: /^weft/,
-  skip: false,
-});
+for (const apiType of ['DELTA_GRPC', 'GRPC'] as const) {
+  testXdsPeer({
+    name: `weft proxy (${apiType === 'GRPC' ? 'state of the world' : 'delta'})`,
+    apiType,
+    command: process.execPath,
+    args: (file) => [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning'],
+    userAgent: /^weft/,
+    skip: false,
+  });
+}

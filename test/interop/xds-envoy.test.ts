@@ -5,10 +5,13 @@ import { testXdsPeer } from '../harness/xds-peer.ts';
 const envoy = findEnvoy(false);
 const baseId = String(20_000 + (process.pid % 10_000));
 
-testXdsPeer({
-  name: 'a real Envoy',
-  command: envoy,
-  args: (file) => ['-c', file, '--concurrency', '1', '-l', 'error', '--base-id', baseId],
-  userAgent: /^envoy/,
-  skip: reasonToSkip(envoy),
-});
+for (const apiType of ['DELTA_GRPC', 'GRPC'] as const) {
+  testXdsPeer({
+    name: `a real Envoy (${apiType === 'GRPC' ? 'state of the world' : 'delta'})`,
+    apiType,
+    command: envoy,
+    args: (file) => ['-c', file, '--concurrency', '1', '-l', 'error', '--base-id', baseId],
+    userAgent: /^envoy/,
+    skip: reasonToSkip(envoy),
+  });
+}
