@@ -9,6 +9,7 @@ import { joinHostPort } from '../proxy/base/host-port.ts';
 import type { HostPort } from '../proxy/base/host-port.ts';
 import { Logger, parseLogLevel } from '../proxy/telemetry/log.ts';
 import { passphraseOf } from './ca-root.ts';
+import { SOURCE_HELP, SOURCE_OPTIONS, sourceOption } from './source-options.ts';
 import { TOKEN_HELP, TOKEN_OPTIONS, authenticatorOption } from './token-options.ts';
 import { UsageError, addressOption } from './usage.ts';
 
@@ -26,7 +27,7 @@ export const HELP = `usage: weft control --config DIR [options]
                            audit in --ca-dir); read it with: weft audit
       --jwks-network CIDR  a private network where issuers' keys may be fetched, also without TLS; may be repeated
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
-${TOKEN_HELP.slice(1)}`;
+${SOURCE_HELP.slice(1)}${TOKEN_HELP.slice(1)}`;
 
 const OPTIONS = {
   config: { type: 'string' },
@@ -40,6 +41,7 @@ const OPTIONS = {
   host: { type: 'string', multiple: true },
   'jwks-network': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
+  ...SOURCE_OPTIONS,
   ...TOKEN_OPTIONS,
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -50,15 +52,14 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const { config } = values;
-  if (config === undefined) throw new UsageError('--config DIR is missing');
+  const sources = sourceOption(values, values.config);
   const level = values['log-level'] ?? 'info';
   if (parseLogLevel(level) === undefined) throw new UsageError(`--log-level does not know "${level}"`);
   const addresses = addressesOf(values);
   const caDir = values['ca-dir'] ?? defaultCaDir();
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
   const control = await startControl({
-    configDir: config,
+    ...sources,
     caDir,
     auditDir: values['audit-dir'] ?? join(caDir, 'audit'),
     caPassphrase: passphraseOf(values['ca-passphrase-file']),
@@ -69,7 +70,7 @@ export async function run(args: string[]): Promise<number> {
     jwksNetworks: values['jwks-network'] ?? [],
     log: new Logger(level).component('control'),
   });
-  report(control, config);
+  report(control);
   process.stdout.write(`weft control: ${await endSignal()}: closing\n`);
   await control.close();
   return 0;
@@ -92,10 +93,10 @@ function defaultCaDir(): string {
   return join(process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state'), 'weft', 'ca');
 }
 
-function report(control: ControlHandle, folder: string): void {
+function report(control: ControlHandle): void {
   const { config, refusedFiles } = control.status();
   const lines = [
-    `${config.objects} objects of ${config.files} files in ${folder}, ${refusedFiles.length} files refused`,
+    `${config.objects} objects of ${config.files} files in ${config.source}, ${refusedFiles.length} files refused`,
     `xDS on ${text(control.xds)} (plaintext) and ${text(control.secure)} (TLS, with the certificate authority)`,
     `trust domain ${control.trustDomain}; root for sidecars: ${control.rootFile}`,
     `traces on http://${text(control.http)}/traces, status with: weft status --http ${text(control.http)}`,

@@ -29,7 +29,7 @@ import { authorise, isLoopback } from './peer-authorisation.ts';
 import { listenXds, makeXdsServer } from './push/listen.ts';
 import { PushServer } from './push/push-server.ts';
 import { SnapshotBuilder } from './push/snapshot.ts';
-import { FileSource } from './source/files.ts';
+import { openSource, type SourceOptions } from './source/open.ts';
 import type { Source, SourceState } from './source/source.ts';
 import type { ControlStatus } from './status.ts';
 import { TraceStore } from './traces/trace-store.ts';
@@ -38,9 +38,7 @@ import { MESH_DEFAULTS, type MeshSettings } from './translate/mesh-settings.ts';
 import { parseProxyNode } from './translate/proxy-node.ts';
 import type { Translator } from './translate/proxy-resources.ts';
 
-export interface ControlOptions {
-  /** Folder of the mesh's YAML. */
-  readonly configDir: string;
+export interface ControlOptions extends SourceOptions {
   /** Folder of the authority's keys; made when missing. */
   readonly caDir: string;
   /** Of keys that are encrypted at rest. */
@@ -111,7 +109,7 @@ class Control {
   readonly #clock: Clock;
   readonly #wheel: TimerWheel;
   readonly #traces = new TraceStore();
-  readonly #source: Source;
+  #source: Source | undefined = undefined;
   #state: MeshState | undefined = undefined;
   #push: PushServer | undefined = undefined;
   #audit: AuditLog | undefined = undefined;
@@ -128,22 +126,25 @@ class Control {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#wheel = new TimerWheel(this.#clock);
-    this.#source = new FileSource({ folder: options.configDir, clock: this.#clock });
   }
 
   async start(): Promise<ControlHandle> {
     const { caDir, trustDomain, log } = this.#options;
-    const objects = await this.#source.start((state) => {
+    const source = await openSource(this.#options, this.#clock);
+    this.#source = source;
+    let objects = await source.start((state) => {
+      // What comes while the rest is started is not lost.
+      objects = state;
       this.#state?.update(state);
       this.#changes?.update(state);
       this.#push?.refresh();
     });
     const live = this.#openStore(caDir, trustDomain);
     const store = live.current;
-    this.#startAudit(objects);
+    this.#startAudit(source.name, objects);
     const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
     this.#keySets = this.#makeKeySets();
-    const state = new MeshState(this.#source.name, this.#settings(live, http), log, this.#keySets);
+    const state = new MeshState(source.name, this.#settings(live, http), log, this.#keySets);
     state.update(objects);
     this.#state = state;
     const push = this.#makePush(state, live);
@@ -164,7 +165,7 @@ class Control {
 
   /** Proxies keep what they run. */
   async close(): Promise<void> {
-    this.#source.close();
+    this.#source?.close();
     this.#keySets?.close();
     await this.#fetch?.close();
     this.#store?.close();
@@ -176,12 +177,12 @@ class Control {
     await this.#audit?.close();
   }
 
-  #startAudit(objects: SourceState): void {
+  #startAudit(source: string, objects: SourceState): void {
     const { auditDir: folder, configDir, log } = this.#options;
     if (folder === undefined) return;
     const onFault = (reason: string): void => log.warning(`audit log in ${folder}: ${reason}`);
     this.#audit = AuditLog.open({ folder, clock: this.#clock, onFault });
-    this.#changes = new ConfigAudit(this.#audit, this.#source.name, configDir);
+    this.#changes = new ConfigAudit(this.#audit, source, configDir ?? '');
     this.#changes.start(objects);
   }
 
@@ -306,7 +307,7 @@ class Control {
   }
 
   #status(): ControlStatus {
-    const empty = { source: this.#source.name, files: 0, objects: 0, warnings: [] };
+    const empty = { source: this.#source?.name ?? '', files: 0, objects: 0, warnings: [] };
     return {
       proxies: this.#push?.receipts.list() ?? [],
       config: this.#state?.status() ?? empty,

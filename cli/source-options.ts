@@ -1,0 +1,55 @@
+// Where the control plane's objects come from, besides a folder: options of `weft control`.
+import { readFileSync } from 'node:fs';
+import type { SourceOptions } from '../control/source/open.ts';
+import { UsageError } from './usage.ts';
+
+export const SOURCE_HELP = `
+      --source consul      services of Consul's catalog too, as NAME.service.consul; \`--config\` may be left out then
+      --consul URL         its HTTP API (default http://127.0.0.1:8500)
+      --consul-token-file F, --consul-ca-file F   token that is shown to it (read anew each time), and roots for https
+      --consul-datacenter DC, --consul-namespace NS, --consul-domain D   whose services (default: the agent's, D consul)
+      --consul-into NS     namespace of the mesh that they are in (default default)
+`;
+
+export const SOURCE_OPTIONS = {
+  source: { type: 'string' },
+  consul: { type: 'string' },
+  'consul-token-file': { type: 'string' },
+  'consul-ca-file': { type: 'string' },
+  'consul-datacenter': { type: 'string' },
+  'consul-namespace': { type: 'string' },
+  'consul-domain': { type: 'string' },
+  'consul-into': { type: 'string' },
+} as const;
+
+export type SourceValues = { readonly [K in keyof typeof SOURCE_OPTIONS]?: string };
+
+const SOURCES = new Set(['consul']);
+
+/** Throws a UsageError for what cannot be meant. */
+export function sourceOption(values: SourceValues, configDir: string | undefined): SourceOptions {
+  const names = new Set((values.source ?? '').split(',').filter((name) => name !== ''));
+  for (const name of names) {
+    if (!SOURCES.has(name)) throw new UsageError(`--source knows ${[...SOURCES].join(' and ')}, not "${name}"`);
+  }
+  if (configDir === undefined && names.size === 0) throw new UsageError('--config DIR is missing');
+  const stray = Object.keys(values).find((name) => name.startsWith('consul') && !names.has('consul'));
+  if (stray !== undefined) throw new UsageError(`--${stray} goes with --source consul`);
+  return { configDir, ...(names.has('consul') && { consul: consulOptions(values) }) };
+}
+
+function consulOptions(values: SourceValues): NonNullable<SourceOptions['consul']> {
+  const { consul: url = 'http://127.0.0.1:8500', 'consul-token-file': tokenFile, 'consul-ca-file': caFile } = values;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol)) {
+    throw new UsageError(`--consul takes a URL like http://127.0.0.1:8500, not "${url}"`);
+  }
+  return {
+    url,
+    token: tokenFile === undefined ? undefined : () => readFileSync(tokenFile, 'utf8').trim(),
+    roots: caFile === undefined ? undefined : readFileSync(caFile, 'utf8'),
+    datacenter: values['consul-datacenter'],
+    consulNamespace: values['consul-namespace'],
+    domain: values['consul-domain'] ?? 'consul',
+    namespace: values['consul-into'] ?? 'default',
+  };
+}
