@@ -17,6 +17,7 @@ const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
   ['evidence', [() => import('./evidence.ts'), 'what the running mesh shows of NIST SP 800-53: [--json]']],
   ['ca', [() => import('./ca.ts'), 'the certificate authority alone: --dir DIR [--listen HOST:PORT]']],
   ['init', [() => import('./init.ts'), 'leads a pod\'s connections through its sidecar; --clean undoes it']],
+  ['wait', [() => import('./wait.ts'), 'holds until the proxy is ready, and says why it is not']],
   ['status', [() => import('./status.ts'), 'which proxy runs which configuration, and what was refused']],
 ]);
 

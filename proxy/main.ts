@@ -5,9 +5,9 @@ import { systemClock } from './base/clock.ts';
 import { endSignal } from './base/end-signal.ts';
 import { messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
-import { LIMITS } from './config/limits.ts';
 import type { Bootstrap } from './config/bootstrap.ts';
 import { Decoder } from './supervisor/decoder.ts';
+import type { DrainPlan } from './supervisor/drain.ts';
 import type { RunningProxy } from './supervisor/running-proxy.ts';
 import type { NodeIdentity } from './supervisor/messages.ts';
 import { Logger } from './telemetry/log.ts';
@@ -17,7 +17,7 @@ export interface ProxyOptions {
   readonly logLevel: string;
   /** Worker threads; 0 or absent: one for each CPU. */
   readonly concurrency?: number;
-  /** After SIGTERM; default 30 s. */
+  /** After SIGTERM; default 30 s, or what the bootstrap and the environment say (supervisor/lifecycle-config.ts). */
   readonly drainTimeMs?: number;
   readonly serviceNode?: string;
   readonly serviceCluster?: string;
@@ -46,6 +46,8 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   harden();
   const log = new Logger(options.logLevel);
   const main = log.component('main');
+  // From the beginning: what runs as process 1 is not ended by a signal that it does not take.
+  const told = endSignal();
   const decoder = new Decoder();
   let proxy: RunningProxy;
   try {
@@ -59,6 +61,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
       version: VERSION,
       commandLine: { config_path: options.file, concurrency: options.concurrency ?? 0, log_level: options.logLevel },
       concurrency: options.concurrency || availableParallelism(),
+      ...(options.drainTimeMs !== undefined && { drainTimeMs: options.drainTimeMs }),
     });
   } catch (cause) {
     for (const line of messageOf(cause).split('\n')) main.critical(line);
@@ -66,17 +69,17 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   }
   const admin = proxy.adminAddress === '' ? '' : `, admin on ${proxy.adminAddress}`;
   main.info(`serving with ${proxy.workers} worker${proxy.workers === 1 ? '' : 's'}${admin}`);
-  await untilToldToEnd(proxy);
-  const drainMs = options.drainTimeMs ?? LIMITS.drainTimeoutMs;
-  main.info(`draining: requests in flight have ${drainMs / 1000} s; a second signal ends at once`);
-  await Promise.race([proxy.drain(drainMs), endSignal()]);
+  await Promise.race([told, proxy.quitRequested]);
+  main.info(`draining: ${howLong(proxy.drainPlan)}; a second signal ends at once`);
+  await Promise.race([proxy.drain(), endSignal()]);
   await proxy.stop();
   return 0;
 }
 
-/** Resolves on a signal, or when the admin interface asks for the end. */
-async function untilToldToEnd(proxy: RunningProxy): Promise<void> {
-  await Promise.race([endSignal(), proxy.quitRequested]);
+function howLong({ deadlineMs, minimumMs, endsWhenEmpty }: DrainPlan): string {
+  if (!endsWhenEmpty) return `for ${deadlineMs / 1000} s`;
+  const least = minimumMs === 0 ? '' : `at least ${minimumMs / 1000} s, and `;
+  return `${least}until no connection is open, for ${deadlineMs / 1000} s at most`;
 }
 
 function nodeIdentity(bootstrap: Bootstrap, options: ProxyOptions): NodeIdentity {

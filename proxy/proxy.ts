@@ -116,6 +116,18 @@ export class WorkerProxy {
     this.#drainWatch ??= setInterval(tell, 50);
   }
 
+  undrain(): void {
+    clearInterval(this.#drainWatch);
+    this.#drainWatch = undefined;
+    this.#listeners.undrain();
+  }
+
+  /** The number of open connections is told anew, so that 0 is the end of them. */
+  stopListening(inboundOnly: boolean): void {
+    this.#listeners.stop(inboundOnly);
+    this.#send({ kind: 'connections', count: this.#listeners.connections });
+  }
+
   /** Of this thread; a component that this thread doesn't have is another's. */
   setLogLevel(level: string, component: string | undefined): void {
     if (component === undefined || this.#log.levels().has(component)) this.#log.setLevel(level, component);
@@ -214,6 +226,7 @@ export class WorkerProxy {
     };
     return new ListenerSet(compiler, host, {
       onListening: (listener, port) => this.#send({ kind: 'listening', listener, port }),
+      onWarming: (listener, missing) => this.#send({ kind: 'warming', listener, missing }),
       onListenFailed: (listener, reason) => this.#send({ kind: 'listen-failed', listener, reason }),
     });
   }

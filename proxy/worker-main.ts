@@ -29,6 +29,12 @@ port.on('message', (message: ToWorker) => {
     case 'drain':
       proxy.drain(message.inboundOnly);
       break;
+    case 'undrain':
+      proxy.undrain();
+      break;
+    case 'stop-listening':
+      proxy.stopListening(message.inboundOnly);
+      break;
     case 'log-level':
       proxy.setLogLevel(message.level, message.component);
       break;

@@ -61,13 +61,13 @@ function ask(target: object, { method = 'GET', headers = {}, body }: Ask): Promi
   return promise;
 }
 
-test('readiness is 200 LIVE, or 503 with the state', async (t) => {
+test('readiness is 200 LIVE, or 503 with the state and its reasons', async (t) => {
   const { ask, fake } = await start(t);
   assert.deepEqual([(await ask('/ready')).status, (await ask('/ready')).body], [200, 'LIVE\n']);
   for (const state of ['PRE_INITIALIZING', 'DRAINING'] as const) {
     fake.state = state;
     const { status, body } = await ask('/ready');
-    assert.deepEqual([status, body], [503, `${state}\n`]);
+    assert.deepEqual([status, body], [503, `${state}\n- listener in\n`]);
   }
   assert.deepEqual(JSON.parse((await ask('/init_dump')).body), {
     unready_targets_dumps: [{ name: 'listener in', target_names: ['listener in'] }],
@@ -101,7 +101,7 @@ test('S99 what changes something takes POST alone, and a GET says how', async (t
     const { body } = await ask(`${path}?inboundonly&graceful`, { method: 'POST', body: 'x=1' });
     assert.equal(body, 'OK\n', path);
   }
-  assert.deepEqual(fake.actions, ['fail', 'ok', 'drain true true', 'reopen', 'quit']);
+  assert.deepEqual(fake.actions, ['fail', 'ok', 'drain true true false', 'reopen', 'quit']);
 });
 
 test('S99 a name that is rebound to loopback, or a page of another origin, gets nothing', async (t) => {

@@ -37,13 +37,18 @@ export class AdminServer {
     this.address = address;
   }
 
-  /** Listens. Rejects with a ConfigError when the address cannot be bound. */
-  static async start(address: Address, handler: AdminHandler, log: ComponentLog): Promise<AdminServer> {
-    const byNetwork = address.pipe === undefined;
+  /**
+   * Listens. Rejects with a ConfigError when the address cannot be bound. With `publicAt`, the field that asks for it,
+   * nothing there changes anything, so that it is for other hosts too, by whatever name.
+   */
+  static async start(
+    address: Address, handler: AdminHandler, log: ComponentLog, publicAt?: string,
+  ): Promise<AdminServer> {
+    const byNetwork = address.pipe === undefined && publicAt === undefined;
     const context = { byNetwork, handler, log };
     const server = createServer(LIMITS, (request, response) => void answer(request, response, context));
     server.maxConnections = CONNECTIONS_MAX;
-    const where = await listen(server, address);
+    const where = await listen(server, address, publicAt ?? 'admin.address');
     server.on('error', (cause) => log.error(`the admin interface on ${where}: ${messageOf(cause)}`));
     if (byNetwork && !isLoopback(address.socketAddress?.address ?? '')) {
       const danger = 'can be reached by other hosts, and whoever reaches it can end this proxy';
@@ -58,11 +63,11 @@ export class AdminServer {
   }
 }
 
-function listen(server: Server, { pipe, socketAddress }: Address): Promise<string> {
+function listen(server: Server, { pipe, socketAddress }: Address, field: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const host = socketAddress?.address ?? '';
   const wanted = pipe?.path ?? `${host}:${socketAddress?.portValue ?? 0}`;
-  server.once('error', (cause) => reject(new ConfigError('admin.address', `${wanted}: ${bindFailureText(cause)}`)));
+  server.once('error', (cause) => reject(new ConfigError(field, `${wanted}: ${bindFailureText(cause)}`)));
   const onListening = (): void => {
     const bound = server.address() as AddressInfo;
     resolve(pipe?.path ?? joinHostPort(bound.address, bound.port));

@@ -39,6 +39,8 @@ export interface DrainRequest {
   readonly inboundOnly: boolean;
   /** Connections are asked to end, and none is refused meanwhile. */
   readonly graceful: boolean;
+  /** Listeners stay open when the drain is over. */
+  readonly skipExit: boolean;
 }
 
 /** Snapshots are made when they are asked for. Actions throw a ConfigError for what they cannot do: answered 400. */
@@ -52,7 +54,7 @@ export interface AdminSource {
   /** The command line, for /server_info. */
   readonly options: Readonly<Record<string, string | number | boolean>>;
   state(): ServerState;
-  /** What readiness still waits for, for people. */
+  /** Why the proxy is not ready, for people; empty when it is. */
   waitingFor(): readonly string[];
   config(): ConfigSnapshot;
   /** Answers /config_dump, which needs the schemas of all resources. Rejects with a ConfigError for a bad query. */

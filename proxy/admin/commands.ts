@@ -28,8 +28,10 @@ const COMMANDS: readonly Command[] = [
   get('/clusters', 'upstream cluster status (?format=json)', (source, { query }) => clustersResponse(source, query)),
   get('/config_dump', 'current configuration (?resource=, ?mask=, ?name_regex=, ?include_eds)', (source, { query }) =>
     source.configDump(query)),
-  post('/drain_listeners', 'drain listeners (?inboundonly, ?graceful)', (source, { query }) =>
-    source.drainListeners({ inboundOnly: flag(query, 'inboundonly'), graceful: flag(query, 'graceful') })),
+  post('/drain_listeners', 'drain listeners (?inboundonly, ?graceful, ?skip_exit)', (source, { query }) =>
+    source.drainListeners({
+      inboundOnly: flag(query, 'inboundonly'), graceful: flag(query, 'graceful'), skipExit: flag(query, 'skip_exit'),
+    })),
   post('/healthcheck/fail', 'cause the server to fail health checks', (source) => source.failHealthCheck(true)),
   post('/healthcheck/ok', 'cause the server to pass health checks', (source) => source.failHealthCheck(false)),
   get('/help', 'list of commands', () => text(`admin commands are:\n${commandList()}`)),
@@ -38,7 +40,7 @@ const COMMANDS: readonly Command[] = [
   { path: '/logging', method: 'POST', help: 'change log levels (?level=, ?paths=component:level,…)', run: logging },
   get('/memory', 'current memory of the process', () => memoryResponse()),
   post('/quitquitquit', 'exit the server', (source) => source.quit()),
-  get('/ready', '200 when the server is ready, else 503', (source) => readyResponse(source)),
+  get('/ready', '200 when the server is ready, else 503 and why', (source) => readyResponse(source)),
   post('/reopen_logs', 'open access logs again, after rotation', (source) => source.reopenLogs()),
   get('/server_info', 'server version and state', (source) => serverInfoResponse(source)),
   get('/stats', 'stats (?filter=, ?usedonly, ?type=, ?format=text|json|prometheus)', (source, { query }) =>

@@ -4,10 +4,11 @@ import type { AdminResponse } from './admin-response.ts';
 import { json, text } from './admin-response.ts';
 import type { AdminSource } from './admin-source.ts';
 
-/** 200 LIVE, or 503 with the state that keeps the proxy from being ready. */
+/** 200 LIVE, or 503 with the state that keeps the proxy from being ready, and why it has it, a line each. */
 export function readyResponse(source: AdminSource): AdminResponse {
-  const state = source.state();
-  return text(`${state}\n`, state === 'LIVE' ? 200 : 503);
+  const reasons = source.waitingFor();
+  const lines = reasons.map((reason) => `- ${reason}\n`).join('');
+  return text(`${source.state()}\n${lines}`, reasons.length === 0 ? 200 : 503);
 }
 
 export function serverInfoResponse(source: AdminSource): AdminResponse {

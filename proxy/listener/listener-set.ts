@@ -25,7 +25,12 @@ export interface ChainKeeper {
 export interface ListenerEvents {
   onListening(name: string, port: number): void;
   onListenFailed(name: string, reason: string): void;
+  /** It waits for routes and secrets of these names. */
+  onWarming(name: string, missing: readonly string[]): void;
 }
+
+/** Which listeners end their connections, those that come later included. */
+type Draining = 'none' | 'inbound' | 'all';
 
 /** Running and warming listeners by name. A failed bind keeps the old listener serving. */
 export class ListenerSet {
@@ -37,7 +42,7 @@ export class ListenerSet {
   readonly #byAddress = new Map<string, Listener>();
   readonly #warming = new Map<string, PreparedListener>();
   readonly #leaving = new Set<Listener>();
-  #draining = false;
+  #draining: Draining = 'none';
 
   constructor(chains: ChainKeeper, host: ListenerHost, events: ListenerEvents) {
     this.#chains = chains;
@@ -71,16 +76,29 @@ export class ListenerSet {
   /** Puts in force every warming listener that has all it needs. Called when routes or secrets arrive. */
   async activate(): Promise<void> {
     for (const [name, prepared] of [...this.#warming]) {
-      if (prepared.missing().length > 0 || this.#warming.get(name) !== prepared) continue;
+      const missing = prepared.missing();
+      if (missing.length > 0) this.#events.onWarming(name, missing);
+      if (missing.length > 0 || this.#warming.get(name) !== prepared) continue;
       this.#warming.delete(name);
       await this.#putInForce(name, prepared.compiled);
     }
   }
 
-  /** Those that come later drain as well, unless only inbound ones do. */
+  /** Those that come later drain as well. */
   drain(inboundOnly: boolean): void {
-    this.#draining ||= !inboundOnly;
-    for (const listener of this.#running.values()) if (!inboundOnly || listener.inbound) listener.drain();
+    if (this.#draining !== 'all') this.#draining = inboundOnly ? 'inbound' : 'all';
+    for (const listener of this.#running.values()) if (this.#drains(listener)) listener.drain();
+  }
+
+  /** Connections that are open were told already; those that come are told nothing. */
+  undrain(): void {
+    this.#draining = 'none';
+    for (const listener of this.#running.values()) listener.undrain();
+  }
+
+  /** Takes no more connections. */
+  stop(inboundOnly: boolean): void {
+    for (const listener of this.#running.values()) if (!inboundOnly || listener.inbound) listener.stop();
   }
 
   destroy(): void {
@@ -99,7 +117,7 @@ export class ListenerSet {
     try {
       const port = await listener.listen();
       this.#add(name, listener);
-      if (this.#draining) listener.drain();
+      if (this.#drains(listener)) listener.drain();
       if (running !== undefined) this.#retire(running);
       this.#events.onListening(name, port);
     } catch (cause) {
@@ -114,6 +132,10 @@ export class ListenerSet {
     if (exact !== undefined || ip.includes(':')) return exact ?? everyIpv6;
     const everyIpv4 = this.#byAddress.get(joinHostPort('0.0.0.0', port));
     return everyIpv4 ?? (everyIpv6?.ipv6Only === false ? everyIpv6 : undefined);
+  }
+
+  #drains(listener: Listener): boolean {
+    return this.#draining === 'all' || (this.#draining === 'inbound' && listener.inbound);
   }
 
   #add(name: string, listener: Listener): void {

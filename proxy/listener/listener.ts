@@ -110,8 +110,9 @@ export class Listener {
     return this.#compiled.inbound;
   }
 
+  /** Those that are no further than their first bytes, or shake hands, included. */
   get connections(): number {
-    return this.#connections.size;
+    return this.#connections.size + this.#pending;
   }
 
   /** `host:port`, as configured. */
@@ -160,6 +161,10 @@ export class Listener {
     for (const { connection } of this.#connections.all()) connection?.drain();
   }
 
+  undrain(): void {
+    this.#draining = false;
+  }
+
   /** Stops accepting. Connections live on. */
   stop(): void {
     this.#server?.close();
@@ -201,7 +206,7 @@ export class Listener {
   #take(socket: Socket, original: OriginalDestination | undefined): void {
     const { stats, connectionsMax, inspects } = this.#compiled;
     this.#count();
-    if (this.#connections.size + this.#pending >= connectionsMax) {
+    if (this.connections >= connectionsMax) {
       stats.connectionOverflow.inc();
       socket.destroy();
       return;

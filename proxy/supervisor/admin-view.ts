@@ -14,6 +14,7 @@ import type { NodeFacts } from '../telemetry/workload.ts';
 import { CertificateExpiry } from './certificate-expiry.ts';
 import type { Decoder } from './decoder.ts';
 import type { ResourceKind } from './messages.ts';
+import type { Readiness } from './readiness.ts';
 import type { StatsMerger } from './stats-merger.ts';
 import type { Supervisor } from './supervisor.ts';
 
@@ -26,6 +27,8 @@ export interface AdminViewOptions {
   readonly log: Logger;
   readonly version: string;
   readonly commandLine: Readonly<Record<string, string | number | boolean>>;
+  /** How long /drain_listeners?graceful asks before listeners close. */
+  readonly drainMs: number;
 }
 
 const STATES: Readonly<Record<Supervisor['state'], ServerState>> = {
@@ -44,10 +47,13 @@ export class AdminView implements AdminSource {
   readonly #merger: StatsMerger;
   readonly #server: ServerStats;
   readonly #expiry: CertificateExpiry;
+  readonly #readiness: Readiness;
   readonly #quit: () => void;
-  #failed = false;
 
-  constructor(options: AdminViewOptions, supervisor: Supervisor, merger: StatsMerger, quit: () => void) {
+  constructor(
+    options: AdminViewOptions, supervisor: Supervisor, merger: StatsMerger, readiness: Readiness, quit: () => void,
+  ) {
+    this.#readiness = readiness;
     this.#options = options;
     this.#supervisor = supervisor;
     this.#merger = merger;
@@ -65,11 +71,11 @@ export class AdminView implements AdminSource {
   /** A failed health check reads as draining, as in Envoy. */
   state(): ServerState {
     const state = STATES[this.#supervisor.state];
-    return this.#failed && state === 'LIVE' ? 'DRAINING' : state;
+    return this.#readiness.failed && state === 'LIVE' ? 'DRAINING' : state;
   }
 
   waitingFor(): readonly string[] {
-    return this.#supervisor.waitingFor;
+    return this.#readiness.reasons;
   }
 
   config(): ConfigSnapshot {
@@ -109,13 +115,18 @@ export class AdminView implements AdminSource {
     this.#supervisor.pool.post({ kind: 'log-level', level, component });
   }
 
-  drainListeners({ inboundOnly, graceful }: DrainRequest): void {
-    if (!graceful) throw new ConfigError('graceful', 'listeners drain gracefully only; add ?graceful');
-    this.#supervisor.pool.post({ kind: 'drain', inboundOnly });
+  /** Gracefully: connections are asked to go for the drain time, then listeners close, unless that is skipped. */
+  drainListeners({ inboundOnly, graceful, skipExit }: DrainRequest): void {
+    if (skipExit && !graceful) throw new ConfigError('skip_exit', 'needs graceful beside it');
+    const { pool } = this.#supervisor;
+    pool.post({ kind: 'drain', inboundOnly });
+    const close = (): void => pool.post({ kind: 'stop-listening', inboundOnly });
+    if (!graceful) close();
+    else if (!skipExit) setTimeout(close, this.#options.drainMs).unref();
   }
 
   failHealthCheck(fail: boolean): void {
-    this.#failed = fail;
+    this.#readiness.fail(fail);
   }
 
   reopenLogs(): void {

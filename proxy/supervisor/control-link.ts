@@ -74,8 +74,7 @@ export class ControlLink {
   get waitingFor(): readonly string[] {
     // Static resources are in force before this is asked what the bootstrap wants beside them.
     if (!this.#isStarted) return ['what the bootstrap says of other sources'];
-    const missing: string[] = [];
-    if (this.#dynamic?.initialised === false) missing.push('the first configuration of the control plane');
+    const missing = [...(this.#dynamic?.waitingFor ?? [])];
     if (this.#agent?.ready === false) missing.push('a certificate of the certificate authority');
     return missing;
   }

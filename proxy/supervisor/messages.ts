@@ -88,6 +88,10 @@ export type ToWorker =
   }
   /** Every response from now on is its connection's last; of inbound listeners only, if so asked. */
   | { readonly kind: 'drain'; readonly inboundOnly: boolean }
+  /** Takes `drain` back for new connections. */
+  | { readonly kind: 'undrain' }
+  /** No more connections are taken; those that there are finish. */
+  | { readonly kind: 'stop-listening'; readonly inboundOnly: boolean }
   | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
   | { readonly kind: 'reopen-logs' }
   | { readonly kind: 'login-answer'; readonly id: number; readonly answer: LoginAnswer }
@@ -101,6 +105,8 @@ export type FromWorker =
   | { readonly kind: 'applied'; readonly id: number; readonly applied: Applied }
   | { readonly kind: 'listening'; readonly listener: string; readonly port: number }
   | { readonly kind: 'listen-failed'; readonly listener: string; readonly reason: string }
+  /** A listener waits for routes or secrets of these names. */
+  | { readonly kind: 'warming'; readonly listener: string; readonly missing: readonly string[] }
   | { readonly kind: 'chunk'; readonly index: number; readonly memory: SharedArrayBuffer }
   | {
     readonly kind: 'stats';

@@ -13,7 +13,11 @@ import type { AuditService } from './audit-service.ts';
 import { collectorAddress } from './collector-address.ts';
 import { ControlLink } from './control-link.ts';
 import { Decoder } from './decoder.ts';
+import type { DrainPlan } from './drain.ts';
+import { lifecycleOf } from './lifecycle-config.ts';
+import type { LifecycleConfig } from './lifecycle-config.ts';
 import type { NodeIdentity } from './messages.ts';
+import { Readiness } from './readiness.ts';
 import { SpanService } from './span-service.ts';
 import { StatsMerger } from './stats-merger.ts';
 import { Supervisor } from './supervisor.ts';
@@ -31,11 +35,15 @@ export interface RunningProxyOptions {
   readonly version: string;
   readonly commandLine?: Readonly<Record<string, string | number | boolean>>;
   readonly heapMb?: number;
+  /** The command line's word on how long a drain may take. */
+  readonly drainTimeMs?: number;
 }
 
 export class RunningProxy implements AsyncDisposable {
   readonly supervisor: Supervisor;
   readonly stats: StatsMerger;
+  readonly readiness: Readiness;
+  readonly #lifecycle: LifecycleConfig;
   readonly #options: RunningProxyOptions;
   readonly #link: ControlLink;
   readonly #spans: SpanService;
@@ -43,6 +51,7 @@ export class RunningProxy implements AsyncDisposable {
   readonly #audit: AuditService | undefined;
   readonly #quit = Promise.withResolvers<void>();
   #admin: AdminServer | undefined = undefined;
+  #health: AdminServer | undefined = undefined;
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
@@ -51,7 +60,9 @@ export class RunningProxy implements AsyncDisposable {
     this.#audit = audit;
     this.#options = options;
     this.#decoder = decoder;
+    this.#lifecycle = lifecycleOf(options.node.metadata, process.env, options.drainTimeMs);
     this.supervisor = supervisor;
+    this.readiness = new Readiness(supervisor);
     this.#link = link;
     this.#spans = spans;
     this.stats = stats;
@@ -100,8 +111,17 @@ export class RunningProxy implements AsyncDisposable {
     return this.#quit.promise;
   }
 
-  drain(deadlineMs: number): Promise<void> {
-    return this.supervisor.drain(deadlineMs);
+  get drainPlan(): DrainPlan {
+    return this.#lifecycle.drain;
+  }
+
+  /** Where probes ask; '' when nowhere. */
+  get healthAddress(): string {
+    return this.#health?.address ?? '';
+  }
+
+  drain(): Promise<void> {
+    return this.supervisor.drain(this.#lifecycle.drain);
   }
 
   /** The admin interface last but for the workers: it tells of the end while there is something to tell. */
@@ -111,6 +131,7 @@ export class RunningProxy implements AsyncDisposable {
     await this.#spans.stop();
     await this.#audit?.close();
     await this.#admin?.close();
+    await this.#health?.close();
     this.#decoder.end();
   }
 
@@ -120,8 +141,11 @@ export class RunningProxy implements AsyncDisposable {
 
   async #start(): Promise<void> {
     const { bootstrap, log, commandLine = {} } = this.#options;
-    const options = { ...this.#options, decoder: this.#decoder, commandLine };
-    const view = new AdminView(options, this.supervisor, this.stats, () => this.#quit.resolve());
+    const options = {
+      ...this.#options, decoder: this.#decoder, commandLine, drainMs: this.#lifecycle.drain.deadlineMs,
+    };
+    const view = new AdminView(options, this.supervisor, this.stats, this.readiness, () => this.#quit.resolve());
+    await this.#startHealth();
     if (bootstrap.admin?.address !== undefined) {
       const { AdminServer } = await import('../admin/admin-server.ts');
       this.#admin = await AdminServer.start(
@@ -131,6 +155,14 @@ export class RunningProxy implements AsyncDisposable {
     await this.supervisor.start();
     await this.#link.start();
     this.supervisor.updateState();
+  }
+
+  /** Before there is anything to be ready: probes are told what is waited for. */
+  async #startHealth(): Promise<void> {
+    const { health } = this.#lifecycle;
+    if (health === undefined) return;
+    const { startHealthServer } = await import('./health-server.ts');
+    this.#health = await startHealthServer(health, this.readiness, this.#options.log.component('health'));
   }
 }
 

@@ -15,6 +15,8 @@ import { ConfigIntake } from './config-intake.ts';
 import type { IncomingResource } from './config-intake.ts';
 import { ConfigStore } from './config-store.ts';
 import { DnsResolver } from './dns.ts';
+import { Drain } from './drain.ts';
+import type { DrainPlan } from './drain.ts';
 import { localZoneOf } from './local-zone.ts';
 import { LoginDesk } from './login-service.ts';
 import type { FromWorker, NodeIdentity, ResourceKind } from './messages.ts';
@@ -62,14 +64,14 @@ export class Supervisor implements PoolListener {
   readonly #services: SupervisorServices;
   readonly #dns: DnsResolver;
   readonly #logins: LoginDesk;
-  readonly #connections = new Map<number, number>();
+  readonly #drain: Drain;
+  readonly #missing = new Map<string, string>();
   readonly #ports = new Map<string, number>();
   readonly #sources = new Map<WorkerThread, StatSource>();
   readonly #listening = new Map<WorkerThread, Set<string>>();
   readonly #deaths: Counter;
   #state: SupervisorState = 'initializing';
   #onStopped: (() => void) | undefined = undefined;
-  #onEmpty: (() => void) | undefined = undefined;
 
   private constructor(options: SupervisorOptions, services: SupervisorServices, reusePort: boolean) {
     this.#options = options;
@@ -83,6 +85,7 @@ export class Supervisor implements PoolListener {
       ...(heapMb !== undefined && { heapMb }),
     };
     this.pool = new WorkerPool(pool, this.store, this);
+    this.#drain = new Drain(this.pool);
     this.#dns = new DnsResolver({
       onEndpoints: (name, assignment) => void this.#onResolved(name, assignment),
       onFailure: (cluster, hostname, reason) => services.log.component('dns').warning(
@@ -106,7 +109,20 @@ export class Supervisor implements PoolListener {
   /** What readiness still waits for, for people. */
   get waitingFor(): readonly string[] {
     const listeners = [...this.store.list('listener').keys()].filter((name) => !this.#ports.has(name));
-    return [...this.#services.waitingFor(), ...listeners.map((name) => `listener ${name}`)];
+    return [...this.#services.waitingFor(), ...listeners.map((name) => this.#waitOf(name))];
+  }
+
+  /** Why no request should be sent here now, for people; empty: send them. */
+  get notReady(): readonly string[] {
+    if (this.#state === 'draining' || this.#state === 'stopped') return ['draining: this proxy is about to end'];
+    const lost = [...this.#ports.keys()].filter((name) => this.store.get('listener', name) !== undefined
+      && this.listening(name) === 0);
+    return [...this.waitingFor, ...lost.map((name) => `listener ${name}: its worker was lost and is being replaced`)];
+  }
+
+  #waitOf(listener: string): string {
+    const missing = this.#missing.get(listener);
+    return missing === undefined ? `listener ${listener}` : `listener ${listener}: ${missing}`;
   }
 
   /** Where a listener really listens; undefined while it does not. */
@@ -136,22 +152,22 @@ export class Supervisor implements PoolListener {
     if (this.#state === 'initializing' && this.waitingFor.length === 0) this.#state = 'live';
   }
 
-  /**
-   * Readiness off, `connection: close` on every response; resolves when no connection is left or `deadlineMs` is over.
-   */
-  async drain(deadlineMs: number): Promise<void> {
-    if (this.#state === 'draining' || this.#state === 'stopped') return;
+  /** Readiness off; then the inbound listeners drain, or all where none is inbound. Resolves when that is over. */
+  async drain(plan: DrainPlan): Promise<void> {
+    if (this.#state === 'stopped') return;
     this.#state = 'draining';
-    const empty = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve;
-    });
-    this.pool.post({ kind: 'drain', inboundOnly: false });
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, deadlineMs);
-    });
-    await Promise.race([empty, deadline]);
-    clearTimeout(timer);
+    await this.#drain.run(plan, this.hasInbound);
+  }
+
+  /** A drain ends as soon as it can: nobody waits for this proxy any more. */
+  finishDrain(): void {
+    this.#drain.finish();
+  }
+
+  /** A sidecar, not a gateway. */
+  get hasInbound(): boolean {
+    return this.store.list('listener').values()
+      .some(({ resource }) => (resource as Listener).trafficDirection === 'INBOUND');
   }
 
   /** Ends the workers. */
@@ -170,19 +186,21 @@ export class Supervisor implements PoolListener {
     switch (message.kind) {
       case 'listening':
         this.#ports.set(message.listener, message.port);
+        this.#missing.delete(message.listener);
         this.#listeningOf(thread).add(message.listener);
         this.updateState();
         break;
+      case 'warming':
+        this.#missing.set(message.listener, `waits for ${message.missing.join(', ')}`);
+        break;
       case 'listen-failed':
+        this.#missing.set(message.listener, `cannot listen on ${message.reason}`);
         this.#services.log.component('listener').error(
           `listener ${message.listener} cannot listen on ${message.reason}`,
         );
         break;
       case 'connections':
-        this.#connections.set(thread.index, message.count);
-        if (this.#connections.size === this.pool.size && this.#connections.values().every((count) => count === 0)) {
-          this.#onEmpty?.();
-        }
+        this.#drain.onConnections(thread.index, message.count);
         break;
       case 'chunk':
         this.#statsOf(thread).chunk(message.index, message.memory);
@@ -214,7 +232,7 @@ export class Supervisor implements PoolListener {
     this.#sources.get(thread)?.end();
     this.#sources.delete(thread);
     this.#deaths.inc();
-    this.#connections.delete(thread.index);
+    this.#drain.onDeath(thread.index);
     const when = delayMs === 0 ? 'at once' : `after ${delayMs} ms`;
     this.#services.log.component('worker').error(`worker ${thread.index} ended (${reason}); it is replaced ${when}`);
   }

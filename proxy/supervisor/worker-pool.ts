@@ -56,6 +56,7 @@ export class WorkerPool implements WorkerListener {
   #level: string;
   #stopping = false;
   #draining: ToWorker | undefined = undefined;
+  #closed: ToWorker | undefined = undefined;
 
   constructor(options: PoolOptions, store: ConfigStore, listener: PoolListener) {
     this.#options = options;
@@ -102,6 +103,8 @@ export class WorkerPool implements WorkerListener {
   /** To every worker, and to those that replace them where it outlives them. */
   post(message: ToWorker): void {
     if (message.kind === 'drain') this.#draining = message;
+    if (message.kind === 'undrain') this.#draining = undefined;
+    if (message.kind === 'stop-listening') this.#closed = message;
     if (message.kind === 'log-level' && message.component === undefined) this.#level = message.level;
     for (const thread of this.#threads.values()) thread.post(message);
   }
@@ -148,7 +151,7 @@ export class WorkerPool implements WorkerListener {
     if (this.#stopping) return;
     const thread = this.#spawn(index);
     for (const batch of this.#store.batches()) await thread.apply(batch);
-    if (this.#draining !== undefined) thread.post(this.#draining);
+    for (const message of [this.#draining, this.#closed]) if (message !== undefined) thread.post(message);
     setTimeout(() => {
       if (this.#threads.get(index) === thread) this.#deaths.delete(index);
     }, STEADY_MS).unref();

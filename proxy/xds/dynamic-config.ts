@@ -88,6 +88,13 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
     return this.#first.size === 0 && !this.#warming.cold;
   }
 
+  /** What has not come of the first answers, for people. */
+  get waitingFor(): readonly string[] {
+    const types = [...this.#first].map(nameOfType)
+      .map(({ singular, service }) => `the first ${singular}s of the control plane (${service.toUpperCase()})`);
+    return [...types, ...this.#warming.names.filter((name) => name !== CLUSTERS)];
+  }
+
   status(): StreamStatus[] {
     return [...this.#sources.byKey].map(([source, { state }]) => ({ source, state }));
   }

@@ -24,6 +24,11 @@ export class Warming implements TimerTarget {
     this.#listener = listener;
   }
 
+  /** What is waited for. */
+  get names(): readonly string[] {
+    return [...this.#dueMs.keys()];
+  }
+
   get cold(): boolean {
     return this.#dueMs.size > 0;
   }

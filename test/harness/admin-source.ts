@@ -44,7 +44,8 @@ export function fakeSource(config: Partial<ConfigSnapshot> = {}): FakeSource {
       readStat: (flat) => merger.read(flat),
       logLevels: () => logger.levels(),
       setLogLevel: (level, component) => logger.setLevel(level, component),
-      drainListeners: ({ inboundOnly, graceful }) => void actions.push(`drain ${inboundOnly} ${graceful}`),
+      drainListeners: ({ inboundOnly, graceful, skipExit }) =>
+        void actions.push(`drain ${inboundOnly} ${graceful} ${skipExit}`),
       failHealthCheck: (fail) => void actions.push(fail ? 'fail' : 'ok'),
       reopenLogs: () => void actions.push('reopen'),
       quit: () => void actions.push('quit'),
