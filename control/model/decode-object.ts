@@ -4,7 +4,7 @@ import { decode } from '../../proxy/config/decode.ts';
 import type { ConfigWarning, Locate } from '../../proxy/config/decode-report.ts';
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { YamlDocument } from '../../proxy/config/yaml-file.ts';
-import { isKind, KINDS, knownKinds, REFUSED_KINDS, SKIPPED_KINDS, type KindName } from './kind.ts';
+import { kindNamed, KINDS, knownKinds, REFUSED_KINDS, SKIPPED_KINDS, type KindName } from './kind.ts';
 import { placeOf, titleOf, type Finding, type MeshObject, type Origin } from './mesh-object.ts';
 import type { ObjectMeta } from './object-meta.ts';
 
@@ -62,9 +62,12 @@ function decodeOne(value: unknown, context: Context): void {
   }
   const refused = REFUSED_KINDS.get(kind);
   if (refused !== undefined) return fail(['kind'], `${kind} is not supported: ${refused}`, kind);
-  if (!isKind(kind)) return fail(['kind'], `unknown kind '${kind.slice(0, 60)}'${nearestName(kind, knownKinds())}`);
-  const wrong = versionFault(kind, apiVersion);
-  return wrong === undefined ? decodeKind(kind, value, context) : fail(['apiVersion'], wrong, kind);
+  const name = kindNamed(kind, apiVersion);
+  if (name === undefined) {
+    return fail(['kind'], `unknown kind '${kind.slice(0, 60)}'${nearestName(kind, knownKinds())}`);
+  }
+  const wrong = versionFault(name, apiVersion);
+  return wrong === undefined ? decodeKind(name, value, context) : fail(['apiVersion'], wrong, kind);
 }
 
 /** What `kubectl get -o yaml` writes for several objects. */
@@ -77,7 +80,6 @@ function versionFault(kind: KindName, apiVersion: string): string | undefined {
   const { group, versions } = KINDS[kind];
   const known = versions.map((version) => (group === '' ? version : `${group}/${version}`));
   if (known.includes(apiVersion)) return undefined;
-  if (apiVersion.startsWith('gateway.networking.k8s.io/')) return 'the Gateway API is not supported yet; use Istio\'s';
   return `'${apiVersion.slice(0, 60)}' is not a version of ${kind}; use ${known.join(' or ')}`;
 }
 
@@ -95,7 +97,7 @@ function decodeKind(kind: KindName, value: Record<string, unknown>, context: Con
   found.objects.push({
     kind,
     name: meta.name,
-    namespace: kind === 'Namespace' ? '' : meta.namespace ?? 'default',
+    namespace: KINDS[kind].clusterScoped === true ? '' : meta.namespace ?? 'default',
     labels: new Map(Object.entries(meta.labels ?? {})),
     annotations: new Map(Object.entries(meta.annotations ?? {})),
     createdMs: createdMs(meta),

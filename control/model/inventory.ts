@@ -42,7 +42,7 @@ export class Inventory {
   }
 }
 
-/** Workloads don't conflict, and stay as they are given. */
+/** Workloads don't conflict, and stay as they are given; the Gateway API's objects have an order of their own. */
 function isRule(kind: KindName): boolean {
   return kind !== 'WorkloadEntry' && /\.(istio\.io|weft\.dev)$/.test(KINDS[kind].group);
 }

@@ -3,6 +3,12 @@ import type { Schema } from '../../proxy/config/schema.ts';
 import { AuthorizationPolicy } from './authorization-policy.ts';
 import { DestinationRule } from './destination-rule.ts';
 import { EgressCredential } from './egress-credential.ts';
+import { ConfigMap } from './gateway-api/config-map.ts';
+import { TcpRoute, TlsRoute } from './gateway-api/connection-route.ts';
+import { GatewayClass, KubernetesGateway, ListenerSet } from './gateway-api/gateway.ts';
+import { BackendTlsPolicy, ReferenceGrant } from './gateway-api/policy.ts';
+import { GATEWAY_GROUP } from './gateway-api/reference.ts';
+import { GrpcRoute, HttpRoute } from './gateway-api/route.ts';
 import { Gateway } from './gateway.ts';
 import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { MeshConfig } from './mesh-config.ts';
@@ -26,6 +32,16 @@ export interface Documents {
   ServiceAccount: ServiceAccount;
   Namespace: Namespace;
   Secret: Secret;
+  ConfigMap: ConfigMap;
+  GatewayClass: GatewayClass;
+  KubernetesGateway: KubernetesGateway;
+  ListenerSet: ListenerSet;
+  HTTPRoute: HttpRoute;
+  GRPCRoute: GrpcRoute;
+  TLSRoute: TlsRoute;
+  TCPRoute: TcpRoute;
+  ReferenceGrant: ReferenceGrant;
+  BackendTLSPolicy: BackendTlsPolicy;
   NetworkPolicy: NetworkPolicy;
   VirtualService: VirtualService;
   DestinationRule: DestinationRule;
@@ -50,12 +66,18 @@ export type KindName = keyof Documents;
 export interface Kind<T = unknown> {
   readonly group: string;
   readonly versions: readonly string[];
+  /** The word in documents, where another group has a kind of that word too. */
+  readonly word?: string;
+  /** It is in no namespace. */
+  readonly clusterScoped?: true;
   readonly schema: Schema<T>;
 }
 
 const NETWORKING = { group: 'networking.istio.io', versions: ['v1', 'v1beta1', 'v1alpha3'] };
 const SECURITY = { group: 'security.istio.io', versions: ['v1', 'v1beta1'] };
 const WEFT = { group: 'security.weft.dev', versions: ['v1'] };
+const GATEWAY_API = { group: GATEWAY_GROUP, versions: ['v1', 'v1beta1'] };
+const ROUTE_VERSIONS = ['v1', 'v1alpha3', 'v1alpha2'];
 const CORE = { group: '', versions: ['v1'] };
 
 export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
@@ -64,8 +86,18 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   EndpointSlice: { group: 'discovery.k8s.io', versions: ['v1', 'v1beta1'], schema: EndpointSlice },
   Pod: { ...CORE, schema: Pod },
   ServiceAccount: { ...CORE, schema: ServiceAccount },
-  Namespace: { ...CORE, schema: Namespace },
+  Namespace: { ...CORE, clusterScoped: true, schema: Namespace },
   Secret: { ...CORE, schema: Secret },
+  ConfigMap: { ...CORE, schema: ConfigMap },
+  GatewayClass: { ...GATEWAY_API, clusterScoped: true, schema: GatewayClass },
+  KubernetesGateway: { ...GATEWAY_API, word: 'Gateway', schema: KubernetesGateway },
+  ListenerSet: { ...GATEWAY_API, versions: ['v1'], schema: ListenerSet },
+  HTTPRoute: { ...GATEWAY_API, schema: HttpRoute },
+  GRPCRoute: { ...GATEWAY_API, versions: ['v1'], schema: GrpcRoute },
+  TLSRoute: { ...GATEWAY_API, versions: ROUTE_VERSIONS, schema: TlsRoute },
+  TCPRoute: { ...GATEWAY_API, versions: ['v1', 'v1alpha2'], schema: TcpRoute },
+  ReferenceGrant: { ...GATEWAY_API, schema: ReferenceGrant },
+  BackendTLSPolicy: { ...GATEWAY_API, versions: ['v1', 'v1alpha3'], schema: BackendTlsPolicy },
   NetworkPolicy: { group: 'networking.k8s.io', versions: ['v1'], schema: NetworkPolicy },
   VirtualService: { ...NETWORKING, schema: VirtualService },
   DestinationRule: { ...NETWORKING, schema: DestinationRule },
@@ -84,13 +116,21 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   Telemetry: { group: 'telemetry.istio.io', versions: ['v1', 'v1alpha1'], schema: Telemetry },
 };
 
-export function isKind(name: string): name is KindName {
-  return Object.hasOwn(KINDS, name);
+/** Groups that share a word with another one. */
+const BY_WORD = new Map(Object.entries(KINDS).flatMap(([name, { word, group }]) =>
+  (word === undefined ? [] : [[`${group} ${word}`, name as KindName] as const])));
+
+/** The kind that a document of this `kind` and `apiVersion` is of. */
+export function kindNamed(word: string, apiVersion: string): KindName | undefined {
+  const [group = ''] = apiVersion.split('/');
+  const found = BY_WORD.get(`${group} ${word}`);
+  if (found !== undefined) return found;
+  return Object.hasOwn(KINDS, word) && KINDS[word as KindName].word === undefined ? word as KindName : undefined;
 }
 
 /** Kinds that people keep beside the mesh's own and that have no bearing on it: skipped with a warning. */
 export const SKIPPED_KINDS: ReadonlySet<string> = new Set([
-  'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob', 'ConfigMap',
+  'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob',
   'PersistentVolumeClaim',
   'PersistentVolume', 'StorageClass', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Role', 'RoleBinding',
   'ClusterRole', 'ClusterRoleBinding', 'LimitRange', 'ResourceQuota', 'CustomResourceDefinition', 'Node',
@@ -105,14 +145,7 @@ export const REFUSED_KINDS: ReadonlyMap<string, string> = new Map([
   ['TrafficExtension', 'extensions are not loaded'],
   ['ProxyConfig', 'proxies are configured where they are started'],
   ['Ingress', 'write a Gateway and a VirtualService'],
-  ['GatewayClass', 'the Gateway API is not supported yet'],
-  ['HTTPRoute', 'the Gateway API is not supported yet; write a VirtualService'],
-  ['GRPCRoute', 'the Gateway API is not supported yet; write a VirtualService'],
-  ['TCPRoute', 'the Gateway API is not supported yet'],
-  ['TLSRoute', 'the Gateway API is not supported yet'],
-  ['UDPRoute', 'the Gateway API is not supported yet'],
-  ['ReferenceGrant', 'the Gateway API is not supported yet'],
-  ['BackendTLSPolicy', 'the Gateway API is not supported yet; write a DestinationRule'],
+  ['UDPRoute', 'UDP is not carried'],
 ]);
 
 /** Every name that is known, to find the one that was meant. */

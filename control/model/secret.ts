@@ -38,6 +38,11 @@ function fromBase64(text: string): string | undefined {
   return /^[A-Za-z0-9+/]*={0,2}$/.test(compact) ? Buffer.from(compact, 'base64').toString('latin1') : undefined;
 }
 
+/** As it is written. */
+export function plainTexts(): Schema<SecretTexts> {
+  return texts((text) => text, 'text');
+}
+
 export const Secret = message('k8s.v1.Secret', {
   ...objectHead,
   type: optional(string(), 'Not read: the keys of data say what it holds.'),
