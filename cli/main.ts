@@ -18,6 +18,7 @@ const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
   ['ca', [() => import('./ca.ts'), 'the certificate authority alone: --dir DIR [--listen HOST:PORT]']],
   ['init', [() => import('./init.ts'), 'leads a pod\'s connections through its sidecar; --clean undoes it']],
   ['wait', [() => import('./wait.ts'), 'holds until the proxy is ready, and says why it is not']],
+  ['inject', [() => import('./inject.ts'), 'Kubernetes YAML with sidecars in its pods: -f FILE']],
   ['status', [() => import('./status.ts'), 'which proxy runs which configuration, and what was refused']],
 ]);
 
