@@ -7,7 +7,7 @@ import { signCertificate } from './certificate.ts';
 import { StoreFile, certificateId, keyText, newKey } from './issuer.ts';
 import type { Passphrase } from './issuer.ts';
 import { toPem } from './pem.ts';
-import { createPrivateFile, privateFolder, readText } from './private-file.ts';
+import { createPrivateFile, privateFolder, readText } from '../proxy/base/private-file.ts';
 import { intermediateTemplate } from './profile.ts';
 import { openStore } from './store.ts';
 import { readCertificate } from './x509.ts';

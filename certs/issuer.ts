@@ -6,7 +6,7 @@ import { ConfigError } from '../proxy/base/error.ts';
 import { signCertificate } from './certificate.ts';
 import { readCertificates } from './chain.ts';
 import { toPem } from './pem.ts';
-import { createPrivateFile, readText } from './private-file.ts';
+import { createPrivateFile, readText } from '../proxy/base/private-file.ts';
 import { rootTemplate } from './profile.ts';
 import { keyFault } from './signature-algorithm.ts';
 

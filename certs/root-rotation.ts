@@ -8,7 +8,7 @@ import { ConfigError } from '../proxy/base/error.ts';
 import { chainFault, rootOf } from './chain.ts';
 import { StoreFile, certificateId, certificatesOf, intermediatesOf, keyText, newKey, rootText } from './issuer.ts';
 import type { Passphrase } from './issuer.ts';
-import { createPrivateFile, privateFolder, replacePrivateFile } from './private-file.ts';
+import { createPrivateFile, privateFolder, replacePrivateFile } from '../proxy/base/private-file.ts';
 import { issuerFolder, issuerFolders, openStore } from './store.ts';
 
 export interface RotationOptions {

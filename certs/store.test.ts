@@ -9,7 +9,7 @@ import { inspect } from 'node:util';
 import { ManualClock } from '../proxy/base/clock.ts';
 import { ecKey, rsaKey, testIntermediate, testLeaf, testRoot } from '../test/harness/certificates.ts';
 import { openssl, temporaryFolder, withoutOpenssl } from '../test/harness/openssl.ts';
-import { createPrivateFile, readText, replacePrivateFile } from './private-file.ts';
+import { createPrivateFile, readText, replacePrivateFile } from '../proxy/base/private-file.ts';
 import { StoreFile } from './issuer.ts';
 import { openStore } from './store.ts';
 

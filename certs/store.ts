@@ -11,7 +11,7 @@ import {
   StoreFile, certificatesOf, intermediatesOf, openIssuerCertificate, openIssuerKey, openKey,
 } from './issuer.ts';
 import type { Issuer, Passphrase } from './issuer.ts';
-import { createPrivateFile, privateFolder, readText } from './private-file.ts';
+import { createPrivateFile, privateFolder, readText } from '../proxy/base/private-file.ts';
 import { isTrustDomain, trustDomainUri } from './spiffe.ts';
 import { uriSans } from './x509.ts';
 

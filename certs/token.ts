@@ -4,7 +4,7 @@ import type { KeyObject } from 'node:crypto';
 import { SignJWT, errors, jwtVerify } from 'jose';
 import type { JWTPayload } from 'jose';
 import type { Clock } from '../proxy/base/clock.ts';
-import { replacePrivateFile } from './private-file.ts';
+import { replacePrivateFile } from '../proxy/base/private-file.ts';
 import { formatSpiffeId, parseSpiffeId, trustDomainUri } from './spiffe.ts';
 import type { SpiffeId } from './spiffe.ts';
 

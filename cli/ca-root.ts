@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { bundleNumber } from '../certs/chain.ts';
 import { createIntermediate } from '../certs/intermediate.ts';
 import type { Passphrase } from '../certs/issuer.ts';
-import { readText } from '../certs/private-file.ts';
+import { readText } from '../proxy/base/private-file.ts';
 import { addRoot, listRoots, removeRoot, switchRoot } from '../certs/root-rotation.ts';
 import type { RotationOptions } from '../certs/root-rotation.ts';
 import { issuerFolders, openStore } from '../certs/store.ts';

@@ -6,6 +6,7 @@ import { systemClock } from './base/clock.ts';
 import { ConfigError, messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
 import { loadBootstrap } from './config/bootstrap-file.ts';
+import { modelOf, modelText } from './config/model-text.ts';
 import type { Wire } from './config/wire.ts';
 import type { DecodedElsewhere, DecoderAnswer, DecoderJob, DecoderRequest } from './supervisor/decoder-messages.ts';
 import { decodeResponse } from './xds/resource-decode.ts';
@@ -35,6 +36,8 @@ function run(job: DecoderJob): unknown {
     case 'bootstrap': return loadBootstrap(job.file);
     case 'config-dump': return configDumpResponse(job.config, new URLSearchParams(job.query));
     case 'response': return decodeByWire(job.response);
+    case 'model-text': return modelText(job.resources);
+    case 'model': return modelOf(job.text);
   }
 }
 

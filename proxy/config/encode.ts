@@ -1,7 +1,8 @@
 // Prints the model as Envoy's config_dump does: names in snake_case, secrets replaced.
 import type { MessageNode, Schema } from './schema.ts';
 
-const REDACTED = '[redacted]';
+/** In place of a secret. */
+export const REDACTED = '[redacted]';
 
 /** A copy of a decoded value in Envoy's spelling; what fields marked as secret hold is replaced by `[redacted]`. */
 export function encodeSnake<T>(schema: Schema<T>, value: T): unknown {

@@ -16,6 +16,8 @@ import type { AgentService } from './agent-service.ts';
 import type { AuditService } from './audit-service.ts';
 import type { ConfigIntake } from './config-intake.ts';
 import type { Decoder } from './decoder.ts';
+import type { ConfigStore } from './config-store.ts';
+import type { LastGood } from './last-good.ts';
 import type { NodeIdentity, Refusal, ResourceKind } from './messages.ts';
 import type { StatsMerger } from './stats-merger.ts';
 
@@ -35,6 +37,7 @@ export interface ControlLinkOptions {
   listeners(): Iterable<Listener>;
   portOf(listener: string): number | undefined;
   readonly audit: AuditService | undefined;
+  readonly store: ConfigStore;
 }
 
 const KIND_OF: Readonly<Record<ResourceType, ResourceKind>> = {
@@ -51,6 +54,7 @@ export class ControlLink {
   readonly #intake: ConfigIntake;
   #agent: AgentService | undefined = undefined;
   #dynamic: DynamicConfig | undefined = undefined;
+  #lastGood: LastGood | undefined = undefined;
   #isStarted = false;
 
   constructor(options: ControlLinkOptions, intake: ConfigIntake) {
@@ -65,7 +69,10 @@ export class ControlLink {
     if (dynamic || node.metadata['WEFT_CA'] !== undefined) {
       const secrets = await this.#loadSecrets();
       const agent = await this.#startAgent(secrets);
-      if (dynamic) await this.#startDynamic(agent, secrets);
+      if (dynamic) {
+        await this.#openLastGood();
+        await this.#startDynamic(agent, secrets);
+      }
     }
     this.#isStarted = true;
   }
@@ -74,12 +81,13 @@ export class ControlLink {
   get waitingFor(): readonly string[] {
     // Static resources are in force before this is asked what the bootstrap wants beside them.
     if (!this.#isStarted) return ['what the bootstrap says of other sources'];
-    const missing = [...(this.#dynamic?.waitingFor ?? [])];
+    const missing = this.#lastGood?.isServed === true ? [] : [...(this.#dynamic?.waitingFor ?? [])];
     if (this.#agent?.ready === false) missing.push('a certificate of the certificate authority');
     return missing;
   }
 
   stop(): void {
+    this.#lastGood?.stop();
     this.#dynamic?.stop();
     this.#agent?.stop();
   }
@@ -118,6 +126,19 @@ export class ControlLink {
     return refused;
   }
 
+  /** What the control plane said last, for the time until it answers (faults.md F01). */
+  async #openLastGood(): Promise<void> {
+    const { node, clock, log, stats, decoder, store } = this.#options;
+    if (node.metadata['WEFT_LAST_GOOD'] === undefined) return;
+    const [{ lastGoodConfigOf }, { LastGood }] = await Promise.all([
+      import('./last-good-config.ts'), import('./last-good.ts'),
+    ]);
+    this.#lastGood = new LastGood(lastGoodConfigOf(node.metadata), {
+      node, clock, decoder, store, stats: new Stats(stats.source()), log: log.component('last-good'),
+      apply: (change) => this.#intake.apply(change), onProgress: () => this.#options.onProgress(),
+    });
+  }
+
   async #startDynamic(hasAgent: boolean, secrets: SecretStore): Promise<void> {
     const { bootstrap, decoder, node, clock, random, timers, stats, log, version } = this.#options;
     const [{ DynamicConfig }, { discoveryNode }, { Wire }, { loadSchema, SCHEMA_FILE }, { grpcClientTls }] =
@@ -134,9 +155,13 @@ export class ControlLink {
       decode: (response) => decoder.response(response, warn),
       tls: (context) => grpcClientTls(context, secrets, clock),
       handler: { apply: (batch) => this.#apply(batch) },
-      onInitialised: () => this.#options.onProgress(),
+      onInitialised: () => {
+        this.#lastGood?.onInitialised();
+        this.#options.onProgress();
+      },
       onAnswer: (type, version, refused) => this.#options.audit?.onAnswer(type, version, refused),
     });
+    this.#lastGood?.start();
     this.#dynamic.start();
   }
 
@@ -145,9 +170,11 @@ export class ControlLink {
     updated: readonly { name: string; version: string; resource: unknown }[];
     removed: readonly string[];
   }): Promise<{ refused: readonly { name: string; reason: string }[] }> {
+    await this.#lastGood?.before(KIND_OF[batch.type], batch);
     const refused = await this.#intake.apply({
       kind: KIND_OF[batch.type], updated: batch.updated, removed: batch.removed, origin: 'dynamic',
     });
+    this.#lastGood?.onApplied();
     this.#options.onProgress();
     return { refused };
   }

@@ -8,6 +8,7 @@ import type { ConfigSnapshot } from '../admin/admin-source.ts';
 import { ConfigError } from '../base/error.ts';
 import type { LoadedBootstrap } from '../config/bootstrap-file.ts';
 import { ConfigWarning } from '../config/decode-report.ts';
+import type { ModelResource, ModelText } from '../config/model-text.ts';
 import type { DecodedResponse, DecodeResponse } from '../xds/resource-decode.ts';
 import type { DecodedElsewhere, DecoderAnswer, DecoderJob, DecoderRequest } from './decoder-messages.ts';
 
@@ -55,6 +56,16 @@ export class Decoder {
       onUnknown(line);
     }
     return { ...decoded, warnings: warnings.map(withClass) };
+  }
+
+  /** Resources as text that can be kept, those that hold secrets left out. */
+  async modelText(resources: readonly ModelResource[]): Promise<ModelText> {
+    return await this.#run({ kind: 'model-text', resources }) as ModelText;
+  }
+
+  /** Rejects with a ConfigError when any of them is not as this version's schemas want it. */
+  async model(text: string): Promise<readonly ModelResource[]> {
+    return await this.#run({ kind: 'model', text }) as readonly ModelResource[];
   }
 
   /** Ends the process; what it was doing is rejected. */

@@ -85,7 +85,7 @@ export class RunningProxy implements AsyncDisposable {
     const link = new ControlLink({
       bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress, audit,
       listeners: () => supervisor.store.list('listener').values().map(({ resource }) => resource as Listener),
-      portOf: (listener) => supervisor.portOf(listener),
+      portOf: (listener) => supervisor.portOf(listener), store: supervisor.store,
     }, supervisor.intake);
     const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit);
     try {

@@ -25,7 +25,8 @@ export class TestProxy implements AsyncDisposable {
     if (decoded.value === undefined) throw new Error(decoded.errors.map((error) => error.message).join('\n'));
     const logLines: string[] = [];
     const log = new Logger('info', systemClock, (line) => logLines.push(line) > 0);
-    const node = { id: 'test', cluster: 'test', metadata: decoded.value.node?.metadata ?? {} };
+    const { id = 'test', metadata = {} } = decoded.value.node ?? {};
+    const node = { id, cluster: 'test', metadata };
     const running = await RunningProxy.start({
       bootstrap: decoded.value, node, log, clock: systemClock, logLevel: 'off', version: 'test',
       concurrency: options.concurrency ?? 1,

@@ -6,10 +6,9 @@ import {
 } from 'node:fs';
 import type { Stats } from 'node:fs';
 import { dirname } from 'node:path';
-import { ConfigError, messageOf } from '../proxy/base/error.ts';
+import { ConfigError, messageOf } from './error.ts';
 
-/** Largest file that is read: a bundle of some hundred certificates. */
-const FILE_BYTES_MAX = 1_048_576;
+const MIB = 1_048_576;
 
 /** Permissions of others, whose absence makes a file or folder private. */
 const OTHERS = 0o077;
@@ -54,8 +53,11 @@ export function replacePrivateFile(path: string, content: string, mode = 0o600):
   syncFolder(dirname(path));
 }
 
-/** The text of a file, or undefined when there is none. `secret` ones must be this user's alone. */
-export function readText(path: string, secret: boolean): string | undefined {
+/**
+ * The text of a file, or undefined when there is none. `secret` ones must be this user's alone. 1 MiB by default: a
+ * bundle of some hundred certificates.
+ */
+export function readText(path: string, secret: boolean, bytesMax = MIB): string | undefined {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY);
@@ -65,7 +67,9 @@ export function readText(path: string, secret: boolean): string | undefined {
   }
   try {
     const stats = fstatSync(fd);
-    if (!stats.isFile() || stats.size > FILE_BYTES_MAX) throw new ConfigError('', 'is no file, or over 1 MiB', path);
+    if (!stats.isFile() || stats.size > bytesMax) {
+      throw new ConfigError('', `is no file, or over ${Math.round(bytesMax / MIB)} MiB`, path);
+    }
     if (secret) requirePrivate(path, stats);
     return readAll(fd, stats.size);
   } finally {
