@@ -44,6 +44,8 @@ export interface SnapshotInput {
   readonly clusters?: readonly Cluster[];
   readonly endpoints?: readonly ClusterLoadAssignment[];
   readonly listeners?: readonly Listener[];
+  /** Of clients without a proxy: these have no address. */
+  readonly apiListeners?: readonly { readonly name: string }[];
   readonly routes?: readonly RouteConfiguration[];
   readonly secrets?: readonly Secret[];
 }
@@ -72,21 +74,23 @@ export class SnapshotBuilder {
 
   /** Encodes what build() will need, one resource a step. What cannot be encoded is build's to tell. */
   * steps(input: SnapshotInput): Generator<void, void, undefined> {
-    const { clusters = [], endpoints = [], routes = [] } = input;
+    const { clusters = [], endpoints = [], apiListeners = [], routes = [] } = input;
     for (const cluster of clusters) if (this.#tryEncode(CLUSTER_TYPE, cluster.name, cluster)) yield;
     for (const each of endpoints) if (this.#tryEncode(ENDPOINT_TYPE, each.clusterName, each)) yield;
+    for (const each of apiListeners) if (this.#tryEncode(LISTENER_TYPE, each.name, each)) yield;
     for (const table of routes) if (this.#tryEncode(ROUTE_TYPE, table.name ?? '', table)) yield;
   }
 
   /** Throws a ConfigError for a resource that protobuf cannot hold: a fault of translation, not of the user. */
   build(input: SnapshotInput): Snapshot {
-    const { clusters = [], endpoints = [], listeners = [], routes = [], secrets = [] } = input;
+    const { clusters = [], endpoints = [], listeners = [], apiListeners = [], routes = [], secrets = [] } = input;
+    const bound = [...listeners, ...apiListeners];
     return {
       types: new Map([
         [CLUSTER_TYPE, this.#collect(CLUSTER_TYPE, clusters, ({ name }) => name)],
         [ENDPOINT_TYPE, this.#collect(ENDPOINT_TYPE, endpoints, ({ clusterName }) => clusterName)],
         [SECRET_TYPE, this.#collect(SECRET_TYPE, secrets, ({ name }) => name)],
-        [LISTENER_TYPE, this.#collect(LISTENER_TYPE, listeners, ({ name = '' }) => name)],
+        [LISTENER_TYPE, this.#collect(LISTENER_TYPE, bound, ({ name = '' }) => name)],
         [ROUTE_TYPE, this.#collect(ROUTE_TYPE, routes, ({ name = '' }) => name)],
       ]),
     };

@@ -62,7 +62,8 @@ function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules:
   });
 }
 
-function serviceRoutes(
+/** To one port of a service, by its rules. */
+export function serviceRoutes(
   view: MeshView, scope: Scope, service: MeshService, port: ServicePort, rules: VirtualServiceIndex,
 ): Route[] {
   const object = rules.forHost(service.hostname);
@@ -114,7 +115,7 @@ function tunnelRoute(
 const NO_WAY: Route = { name: 'default', match: { connectMatcher: {} }, directResponse: { status: 502 } };
 
 /** `reviews`, `reviews.default`, `reviews.default.svc`, and in full: what DNS of a pod resolves; then its addresses. */
-function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): string[] {
+export function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): string[] {
   const { hostname } = service;
   const addresses = service.addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address));
   if (!hostname.endsWith(`.svc.${registry.domain}`) || isWildcard(hostname)) return [hostname, ...addresses];

@@ -39,6 +39,8 @@ export interface ProxyNode {
   readonly isGateway: boolean;
   /** Proxies before a gateway that it believes about its clients (gatewayTopology.numTrustedProxies). */
   readonly trustedProxies: number;
+  /** GENERATOR grpc: an application whose gRPC library speaks xDS itself. */
+  readonly proxyless: boolean;
   /** INTERCEPTION_MODE REDIRECT: `weft init` leads its workload's connections to it. */
   readonly redirected: boolean;
 }
@@ -56,6 +58,10 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
   const mode = text(metadata['INTERCEPTION_MODE']) ?? 'NONE';
   if (mode !== 'NONE' && mode !== 'REDIRECT') {
     return `INTERCEPTION_MODE ${mode.slice(0, 40)} is not supported yet; use REDIRECT or NONE`;
+  }
+  const generator = text(metadata['GENERATOR']);
+  if (generator !== undefined && generator !== 'grpc') {
+    return `metadata GENERATOR ${generator.slice(0, 40)} is not supported; use grpc, or none for a proxy`;
   }
   const podName = instance.slice(0, Math.max(0, instance.lastIndexOf('.'))) || instance;
   const namespace = text(metadata['NAMESPACE']) ?? domain.split('.')[0] ?? '';
@@ -77,6 +83,7 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     isWeft: node.userAgentName === 'weft',
     isGateway: kind === 'router',
     trustedProxies,
+    proxyless: generator === 'grpc',
     redirected: kind === 'sidecar' && mode === 'REDIRECT',
     ...listens,
   };

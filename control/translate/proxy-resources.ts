@@ -21,6 +21,7 @@ import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
 import { outboundRoutes } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { proxylessResources, type ApiListener, type ProxylessResources } from './proxyless.ts';
 import { passthroughClusters } from './redirected-address.ts';
 import { redirectedApplication, redirectedInbound } from './redirected-inbound.ts';
 import { redirectedOutbound, redirectedRoutes } from './redirected-outbound.ts';
@@ -31,6 +32,8 @@ import { workloadPorts, type WorkloadPort } from './workload-port.ts';
 
 export interface ProxyResources {
   readonly listeners: readonly Listener[];
+  /** Of a client without a proxy. */
+  readonly apiListeners?: readonly ApiListener[];
   readonly clusters: readonly Cluster[];
   readonly routes: readonly RouteConfiguration[];
   readonly endpoints: readonly ClusterLoadAssignment[];
@@ -44,6 +47,7 @@ export class Translator {
   readonly #clusters = new ScopeMemo<OutboundCluster[]>();
   readonly #routes = new ScopeMemo<RouteConfiguration>();
   readonly #byPort = new ScopeMemo<RouteConfiguration[]>();
+  readonly #proxyless = new ScopeMemo<ProxylessResources>();
 
   constructor(view: MeshView) {
     this.#view = view;
@@ -51,12 +55,17 @@ export class Translator {
 
   /** What takes long of resourcesFor(), in small steps. */
   * steps(node: ProxyNode): Steps<void> {
+    if (node.proxyless) {
+      yield* this.#proxyless.steps(node, (scope) => proxylessResources(this.#view, scope));
+      return;
+    }
     yield* this.#clusters.steps(node, (scope) => clustersOf(this.#view, scope));
     if (node.outboundListen !== undefined) yield* this.#routes.steps(node, (scope) => routesOf(this.#view, scope));
     if (node.redirected) yield* this.#byPort.steps(node, (scope) => portRoutesOf(this.#view, scope));
   }
 
   resourcesFor(node: ProxyNode): ProxyResources {
+    if (node.proxyless) return this.#proxyless.get(node, (scope) => proxylessResources(this.#view, scope));
     const passed = node.kind === 'router' ? meshPassthroughClusters(this.#view, node) : [];
     const known = [...this.#outboundClusters(node), ...passed];
     const outbound = [...known, ...this.#providerClusters(node, known)];
