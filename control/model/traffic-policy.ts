@@ -3,7 +3,7 @@ import { Cluster } from '../../proxy/config/cluster.ts';
 import { RouteAction } from '../../proxy/config/route-action.ts';
 import { bool, double, enumeration, headerName, headerValue, string, uint32 } from '../../proxy/config/scalar.ts';
 import {
-  atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Fields, type MessageOptions, type Static,
+  atMostOne, exactlyOne, list, map, message, optional, Refusal, required, type Fields, type Static,
 } from '../../proxy/config/schema.ts';
 import { honours } from './data-plane.ts';
 import { PortSelector } from './destination.ts';
@@ -235,12 +235,6 @@ export const PortTrafficPolicy = message('istio.networking.v1.TrafficPolicy.Port
 });
 export interface PortTrafficPolicy extends Static<typeof PortTrafficPolicy> {}
 
-const POLICY_OPTIONS: Pick<MessageOptions<Fields, Fields>, 'refused'> = {
-  refused: {
-    'no PROXY protocol is sent yet': ['proxy_protocol'],
-  },
-};
-
 export const TrafficPolicy = message('istio.networking.v1.TrafficPolicy', {
   ...policyFields,
   portLevelSettings: optional(list(PortTrafficPolicy), "Replace this policy's settings for one port, each whole."),
@@ -250,5 +244,8 @@ export const TrafficPolicy = message('istio.networking.v1.TrafficPolicy', {
   }, {
     refused: { 'the budget is of the requests of the moment': ['budget_interval'] },
   }), 'Limit of retries; replaces maxRetries.'),
-}, POLICY_OPTIONS);
+  proxyProtocol: optional(message('istio.networking.v1.TrafficPolicy.ProxyProtocol', {
+    version: optional(enumeration(['V1', 'V2']), 'Default V1.'),
+  }), 'Servers are told of the client in the PROXY protocol, before anything else.'),
+});
 export interface TrafficPolicy extends Static<typeof TrafficPolicy> {}

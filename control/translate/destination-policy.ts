@@ -53,7 +53,11 @@ function merge(base: PortPolicy, over: TrafficPolicy | undefined, port: number):
   const level = portLevelSettings.find((settings) => settings.port.number === port);
   if (level === undefined) return merged;
   const { port: _port, ...replaced } = level;
-  return { ...(merged.retryBudget !== undefined && { retryBudget: merged.retryBudget }), ...replaced };
+  const { retryBudget, proxyProtocol } = merged;
+  return {
+    ...(retryBudget !== undefined && { retryBudget }), ...(proxyProtocol !== undefined && { proxyProtocol }),
+    ...replaced,
+  };
 }
 
 const NONE = new DestinationPolicy([]);

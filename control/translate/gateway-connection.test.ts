@@ -205,3 +205,14 @@ for (const [what, text, reason] of [
     assert.throws(() => inventoryOf(edge(text)), reason);
   });
 }
+
+test('a gateway whose callers speak the PROXY protocol looks for that before all else', () => {
+  const topology = { PROXY_CONFIG: { gatewayTopology: { proxyProtocol: {} } } };
+  const node = nodeOf({ LABELS: { istio: 'edge' }, ...topology }, { kind: 'router' });
+  const gateway = MESH + edge(server(1, 'TLS', 'a.example', '{ mode: PASSTHROUGH }'), server(2, 'TCP', 'b.example'))
+    + bound('a', 'a.example', `tls: [{ match: [{ sniHosts: [a.example] }], ${TO_A} }], tcp: [{ ${TO_A} }]`);
+  const { listeners } = new Translator(viewOf(gateway)).resourcesFor(node);
+  assert.deepEqual(listeners.map(({ listenerFilters = [] }) => listenerFilters.map(({ name }) => name)), [
+    ['envoy.filters.listener.proxy_protocol', 'envoy.filters.listener.tls_inspector'],
+  ]);
+});

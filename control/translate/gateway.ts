@@ -11,7 +11,7 @@ import { gatewayRoutes } from './gateway-route.ts';
 import { gatewayServers, serverKind, serverNames, tableName, type Server } from './gateway-server.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
-import { sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
+import { PROXY_PROTOCOL, sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
 import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -65,11 +65,12 @@ function gatewayListener(
   if (chains.length === 0) return undefined;
   const first = servers[0]?.server;
   const isPlain = first === undefined || serverKind(first) === 'http' || serverKind(first) === 'tcp';
+  const listenerFilters = [...(node.proxyProtocol ? [PROXY_PROTOCOL] : []), ...(isPlain ? [] : [TLS_INSPECTOR])];
   return {
     name,
     address: { socketAddress: { address: node.gatewayListen, portValue: bound } },
     trafficDirection: 'OUTBOUND',
-    ...(!isPlain && { listenerFilters: [TLS_INSPECTOR] }),
+    ...(listenerFilters.length > 0 && { listenerFilters }),
     filterChains: chains,
   };
 }

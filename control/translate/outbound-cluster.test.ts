@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Cluster } from '../../proxy/config/cluster.ts';
-import { UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
+import { UPSTREAM_PROXY_PROTOCOL_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
 import type { UpstreamTlsContext } from '../../proxy/config/tls.ts';
 import { serviceYaml, viewOf, workloadYaml } from '../../test/harness/mesh-fixture.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
@@ -291,4 +291,22 @@ test('connections of HTTP/2 are probed by PING where a rule says so', () => {
   const options = Object.values(cluster.typedExtensionProtocolOptions ?? {})[0]?.explicitHttpConfig;
   assert.deepEqual(options?.http2ProtocolOptions,
     { maxConcurrentStreams: 7, connectionKeepalive: { interval: '60s', timeout: '20s' } });
+});
+
+test('servers are told of clients in the PROXY protocol, whatever comes after it', () => {
+  const version = 'proxyProtocol: { version: V2 }';
+  const wrapped = (cluster: Cluster): unknown[] => [
+    cluster.transportSocket, ...(cluster.transportSocketMatches ?? []).map((match) => match.transportSocket),
+  ].map((socket) => {
+    const config = socket?.typedConfig;
+    return config?.['@type'] === UPSTREAM_PROXY_PROTOCOL_TYPE
+      ? [config.config?.version ?? 'V1', config.transportSocket.name] : socket?.name;
+  });
+  const plain = `trafficPolicy: { ${version}, tls: { mode: DISABLE } }`;
+  assert.deepEqual(wrapped(clusterOf(MESH + rule(plain))), [['V2', 'envoy.transport_sockets.raw_buffer']]);
+  const mesh = `trafficPolicy: { proxyProtocol: {}, portLevelSettings: [{ port: { number: 9080 }, tls: {
+    mode: ISTIO_MUTUAL } }] }`;
+  assert.deepEqual(wrapped(clusterOf(MESH + rule(mesh))), [['V1', 'envoy.transport_sockets.tls']]);
+  assert.deepEqual(wrapped(clusterOf(MESH + rule(`trafficPolicy: { ${version} }`))),
+    [undefined, ['V2', 'envoy.transport_sockets.tls'], ['V2', 'envoy.transport_sockets.raw_buffer']]);
 });

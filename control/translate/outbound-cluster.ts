@@ -1,7 +1,6 @@
 // The clusters of a service as a caller sees it: one for each port, and one more for each subset.
 import type { Cluster, UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
-import { RAW_BUFFER_TYPE } from '../../proxy/config/type-url.ts';
 import { isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, Resolution, ServiceEndpoint, ServicePort } from '../registry/service.ts';
@@ -19,7 +18,7 @@ import type { MeshView, Scope } from './mesh-view.ts';
 import { egressGate } from './network-policy.ts';
 import { configPath } from './provenance.ts';
 import { clusterSni, outboundCluster } from './resource-name.ts';
-import { meshClientTls, RAW_SOCKET } from './tls-context.ts';
+import { behindHeader, meshClientTls, PLAINTEXT } from './tls-context.ts';
 import { upstreamProtocol } from './upstream-protocol.ts';
 import type { UpstreamVersion } from './upstream-protocol.ts';
 
@@ -69,7 +68,7 @@ function buildCluster(parts: Parts): OutboundCluster {
       typedExtensionProtocolOptions: upstreamProtocol(
         upstreamVersion(port, policy), policy.connectionPool, namesServer(parts, policy)),
     }),
-    ...(isPlain && transport(parts, policy)),
+    ...(isPlain && proxied(transport(parts, policy), policy)),
     ...balancing(policy, scope.isWeft),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
@@ -113,8 +112,6 @@ function dnsEndpoints(assignment: ClusterLoadAssignment, resolution: Resolution)
   };
 }
 
-const PLAINTEXT: UpstreamTransportSocket = { name: RAW_SOCKET, typedConfig: { '@type': RAW_BUFFER_TYPE } };
-
 type Transport = Pick<Cluster, 'transportSocket' | 'transportSocketMatches'>;
 
 /** What the rule says; without one, what the endpoints speak. */
@@ -131,6 +128,17 @@ function transport(parts: Parts, policy: PortPolicy): Transport {
   const named = tls.subjectAltNames === undefined && names.length > 0 ? { ...tls, subjectAltNames: [...names] } : tls;
   const host = namesServer(parts, policy) ? undefined : service.hostname;
   return { transportSocket: clientTls(named, host, parts.scope, parts.policies) };
+}
+
+/** Whatever the transport, the PROXY protocol goes before it. */
+function proxied(inner: Transport, { proxyProtocol }: PortPolicy): Transport {
+  if (proxyProtocol === undefined) return inner;
+  const { transportSocket, transportSocketMatches } = inner;
+  if (transportSocketMatches === undefined) return { transportSocket: behindHeader(transportSocket, proxyProtocol) };
+  return {
+    transportSocketMatches: transportSocketMatches.map((match) => (
+      { ...match, transportSocket: behindHeader(match.transportSocket, proxyProtocol) })),
+  };
 }
 
 /**

@@ -41,6 +41,8 @@ export interface ProxyNode {
   readonly trustedProxies: number;
   /** GENERATOR grpc: an application whose gRPC library speaks xDS itself. */
   readonly proxyless: boolean;
+  /** Those that call a gateway tell it of their clients in the PROXY protocol (gatewayTopology.proxyProtocol). */
+  readonly proxyProtocol: boolean;
   /** INTERCEPTION_MODE REDIRECT: `weft init` leads its workload's connections to it. */
   readonly redirected: boolean;
 }
@@ -84,6 +86,7 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     isGateway: kind === 'router',
     trustedProxies,
     proxyless: generator === 'grpc',
+    proxyProtocol: kind === 'router' && isObject(topologyOf(metadata['PROXY_CONFIG'])?.['proxyProtocol']),
     redirected: kind === 'sidecar' && mode === 'REDIRECT',
     ...listens,
   };
@@ -91,10 +94,14 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
 
 /** As Istio's agent tells it of its ProxyConfig. */
 function readTrustedProxies(config: unknown): number | string {
-  const topology = isObject(config) ? config['gatewayTopology'] : undefined;
-  const count = isObject(topology) ? topology['numTrustedProxies'] ?? 0 : 0;
+  const count = topologyOf(config)?.['numTrustedProxies'] ?? 0;
   const isCount = typeof count === 'number' && Number.isInteger(count) && count >= 0 && count <= TRUSTED_PROXIES_MAX;
   return isCount ? count : `PROXY_CONFIG gatewayTopology.numTrustedProxies must be 0 to ${TRUSTED_PROXIES_MAX}`;
+}
+
+function topologyOf(config: unknown): Readonly<Record<string, unknown>> | undefined {
+  const topology = isObject(config) ? config['gatewayTopology'] : undefined;
+  return isObject(topology) ? topology : undefined;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

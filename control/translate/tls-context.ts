@@ -1,11 +1,14 @@
 // TLS contexts of the mesh: certificates and roots by SDS from the sidecar's own agent, no resumption (S53).
 import type { DownstreamTransportSocket } from '../../proxy/config/listener.ts';
-import type { UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
+import type { UpstreamProxyProtocol, UpstreamTransportSocket } from '../../proxy/config/cluster.ts';
+import type { ProxyProtocolConfig } from '../../proxy/config/proxy-protocol.ts';
 import type {
   CertificateValidationContext, CommonTlsContext, DownstreamTlsContext, SubjectAltNameMatcher,
   UpstreamTlsContext,
 } from '../../proxy/config/tls.ts';
-import { DOWNSTREAM_TLS_TYPE, UPSTREAM_TLS_TYPE } from '../../proxy/config/type-url.ts';
+import {
+  DOWNSTREAM_TLS_TYPE, RAW_BUFFER_TYPE, UPSTREAM_PROXY_PROTOCOL_TYPE, UPSTREAM_TLS_TYPE,
+} from '../../proxy/config/type-url.ts';
 import type { GatewayTls } from '../model/gateway.ts';
 import { certificateSecrets, rootsName, rootsSecret, secretName } from './gateway-secret.ts';
 import type { MeshTrust } from './mesh-trust.ts';
@@ -14,6 +17,20 @@ import { ads, sds } from './secret-source.ts';
 
 export const TLS_SOCKET = 'envoy.transport_sockets.tls';
 export const RAW_SOCKET = 'envoy.transport_sockets.raw_buffer';
+export const PLAINTEXT: WrappedSocket = { name: RAW_SOCKET, typedConfig: { '@type': RAW_BUFFER_TYPE } };
+
+type WrappedSocket = UpstreamProxyProtocol['transportSocket'];
+
+/** The server is told of the client before the handshake. */
+export function behindHeader(
+  socket: UpstreamTransportSocket | undefined, config: ProxyProtocolConfig,
+): UpstreamTransportSocket {
+  const transportSocket = socket === undefined ? PLAINTEXT : socket as WrappedSocket;
+  return {
+    name: 'envoy.transport_sockets.upstream_proxy_protocol',
+    typedConfig: { '@type': UPSTREAM_PROXY_PROTOCOL_TYPE, config, transportSocket },
+  };
+}
 
 /** What mesh clients offer and mesh servers take first: tells mesh TLS from an application's own. */
 const MESH_ALPN = 'istio';

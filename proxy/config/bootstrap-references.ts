@@ -19,6 +19,7 @@ import {
   OAUTH2_CREDENTIAL_TYPE, RAW_BUFFER_TYPE,
 } from './type-url.ts';
 import { writtenPath } from './written-path.ts';
+import { upstreamTls } from './upstream-tls.ts';
 
 /** Cluster of the SDS source that this process answers itself (design.md section 7); it need not be declared. */
 const OWN_SDS_CLUSTER = 'sds-grpc';
@@ -160,9 +161,10 @@ class ReferenceChecker {
 
   #upstream({ edsClusterConfig, transportSocket }: Cluster, at: Segments): void {
     this.#source(edsClusterConfig?.edsConfig, [...at, 'edsClusterConfig', 'edsConfig']);
-    const tls = transportSocket?.typedConfig;
-    if (tls === undefined || tls['@type'] === RAW_BUFFER_TYPE) return;
-    this.#tls(tls.commonTlsContext, [...at, 'transportSocket', 'typedConfig', 'commonTlsContext']);
+    const found = upstreamTls(transportSocket);
+    if (found !== undefined) {
+      this.#tls(found.tls.commonTlsContext, [...at, 'transportSocket', ...found.path, 'commonTlsContext']);
+    }
   }
 
   #tls(context: CommonTlsContext, at: Segments): void {

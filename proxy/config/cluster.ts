@@ -14,11 +14,13 @@ import { LoadBalancingPolicy } from './load-balancing-policy.ts';
 import { Metadata } from './node.ts';
 import { OutlierDetection } from './outlier-detection.ts';
 import { Percent } from './percent.ts';
+import { ProxyProtocolConfig } from './proxy-protocol.ts';
 import { bool, duration, enumeration, string, struct, uint32 } from './scalar.ts';
 import { any, atMostOne, list, map, message, optional, Refusal, required, type Static } from './schema.ts';
 import { LbSubsetConfig } from './subset.ts';
 import { RawBuffer, UpstreamTlsContext } from './tls.ts';
-import { HTTP_PROTOCOL_OPTIONS, UPSTREAM_TLS_TYPE } from './type-url.ts';
+import { HTTP_PROTOCOL_OPTIONS } from './type-url.ts';
+import { upstreamTls } from './upstream-tls.ts';
 
 export const RetryBudget = message('envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget', {
   budgetPercent: optional(Percent, 'Retries may be this share of the requests that are active or pending; default 20.'),
@@ -70,9 +72,28 @@ export const UpstreamConnectionOptions = message('envoy.config.cluster.v3.Upstre
 });
 export interface UpstreamConnectionOptions extends Static<typeof UpstreamConnectionOptions> {}
 
-export const UpstreamTransportSocket = message('envoy.config.core.v3.TransportSocket', {
+const WrappedTransportSocket = message('envoy.config.core.v3.TransportSocket', {
   name: required(string({ minLength: 1 }), 'Free name.'),
   typedConfig: required(any('transport socket', [UpstreamTlsContext, RawBuffer]), 'TLS, or none.'),
+});
+
+/** What is sent on a connection before its TLS handshake. */
+export const UpstreamProxyProtocol = message(
+  'envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport', {
+    config: optional(ProxyProtocolConfig, 'Default version V1.'),
+    transportSocket: required(WrappedTransportSocket, 'What comes after the header.'),
+  }, {
+    refused: {
+      'both addresses are always known': ['allow_unspecified_address'],
+      'pools go by addresses and TLVs alike': ['tlv_as_pool_key'],
+    },
+  });
+export interface UpstreamProxyProtocol extends Static<typeof UpstreamProxyProtocol> {}
+
+export const UpstreamTransportSocket = message('envoy.config.core.v3.TransportSocket', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('transport socket', [UpstreamTlsContext, RawBuffer, UpstreamProxyProtocol]),
+    'TLS, or none; maybe behind the PROXY protocol.'),
 });
 export interface UpstreamTransportSocket extends Static<typeof UpstreamTransportSocket> {}
 
@@ -253,7 +274,7 @@ function checkAlpn(cluster: ClusterParts): Refusal | undefined {
 }
 
 function isTls(socket: UpstreamTransportSocket | undefined): boolean {
-  return socket?.typedConfig['@type'] === UPSTREAM_TLS_TYPE;
+  return upstreamTls(socket) !== undefined;
 }
 
 interface ClusterParts extends BalancingParts {

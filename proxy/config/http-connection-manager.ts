@@ -189,7 +189,7 @@ export const HttpConnectionManager = message(
       'a drained connection ends with its next response, or when it was idle for a second': ['drain_timeout'],
       'connections are drained when they are idle': ['http1_safe_max_connection_duration', 'drain_timeout_jitter'],
       'stream_idle_timeout covers it': ['stream_flush_timeout'],
-      'there is no PROXY protocol': ['add_proxy_protocol_connection_state'],
+      'servers that are told of clients always are': ['add_proxy_protocol_connection_state'],
       'such stats are not kept': ['record_route_resolution_stats'],
     },
     oneOf: [

@@ -56,6 +56,8 @@ export const LIMITS = {
   headersTimeoutMs: 10 * SECOND,
   tlsHandshakeTimeoutMs: 10 * SECOND,
   inspectorTimeoutMs: 5 * SECOND,
+  // The header of the PROXY protocol is the first thing that its sender writes (S48).
+  proxyHeaderTimeoutMs: SECOND,
   idleTimeoutMs: 60 * MINUTE,
   streamIdleTimeoutMs: 5 * MINUTE,
   // Without progress of what waits for a client that doesn't read, where stream_idle_timeout is off.
@@ -71,6 +73,9 @@ export const LIMITS = {
   delayedCloseMs: SECOND,
   // Servers commonly close after 5 s; leaving before them avoids requests on a dying connection.
   upstreamIdleMs: 4 * SECOND,
+
+  // A header of the PROXY protocol with its TLVs, which may hold a certificate (S48).
+  proxyHeaderBytesMax: 16 * KIB,
 
   // ClientHello in all its records (S54).
   clientHelloBytesMax: 64 * KIB,

@@ -3,6 +3,7 @@ import { Address, CidrRange } from './address.ts';
 import { HttpConnectionManager } from './http-connection-manager.ts';
 import { Metadata } from './node.ts';
 import { ConnectionLimit, NetworkRateLimit } from './network-limit.ts';
+import { ProxyProtocol } from './proxy-protocol.ts';
 import { NetworkRBAC } from './rbac.ts';
 import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
 import { any, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
@@ -51,7 +52,7 @@ export const FilterChain = message('envoy.config.listener.v3.FilterChain', {
   name: optional(string(), 'Shown in logs and decisions; unique in the listener.'),
   metadata: optional(Metadata, 'Free-form.'),
 }, {
-  refused: { 'there is no PROXY protocol': ['use_proxy_proto'] },
+  refused: { 'the listener filter proxy_protocol takes it': ['use_proxy_proto'] },
   warned: {
     'a TLS handshake has weft\'s 10 s': ['transport_socket_connect_timeout'],
     'Envoy does not honour it either': ['on_demand_configuration'],
@@ -87,9 +88,8 @@ export interface HttpInspector extends Static<typeof HttpInspector> {}
 
 export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter', {
   name: required(string({ minLength: 1 }), 'Free name.'),
-  typedConfig: required(any('listener filter', [TlsInspector, HttpInspector, OriginalDst]),
-    'TLS is looked into also where a '
-    + 'chain matches by it.'),
+  typedConfig: required(any('listener filter', [TlsInspector, HttpInspector, OriginalDst, ProxyProtocol]),
+    'What is looked at. The PROXY protocol comes before the others, and TLS also where a chain matches by it.'),
 }, {
   refused: {
     'filters come with their listener': ['config_discovery'],

@@ -126,11 +126,13 @@ export const RBACPerRoute = message('envoy.extensions.filters.http.rbac.v3.RBACP
 });
 export interface RBACPerRoute extends Static<typeof RBACPerRoute> {}
 
-/** A connection has neither headers nor a path. */
+const HTTP_FILTERS = 'envoy.filters.http.';
+
+/** A connection has neither headers nor a path, and no metadata but what listener filters make. */
 function requestRule(rules: RbacRules | undefined, field: string): Refusal | undefined {
   for (const [name, { permissions, principals }] of Object.entries(rules?.policies ?? {})) {
     if (![...permissions, ...principals].some(asksRequest)) continue;
-    const reason = 'must not ask for headers, paths or metadata, which connections have not';
+    const reason = 'must not ask for headers, paths or metadata of HTTP filters, which connections have not';
     return new Refusal(reason, [field, 'policies', name]);
   }
   return undefined;
@@ -141,15 +143,15 @@ function asksRequest(rule: Permission & Principal): boolean {
     ...rule.andRules?.rules ?? [], ...rule.orRules?.rules ?? [], ...rule.andIds?.ids ?? [], ...rule.orIds?.ids ?? [],
     rule.notRule, rule.notId,
   ];
-  return rule.header !== undefined || rule.urlPath !== undefined || rule.metadata !== undefined
-    || rule.sourcedMetadata !== undefined
+  const metadata = rule.metadata ?? rule.sourcedMetadata?.metadataMatcher;
+  return rule.header !== undefined || rule.urlPath !== undefined || metadata?.filter.startsWith(HTTP_FILTERS) === true
     || inner.some((one) => one !== undefined && asksRequest(one));
 }
 
 /** The network filter. */
 export const NetworkRBAC = message('envoy.extensions.filters.network.rbac.v3.RBAC', {
   rules: optional(RbacRules, 'Enforced on the first byte; absent: everything is allowed. No rules about '
-    + 'headers, paths and metadata.'),
+    + 'headers, paths and metadata of HTTP filters.'),
   shadowRules: optional(RbacRules, 'Evaluated and counted, never enforced.'),
   shadowRulesStatPrefix: optional(string(), 'Inserted in the names of the shadow stats.'),
   statPrefix: required(string({ minLength: 1 }), 'First part of the names of the filter\'s stats.'),

@@ -49,7 +49,7 @@ export interface WeightedCluster extends Static<typeof WeightedCluster> {}
 
 const ConnectConfig = message('envoy.config.route.v3.RouteAction.UpgradeConfig.ConnectConfig', {}, {
   refused: {
-    'no PROXY protocol is sent': ['proxy_protocol_config'],
+    'the PROXY protocol is for transport sockets of clusters': ['proxy_protocol_config'],
     'POST is not CONNECT': ['allow_post'],
   },
 });

@@ -69,7 +69,7 @@ export const TcpProxy = message(TCP_PROXY, {
   refused: {
     'clusters are not fetched on demand': ['on_demand'],
     'idle_timeout is for both sides': ['downstream_idle_timeout', 'upstream_idle_timeout'],
-    'no PROXY protocol is sent': ['proxy_protocol_tlvs', 'proxy_protocol_tlv_merge_policy'],
+    'TLVs of its own are not sent': ['proxy_protocol_tlvs', 'proxy_protocol_tlv_merge_policy'],
     'nothing is read before upstream is connected': ['max_early_data_bytes'],
   },
   warned: {

@@ -18,6 +18,10 @@ export const SPIFFE_VALIDATOR_TYPE = `${PREFIX}envoy.extensions.transport_socket
 export const HTTP_INSPECTOR_TYPE =
   `${PREFIX}envoy.extensions.filters.listener.http_inspector.v3.HttpInspector` as const;
 
+export const PROXY_PROTOCOL_FILTER = 'envoy.filters.listener.proxy_protocol';
+export const PROXY_PROTOCOL_TYPE =
+  `${PREFIX}envoy.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol` as const;
+
 /** Network filters. */
 export const HTTP_CONNECTION_MANAGER_TYPE =
   `${PREFIX}envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager`;
@@ -71,6 +75,8 @@ export const OMIT_HOST_METADATA_TYPE =
 /** Transport sockets. */
 export const DOWNSTREAM_TLS_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext`;
 export const UPSTREAM_TLS_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext`;
+export const UPSTREAM_PROXY_PROTOCOL_TYPE =
+  `${PREFIX}envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport` as const;
 export const RAW_BUFFER_TYPE = `${PREFIX}envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer`;
 
 /** Access loggers and tracing providers. */

@@ -2,11 +2,12 @@
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
 import type { ProxyError } from '../base/error.ts';
-import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { Attempt, AttemptSink, Outcome } from '../upstream/upstream.ts';
 
 /** Hears of the newest try as if there were no other, and of the first that older ones say. */
 export interface HedgingRequest extends AttemptSink {
+  readonly downstream: ConnectionInfo;
   onRivalHead(rival: HedgedTry, head: ResponseHead, endStream: boolean): void;
   onRivalError(rival: HedgedTry, error: ProxyError): void;
 }
@@ -24,6 +25,10 @@ export class HedgedTry implements AttemptSink {
 
   constructor(owner: HedgingRequest) {
     this.#owner = owner;
+  }
+
+  get downstream(): ConnectionInfo {
+    return this.#owner.downstream;
   }
 
   /** Tells the endpoint how it went, once. */

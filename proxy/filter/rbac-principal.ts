@@ -31,9 +31,9 @@ export function compilePrincipal(principal: Principal, reading: Reading, path: s
   return compileMetadataRule(principal, path) ?? compileAddressRule(principal, path);
 }
 
-/** Without PROXY protocol `source_ip` is `direct_remote_ip`; `remote_ip` believes a trusted x-forwarded-for. */
+/** `remote_ip` believes a trusted x-forwarded-for; it and `source_ip` believe the PROXY protocol. */
 function compileAddressRule({ sourceIp, directRemoteIp, remoteIp }: Principal, path: string): AccessRule {
-  if (sourceIp !== undefined) return new AddressRule('source', compileCidr(sourceIp, `${path}.sourceIp`), directIpOf);
+  if (sourceIp !== undefined) return new AddressRule('source', compileCidr(sourceIp, `${path}.sourceIp`), sourceIpOf);
   if (directRemoteIp !== undefined) {
     return new AddressRule('source', compileCidr(directRemoteIp, `${path}.directRemoteIp`), directIpOf);
   }
@@ -41,8 +41,12 @@ function compileAddressRule({ sourceIp, directRemoteIp, remoteIp }: Principal, p
   throw new ConfigError(path, 'is not a principal that is known');
 }
 
-function directIpOf(info: StreamInfo): string {
+function sourceIpOf(info: StreamInfo): string {
   return info.connection.remoteIp;
+}
+
+function directIpOf(info: StreamInfo): string {
+  return info.connection.directRemote?.ip ?? info.connection.remoteIp;
 }
 
 function clientIpOf(info: StreamInfo): string {

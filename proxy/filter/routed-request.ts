@@ -5,7 +5,7 @@ import { Timer } from '../base/timers.ts';
 import type { Headers } from '../http/headers.ts';
 import type { ResponseHead } from '../http/message.ts';
 import { tellTimes } from '../route/request-times.ts';
-import type { TlsInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, Cluster, Endpoint, Outcome } from '../upstream/upstream.ts';
 import type { RoutedStream } from './filter.ts';
@@ -25,6 +25,7 @@ const TRY_IDLE_TIMER = 2;
 
 /** Lives from the router's first hook to the stream's end; one try is active, or more where they are hedged. */
 export class RoutedRequest implements HedgingRequest, TimerTarget {
+  readonly downstream: ConnectionInfo;
   readonly #stream: RoutedStream;
   readonly #routing: Routing;
   readonly #cluster: Cluster;
@@ -45,6 +46,7 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
 
   constructor(stream: RoutedStream, routing: Routing) {
     this.#stream = stream;
+    this.downstream = stream.info.connection;
     this.#routing = routing;
     this.#cluster = routing.cluster;
     const { retry } = routing;

@@ -4,7 +4,16 @@ import { joinHostPort } from '../base/host-port.ts';
 import type { ConnectionInfo, ServedHosts, TlsInfo } from '../telemetry/stream-info.ts';
 import { plainIp } from './original-destination.ts';
 import type { OriginalDestination } from './original-destination.ts';
+import type { ProxiedAddresses, ProxyTlv } from '../base/proxy-protocol.ts';
+import type { DynamicMetadata } from '../telemetry/dynamic-metadata.ts';
 import type { ClientHello } from './tls-inspector.ts';
+
+/** What a connection says of itself by the PROXY protocol. */
+export interface Proxied {
+  readonly addresses: ProxiedAddresses | undefined;
+  readonly metadata: DynamicMetadata | undefined;
+  readonly tlvs: readonly ProxyTlv[];
+}
 
 /** What is known of a connection before any filter runs. */
 export interface ConnectionFacts {
@@ -17,18 +26,31 @@ export interface ConnectionFacts {
   readonly serverName: string | undefined;
   readonly transportProtocol: 'tls' | 'raw_buffer';
   readonly alpn: readonly string[];
+  /** The peer's own address. */
+  readonly directIp: string;
+  readonly directPort: number;
+  readonly proxied: Proxied | undefined;
+}
+
+/** What is known of a connection before its first bytes, but for its PROXY header. */
+export interface Arrival {
+  readonly original: OriginalDestination | undefined;
+  readonly proxied: Proxied | undefined;
 }
 
 export function factsOf(
-  socket: Socket, original: OriginalDestination | undefined, hello: ClientHello,
-  transportProtocol: 'tls' | 'raw_buffer',
+  socket: Socket, { original, proxied }: Arrival, hello: ClientHello, transportProtocol: 'tls' | 'raw_buffer',
 ): ConnectionFacts {
+  const said = proxied?.addresses;
+  const directIp = plainIp(socket.remoteAddress ?? '');
+  const directPort = socket.remotePort ?? 0;
   return {
-    destinationIp: original?.ip ?? plainIp(socket.localAddress ?? ''),
-    destinationPort: original?.port ?? socket.localPort ?? 0,
-    redirected: original !== undefined,
-    sourceIp: plainIp(socket.remoteAddress ?? ''),
-    sourcePort: socket.remotePort ?? 0,
+    destinationIp: plainIp(said?.destinationIp ?? original?.ip ?? socket.localAddress ?? ''),
+    destinationPort: said?.destinationPort ?? original?.port ?? socket.localPort ?? 0,
+    redirected: said === undefined && original !== undefined,
+    sourceIp: plainIp(said?.sourceIp ?? directIp),
+    sourcePort: said?.sourcePort ?? directPort,
+    directIp, directPort, proxied,
     serverName: hello.serverName,
     transportProtocol,
     alpn: hello.alpn,
@@ -58,6 +80,11 @@ export function connectionInfo(
     localIp: facts.destinationIp,
     localPort: facts.destinationPort,
     redirected: facts.redirected,
+    ...(facts.proxied !== undefined && {
+      directRemote: { ip: facts.directIp, address: joinHostPort(facts.directIp, facts.directPort) },
+      metadata: facts.proxied.metadata,
+      proxyTlvs: facts.proxied.tlvs,
+    }),
     tls,
     serverName,
     servedHosts: chain.servedHosts,

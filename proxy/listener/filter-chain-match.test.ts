@@ -9,6 +9,7 @@ const FACTS: ConnectionFacts = {
   destinationIp: '10.1.2.3', destinationPort: 9080, redirected: false,
   sourceIp: '192.168.1.5', sourcePort: 40_000, serverName: undefined,
   transportProtocol: 'raw_buffer', alpn: [],
+  directIp: '10.0.0.9', directPort: 5555, proxied: undefined,
 };
 
 function choose(matches: Record<string, FilterChainMatch>, facts: Partial<ConnectionFacts> = {}): string | undefined {

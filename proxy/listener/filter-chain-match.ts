@@ -52,7 +52,7 @@ function compileCriteria(match: FilterChainMatch): Criterion[] {
     serverNameCriterion(match.serverNames ?? []),
     (facts) => listCriterion(match.transportProtocol ? [match.transportProtocol] : [], [facts.transportProtocol]),
     (facts) => listCriterion(match.applicationProtocols ?? [], facts.alpn),
-    cidrCriterion(match.directSourcePrefixRanges, (facts) => facts.sourceIp),
+    cidrCriterion(match.directSourcePrefixRanges, (facts) => facts.directIp),
     sourceTypeCriterion(match.sourceType),
     cidrCriterion(match.sourcePrefixRanges, (facts) => facts.sourceIp),
     (facts) => (match.sourcePorts === undefined || match.sourcePorts.length === 0 ? 0

@@ -2,8 +2,9 @@
 import { ConfigError, messageOf, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
-import { HTTP_INSPECTOR_TYPE, ORIGINAL_DST_TYPE, TLS_INSPECTOR_TYPE } from '../config/type-url.ts';
+import { HTTP_INSPECTOR_TYPE, ORIGINAL_DST_TYPE, PROXY_PROTOCOL_TYPE, TLS_INSPECTOR_TYPE } from '../config/type-url.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
+import type { ProxyProtocol } from '../config/proxy-protocol.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
 import { listenerScope } from '../telemetry/stat-name.ts';
@@ -17,6 +18,7 @@ import { servedHosts } from './served-host.ts';
 import type { TlsChain } from './served-host.ts';
 import { originalDestinations } from './original-destination.ts';
 import type { FindOriginalDestination } from './original-destination.ts';
+import { ProxyProtocolFilter } from './proxy-protocol.ts';
 
 /**
  * What the composition root gives: how the parts of a chain are made. Errors are ConfigErrors below the chain's path.
@@ -117,13 +119,17 @@ export class ListenerCompiler {
     const tls = hasFilter(config, TLS_INSPECTOR_TYPE)
       || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
     const { useOriginalDst = false, bindToPort = true } = config;
+    const header = filterOf(config, PROXY_PROTOCOL_TYPE) as ProxyProtocol | undefined;
+    const inspectTimeoutMs = msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs);
     const asks = useOriginalDst || hasFilter(config, ORIGINAL_DST_TYPE);
     return {
       name, ...address, binds: bindToPort, handsOn: useOriginalDst, findOriginal: asks ? this.#originals() : undefined,
       inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain,
       inspects: tls || http ? { tls, http } : undefined,
       backlog: config.tcpBacklogSize ?? 511,
-      inspectTimeoutMs: msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs),
+      inspectTimeoutMs,
+      proxyProtocol: header && new ProxyProtocolFilter(header, this.#factory.stats),
+      proxyHeaderTimeoutMs: Math.min(LIMITS.proxyHeaderTimeoutMs, inspectTimeoutMs || Infinity),
       continueOnInspectTimeout: config.continueOnListenerFiltersTimeout ?? false,
       connectionsMax: LIMITS.listenerConnectionsMax,
       stats: new ListenerStats(this.#factory.stats, scope, this.#factory.workerIndex),
@@ -131,8 +137,12 @@ export class ListenerCompiler {
   }
 }
 
-function hasFilter({ listenerFilters = [] }: Config, type: string): boolean {
-  return listenerFilters.some(({ typedConfig }) => typedConfig['@type'] === type);
+function hasFilter(config: Config, type: string): boolean {
+  return filterOf(config, type) !== undefined;
+}
+
+function filterOf({ listenerFilters = [] }: Config, type: string): unknown {
+  return listenerFilters.find(({ typedConfig }) => typedConfig['@type'] === type)?.typedConfig;
 }
 
 function missingOf(chains: readonly KnownChain[]): string[] {

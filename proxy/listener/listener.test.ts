@@ -11,18 +11,40 @@ import { ListenerStats } from '../telemetry/listener-stats.ts';
 import { listenerScope } from '../telemetry/stat-name.ts';
 import { Stats } from '../telemetry/stats.ts';
 import { Listener } from './listener.ts';
+import type { CompiledListener } from './listener.ts';
+import { ProxyProtocolFilter } from './proxy-protocol.ts';
 
-test('S84 S54 connections that say nothing take places, and give them back', async () => {
-  const stats = new ListenerStats(new Stats({ chunk: () => {}, register: () => {} }), listenerScope('l'), 0);
-  const listener = new Listener({
+function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, 'stats'>): Listener {
+  return new Listener({
     name: 'l', inbound: false, host: '127.0.0.1', port: 0, ipv6Only: false, binds: true, handsOn: false,
     findOriginal: undefined, matchers: [], defaultChain: undefined, served: new Map(), backlog: 16,
-    inspects: { tls: true, http: false }, inspectTimeoutMs: 0, continueOnInspectTimeout: false,
-    connectionsMax: 2, stats,
+    proxyProtocol: undefined, proxyHeaderTimeoutMs: 1000, inspects: undefined, inspectTimeoutMs: 0,
+    continueOnInspectTimeout: false, connectionsMax: 100, ...fields,
   }, {
     clock: systemClock, timers: new TimerWheel(systemClock), reusePort: false, nextConnectionId: () => 1,
     onHandshakeFailure: () => {},
   }, () => undefined);
+}
+
+test('S48 a header of the PROXY protocol that does not end is not waited for beyond its deadline', async () => {
+  const all = new Stats({ chunk: () => {}, register: () => {} });
+  const stats = new ListenerStats(all, listenerScope('l'), 0);
+  const proxyProtocol = new ProxyProtocolFilter({ allowRequestsWithoutProxyProtocol: true }, all);
+  const listener = listenerOf({ stats, proxyProtocol, proxyHeaderTimeoutMs: 30 });
+  const port = await listener.listen();
+  for (const begun of ['P', 'PROXY TCP4 1.1.1.1', '\r\n\r\n', '']) {
+    const socket = connect(port, '127.0.0.1').on('error', () => {}).resume();
+    socket.write(begun);
+    await once(socket, 'close');
+  }
+  assert.equal(stats.inspectTimeout.value, 4);
+  assert.equal(stats.noFilterChainMatch.value, 0);
+  listener.stop();
+});
+
+test('S84 S54 connections that say nothing take places, and give them back', async () => {
+  const stats = new ListenerStats(new Stats({ chunk: () => {}, register: () => {} }), listenerScope('l'), 0);
+  const listener = listenerOf({ inspects: { tls: true, http: false }, inspectTimeoutMs: 0, connectionsMax: 2, stats });
   const port = await listener.listen();
   const open = async (): Promise<Socket> => {
     const socket = connect(port, '127.0.0.1').on('error', () => {}).resume();

@@ -15,12 +15,15 @@ import type { ServerTlsContext } from '../tls/server-context.ts';
 import { acceptTls } from '../tls/accept-tls.ts';
 import { CertificateLife } from '../tls/certificate-life.ts';
 import { connectionInfo, factsOf } from './connection-facts.ts';
-import type { ConnectionFacts } from './connection-facts.ts';
+import type { Arrival, ConnectionFacts } from './connection-facts.ts';
 import type { ChainMatcher } from './filter-chain-match.ts';
 import { matchChain } from './filter-chain-match.ts';
+import { FirstBytes } from './first-bytes.ts';
+import type { FirstBytesEnd } from './first-bytes.ts';
 import type { FindOriginalDestination, OriginalDestination } from './original-destination.ts';
-import { ProtocolDetection } from './protocol-detect.ts';
-import type { Inspects } from './protocol-detect.ts';
+import { ProtocolReader } from './protocol-detect.ts';
+import type { Detection, Inspects } from './protocol-detect.ts';
+import type { HeaderEnd, ProxyProtocolFilter } from './proxy-protocol.ts';
 import type { ClientHello } from './tls-inspector.ts';
 
 /** A filter chain ready for connections. */
@@ -51,6 +54,10 @@ export interface CompiledListener {
   readonly served: ReadonlyMap<CompiledChain, ServedHosts>;
   /** Connections that the kernel holds before they are accepted. */
   readonly backlog: number;
+  /** Whose connections begin with a header of the PROXY protocol; undefined: nobody's. */
+  readonly proxyProtocol: ProxyProtocolFilter | undefined;
+  /** Bound on the wait for that. */
+  readonly proxyHeaderTimeoutMs: number;
   /** What is looked for in the first bytes before a chain is chosen; undefined: they are not waited for. */
   readonly inspects: Inspects | undefined;
   /** Bound on that look; 0 waits for ever (as Istio asks). */
@@ -204,36 +211,59 @@ export class Listener {
   }
 
   #take(socket: Socket, original: OriginalDestination | undefined): void {
-    const { stats, connectionsMax, inspects } = this.#compiled;
+    const { stats, connectionsMax, proxyProtocol } = this.#compiled;
     this.#count();
     if (this.connections >= connectionsMax) {
       stats.connectionOverflow.inc();
       socket.destroy();
       return;
     }
-    if (inspects !== undefined) this.#inspect(socket, original, inspects);
-    else this.#choose(socket, factsOf(socket, original, NO_HELLO, 'raw_buffer'));
+    if (proxyProtocol !== undefined) this.#readProxyHeader(socket, original, proxyProtocol);
+    else this.#look(socket, { original, proxied: undefined });
   }
 
-  #inspect(socket: Socket, original: OriginalDestination | undefined, inspects: Inspects): void {
-    const compiled = this.#compiled;
+  #readProxyHeader(socket: Socket, original: OriginalDestination | undefined, filter: ProxyProtocolFilter): void {
+    const { proxyHeaderTimeoutMs, continueOnInspectTimeout, stats } = this.#compiled;
+    const reader = filter.reader();
     this.#pending++;
-    const detection = new ProtocolDetection(socket, this.#host.timers, inspects, (result) => {
+    const onEnd = (end: FirstBytesEnd<HeaderEnd>): void => {
       this.#pending--;
-      if (result === 'closed') return;
-      if (result === 'timeout') {
-        compiled.stats.inspectTimeout.inc();
-        if (!compiled.continueOnInspectTimeout) {
-          socket.destroy();
-          return;
-        }
+      if (end === 'closed') return;
+      if (end === 'timeout') stats.inspectTimeout.inc();
+      const header = filter.judge(end, reader, continueOnInspectTimeout);
+      if (header === 'refused') socket.destroy();
+      else if (header === 'none') this.#look(socket, { original, proxied: undefined });
+      else {
+        const { addresses } = header;
+        const [metadata, tlvs] = [filter.metadataOf(header), filter.passedTlvs(header)];
+        this.#look(socket, { original, proxied: { addresses, metadata, tlvs } });
       }
-      if (result === 'malformed') socket.destroy();
-      else if (typeof result === 'string') this.#choose(socket, factsOf(socket, original, NO_HELLO, 'raw_buffer'));
-      else if ('alpn' in result) this.#choose(socket, factsOf(socket, original, result, 'tls'));
-      else this.#choose(socket, factsOf(socket, original, { serverName: undefined, alpn: result }, 'raw_buffer'));
-    });
-    detection.start(compiled.inspectTimeoutMs);
+    };
+    new FirstBytes(socket, this.#host.timers, reader, onEnd).start(proxyHeaderTimeoutMs);
+  }
+
+  #look(socket: Socket, arrival: Arrival): void {
+    const { inspects, inspectTimeoutMs } = this.#compiled;
+    if (inspects === undefined) {
+      this.#choose(socket, factsOf(socket, arrival, NO_HELLO, 'raw_buffer'));
+      return;
+    }
+    this.#pending++;
+    const onEnd = (result: FirstBytesEnd<Detection>): void => {
+      this.#pending--;
+      this.#onInspected(socket, arrival, result);
+    };
+    new FirstBytes(socket, this.#host.timers, new ProtocolReader(inspects), onEnd).start(inspectTimeoutMs);
+  }
+
+  #onInspected(socket: Socket, arrival: Arrival, result: FirstBytesEnd<Detection>): void {
+    const { stats, continueOnInspectTimeout } = this.#compiled;
+    if (result === 'closed') return;
+    if (result === 'timeout') stats.inspectTimeout.inc();
+    if (result === 'malformed' || (result === 'timeout' && !continueOnInspectTimeout)) socket.destroy();
+    else if (typeof result === 'string') this.#choose(socket, factsOf(socket, arrival, NO_HELLO, 'raw_buffer'));
+    else if ('alpn' in result) this.#choose(socket, factsOf(socket, arrival, result, 'tls'));
+    else this.#choose(socket, factsOf(socket, arrival, { serverName: undefined, alpn: result }, 'raw_buffer'));
   }
 
   #choose(socket: Socket, facts: ConnectionFacts): void {

@@ -1,8 +1,8 @@
 // Where a connection wanted to go before the kernel redirected it here (iptables REDIRECT): a socket option that
 // Node has no call for, read through node:ffi.
-import { SocketAddress } from 'node:net';
 import type { Socket } from 'node:net';
 import { getBuiltinModule } from 'node:process';
+import { ipv4At, ipv6At } from '../base/ip-text.ts';
 
 /** The local address of a connection as its client meant it. */
 export interface OriginalDestination {
@@ -35,7 +35,8 @@ export function originalDestinations(): FindOriginalDestination {
     const mapped = isIpv4(socket.localAddress);
     new Int32Array(length.buffer, length.byteOffset, 1)[0] = ADDRESS_BYTES;
     if (getsockopt(fd, mapped ? SOL_IP : SOL_IPV6, ORIGINAL_DST, value, length) !== 0) return undefined;
-    const found = { ip: mapped ? ipv4Of(value) : ipv6Of(value), port: value.readUInt16BE(2) };
+    // In a sockaddr_in the address follows family and port, in a sockaddr_in6 the flow label too.
+    const found = { ip: mapped ? ipv4At(value, 4) : ipv6At(value, 8), port: value.readUInt16BE(2) };
     return found.port === socket.localPort && found.ip === plainIp(socket.localAddress ?? '') ? undefined : found;
   };
 }
@@ -68,15 +69,4 @@ function loadGetSockOpt(): GetSockOpt {
 function fdOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { readonly _handle?: { readonly fd?: number } | null };
   return typeof handle?.fd === 'number' && handle.fd >= 0 ? handle.fd : undefined;
-}
-
-/** In a sockaddr_in the address follows family and port. */
-function ipv4Of(value: Buffer): string {
-  return value.subarray(4, 8).join('.');
-}
-
-/** In a sockaddr_in6 it follows the flow label too. In the shortest form (RFC 5952), as the system writes addresses. */
-function ipv6Of(value: Buffer): string {
-  const groups = Array.from({ length: 8 }, (_, i) => value.readUInt16BE(8 + i * 2).toString(16));
-  return new SocketAddress({ address: groups.join(':'), family: 'ipv6' }).address;
 }

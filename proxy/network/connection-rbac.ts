@@ -41,6 +41,7 @@ export class ConnectionRbac implements NetworkGate {
 
   onFirstBytes(connection: ConnectionInfo): string | undefined {
     const info = new StreamInfo(connection, this.#clock.nowMs(), this.#clock.wallMs());
+    info.dynamicMetadata = connection.metadata;
     return this.#judge.judge(this.#settings, NO_REQUEST, info)?.detail;
   }
 }

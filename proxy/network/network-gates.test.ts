@@ -31,7 +31,8 @@ test('limits are taken in full', () => {
 test('rules about connections must not ask for headers, paths or metadata', () => {
   const header = { header: { name: 'a', presentMatch: true } };
   const path = { urlPath: { path: { exact: '/' } } };
-  const metadata = { metadata: { filter: 'jwt', path: [{ key: 'sub' }], value: { presentMatch: true } } };
+  const metadata = {
+    metadata: { filter: 'envoy.filters.http.jwt_authn', path: [{ key: 'sub' }], value: { presentMatch: true } } };
   const deep = { andRules: { rules: [{ notRule: header }] } };
   for (const rules of [policy(header), policy(path), policy(deep), policy(metadata), policy({ any: true }, header)]) {
     assert.match(faults('rbac.v3.RBAC', rules)[0] ?? '', /must not ask for headers, paths or metadata/);

@@ -99,6 +99,7 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#transport = transport;
     this.#onClose = onClose;
     this.#info = new StreamInfo(info, settings.clock.nowMs(), settings.clock.wallMs());
+    this.#info.dynamicMetadata = info.metadata;
     const { cluster, metadataMatch } = settings.pickCluster(settings.random.float());
     this.#cluster = cluster;
     const rules = { ...ANY_HOST, avoidPreviousHosts: true, hostSelectionMaxAttempts: settings.maxConnectAttempts };
@@ -137,6 +138,10 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
   }
 
   // --- upstream
+
+  get downstream(): ConnectionInfo {
+    return this.#info.connection;
+  }
 
   onAttemptReady(localAddress: string, tls: TlsInfo | undefined): void {
     this.#info.upstreamLocalAddress = localAddress;

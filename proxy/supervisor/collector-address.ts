@@ -4,6 +4,7 @@ import type { SocketAddress } from '../config/address.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 import type { ConfigStore } from './config-store.ts';
+import { upstreamTls } from '../config/upstream-tls.ts';
 
 /** `http://host:port` of a cluster, or why there is none. */
 export type CollectorAddress = { readonly url: string } | { readonly missing: string };
@@ -11,8 +12,9 @@ export type CollectorAddress = { readonly url: string } | { readonly missing: st
 export function collectorAddress(store: ConfigStore, name: string): CollectorAddress {
   const cluster = store.get('cluster', name)?.resource as Cluster | undefined;
   if (cluster === undefined) return { missing: `there is no cluster ${name}` };
-  const secured = cluster.transportSocket?.typedConfig['@type'].endsWith('UpstreamTlsContext') === true;
-  if (secured) return { missing: `cluster ${name} uses TLS, which span export does not speak` };
+  if (upstreamTls(cluster.transportSocket) !== undefined) {
+    return { missing: `cluster ${name} uses TLS, which span export does not speak` };
+  }
   const first = firstEndpoint(store, cluster, name);
   if (first === undefined) return { missing: `cluster ${name} has no endpoint` };
   return { url: `http://${joinHostPort(first.address, first.portValue)}` };

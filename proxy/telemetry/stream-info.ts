@@ -1,5 +1,6 @@
 // What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
 import type { X509Certificate } from 'node:crypto';
+import type { ProxyTlv } from '../base/proxy-protocol.ts';
 import type { AccessDecision } from './decision.ts';
 import type { DynamicMetadata } from './dynamic-metadata.ts';
 import type { ActiveSpan } from './span-record.ts';
@@ -50,6 +51,12 @@ export interface ConnectionInfo {
   readonly localAddress: string;
   readonly localIp: string;
   readonly localPort: number;
+  /** The peer's own address, where it said by the PROXY protocol for whom it speaks. */
+  readonly directRemote?: { readonly ip: string; readonly address: string } | undefined;
+  /** What that said besides, for filters of connections. */
+  readonly metadata?: DynamicMetadata | undefined;
+  /** Of that: what upstreams may be told. */
+  readonly proxyTlvs?: readonly ProxyTlv[] | undefined;
   /** The local address is where it wanted to go before the system redirected it here. */
   readonly redirected?: boolean;
   readonly tls: TlsInfo | undefined;

@@ -32,6 +32,8 @@ export interface ServerNames {
   readonly sni: string | undefined;
   /** A host that the certificate must name, beside what the validation context asks. */
   readonly required: string | undefined;
+  /** Bytes that are sent before all else (the PROXY protocol). */
+  readonly header?: Buffer;
 }
 
 /** One transport socket's TLS. Until all its secrets are there nothing can be connected through it. */
@@ -55,6 +57,9 @@ export class ClientTlsContext {
     this.#source = new MaterialSource(common, 'commonTlsContext', deps.secrets, (material) => this.#build(material));
     this.#source.start();
   }
+
+  /** Never plaintext. */
+  readonly isPlain = false;
 
   get ready(): boolean {
     return this.#binding !== undefined;

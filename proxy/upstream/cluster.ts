@@ -313,14 +313,14 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
   ): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
     const maker = pools.for(head.protocol);
-    const pool = ours.pool(namesFor(ours, head.authority, this.#settings.connection), maker);
+    const pool = ours.pool(namesFor(ours, head.authority, this.#settings.connection, sink.downstream), maker);
     const attempt = new UpstreamAttempt(ours, pool, maker.context, sink, head, endStream);
     return attempt.start() ?? attempt;
   }
 
   startTunnel(endpoint: Endpoint, sink: AttemptSink, pools = this.#pools): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
-    const route = ours.routeFor(namesFor(ours, undefined, this.#settings.connection));
+    const route = ours.routeFor(namesFor(ours, undefined, this.#settings.connection, sink.downstream));
     const refusal = connectRefusal(route);
     if (refusal !== undefined) return refusal;
     if (!pools.breaker.tryConnection(route.connections)) {

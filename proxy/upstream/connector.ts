@@ -3,7 +3,7 @@
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import type { TLSSocket } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { getSystemErrorMessage } from 'node:util';
 import { ProxyError, messageOf } from '../base/error.ts';
 import type { NamedCount } from '../base/named-counts.ts';
@@ -63,7 +63,9 @@ export class Connecting implements TimerTarget {
   readonly #route: Route;
   readonly #handler: ConnectHandler;
   readonly #handshake: ClientHandshake | undefined;
-  readonly #socket: Socket;
+  /** Bytes that come before the handshake. */
+  readonly #header: Buffer | undefined;
+  #socket: Socket;
   readonly #deadline: Timer;
   #state: State = 'tcp';
 
@@ -72,7 +74,10 @@ export class Connecting implements TimerTarget {
     this.#handler = handler;
     this.#handshake = route.transport?.binding?.begin(route.address, route.names, route.alpn);
     // Going on would be plaintext where TLS is asked for.
-    if (route.transport !== undefined && this.#handshake === undefined) throw new Error('connectRefusal was not asked');
+    if (route.transport?.isPlain === false && this.#handshake === undefined) {
+      throw new Error('connectRefusal was not asked');
+    }
+    this.#header = route.names.header ?? route.transport?.headerFor?.(undefined);
     this.#deadline = new Timer(timers, this);
     this.#deadline.arm(settings.connectTimeoutMs);
     this.#socket = this.#open(settings);
@@ -98,14 +103,32 @@ export class Connecting implements TimerTarget {
     const target = this.#route.memory.target ?? this.#route.target;
     const source = sourceAddress !== undefined && !('path' in target) && { localAddress: sourceAddress };
     const options = { ...target, ...source, allowHalfOpen: true, noDelay: true, autoSelectFamily: false };
-    if (this.#handshake === undefined) return connectTcp(options);
-    const socket = connectTls({ ...options, ...this.#handshake.options });
+    if (this.#handshake === undefined || this.#header !== undefined) return connectTcp(options);
+    return this.#shakeHands(this.#handshake, options);
+  }
+
+  #shakeHands(handshake: ClientHandshake, options: ConnectionOptions): Socket {
+    const socket = connectTls({ ...options, ...handshake.options });
     socket.on('secureConnect', this.#onSecure);
-    this.#handshake.watch(socket);
+    handshake.watch(socket);
     return socket;
   }
 
+  /** The header leaves in clear; what follows may be TLS over the same connection. */
+  #sayFirst(header: Buffer): void {
+    const plain = this.#socket;
+    plain.write(header);
+    if (this.#handshake === undefined) return;
+    plain.removeListener('error', this.#onError);
+    plain.removeListener('close', this.#onClose);
+    this.#state = 'tls';
+    this.#socket = this.#shakeHands(this.#handshake, { socket: plain });
+    this.#socket.on('error', this.#onError);
+    this.#socket.on('close', this.#onClose);
+  }
+
   readonly #onConnect = (): void => {
+    if (this.#header !== undefined) this.#sayFirst(this.#header);
     if (this.#handshake === undefined) this.#succeed(undefined);
     else if (this.#state === 'tcp') this.#state = 'tls';
   };

@@ -29,6 +29,12 @@ const FAIL_NOW = 'x-envoy-immediate-health-check-fail';
 
 export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 
+/** Connections that say the same and ask the same are of one pool. */
+function poolKey({ key }: PoolMaker, { sni, required, header }: ServerNames): string {
+  if (sni === undefined && required === undefined && header === undefined) return key;
+  return `${key}|${sni}|${required}|${header?.toString('latin1') ?? ''}`;
+}
+
 /** The cluster, as its endpoints know it. */
 export interface EndpointOwner {
   readonly clock: Clock;
@@ -216,8 +222,7 @@ export class UpstreamEndpoint implements Endpoint, CheckedEndpoint {
   /** The pool whose connections say and ask these names of the server. */
   pool(names: ServerNames, maker: PoolMaker): Pool {
     if (names === this.#lastNames && maker === this.#lastMaker && this.#lastPool !== undefined) return this.#lastPool;
-    const named = names.sni !== undefined || names.required !== undefined;
-    const key = named ? `${maker.key}|${names.sni}|${names.required}` : maker.key;
+    const key = poolKey(maker, names);
     const pool = this.#pools?.get(key) ?? this.#addPool(key, maker.make(this.routeFor(names), this.stats));
     this.#lastNames = names;
     this.#lastMaker = maker;

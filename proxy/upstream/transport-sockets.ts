@@ -1,13 +1,15 @@
 // Which transport socket (TLS context, or plaintext) an endpoint is connected through.
 import { createHash } from 'node:crypto';
 import { ConfigError } from '../base/error.ts';
-import type { Cluster as ClusterConfig, UpstreamTransportSocket } from '../config/cluster.ts';
-import { UPSTREAM_TLS_TYPE } from '../config/type-url.ts';
+import type { Cluster as ClusterConfig, UpstreamProxyProtocol, UpstreamTransportSocket } from '../config/cluster.ts';
+import { UPSTREAM_PROXY_PROTOCOL_TYPE, UPSTREAM_TLS_TYPE } from '../config/type-url.ts';
 import { ClientTlsContext } from '../tls/client-context.ts';
 import type { ClientTlsDeps } from '../tls/client-context.ts';
+import { ProxiedTransport } from './proxied-transport.ts';
+import type { SecuredTransport } from './proxied-transport.ts';
 
-/** TLS of an endpoint's connections; undefined is plaintext. */
-export type TransportSocket = ClientTlsContext | undefined;
+/** TLS or PROXY protocol of an endpoint's connections, or both; undefined is plaintext. */
+export type TransportSocket = SecuredTransport | undefined;
 
 interface Match {
   readonly labels: readonly (readonly [string, unknown])[];
@@ -63,6 +65,17 @@ export class TransportSockets {
   #make(
     config: UpstreamTransportSocket | undefined, path: string, deps: () => ClientTlsDeps, onReady: () => void,
   ): TransportSocket {
+    if (config?.typedConfig['@type'] !== UPSTREAM_PROXY_PROTOCOL_TYPE) {
+      return this.#secured(config, path, deps, onReady);
+    }
+    const outer = config.typedConfig as UpstreamProxyProtocol;
+    const inner = this.#secured(outer.transportSocket, `${path}.typedConfig.transportSocket`, deps, onReady);
+    return new ProxiedTransport(inner, outer);
+  }
+
+  #secured(
+    config: UpstreamTransportSocket | undefined, path: string, deps: () => ClientTlsDeps, onReady: () => void,
+  ): ClientTlsContext | undefined {
     if (config?.typedConfig['@type'] !== UPSTREAM_TLS_TYPE) return undefined;
     try {
       const context = new ClientTlsContext(config.typedConfig, deps(), onReady);

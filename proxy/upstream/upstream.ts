@@ -6,7 +6,7 @@ import type { ResponseSink } from '../http/codec.ts';
 import type { Headers } from '../http/headers.ts';
 import type { RequestHead } from '../http/message.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import type { OverrideHost, TlsInfo } from '../telemetry/stream-info.ts';
+import type { ConnectionInfo, OverrideHost, TlsInfo } from '../telemetry/stream-info.ts';
 import type { PreviousPriorities } from './load-balancer/retry-priority.ts';
 
 /** Whose time was over: the route's, the try's, or the try's without a sign of life. */
@@ -87,6 +87,8 @@ export type PickResult = Endpoint | 'queue' | 'unavailable' | 'drop';
 
 /** The receiver of a try: the response's events, and who answers. */
 export interface AttemptSink extends ResponseSink {
+  /** For whom it is, where servers are told (the PROXY protocol); undefined: the proxy asks for itself. */
+  readonly downstream?: ConnectionInfo;
   /**
    * A connection carries the request now; called at most once, before any response event, and before startAttempt
    * returns when an idle connection is there.

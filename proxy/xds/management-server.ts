@@ -10,8 +10,8 @@ import { DISCOVERY_MESSAGE_BYTES_MAX } from '../config/discovery.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { UpstreamTlsContext } from '../config/tls.ts';
-import { RAW_BUFFER_TYPE } from '../config/type-url.ts';
 import { TrackedCredentials } from './tracked-credentials.ts';
+import { upstreamTls } from '../config/upstream-tls.ts';
 
 /** TLS to one server. */
 export interface ServerTls {
@@ -56,11 +56,10 @@ export class ManagementServer {
 
   /** A ConfigError for a cluster that cannot be one of a management server. */
   constructor(cluster: Cluster, authority: string | undefined, getTls: GetServerTls) {
-    const socket = cluster.transportSocket?.typedConfig;
     this.name = cluster.name;
     this.connectTimeoutMs = msOr(cluster.connectTimeout, LIMITS.connectTimeoutMs);
     this.#addresses = addressesOf(cluster);
-    this.#tls = socket === undefined || socket['@type'] === RAW_BUFFER_TYPE ? undefined : socket;
+    this.#tls = upstreamTls(cluster.transportSocket)?.tls;
     this.#getTls = getTls;
     this.#authority = authority;
   }

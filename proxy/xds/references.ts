@@ -5,6 +5,7 @@ import { filterSecrets } from '../config/filter-secrets.ts';
 import type { FilterChain, Listener } from '../config/listener.ts';
 import type { CommonTlsContext, SdsSecretConfig } from '../config/tls.ts';
 import type { ResourceType } from '../config/any-registry.ts';
+import { upstreamTls } from '../config/upstream-tls.ts';
 import { ENDPOINT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE, ROUTE_TYPE, SECRET_TYPE }
   from '../config/type-url.ts';
 
@@ -24,9 +25,8 @@ export function clusterReferences(cluster: Cluster): Reference[] {
   }
   const { transportSocket, transportSocketMatches = [] } = cluster;
   for (const socket of [transportSocket, ...transportSocketMatches.map((match) => match.transportSocket)]) {
-    const tls = socket?.typedConfig;
-    if (tls === undefined || tls['@type'] === RAW_BUFFER_TYPE) continue;
-    references.push(...secretReferences(tls.commonTlsContext));
+    const found = upstreamTls(socket);
+    if (found !== undefined) references.push(...secretReferences(found.tls.commonTlsContext));
   }
   return references;
 }
