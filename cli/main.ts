@@ -19,6 +19,8 @@ const COMMANDS = new Map<string, readonly [() => Promise<Command>, string]>([
   ['init', [() => import('./init.ts'), 'leads a pod\'s connections through its sidecar; --clean undoes it']],
   ['wait', [() => import('./wait.ts'), 'holds until the proxy is ready, and says why it is not']],
   ['inject', [() => import('./inject.ts'), 'Kubernetes YAML with sidecars in its pods: -f FILE']],
+  ['run', [() => import('./run.ts'), 'runs an application when its proxy is ready, and ends the proxy with it']],
+  ['done', [() => import('./done.ts'), 'tells a proxy that its application has done its work']],
   ['status', [() => import('./status.ts'), 'which proxy runs which configuration, and what was refused']],
 ]);
 

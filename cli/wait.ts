@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../proxy/base/error.ts';
+import { LifecycleClient } from './lifecycle-client.ts';
 import { UsageError, addressOption } from './usage.ts';
 
 const URL_DEFAULT = 'http://127.0.0.1:15021/healthz/ready';
@@ -15,6 +16,7 @@ Holds until the proxy is ready: exit status 0 then, 1 when it is not in time. Wh
 
       --url URL          what answers 200 when it is ready (default ${URL_DEFAULT})
       --admin HOST:PORT  the proxy's admin interface, in place of --url
+      --socket PATH      the socket of its handshake with the application, in place of --url
       --timeout-s N      how long to hold (default 60)
       --interval-ms N    between two questions (default 500)
       --request-timeout-ms N   for one answer (default 500)
@@ -25,6 +27,7 @@ The names of Istio's agent do the same: --timeoutSeconds, --periodMillis, --requ
 const OPTIONS = {
   url: { type: 'string' },
   admin: { type: 'string' },
+  socket: { type: 'string' },
   'timeout-s': { type: 'string' },
   'interval-ms': { type: 'string' },
   'request-timeout-ms': { type: 'string' },
@@ -37,7 +40,8 @@ const OPTIONS = {
 type Values = { readonly [K in Exclude<keyof typeof OPTIONS, 'help'>]?: string };
 
 interface Wait {
-  readonly url: string;
+  /** A URL, or the path of a socket. */
+  readonly place: string;
   readonly timeoutMs: number;
   readonly intervalMs: number;
   readonly requestTimeoutMs: number;
@@ -57,12 +61,14 @@ export async function run(args: string[]): Promise<number> {
 }
 
 function waitOf(values: Values): Wait {
-  const { url, admin } = values;
-  if (url !== undefined && admin !== undefined) throw new UsageError('--url and --admin say the same: one of them');
+  const { url, admin, socket } = values;
+  if ([url, admin, socket].filter((place) => place !== undefined).length > 1) {
+    throw new UsageError('--url, --admin and --socket say the same: one of them');
+  }
   if (url !== undefined && !/^http:\/\/[^/]/.test(url)) throw new UsageError(`--url takes http://..., not "${url}"`);
   if (admin !== undefined) addressOption('admin', admin);
   return {
-    url: url ?? (admin === undefined ? URL_DEFAULT : `http://${admin}/ready`),
+    place: url ?? socket ?? (admin === undefined ? URL_DEFAULT : `http://${admin}/ready`),
     timeoutMs: 1000 * (count(values, 'timeout-s') ?? count(values, 'timeoutSeconds') ?? 60),
     intervalMs: count(values, 'interval-ms') ?? count(values, 'periodMillis') ?? 500,
     requestTimeoutMs: count(values, 'request-timeout-ms') ?? count(values, 'requestTimeoutMillis') ?? 500,
@@ -91,8 +97,25 @@ async function untilReady(wait: Wait, tell: (text: string) => void): Promise<str
   }
 }
 
+/** Undefined when it is ready. */
+function whyNot({ place, requestTimeoutMs }: Wait): Promise<string | undefined> {
+  return place.startsWith('http:') ? whyNotUrl(place, requestTimeoutMs) : whyNotSocket(place, requestTimeoutMs);
+}
+
+async function whyNotSocket(path: string, timeoutMs: number): Promise<string | undefined> {
+  try {
+    const client = await LifecycleClient.say(path, 'state');
+    const word = await client.next(timeoutMs);
+    client.close();
+    if (word?.state === 'ready') return undefined;
+    return word?.error ?? `the proxy is ${word?.state ?? 'silent'}: ${word?.waiting_for?.join('; ') ?? ''}`;
+  } catch (cause) {
+    return `${path}: ${messageOf(cause)}; is the proxy running?`;
+  }
+}
+
 /** Undefined when it answers 200. */
-function whyNot({ url, requestTimeoutMs }: Wait): Promise<string | undefined> {
+function whyNotUrl(url: string, requestTimeoutMs: number): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
   const asked = get(url, { agent: false, timeout: requestTimeoutMs }, (response) => {
     let text = '';

@@ -50,8 +50,9 @@ export class Drain {
     return this.#over.promise;
   }
 
-  /** Nobody needs it any more: it ends as soon as no connection is open. */
+  /** Nobody needs it any more: it ends as soon as no connection is open, once it has begun. */
   finish(): void {
+    if (this.#phase === 'idle') return;
     this.#mayEnd = true;
     this.#check();
   }

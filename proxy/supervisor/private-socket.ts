@@ -14,12 +14,12 @@ const OTHERS_WRITE = 0o022;
 const STICKY = 0o1000;
 
 /**
- * Listens at `path` with mode 0600. The socket is made in a folder of mode 0700 and moved to its place, so that there
- * is no moment between bind and chmod, and a link that lies there is replaced, not followed. Rejects with a ConfigError
- * for a folder in which others may replace files, for a path that is no socket, and while another process serves it.
- * Resolves to what removes it.
+ * Listens at `path` with mode 0600, or as is said. The socket is made in a folder of mode 0700 and moved to its place,
+ * so that there is no moment between bind and chmod, and a link that lies there is replaced, not followed. Rejects with
+ * a ConfigError for a folder in which others may replace files, for a path that is no socket, and while another process
+ * serves it. Resolves to what removes it.
  */
-export async function listenPrivately(server: Server, path: string): Promise<() => void> {
+export async function listenPrivately(server: Server, path: string, mode = 0o600): Promise<() => void> {
   if (Buffer.byteLength(path) > PATH_BYTES_MAX - 24) throw new ConfigError('', 'is too long for a unix socket', path);
   checkFolder(dirname(path));
   await checkPlace(path);
@@ -27,7 +27,7 @@ export async function listenPrivately(server: Server, path: string): Promise<() 
   try {
     mkdirSync(draft, { mode: 0o700 });
     await listen(server, join(draft, 's'));
-    chmodSync(join(draft, 's'), 0o600);
+    chmodSync(join(draft, 's'), mode);
     renameSync(join(draft, 's'), path);
   } catch (cause) {
     if (server.listening) server.close();

@@ -16,6 +16,7 @@ import { Decoder } from './decoder.ts';
 import type { DrainPlan } from './drain.ts';
 import { lifecycleOf } from './lifecycle-config.ts';
 import type { LifecycleConfig } from './lifecycle-config.ts';
+import type { LifecycleSocket } from './lifecycle-socket.ts';
 import type { NodeIdentity } from './messages.ts';
 import { Readiness } from './readiness.ts';
 import { SpanService } from './span-service.ts';
@@ -52,6 +53,8 @@ export class RunningProxy implements AsyncDisposable {
   readonly #quit = Promise.withResolvers<void>();
   #admin: AdminServer | undefined = undefined;
   #health: AdminServer | undefined = undefined;
+  #application: LifecycleSocket | undefined = undefined;
+  #isDone = false;
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
@@ -106,7 +109,7 @@ export class RunningProxy implements AsyncDisposable {
     return this.#admin?.address ?? '';
   }
 
-  /** Resolves when the admin interface was asked to end the process. */
+  /** Resolves when the admin interface was asked to end the process, or the application has ended. */
   get quitRequested(): Promise<void> {
     return this.#quit.promise;
   }
@@ -120,8 +123,14 @@ export class RunningProxy implements AsyncDisposable {
     return this.#health?.address ?? '';
   }
 
-  drain(): Promise<void> {
-    return this.supervisor.drain(this.#lifecycle.drain);
+  /** As long as an application says that it is here, nobody being connected is no end: it may connect again. */
+  async drain(): Promise<void> {
+    const { drain } = this.#lifecycle;
+    const isHeld = this.#application?.isHeld === true;
+    this.#application?.drain();
+    const over = this.supervisor.drain(isHeld ? { ...drain, endsWhenEmpty: false } : drain);
+    if (this.#isDone) this.supervisor.finishDrain();
+    await over;
   }
 
   /** The admin interface last but for the workers: it tells of the end while there is something to tell. */
@@ -132,6 +141,7 @@ export class RunningProxy implements AsyncDisposable {
     await this.#audit?.close();
     await this.#admin?.close();
     await this.#health?.close();
+    this.#application?.close();
     this.#decoder.end();
   }
 
@@ -145,7 +155,7 @@ export class RunningProxy implements AsyncDisposable {
       ...this.#options, decoder: this.#decoder, commandLine, drainMs: this.#lifecycle.drain.deadlineMs,
     };
     const view = new AdminView(options, this.supervisor, this.stats, this.readiness, () => this.#quit.resolve());
-    await this.#startHealth();
+    await this.#startLifecycle();
     if (bootstrap.admin?.address !== undefined) {
       const { AdminServer } = await import('../admin/admin-server.ts');
       this.#admin = await AdminServer.start(
@@ -158,11 +168,24 @@ export class RunningProxy implements AsyncDisposable {
   }
 
   /** Before there is anything to be ready: probes are told what is waited for. */
-  async #startHealth(): Promise<void> {
-    const { health } = this.#lifecycle;
-    if (health === undefined) return;
-    const { startHealthServer } = await import('./health-server.ts');
-    this.#health = await startHealthServer(health, this.readiness, this.#options.log.component('health'));
+  async #startLifecycle(): Promise<void> {
+    const { health, socket, socketMode } = this.#lifecycle;
+    const { readiness } = this;
+    const log = this.#options.log.component('lifecycle');
+    if (health !== undefined) {
+      const { startHealthServer } = await import('./health-server.ts');
+      this.#health = await startHealthServer(health, readiness, log);
+    }
+    if (socket === undefined) return;
+    const { LifecycleSocket } = await import('./lifecycle-socket.ts');
+    const onDone = (): void => this.#onDone();
+    this.#application = await LifecycleSocket.open(socket, socketMode, { readiness, onDone }, log);
+  }
+
+  #onDone(): void {
+    this.#isDone = true;
+    this.#quit.resolve();
+    this.supervisor.finishDrain();
   }
 }
 

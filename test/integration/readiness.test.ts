@@ -101,7 +101,7 @@ test('weft wait holds until a weft proxy is ready, says what it waits for, and g
 test('weft wait refuses what it cannot ask', async () => {
   for (const [args, reason] of [
     [['--url', 'ftp://x'], '--url takes http://'], [['--timeout-s', '0'], '--timeout-s takes a whole number above 0'],
-    [['--url', 'http://a/', '--admin', 'a:1'], '--url and --admin say the same'],
+    [['--url', 'http://a/', '--admin', 'a:1'], '--url, --admin and --socket say the same'],
   ] as const) {
     await using wait = new ServerProcess(process.execPath, [WEFT, 'wait', ...args]);
     assert.equal(await wait.ended, 2);
