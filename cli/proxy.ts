@@ -5,6 +5,11 @@ import type { ProxyOptions } from '../proxy/main.ts';
 import { UsageError } from './usage.ts';
 
 export const HELP = `usage: weft proxy -c FILE [options]
+       weft proxy sidecar|router [--domain DOMAIN] [--log-level LEVEL] [--print-bootstrap]
+       weft proxy drain [--status-port N]
+
+In an injected container sidecar and router make the bootstrap of the environment, as Istio's agent does; drain tells
+the sidecar's callers to go elsewhere.
 
   -c, --config-path FILE   Envoy v3 bootstrap, YAML or JSON (also --config)
       --concurrency N      worker threads; 0 is one for each CPU (default: number of CPUs)
@@ -32,6 +37,9 @@ const OPTIONS = {
 const LEVELS = ['trace', 'debug', 'info', 'warning', 'error', 'critical', 'off'];
 
 export async function run(args: string[]): Promise<number> {
+  const [kind = '', ...rest] = args;
+  if (kind === 'sidecar' || kind === 'router') return (await import('./pod-proxy.ts')).runPodProxy(kind, rest);
+  if (kind === 'drain') return (await import('./pod-proxy.ts')).runDrain(rest);
   const { values } = parseArgs({ args, options: OPTIONS });
   if (values.help === true) {
     process.stdout.write(HELP);

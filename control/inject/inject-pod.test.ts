@@ -58,7 +58,8 @@ test('a native sidecar stands before the author\'s init containers, a classic on
   const asked = injected(annotated({ 'sidecar.istio.io/nativeSidecar': 'false',
     'proxy.istio.io/config': 'holdApplicationUntilProxyStarts: true' }));
   assert.deepEqual(names(asked.spec.containers), ['istio-proxy', 'web']);
-  assert.deepEqual(containerOf(asked, 'istio-proxy').lifecycle, { postStart: { exec: { command: ['weft', 'wait'] } } });
+  const command = ['weft', 'wait', '--url', 'http://127.0.0.1:15020/healthz/ready'];
+  assert.deepEqual(containerOf(asked, 'istio-proxy').lifecycle, { postStart: { exec: { command } } });
 });
 
 test('rights over the network are the init container\'s alone; the sidecar has none', () => {

@@ -49,12 +49,18 @@ function healthOf({ native, holdApplication, readiness, template }: InjectionPla
   return { ...(template === 'sidecar' && (native || holdApplication) && { startupProbe }), readinessProbe };
 }
 
-function lifecycleOf({ native, holdApplication, template }: InjectionPlan): Values {
+function lifecycleOf({ native, holdApplication, template, statusPort }: InjectionPlan): Values {
   if (template === 'gateway') return {};
   // Callers are led elsewhere while the application still ends what it has begun.
-  if (native) return { lifecycle: { preStop: { exec: { command: ['weft', 'proxy', 'drain'] } } } };
+  if (native) return { lifecycle: { preStop: { exec: { command: ['weft', 'proxy', 'drain',
+    ...portOption(statusPort)] } } } };
   // Kubernetes starts a pod's containers one after the other, and waits for a hook of each.
-  return holdApplication ? { lifecycle: { postStart: { exec: { command: ['weft', 'wait'] } } } } : {};
+  const url = `http://127.0.0.1:${statusPort}/healthz/ready`;
+  return holdApplication ? { lifecycle: { postStart: { exec: { command: ['weft', 'wait', '--url', url] } } } } : {};
+}
+
+function portOption(statusPort: number): string[] {
+  return statusPort === 15_020 ? [] : ['--status-port', String(statusPort)];
 }
 
 /** Only a transparent proxy needs a right: to answer from addresses that are not its own. */

@@ -3,13 +3,13 @@ import type { InjectionPlan } from './injection-plan.ts';
 import type { Values } from './pod.ts';
 
 /** Istio's paths, so that what is built on them finds them. */
-export const POD_PATHS = {
+export const POD_PATHS: Readonly<Record<'token' | 'roots' | 'labels' | 'config' | 'state', string>> = {
   token: '/var/run/secrets/tokens/istio-token',
   roots: '/var/run/secrets/istio/root-cert.pem',
   labels: '/etc/istio/pod/labels',
   config: '/etc/istio/proxy',
   state: '/var/lib/istio/data',
-} as const;
+};
 
 /** The ConfigMap of each namespace with the mesh's roots, and its key. */
 export const ROOT_CONFIG_MAP = 'istio-ca-root-cert';
