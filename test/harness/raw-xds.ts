@@ -100,6 +100,11 @@ export class Arrivals<T> {
     return first === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(first);
   }
 
+  /** Drops what came and was not taken. */
+  clear(): void {
+    this.#arrived.length = 0;
+  }
+
   /** The next one that fits; what comes before it is kept in order. */
   async find(fits: (value: T) => boolean): Promise<T> {
     const kept: T[] = [];

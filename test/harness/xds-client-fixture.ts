@@ -37,7 +37,9 @@ export const routes = (name: string, domain = '*'): RawAny => xds.any('envoy.con
   name,
   virtual_hosts: [{ name: 'all', domains: [domain], routes: [{ match: { prefix: '/' }, route: { cluster: 'a' } }] }],
 });
-export const listener = (name: string, routeName: string, more: Raw = {}): RawAny => {
+const NOWHERE = { address: { socket_address: { address: '127.0.0.1', port_value: 1 } } };
+
+export const listener = (name: string, routeName: string, more: Raw = {}, at: object = NOWHERE): RawAny => {
   const manager = xds.any('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager', {
     stat_prefix: 'in',
     rds: { route_config_name: routeName, config_source: { ads: {} } },
@@ -46,7 +48,7 @@ export const listener = (name: string, routeName: string, more: Raw = {}): RawAn
   });
   return xds.any('envoy.config.listener.v3.Listener', {
     name,
-    address: { socket_address: { address: '127.0.0.1', port_value: 1 } },
+    ...at,
     filter_chains: [{ filters: [{ name: 'http', typed_config: manager }] }],
   });
 };
