@@ -13,9 +13,9 @@ import { SOURCE_HELP, SOURCE_OPTIONS, sourceOption } from './source-options.ts';
 import { TOKEN_HELP, TOKEN_OPTIONS, authenticatorOption } from './token-options.ts';
 import { UsageError, addressOption } from './usage.ts';
 
-export const HELP = `usage: weft control --config DIR [options]
+export const HELP = `usage: weft control (--config DIR | --source NAME) [options]
 
-      --config DIR         folder of Istio and Kubernetes YAML; watched
+      --config DIR         folder of Istio and Kubernetes YAML; watched. Its objects go before others of their names
       --xds HOST:PORT      xDS in plaintext (default 127.0.0.1:15010)
       --secure HOST:PORT   xDS and the certificate authority over TLS (default 127.0.0.1:15012)
       --http HOST:PORT     spans, traces and status (default 127.0.0.1:15080)
@@ -31,6 +31,7 @@ ${SOURCE_HELP.slice(1)}${TOKEN_HELP.slice(1)}`;
 
 const OPTIONS = {
   config: { type: 'string' },
+  ...SOURCE_OPTIONS,
   xds: { type: 'string' },
   secure: { type: 'string' },
   http: { type: 'string' },

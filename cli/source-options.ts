@@ -1,9 +1,13 @@
 // Where the control plane's objects come from, besides a folder: options of `weft control`.
 import { readFileSync } from 'node:fs';
-import type { SourceOptions } from '../control/source/open.ts';
+import type { KubernetesOptions, SourceOptions } from '../control/source/open.ts';
 import { UsageError } from './usage.ts';
 
 export const SOURCE_HELP = `
+      --source kubernetes  what a Kubernetes API server has too; with others: kubernetes,consul
+      --kubeconfig FILE    where it is and who asks (default: $KUBECONFIG, ~/.kube/config, the pod's account)
+      --context NAME       a context of the kubeconfig (default its current one)
+      --namespaces A,B     only these of it (default: all that the mesh's discoverySelectors select)
       --source consul      services of Consul's catalog too, as NAME.service.consul; \`--config\` may be left out then
       --consul URL         its HTTP API (default http://127.0.0.1:8500)
       --consul-token-file F, --consul-ca-file F   token that is shown to it (read anew each time), and roots for https
@@ -13,6 +17,9 @@ export const SOURCE_HELP = `
 
 export const SOURCE_OPTIONS = {
   source: { type: 'string' },
+  kubeconfig: { type: 'string' },
+  context: { type: 'string' },
+  namespaces: { type: 'string' },
   consul: { type: 'string' },
   'consul-token-file': { type: 'string' },
   'consul-ca-file': { type: 'string' },
@@ -24,7 +31,7 @@ export const SOURCE_OPTIONS = {
 
 export type SourceValues = { readonly [K in keyof typeof SOURCE_OPTIONS]?: string };
 
-const SOURCES = new Set(['consul']);
+const SOURCES = new Set(['kubernetes', 'consul']);
 
 /** Throws a UsageError for what cannot be meant. */
 export function sourceOption(values: SourceValues, configDir: string | undefined): SourceOptions {
@@ -35,7 +42,26 @@ export function sourceOption(values: SourceValues, configDir: string | undefined
   if (configDir === undefined && names.size === 0) throw new UsageError('--config DIR is missing');
   const stray = Object.keys(values).find((name) => name.startsWith('consul') && !names.has('consul'));
   if (stray !== undefined) throw new UsageError(`--${stray} goes with --source consul`);
-  return { configDir, ...(names.has('consul') && { consul: consulOptions(values) }) };
+  for (const option of ['kubeconfig', 'context', 'namespaces'] as const) {
+    if (names.has('kubernetes') || values[option] === undefined) continue;
+    throw new UsageError(`--${option} goes with --source kubernetes`);
+  }
+  return {
+    configDir,
+    ...(names.has('kubernetes') && { kubernetes: kubernetesOptions(values) }),
+    ...(names.has('consul') && { consul: consulOptions(values) }),
+  };
+}
+
+/** Each is watched by itself: more are better watched together. */
+const NAMESPACES_MAX = 50;
+
+function kubernetesOptions({ kubeconfig, context, namespaces }: SourceValues): KubernetesOptions {
+  const names = namespaces === undefined ? [] : namespaces.split(',').map((name) => name.trim());
+  const wrong = names.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
+  if (wrong !== undefined) throw new UsageError(`--namespaces: "${wrong}" is not the name of a namespace`);
+  if (names.length > NAMESPACES_MAX) throw new UsageError(`--namespaces takes at most ${NAMESPACES_MAX}`);
+  return { kubeconfig, context, namespaces: names };
 }
 
 function consulOptions(values: SourceValues): NonNullable<SourceOptions['consul']> {

@@ -1,6 +1,7 @@
 // `weft status`: which proxy runs which configuration, what it refused, and which files were refused.
 import { parseArgs } from 'node:util';
 import type { ProxyReceipt, TypeReceipt } from '../control/push/receipts.ts';
+import type { WatchStatus } from '../control/source/source.ts';
 import type { ControlStatus } from '../control/status.ts';
 import { messageOf } from '../proxy/base/error.ts';
 import { addressOption } from './usage.ts';
@@ -52,6 +53,7 @@ export function statusText(status: ControlStatus, nowMs: number): string {
   const { proxies, config, refusedFiles } = status;
   const lines = [
     `configuration: ${config.objects} objects of ${config.files} files in ${config.source}`,
+    ...watchLines(status.watches ?? [], nowMs),
     ...refusedFiles.flatMap(({ file, sinceMs, errors, servedObjects }) => [
       `refused: ${file} for ${ago(nowMs - sinceMs)}; of its last good content ${servedObjects} objects are served`,
       ...errors.map((error) => `  ${error}`),
@@ -62,6 +64,17 @@ export function statusText(status: ControlStatus, nowMs: number): string {
     ...proxies.flatMap(refusals),
   ];
   return `${lines.join('\n')}\n`;
+}
+
+/** How many resources are up to date, and each that is not. */
+function watchLines(watches: readonly WatchStatus[], nowMs: number): string[] {
+  if (watches.length === 0) return [];
+  const others = watches.filter(({ state }) => state !== 'current');
+  return [
+    `watched: ${watches.length - others.length} of ${watches.length} resources are current`,
+    ...others.map(({ resource, state, reason, sinceMs }) =>
+      `  ${resource}: ${state} for ${ago(nowMs - sinceMs)}${reason === undefined ? '' : `: ${reason}`}`),
+  ];
 }
 
 function proxyTable(proxies: readonly ProxyReceipt[], nowMs: number): string[] {

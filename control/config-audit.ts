@@ -23,12 +23,12 @@ interface Known {
 export class ConfigAudit {
   readonly #log: AuditLog;
   readonly #source: string;
-  readonly #folder: string;
+  readonly #folder: string | undefined;
   #known = new Map<string, Known>();
   #refused = new Map<string, RefusedFile>();
 
-  /** `source` is its name, `folder` where its files are. */
-  constructor(log: AuditLog, source: string, folder: string) {
+  /** `source` is its name, `folder` where its files are, when there are any. */
+  constructor(log: AuditLog, source: string, folder: string | undefined) {
     this.#log = log;
     this.#source = source;
     this.#folder = folder;
@@ -71,6 +71,7 @@ export class ConfigAudit {
 
   /** Who owns the file is all that a file says of who wrote it. */
   #author(where: string): Json {
+    if (this.#folder === undefined) return { source: this.#source };
     const stats = statSync(join(this.#folder, where.replace(/:[0-9]+$/, '')), { throwIfNoEntry: false });
     if (stats === undefined) return { source: this.#source };
     return { source: this.#source, uid: stats.uid, modified: stats.mtime.toISOString() };

@@ -130,7 +130,8 @@ class Control {
 
   async start(): Promise<ControlHandle> {
     const { caDir, trustDomain, log } = this.#options;
-    const source = await openSource(this.#options, this.#clock);
+    const rootNamespace = this.#options.settings?.rootNamespace ?? MESH_DEFAULTS.rootNamespace;
+    const source = await openSource(this.#options, { clock: this.#clock, rootNamespace, log });
     this.#source = source;
     let objects = await source.start((state) => {
       // What comes while the rest is started is not lost.
@@ -182,7 +183,7 @@ class Control {
     if (folder === undefined) return;
     const onFault = (reason: string): void => log.warning(`audit log in ${folder}: ${reason}`);
     this.#audit = AuditLog.open({ folder, clock: this.#clock, onFault });
-    this.#changes = new ConfigAudit(this.#audit, source, configDir ?? '');
+    this.#changes = new ConfigAudit(this.#audit, source, configDir);
     this.#changes.start(objects);
   }
 
@@ -308,9 +309,11 @@ class Control {
 
   #status(): ControlStatus {
     const empty = { source: this.#source?.name ?? '', files: 0, objects: 0, warnings: [] };
+    const watches = this.#source?.watches?.() ?? [];
     return {
       proxies: this.#push?.receipts.list() ?? [],
       config: this.#state?.status() ?? empty,
+      ...(watches.length > 0 && { watches }),
       refusedFiles: this.#state?.refusedFiles() ?? [],
       traces: { ...this.#traces.counts, kept: this.#traces.size },
       ...(this.#audit !== undefined && { audit: auditStatus(this.#audit, this.#options.auditDir ?? '') }),

@@ -128,7 +128,7 @@ function withoutColumn(where: string): string {
 
 function originOf(where: string | undefined, file: string): Origin {
   const line = /:([0-9]+):[0-9]+$/.exec(where ?? '')?.[1];
-  return { file, line: Number(line ?? 1) };
+  return { file, line: Number(line ?? 0) };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -10,7 +10,7 @@ import { BackendTlsPolicy, ReferenceGrant } from './gateway-api/policy.ts';
 import { GATEWAY_GROUP } from './gateway-api/reference.ts';
 import { GrpcRoute, HttpRoute } from './gateway-api/route.ts';
 import { Gateway } from './gateway.ts';
-import { Endpoints, EndpointSlice, Namespace, Pod, Service, ServiceAccount } from './kubernetes.ts';
+import { Endpoints, EndpointSlice, Namespace, Node, Pod, Service, ServiceAccount } from './kubernetes.ts';
 import { MeshConfig } from './mesh-config.ts';
 import { NetworkPolicy } from './network-policy.ts';
 import { OidcLogin } from './oidc-login.ts';
@@ -31,6 +31,7 @@ export interface Documents {
   Pod: Pod;
   ServiceAccount: ServiceAccount;
   Namespace: Namespace;
+  Node: Node;
   Secret: Secret;
   ConfigMap: ConfigMap;
   GatewayClass: GatewayClass;
@@ -87,6 +88,7 @@ export const KINDS: { readonly [K in KindName]: Kind<Documents[K]> } = {
   Pod: { ...CORE, schema: Pod },
   ServiceAccount: { ...CORE, schema: ServiceAccount },
   Namespace: { ...CORE, clusterScoped: true, schema: Namespace },
+  Node: { ...CORE, clusterScoped: true, schema: Node },
   Secret: { ...CORE, schema: Secret },
   ConfigMap: { ...CORE, schema: ConfigMap },
   GatewayClass: { ...GATEWAY_API, clusterScoped: true, schema: GatewayClass },
@@ -133,7 +135,7 @@ export const SKIPPED_KINDS: ReadonlySet<string> = new Set([
   'Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet', 'Job', 'CronJob',
   'PersistentVolumeClaim',
   'PersistentVolume', 'StorageClass', 'HorizontalPodAutoscaler', 'PodDisruptionBudget', 'Role', 'RoleBinding',
-  'ClusterRole', 'ClusterRoleBinding', 'LimitRange', 'ResourceQuota', 'CustomResourceDefinition', 'Node',
+  'ClusterRole', 'ClusterRoleBinding', 'LimitRange', 'ResourceQuota', 'CustomResourceDefinition',
   'ServiceMonitor',
   'PodMonitor',
 ]);

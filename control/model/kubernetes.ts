@@ -156,3 +156,9 @@ export const Namespace = message('k8s.v1.Namespace', {
   ...elsewhere('spec'),
 });
 export interface Namespace extends Static<typeof Namespace> {}
+
+export const Node = message('k8s.v1.Node', {
+  ...objectHead,
+  ...elsewhere('spec'),
+});
+export interface Node extends Static<typeof Node> {}

@@ -1,7 +1,7 @@
 // An object of the configuration, decoded, with the place where it was written.
 import type { KindName, Documents } from './kind.ts';
 
-/** Where something was written. `line` counts from 1. */
+/** Where something was written. `line` counts from 1; 0 where there are no lines. */
 export interface Origin {
   /** Path relative to the configuration folder, or the source's own name for it. */
   readonly file: string;
@@ -29,8 +29,8 @@ export function titleOf(object: Pick<MeshObject, 'kind' | 'name' | 'namespace'>)
 }
 
 /** `routes.yaml:12` */
-export function placeOf(origin: Origin): string {
-  return `${origin.file}:${origin.line}`;
+export function placeOf({ file, line }: Origin): string {
+  return line === 0 ? file : `${file}:${line}`;
 }
 
 /** A finding that does not stop an object from being served, or the reason why a file is not. */

@@ -11,15 +11,42 @@ export interface SourceOptions {
   /** Folder of YAML, which holds before what other sources have. */
   readonly configDir?: string | undefined;
   readonly consul?: (ConsulAddress & Partial<ConsulNaming>) | undefined;
+  /** A Kubernetes API server, which goes before Consul. */
+  readonly kubernetes?: KubernetesOptions | undefined;
 }
 
-export async function openSource({ configDir, consul }: SourceOptions, clock: Clock): Promise<Source> {
+export interface KubernetesOptions {
+  /** Default: $KUBECONFIG, ~/.kube/config, then the pod's own account. */
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  /** Default all, or those that MeshConfig.discoverySelectors select. */
+  readonly namespaces?: readonly string[];
+}
+
+export interface SourceParts {
+  readonly clock: Clock;
+  readonly rootNamespace: string;
+  readonly log: { info(line: string): void; warning(line: string): void };
+}
+
+/** Rejects with a ConfigError where one cannot be opened. */
+export async function openSource(options: SourceOptions, parts: SourceParts): Promise<Source> {
+  const { configDir, consul, kubernetes } = options;
+  const { clock } = parts;
   const sources: Source[] = [];
   if (configDir !== undefined) sources.push(new FileSource({ folder: configDir, clock }));
+  if (kubernetes !== undefined) sources.push(await openKubernetes(kubernetes, parts));
   if (consul !== undefined) {
     const { ConsulSource } = await import('./consul.ts');
     sources.push(new ConsulSource({ ...consul, clock, random: new PooledRandom() }));
   }
   const [first] = sources;
   return sources.length === 1 && first !== undefined ? first : new UnionSource(sources);
+}
+
+async function openKubernetes(options: KubernetesOptions, parts: SourceParts): Promise<Source> {
+  const { KubeClient } = await import('./kube-client.ts');
+  const { KubernetesSource } = await import('./kubernetes.ts');
+  const { namespaces = [] } = options;
+  return new KubernetesSource({ client: await KubeClient.load(options), namespaces, ...parts });
 }

@@ -1,4 +1,4 @@
-// Where objects come from: a folder of files now; Kubernetes and Consul can stand beside it.
+// Where objects come from: a folder of files, Kubernetes, or several of them together.
 import type { Finding, MeshObject } from '../model/mesh-object.ts';
 
 /** A file (or other unit) of which nothing new is used, because something in it is wrong. */
@@ -9,6 +9,21 @@ export interface RefusedFile {
   readonly errors: readonly Finding[];
   /** Objects of its last good content that are served meanwhile. */
   readonly servedObjects: number;
+}
+
+/** How one resource of an API is kept up with. */
+export interface WatchStatus {
+  /** `services`, `virtualservices.networking.istio.io in shop` */
+  readonly resource: string;
+  /** `absent`: nobody has defined it; `denied`: this account may not read it; `broken`: what was known last holds. */
+  readonly state: 'listing' | 'current' | 'absent' | 'denied' | 'broken';
+  /** Unix time in milliseconds. */
+  readonly sinceMs: number;
+  readonly reason?: string;
+  readonly objects: number;
+  /** Lists and watches that ended in a fault, and lists that came to their end, since the start. */
+  readonly failures: number;
+  readonly relists: number;
 }
 
 /** What a source has at one moment. */
@@ -24,5 +39,7 @@ export interface Source {
   readonly name: string;
   /** Reads everything once, then tells of each change. Rejects with a ConfigError where there is nothing to read. */
   start(onChange: (state: SourceState) => void): Promise<SourceState>;
+  /** How each resource of an API is kept up with, as it is now; none for what is no API. */
+  watches?(): readonly WatchStatus[];
   close(): void;
 }

@@ -1,8 +1,10 @@
 // Several sources as one: the first that has an object of a name holds, and the others' are said.
 import type { Finding, MeshObject } from '../model/mesh-object.ts';
 import { placeOf, titleOf } from '../model/mesh-object.ts';
-import type { Source, SourceState } from './source.ts';
+import type { Source, SourceState, WatchStatus } from './source.ts';
 
+/** Objects that are said to be hidden, one by one. */
+const HIDDEN_MAX = 1000;
 const EMPTY: SourceState = { objects: [], refused: [], warnings: [], units: 0 };
 
 export class UnionSource implements Source {
@@ -27,6 +29,10 @@ export class UnionSource implements Source {
     }));
     isStarted = true;
     return this.#state();
+  }
+
+  watches(): WatchStatus[] {
+    return this.#sources.flatMap((source) => source.watches?.() ?? []);
   }
 
   close(): void {
@@ -54,6 +60,7 @@ function joined(states: readonly SourceState[]): { objects: MeshObject[]; hidden
       first.set(title, object);
       continue;
     }
+    if (hidden.length >= HIDDEN_MAX) continue;
     const reason = `has no effect: ${placeOf(other.origin)} has one of that name, which holds`;
     hidden.push({ where: placeOf(object.origin), object: title, path: '', reason });
   }

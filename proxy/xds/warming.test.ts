@@ -6,7 +6,7 @@ import { SeededRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../config/type-url.ts';
 import type { ResourceType } from '../config/any-registry.ts';
-import { BackOff } from './back-off.ts';
+import { BackOff } from '../base/back-off.ts';
 import { Inbox } from './inbox.ts';
 import type { IncomingResponse } from './variant.ts';
 import { Warming } from './warming.ts';

@@ -9,7 +9,7 @@ import { refusalStatus } from '../config/discovery.ts';
 import type { DiscoveryNode, ResourceRefusal } from '../config/discovery.ts';
 import type { Wire } from '../config/wire.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
-import { BackOff } from './back-off.ts';
+import { BackOff } from '../base/back-off.ts';
 import type { ManagementServer } from './management-server.ts';
 import { Inbox } from './inbox.ts';
 import type { AnyResource, DecodedResource, DecodedResponse, DecodeResponse } from './resource-decode.ts';

@@ -11,6 +11,7 @@ import { serviceYaml, workloadYaml } from '../harness/mesh-fixture.ts';
 import { temporaryFolder } from '../harness/openssl.ts';
 import { ServerProcess } from '../harness/process.ts';
 import { until } from '../harness/until.ts';
+import { WatchApi } from '../harness/watch-api.ts';
 
 const MAIN = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 
@@ -85,6 +86,27 @@ test('F03 a refused file is in the log and in status, with its line', async (t) 
   assert.equal(status, 0);
   assert.match(stdout, /^refused: bad\.yaml for \d+s/m);
   assert.match(stdout, /^ {2}bad\.yaml:2: .*unknown kind 'VirtalService'; did you mean 'VirtualService'\?$/m);
+});
+
+test('it serves what an API server has, and status says how it is kept up with (node:http)', async (t) => {
+  const api = await WatchApi.start(t);
+  api.absent.add('openapipolicies');
+  api.put({
+    apiVersion: 'v1', kind: 'Service', metadata: { name: 'web', namespace: 'default' },
+    spec: { ports: [{ name: 'http', port: 9080 }] },
+  });
+  const args = ['control', '--source', 'kubernetes', '--kubeconfig', api.kubeconfig(),
+    '--ca-dir', join(temporaryFolder(t), 'ca'), ...NOWHERE];
+  await using server = new ServerProcess(process.execPath, [MAIN, ...args], { name: 'weft control' });
+  await server.until(() => server.output.includes('/traces'));
+  assert.match(server.output, /1 objects of 0 files in Kubernetes at http:\/\/127/);
+  const [, http = ''] = /http:\/\/([^/]+)\/traces/.exec(server.output) ?? [];
+  const { stdout } = await weft('status', '--http', http);
+  assert.match(stdout, /^watched: (\d+) of \d+ resources are current$/m);
+  assert.match(stdout, /^ {2}openapipolicies\.security\.weft\.dev: absent for \d+s: /m);
+  for (const extra of [['--source', 'zookeeper'], ['--namespaces', 'A'], ['--context', 'other']]) {
+    assert.equal((await weft(...args, ...extra)).status, 2, extra.join(' '));
+  }
 });
 
 test('what cannot work is one line and exit status 2', async (t) => {

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { findAutobahn } from '../harness/autobahn.ts';
 import { GO_TOOLS, findGoTool } from '../harness/go-tools.ts';
+import { findKubePeers } from '../harness/kube-peers.ts';
 import { findEnvoy, findProgram, reasonToSkip } from '../harness/peers.ts';
 
 const envoy = findEnvoy(true);
@@ -16,6 +17,9 @@ for (const tool of GO_TOOLS) {
   const without = reasonToSkip(found);
   process.stdout.write(`${tool}: ${without === false ? found : `skipped, ${without}`}\n`);
 }
+const kube = findKubePeers();
+const kubeText = typeof kube === 'string' ? kube.replace('skip:', 'skipped,') : kube.apiServer;
+process.stdout.write(`kube-apiserver: ${kubeText}\n`);
 const autobahn = findAutobahn(true);
 const withoutAutobahn = reasonToSkip(autobahn);
 process.stdout.write(`Autobahn's cases: ${withoutAutobahn === false ? autobahn : `skipped, ${withoutAutobahn}`}\n`);

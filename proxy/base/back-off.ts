@@ -1,5 +1,5 @@
 // How long to wait before the next attempt: a random time below a bound that doubles (faults.md F01, F02).
-import type { Random } from '../base/random.ts';
+import type { Random } from './random.ts';
 
 const LEAST_MS = 500;
 const FIRST_BOUND_MS = 1000;
