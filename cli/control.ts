@@ -11,6 +11,7 @@ import { Logger, parseLogLevel } from '../proxy/telemetry/log.ts';
 import { passphraseOf } from './ca-root.ts';
 import { SOURCE_HELP, SOURCE_OPTIONS, sourceOption } from './source-options.ts';
 import { TOKEN_HELP, TOKEN_OPTIONS, authenticatorOption } from './token-options.ts';
+import { WEBHOOK_HELP, WEBHOOK_OPTIONS, webhookOption } from './webhook-options.ts';
 import { UsageError, addressOption } from './usage.ts';
 
 export const HELP = `usage: weft control (--config DIR | --source NAME) [options]
@@ -27,11 +28,12 @@ export const HELP = `usage: weft control (--config DIR | --source NAME) [options
                            audit in --ca-dir); read it with: weft audit
       --jwks-network CIDR  a private network where issuers' keys may be fetched, also without TLS; may be repeated
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
-${SOURCE_HELP.slice(1)}${TOKEN_HELP.slice(1)}`;
+${SOURCE_HELP.slice(1)}${WEBHOOK_HELP.slice(1)}${TOKEN_HELP.slice(1)}`;
 
 const OPTIONS = {
   config: { type: 'string' },
   ...SOURCE_OPTIONS,
+  ...WEBHOOK_OPTIONS,
   xds: { type: 'string' },
   secure: { type: 'string' },
   http: { type: 'string' },
@@ -61,6 +63,7 @@ export async function run(args: string[]): Promise<number> {
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
   const control = await startControl({
     ...sources,
+    webhooks: webhookOption(values),
     caDir,
     auditDir: values['audit-dir'] ?? join(caDir, 'audit'),
     caPassphrase: passphraseOf(values['ca-passphrase-file']),
@@ -100,6 +103,7 @@ function report(control: ControlHandle): void {
     `${config.objects} objects of ${config.files} files in ${config.source}, ${refusedFiles.length} files refused`,
     `xDS on ${text(control.xds)} (plaintext) and ${text(control.secure)} (TLS, with the certificate authority)`,
     `trust domain ${control.trustDomain}; root for sidecars: ${control.rootFile}`,
+    ...(control.webhook === undefined ? [] : [`webhooks on https://${text(control.webhook)}`]),
     `traces on http://${text(control.http)}/traces, status with: weft status --http ${text(control.http)}`,
   ];
   for (const line of lines) process.stdout.write(`weft control: ${line}\n`);

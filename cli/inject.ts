@@ -15,7 +15,7 @@ export const HELP = `usage: weft inject -f FILE [options]
   -o, --output FILE        where the result goes (default: the standard output)
       --mesh-config FILE   Istio's MeshConfig: defaultConfig, trustDomain, enablePrometheusMerge
       --values FILE        Helm values by Istio's names: global.proxy, global.hub, sidecarInjectorWebhook ...
-      --image IMAGE        of the sidecar and of what sets up its redirection
+      --image IMAGE        of the sidecar; --init-image IMAGE of what sets up its redirection
       --revision NAME      of the control plane (default: default)
       --namespace NAME     of objects that name none (default: default)
       --classic            sidecars are ordinary containers, for Kubernetes before 1.29
@@ -30,6 +30,7 @@ const OPTIONS = {
   'mesh-config': { type: 'string' },
   values: { type: 'string' },
   image: { type: 'string' },
+  'init-image': { type: 'string' },
   revision: { type: 'string' },
   namespace: { type: 'string' },
   classic: { type: 'boolean' },
@@ -47,7 +48,8 @@ export async function run(args: string[]): Promise<number> {
   const text = await readInput(file);
   const read = await readInjectionSettings({ mesh: values['mesh-config'], values: values.values });
   const settings = defined(read.settings, {
-    image: values.image, revision: values.revision, nativeSidecars: values.classic === true ? false : undefined,
+    image: values.image, initImage: values['init-image'], revision: values.revision,
+      nativeSidecars: values.classic === true ? false : undefined,
   });
   const result = injectManifest(text, file === '-' ? 'standard input' : file, settings, values.namespace);
   for (const line of [...read.warnings, ...result.warnings]) process.stderr.write(`warning: ${line}\n`);

@@ -5,7 +5,6 @@ import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import protobuf from 'protobufjs';
 import type { SchemaFile } from '../proxy/config/wire-schema.ts';
-import { NAME_TABLE, NAME_TABLE_FILE } from './name-table-schema.ts';
 
 const PROTO_PACKAGE = '@grpc/grpc-js-xds';
 const INCLUDE = ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'];
@@ -300,8 +299,7 @@ const PEAK_EWMA = {
 /** Writes the schema to `file` unless one is there that was made from the same inputs; says whether it wrote. */
 export function makeSchema(file: string): boolean {
   const packageFile = protoPackage();
-  const inputs = hashOf([packageFile, findPackageJSON('protobufjs', import.meta.url) ?? '', import.meta.filename,
-    NAME_TABLE_FILE]);
+  const inputs = hashOf([packageFile, findPackageJSON('protobufjs', import.meta.url) ?? '', import.meta.filename]);
   if (isUpToDate(file, inputs)) return false;
   const content: SchemaFile = { inputs, schema: readProtos(join(dirname(packageFile), 'deps')) };
   mkdirSync(dirname(file), { recursive: true });
@@ -347,7 +345,6 @@ function readProtos(folder: string): protobuf.INamespace {
   };
   root.loadSync(PROTO_FILES, { keepCase: false });
   root.addJSON({ stats: ISTIO_STATS });
-  root.define('istio.networking.nds.v1', NAME_TABLE);
   root.define('weft.filters.http.oidc_login.v1', OIDC_LOGIN);
   root.define('weft.filters.http.openapi.v1', OPENAPI);
   for (const version of ['v3', 'v3alpha']) {

@@ -29,6 +29,7 @@ import { authorise, isLoopback } from './peer-authorisation.ts';
 import { listenXds, makeXdsServer } from './push/listen.ts';
 import { PushServer } from './push/push-server.ts';
 import { SnapshotBuilder } from './push/snapshot.ts';
+import type { WebhookOptions, Webhooks } from './inject/webhooks.ts';
 import { openSource, type SourceOptions } from './source/open.ts';
 import type { Source, SourceState } from './source/source.ts';
 import type { ControlStatus } from './status.ts';
@@ -61,6 +62,8 @@ export interface ControlOptions extends SourceOptions {
   readonly jwksNetworks?: readonly string[];
   /** Roots by which issuers are known in place of the system's, as PEM. */
   readonly jwksRoots?: readonly string[];
+  /** Kubernetes' admission webhooks. Default none. */
+  readonly webhooks?: WebhookOptions | undefined;
   readonly settings?: Partial<Omit<MeshSettings, 'trustDomain'>>;
   readonly log: ControlLog;
   readonly clock?: Clock;
@@ -71,6 +74,8 @@ export interface ControlHandle {
   readonly xds: HostPort;
   readonly secure: HostPort;
   readonly http: HostPort;
+  /** undefined without webhooks. */
+  readonly webhook: HostPort | undefined;
   /** PEM file of the roots, for sidecars. */
   readonly rootFile: string;
   readonly trustDomain: string;
@@ -120,6 +125,7 @@ class Control {
   #credentials: RotatingServerCredentials | undefined = undefined;
   #keySets: FetchedKeySets | undefined = undefined;
   #fetch: SafeFetch | undefined = undefined;
+  #webhooks: Webhooks | undefined = undefined;
   readonly #servers: Server[] = [];
 
   constructor(options: ControlOptions) {
@@ -155,7 +161,7 @@ class Control {
     const tokens = new TokenAuthority({ key: store.tokenKey, trustDomain: store.trustDomain, clock: this.#clock });
     const secure = await this.#startSecure(live, tokens, push);
     return {
-      xds, secure, http,
+      xds, secure, http, webhook: this.#webhooks?.address,
       rootFile: store.rootFile,
       trustDomain: store.trustDomain,
       mintToken: (identity) => tokens.mint(identity),
@@ -167,6 +173,7 @@ class Control {
   /** Proxies keep what they run. */
   async close(): Promise<void> {
     this.#source?.close();
+    await this.#webhooks?.close();
     this.#keySets?.close();
     await this.#fetch?.close();
     this.#store?.close();
@@ -273,6 +280,7 @@ class Control {
       if (this.#audit !== undefined) recordRoots(this.#audit, next);
       log.info(`${next.roots.length} roots are trusted, ${certificateId(next.roots[0]!)} signs`);
     });
+    await this.#startWebhooks(ca);
     const server = this.#server(push);
     const onRefusal = (caller: string, reason: string): void => {
       if (this.#audit !== undefined) recordRefusal(this.#audit, caller, reason);
@@ -289,6 +297,15 @@ class Control {
       onFailure: (cause) => log.warning(`the server's certificate is not renewed: ${messageOf(cause)}`),
     });
     return this.#listen(server, address, this.#credentials);
+  }
+
+  async #startWebhooks(ca: CertificateAuthority): Promise<void> {
+    const { webhooks, hosts = [], kubernetes, log } = this.#options;
+    if (webhooks === undefined) return;
+    const { Webhooks: Server } = await import('./inject/webhooks.ts');
+    this.#webhooks = await Server.start(webhooks, {
+      ca, hosts, kubernetes, clock: this.#clock, wheel: this.#wheel, log,
+    });
   }
 
   #server(push: PushServer): Server {

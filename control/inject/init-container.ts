@@ -6,10 +6,10 @@ import type { Container } from './pod.ts';
 export const INIT_NAME = 'istio-init';
 
 export function initContainer(plan: InjectionPlan): Container {
-  const { image, imagePullPolicy, initResources } = plan.settings;
+  const { initImage, imagePullPolicy, initResources } = plan.settings;
   return {
     name: INIT_NAME,
-    image,
+    image: initImage,
     ...(imagePullPolicy !== undefined && { imagePullPolicy }),
     args: initArguments(plan),
     resources: initResources,

@@ -58,7 +58,7 @@ test('a native sidecar stands before the author\'s init containers, a classic on
   const asked = injected(annotated({ 'sidecar.istio.io/nativeSidecar': 'false',
     'proxy.istio.io/config': 'holdApplicationUntilProxyStarts: true' }));
   assert.deepEqual(names(asked.spec.containers), ['istio-proxy', 'web']);
-  const command = ['weft', 'wait', '--url', 'http://127.0.0.1:15020/healthz/ready'];
+  const command = ['node', '/weft/cli/weft.mjs', 'wait', '--url', 'http://127.0.0.1:15020/healthz/ready'];
   assert.deepEqual(containerOf(asked, 'istio-proxy').lifecycle, { postStart: { exec: { command } } });
 });
 
@@ -172,7 +172,8 @@ test('what the pod says of its sidecar comes before what the mesh says', () => {
   assert.deepEqual([variables(done).get('A'), variables(done).get('B')], ['mesh', 'pod']);
   const resources = { requests: { cpu: '5m' }, limits: { memory: '64Mi' } };
   assert.deepEqual(containerOf(done, 'istio-proxy')['resources'], resources);
-  assert.equal(containerOf(done, 'istio-init').image, 'registry.example/weft:2');
+  assert.equal(containerOf(done, 'istio-proxy').image, 'registry.example/weft:2');
+  assert.equal(containerOf(done, 'istio-init').image, 'weft-init:latest');
   assert.ok(done.spec.volumes?.some(({ name }) => name === 'v'));
   assert.equal(containerOf(done, 'istio-proxy').volumeMounts?.at(-1)?.['mountPath'], '/v');
 });

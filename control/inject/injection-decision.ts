@@ -3,7 +3,7 @@ import type { InjectionSettings } from './injection-settings.ts';
 import type { PodTemplate } from './pod.ts';
 
 /** What runs here must run before there is a mesh. */
-const IGNORED_NAMESPACES: ReadonlySet<string> = new Set([
+export const IGNORED_NAMESPACES: ReadonlySet<string> = new Set([
   'kube-system', 'kube-public', 'kube-node-lease', 'local-path-storage',
 ]);
 const YES: ReadonlySet<string> = new Set(['y', 'yes', 'true', 'on', 'enabled']);

@@ -17,6 +17,8 @@ export interface Redirect {
 
 export interface InjectionSettings extends Redirect {
   readonly image: string;
+  /** Of the container that sets up redirection: with iptables or nft in it. */
+  readonly initImage: string;
   readonly imagePullPolicy: string | undefined;
   readonly imagePullSecrets: readonly string[];
   /** Namespace of the control plane; never injected. */
@@ -43,7 +45,8 @@ export interface InjectionSettings extends Redirect {
 const RESOURCES = { limits: { cpu: '2000m', memory: '1024Mi' }, requests: { cpu: '100m', memory: '128Mi' } };
 
 export const INJECTION_DEFAULTS: InjectionSettings = {
-  image: 'weft:latest', imagePullPolicy: undefined, imagePullSecrets: [], systemNamespace: 'weft-system',
+  image: 'weft:latest', initImage: 'weft-init:latest', imagePullPolicy: undefined, imagePullSecrets: [],
+    systemNamespace: 'weft-system',
   discoveryAddress: 'weft-control.weft-system.svc:15012',
   trustDomain: 'cluster.local', clusterDomain: 'cluster.local', clusterId: 'Kubernetes', network: '',
   revision: 'default', proxyConfig: {}, nativeSidecars: true, rewriteProbes: true, mergeMetrics: true,
@@ -107,7 +110,8 @@ const globalValues = message('istio.values.Global', {
   proxy: optional(proxyValues, 'The sidecar.'),
   // Helm's name has an underscore.
   proxyInit: optional(message('istio.values.ProxyInit', {
-    image: optional(opaque(), 'The sidecar\'s is used.'), resources: optional(map(opaque()), 'Requests and limits.'),
+    image: optional(string(), 'Name of the image, or all of it.'), resources: optional(map(opaque()),
+      'Requests and limits.'),
   }), 'The init container.', 'proxy_init'),
   nativeNftables: optional(bool(), 'The init container finds out itself.'),
   ...others(
@@ -157,7 +161,8 @@ export function settingsOf(
   const { meshID } = global as { meshID?: string };
   const namespace = global.istioNamespace;
   return defined(defaults, {
-    image: imageOf(global, proxy.image), imagePullPolicy: global.imagePullPolicy,
+    image: imageOf(global, 'weft', proxy.image), initImage: imageOf(global, 'weft-init', global.proxyInit?.image),
+    imagePullPolicy: global.imagePullPolicy,
     imagePullSecrets: global.imagePullSecrets, systemNamespace: namespace,
     discoveryAddress: defaultConfig.discoveryAddress
       ?? (namespace === undefined ? undefined : `weft-control.${namespace}.svc:15012`),
@@ -185,9 +190,11 @@ export function defined(defaults: InjectionSettings, given: Given): InjectionSet
 }
 
 /** `hub/image:tag`, unless the image is written out. */
-function imageOf({ hub, tag }: { hub?: string; tag?: unknown }, image: string | undefined): string | undefined {
+function imageOf(
+  { hub, tag }: { hub?: string; tag?: unknown }, usual: string, image: string | undefined,
+): string | undefined {
   if (image !== undefined && /[/:]/.test(image)) return image;
   if (hub === undefined && image === undefined && tag === undefined) return undefined;
   const version = typeof tag === 'string' || typeof tag === 'number' ? `:${tag}` : ':latest';
-  return `${hub === undefined || hub === '' ? '' : `${hub}/`}${image ?? 'weft'}${version}`;
+  return `${hub === undefined || hub === '' ? '' : `${hub}/`}${image ?? usual}${version}`;
 }

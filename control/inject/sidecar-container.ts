@@ -9,6 +9,8 @@ export const SIDECAR_NAME = 'istio-proxy';
 /** User and group whose connections `weft init` leaves alone. */
 export const SIDECAR_USER = 1337;
 const HEALTH_PORT = 15_021;
+/** The program in its image, for hooks: they know no entry point. */
+const WEFT = ['node', '/weft/cli/weft.mjs'];
 
 /** What the pod's own containers have that the sidecar must be told. */
 export interface PodFacts {
@@ -52,11 +54,14 @@ function healthOf({ native, holdApplication, readiness, template }: InjectionPla
 function lifecycleOf({ native, holdApplication, template, statusPort }: InjectionPlan): Values {
   if (template === 'gateway') return {};
   // Callers are led elsewhere while the application still ends what it has begun.
-  if (native) return { lifecycle: { preStop: { exec: { command: ['weft', 'proxy', 'drain',
-    ...portOption(statusPort)] } } } };
+  if (native) {
+    const command = [...WEFT, 'proxy', 'drain', ...portOption(statusPort)];
+    return { lifecycle: { preStop: { exec: { command } } } };
+  }
   // Kubernetes starts a pod's containers one after the other, and waits for a hook of each.
   const url = `http://127.0.0.1:${statusPort}/healthz/ready`;
-  return holdApplication ? { lifecycle: { postStart: { exec: { command: ['weft', 'wait', '--url', url] } } } } : {};
+  const command = [...WEFT, 'wait', '--url', url];
+  return holdApplication ? { lifecycle: { postStart: { exec: { command } } } } : {};
 }
 
 function portOption(statusPort: number): string[] {

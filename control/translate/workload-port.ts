@@ -81,7 +81,6 @@ function namelessService({ name, namespace, origin }: MeshObject<'Sidecar'>): Me
     hostname: `${name}.${namespace}`, name, namespace, origin, ports: [], resolution: 'static', external: false,
     exportTo: undefined, subjectAltNames: [], endpoints: [],
     addresses: [],
-    autoAddresses: [],
   };
 }
 

@@ -6,7 +6,6 @@ import { PooledRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { Listener } from '../config/listener.ts';
-import type { DnsProxy } from '../dns/dns-proxy.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
 import { AdminView } from './admin-view.ts';
@@ -51,7 +50,6 @@ export class RunningProxy implements AsyncDisposable {
   readonly #spans: SpanService;
   readonly #decoder: Decoder;
   readonly #audit: AuditService | undefined;
-  readonly #dns: DnsProxy | undefined;
   readonly #quit = Promise.withResolvers<void>();
   #admin: AdminServer | undefined = undefined;
   #health: AdminServer | undefined = undefined;
@@ -60,10 +58,9 @@ export class RunningProxy implements AsyncDisposable {
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
-    decoder: Decoder, audit: AuditService | undefined, dns: DnsProxy | undefined,
+    decoder: Decoder, audit: AuditService | undefined,
   ) {
     this.#audit = audit;
-    this.#dns = dns;
     this.#options = options;
     this.#decoder = decoder;
     this.#lifecycle = lifecycleOf(options.node.metadata, process.env, options.drainTimeMs);
@@ -84,18 +81,16 @@ export class RunningProxy implements AsyncDisposable {
       addressOf: (cluster) => collectorAddress(supervisor.store, cluster), metadata: node.metadata,
     });
     const audit = await openAudit(options, stats);
-    const dns = await openDns(options, stats);
     const supervisor: Supervisor = await Supervisor.create(options, {
       log, stats, audit, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
     });
     const onProgress = (): void => supervisor.updateState();
     const link = new ControlLink({
       bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress, audit,
-      names: dns,
       listeners: () => supervisor.store.list('listener').values().map(({ resource }) => resource as Listener),
       portOf: (listener) => supervisor.portOf(listener), store: supervisor.store,
     }, supervisor.intake);
-    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit, dns);
+    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit);
     try {
       await proxy.#start();
     } catch (cause) {
@@ -142,7 +137,6 @@ export class RunningProxy implements AsyncDisposable {
   async stop(): Promise<void> {
     this.#link.stop();
     await this.supervisor.stop();
-    this.#dns?.stop();
     await this.#spans.stop();
     await this.#audit?.close();
     await this.#admin?.close();
@@ -207,21 +201,6 @@ async function openAudit(
   if (config === undefined) return undefined;
   return new AuditService({
     ...config, clock, node, log: log.component('audit'), stats: new Stats(stats.source()),
-  });
-}
-
-/** Loaded where the bootstrap asks for it: it answers the application's questions before any listener does. */
-async function openDns(
-  { node, clock, log }: RunningProxyOptions, stats: StatsMerger,
-): Promise<DnsProxy | undefined> {
-  if (node.metadata['DNS_CAPTURE'] === undefined) return undefined;
-  const [{ dnsConfigOf }, { DnsProxy }] = await Promise.all([
-    import('../dns/dns-config.ts'), import('../dns/dns-proxy.ts'),
-  ]);
-  const config = dnsConfigOf(node.metadata, node.id);
-  if (config === undefined) return undefined;
-  return DnsProxy.start({
-    config, clock, random: new PooledRandom(), stats: new Stats(stats.source()), log: log.component('dns'),
   });
 }
 
