@@ -1,7 +1,7 @@
 // The Kubernetes objects that say which services there are and where their instances run.
 import { bool, enumeration, string, uint32 } from '../../proxy/config/scalar.ts';
 import { list, map, message, optional, required, type Fields, type Static } from '../../proxy/config/schema.ts';
-import { intOrString, label, opaque } from './scalar.ts';
+import { hostPattern, intOrString, label, opaque } from './scalar.ts';
 import { objectHead } from './object-meta.ts';
 
 /** Fields that Kubernetes acts on and the mesh has no use for. */
@@ -29,15 +29,15 @@ export const Service = message('k8s.v1.Service', {
     clusterIPs: optional(list(string()), 'Virtual IPs.'),
     publishNotReadyAddresses: optional(bool(), 'Serve addresses that are not ready as well.'),
     ...elsewhere(
-      'type', 'sessionAffinityConfig', 'externalIPs', 'loadBalancerIP', 'loadBalancerClass', 'loadBalancerSourceRanges',
-      'allocateLoadBalancerNodePorts', 'externalTrafficPolicy', 'healthCheckNodePort', 'ipFamilies', 'ipFamilyPolicy',
-      'internalTrafficPolicy', 'trafficDistribution',
+      'sessionAffinityConfig', 'externalIPs', 'loadBalancerIP', 'loadBalancerClass', 'loadBalancerSourceRanges',
+      'allocateLoadBalancerNodePorts', 'externalTrafficPolicy', 'healthCheckNodePort', 'ipFamilyPolicy',
+      'internalTrafficPolicy',
     ),
-    sessionAffinity: optional(enumeration(['None'], {
-      refused: { ClientIP: 'the mesh balances each request on its own' },
-    }), 'Stickiness; only None.'),
-  }, {
-    refused: { 'ExternalName services are not supported; write a ServiceEntry with resolution DNS': ['external_name'] },
+    sessionAffinity: optional(string(), 'ClientIP is warned about: write a DestinationRule.'),
+    type: optional(string(), 'ExternalName is another name of a host; the others are alike here.'),
+    externalName: optional(hostPattern(), 'The host that it is another name of.'),
+    ipFamilies: optional(list(string()), 'IPv4, IPv6; of pods with both addresses, that of the first is used.'),
+    trafficDistribution: optional(string(), 'Nearness; warned about: write localityLbSetting of a DestinationRule.'),
   }), 'What the service is.'),
 });
 export interface Service extends Static<typeof Service> {}
@@ -52,7 +52,7 @@ const objectReference = message('k8s.v1.ObjectReference', {
 const endpointAddress = message('k8s.v1.EndpointAddress', {
   ip: required(string({ minLength: 1 }), 'IP address.'),
   hostname: optional(opaque(), 'Kubernetes acts on it; not read here.'),
-  nodeName: optional(opaque(), 'Kubernetes acts on it; not read here.'),
+  nodeName: optional(string(), 'Node, whose labels say where it is.'),
   targetRef: optional(objectReference, 'The pod that serves it, whose labels and identity hold.'),
 });
 
@@ -83,7 +83,8 @@ export const EndpointSlice = message('k8s.discovery.v1.EndpointSlice', {
     }), 'State.'),
     targetRef: optional(objectReference, 'The pod that serves it.'),
     zone: optional(string(), 'Zone.'),
-    ...elsewhere('hostname', 'nodeName', 'hints', 'deprecatedTopology'),
+    nodeName: optional(string(), 'Node, whose labels say where it is.'),
+    ...elsewhere('hostname', 'hints', 'deprecatedTopology'),
   })), 'Endpoints.'),
   ports: optional(list(message('k8s.discovery.v1.EndpointPort', {
     name: optional(string(), 'The service port that it serves.'),
@@ -112,11 +113,12 @@ const container = message('k8s.v1.Container', {
 
 const podFields = {
   serviceAccountName: optional(label(), "Identity; 'default' when absent."),
+  nodeName: optional(string(), 'Node, whose labels say where it is.'),
   containers: optional(list(container), 'Containers; their named ports.'),
   ...elsewhere(
     'serviceAccount', 'volumes', 'initContainers', 'ephemeralContainers', 'restartPolicy',
     'terminationGracePeriodSeconds',
-    'activeDeadlineSeconds', 'dnsPolicy', 'nodeSelector', 'automountServiceAccountToken', 'nodeName', 'hostNetwork',
+    'activeDeadlineSeconds', 'dnsPolicy', 'nodeSelector', 'automountServiceAccountToken', 'hostNetwork',
     'hostPID', 'hostIPC', 'shareProcessNamespace', 'securityContext', 'imagePullSecrets', 'hostname', 'subdomain',
     'affinity', 'schedulerName', 'tolerations', 'hostAliases', 'priorityClassName', 'priority', 'dnsConfig',
     'readinessGates', 'runtimeClassName', 'enableServiceLinks', 'preemptionPolicy', 'overhead',

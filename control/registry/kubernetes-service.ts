@@ -2,8 +2,10 @@
 import { isIP } from 'node:net';
 import type { Inventory } from '../model/inventory.ts';
 import type { MeshObject, Origin } from '../model/mesh-object.ts';
+import { servingEndpoints, slicesOf, type SlicedEndpoint } from './endpoint-slice.ts';
 import { serviceHost } from './hostname.ts';
 import type { WorkloadIndex } from './pod-workload.ts';
+import { localityOf } from './node-locality.ts';
 import { portProtocol } from './port-protocol.ts';
 import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
 import type { Workload } from './workload.ts';
@@ -19,6 +21,7 @@ type PortSpec = NonNullable<MeshObject<'Service'>['body']['spec']['ports']>[numb
 /** Where an endpoint address says which pod it is. */
 interface AddressRef {
   readonly ip: string;
+  readonly nodeName?: string;
   readonly targetRef?: { readonly kind?: string; readonly name?: string; readonly namespace?: string };
 }
 
@@ -30,11 +33,11 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
     name: service.name,
     namespace: service.namespace,
     ports: (service.body.spec.ports ?? []).map(servicePort).filter((port) => port.protocol !== 'udp'),
-    resolution: 'static',
-    external: false,
+    resolution: isExternalName(service) ? 'dns' : 'static',
+    external: isExternalName(service),
     exportTo: exportedNamespaces(exportTo, service.namespace),
     subjectAltNames: [],
-    endpoints: endpointsOf(parts),
+    endpoints: isExternalName(service) ? externalEndpoints(service) : endpointsOf(parts),
     addresses: [...new Set([service.body.spec.clusterIP ?? '', ...service.body.spec.clusterIPs ?? []])]
       .filter((address) => isIP(address) !== 0),
     origin: service.origin,
@@ -44,6 +47,18 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
 function servicePort(port: PortSpec): ServicePort {
   const name = port.name ?? '';
   return { number: port.port, name, protocol: portProtocol(name, port.appProtocol, port.protocol).protocol };
+}
+
+/** Whether it is only another name of a host. */
+export function isExternalName({ body: { spec } }: MeshObject<'Service'>): boolean {
+  return spec.type === 'ExternalName' && spec.externalName !== undefined;
+}
+
+/** The host by its name, on the ports that the service has. */
+function externalEndpoints(service: MeshObject<'Service'>): ServiceEndpoint[] {
+  const { ports = [], externalName: address = '' } = service.body.spec;
+  const workload = bareWorkload(service, address, service.origin);
+  return ports.map(({ port }) => ({ address, port, servicePort: port, workload }));
 }
 
 /** Written endpoints hold; without any, the selector finds pods. Workload entries are found in any case. */
@@ -62,12 +77,10 @@ function endpointsOf(parts: Parts): ServiceEndpoint[] {
 function writtenEndpoints(parts: Parts): ServiceEndpoint[] | undefined {
   const { service, inventory } = parts;
   const plain = inventory.get('Endpoints', service.namespace, service.name);
-  const slices = inventory.list('EndpointSlice').filter((slice) =>
-    slice.namespace === service.namespace && slice.labels.get('kubernetes.io/service-name') === service.name);
-  if (plain === undefined && slices.length === 0) return undefined;
-  const endpoints = slices.length > 0
-    ? slices.flatMap((slice) => sliceEndpoints(parts, slice))
-    : plainEndpoints(parts, plain);
+  const slices = slicesOf(inventory, service);
+  if (plain === undefined && slices === undefined) return undefined;
+  const endpoints = slices === undefined ? plainEndpoints(parts, plain)
+    : servingEndpoints(service, slices).flatMap((endpoint) => sliceEndpoints(parts, endpoint));
   return dedupe(endpoints);
 }
 
@@ -79,14 +92,13 @@ function plainEndpoints(parts: Parts, object: MeshObject<'Endpoints'> | undefine
   });
 }
 
-function sliceEndpoints(parts: Parts, slice: MeshObject<'EndpointSlice'>): ServiceEndpoint[] {
-  const notReadyToo = parts.service.body.spec.publishNotReadyAddresses === true;
-  return (slice.body.endpoints ?? [])
-    .filter(({ conditions }) => notReadyToo || conditions?.ready !== false)
-    .flatMap(({ addresses, targetRef }) => addresses.flatMap((ip) => {
-      const address = { ip, ...(targetRef !== undefined && { targetRef }) };
-      return addressEndpoints(parts, address, slice.body.ports ?? [], slice.origin);
-    }));
+/** Topology hints are not read: which endpoint is near is the locality settings' to say, for each client alike. */
+function sliceEndpoints(parts: Parts, { endpoint, slice }: SlicedEndpoint): ServiceEndpoint[] {
+  const { addresses, targetRef, nodeName } = endpoint;
+  return addresses.flatMap((ip) => {
+    const address = { ip, ...(targetRef !== undefined && { targetRef }), ...(nodeName !== undefined && { nodeName }) };
+    return addressEndpoints(parts, address, slice.body.ports ?? [], slice.origin);
+  });
 }
 
 interface NumberedPort {
@@ -106,19 +118,28 @@ function addressEndpoints(
   });
 }
 
-function addressWorkload({ service, workloads }: Parts, address: AddressRef, origin: Origin): Workload {
+function addressWorkload({ service, workloads, inventory }: Parts, address: AddressRef, origin: Origin): Workload {
   const { ip, targetRef } = address;
   const isPod = targetRef?.name !== undefined && (targetRef.kind ?? 'Pod') === 'Pod';
   const namespace = targetRef?.namespace ?? service.namespace;
   const pod = isPod ? workloads.pod(namespace, targetRef.name ?? '') : workloads.podAt(service.namespace, ip);
   if (pod !== undefined) return pod;
   return {
+    ...bareWorkload(service, ip, origin),
     name: isPod ? targetRef.name ?? '' : '',
+    locality: localityOf(inventory, address.nodeName, new Map()),
+  };
+}
+
+/** Of an address that no pod has. */
+function bareWorkload(service: MeshObject<'Service'>, address: string, origin: Origin): Workload {
+  return {
+    name: '',
     namespace: service.namespace,
     labels: new Map(),
     serviceAccount: '',
     workloadName: service.name,
-    address: ip,
+    address,
     ports: new Map(),
     tlsMode: 'disabled',
     locality: '',

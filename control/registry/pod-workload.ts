@@ -1,10 +1,11 @@
 // Workloads from Pods and WorkloadEntries, found by address, by name and by label.
 import type { Inventory } from '../model/inventory.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
+import { localityOf } from './node-locality.ts';
 import { hasLabels, tlsModeOf, workloadOfPod, type Labels, type Workload } from './workload.ts';
 
 /** A pod as a workload; undefined when it has no address or is over. */
-export function podWorkload(pod: MeshObject<'Pod'>): Workload | undefined {
+export function podWorkload(pod: MeshObject<'Pod'>, inventory: Inventory): Workload | undefined {
   const status = pod.body.status;
   const address = status?.podIP ?? status?.podIPs?.[0]?.ip;
   if (address === undefined || status?.phase === 'Succeeded' || status?.phase === 'Failed') return undefined;
@@ -21,7 +22,7 @@ export function podWorkload(pod: MeshObject<'Pod'>): Workload | undefined {
     address,
     ports,
     tlsMode: tlsModeOf(pod.labels, pod.annotations.has('sidecar.istio.io/status')),
-    locality: '',
+    locality: localityOf(inventory, pod.body.spec?.nodeName, pod.labels),
     weight: 1,
     origin: pod.origin,
   };
@@ -76,7 +77,7 @@ export class WorkloadIndex {
   readonly #podsByAddress = new Map<string, Workload[]>();
 
   constructor(inventory: Inventory) {
-    const pods = inventory.list('Pod').map((pod) => ({ pod, workload: podWorkload(pod) }));
+    const pods = inventory.list('Pod').map((pod) => ({ pod, workload: podWorkload(pod, inventory) }));
     this.#pods = pods.flatMap(({ pod, workload }) => (workload === undefined ? [] : [{ pod, workload }]));
     this.#entries = inventory.list('WorkloadEntry').map((entry) => {
       const group = entry.annotations.get(GROUP_ANNOTATION) ?? '';

@@ -5,7 +5,7 @@ import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../m
 import { DestinationRules } from './destination-rules.ts';
 import { entryServices, mergedService } from './external-service.ts';
 import { closestHost, isWildcard, resolveHost } from './hostname.ts';
-import { kubernetesService } from './kubernetes-service.ts';
+import { isExternalName, kubernetesService } from './kubernetes-service.ts';
 import { GROUP_ANNOTATION, WorkloadIndex } from './pod-workload.ts';
 import { PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
 import { isVisible, type MeshService } from './service.ts';
@@ -28,12 +28,13 @@ export class Registry {
     const workloads = new WorkloadIndex(inventory);
     for (const service of inventory.list('Service')) {
       this.#add(kubernetesService({ service, workloads, inventory }, domain), service, findings);
-      findings.push(...undeclaredPorts(service));
+      findings.push(...undeclaredPorts(service), ...serviceFindings(service));
     }
     for (const entry of inventory.list('ServiceEntry')) {
       for (const service of entryServices(entry, workloads)) this.#addEntry(service, entry, findings);
       findings.push(...undeclaredEntryPorts(entry), ...entryFindings(entry));
     }
+    for (const service of inventory.list('Service')) if (isExternalName(service)) this.#alias(service);
     findings.push(...groupFindings(inventory));
     this.#wildcards = [...this.#services.keys()].filter(isWildcard);
     this.findings = findings;
@@ -77,6 +78,15 @@ export class Registry {
     if (other === undefined) this.#ofEntries.add(service.hostname);
   }
 
+  /** A name for a service of the mesh is that service, with its endpoints and their identities, as in Istio. */
+  #alias(object: MeshObject<'Service'>): void {
+    const alias = this.#services.get(resolveHost(object.name, object.namespace, this.domain));
+    const target = this.#services.get((object.body.spec.externalName ?? '').replace(/\.$/, ''));
+    if (alias?.origin !== object.origin || target === undefined || target === alias) return;
+    const { hostname, name, namespace, exportTo, origin } = alias;
+    this.#services.set(hostname, { ...target, hostname, name, namespace, exportTo, origin, addresses: [] });
+  }
+
   #add(service: MeshService, object: MeshObject, findings: Finding[]): void {
     const other = this.#services.get(service.hostname);
     if (other === undefined) {
@@ -88,6 +98,25 @@ export class Registry {
     const reason = `host ${service.hostname} is already that of ${placeOf(other.origin)}${differs}, which holds`;
     findings.push({ where: placeOf(object.origin), object: titleOf(object), path: '', reason, level: 'error' });
   }
+}
+
+/** Parts of a service that do less than they say. */
+function serviceFindings(service: MeshObject<'Service'>): Finding[] {
+  const { sessionAffinity, trafficDistribution, ports = [] } = service.body.spec;
+  const findings: Finding[] = [];
+  const add = (field: string, reason: string): void => {
+    findings.push(findingAt(service, ['spec', field], reason));
+  };
+  if (sessionAffinity === 'ClientIP') {
+    add('sessionAffinity', 'has no effect: the mesh balances each request; write consistentHash of a DestinationRule');
+  }
+  if (trafficDistribution !== undefined) {
+    add('trafficDistribution', 'has no effect: write localityLbSetting of a DestinationRule');
+  }
+  if (isExternalName(service) && ports.length === 0) {
+    add('externalName', 'has no effect unless it names a service of the mesh: there are no ports to ask it by');
+  }
+  return findings;
 }
 
 /** Parts of an entry that do less than they say. */

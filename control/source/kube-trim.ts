@@ -22,7 +22,11 @@ export function trimObject(kind: string, object: KubeDocument): KubeDocument | u
     case 'ServiceAccount': return pick(trimmed, 'apiVersion', 'kind', 'metadata');
     case 'Secret': return trimSecret(trimmed);
     case 'ConfigMap': return trimConfigMap(trimmed);
-    case 'EndpointSlice': return { ...trimmed, endpoints: listOf(object['endpoints']).map(trimEndpoint) };
+    case 'Service': return { ...trimmed, spec: serviceSpec(object['spec']) };
+    case 'EndpointSlice': return {
+      ...pick(trimmed, 'apiVersion', 'kind', 'metadata', 'addressType'),
+      endpoints: listOf(object['endpoints']).map(trimEndpoint), ports: listOf(object['ports']).map(trimPort),
+    };
     default: return trimmed;
   }
 }
@@ -46,13 +50,27 @@ function trimStatus(kind: string, status: unknown): KubeDocument {
   return kind === 'Service' ? pick(recordOf(status), 'loadBalancer') : pick(recordOf(status), 'addresses');
 }
 
+/** What a newer Kubernetes adds is its own matter. */
+function serviceSpec(spec: unknown): KubeDocument {
+  return {
+    ...pick(recordOf(spec), 'selector', 'clusterIP', 'clusterIPs', 'publishNotReadyAddresses', 'type', 'externalName',
+      'ipFamilies', 'sessionAffinity', 'trafficDistribution'),
+    ports: listOf(recordOf(spec)['ports']).map(trimPort),
+  };
+}
+
+function trimPort(port: unknown): KubeDocument {
+  return pick(recordOf(port), 'name', 'port', 'targetPort', 'protocol', 'appProtocol', 'containerPort');
+}
+
 function podSpec(spec: unknown): KubeDocument {
   const { containers, initContainers } = recordOf(spec);
   // Those that are restarted always run beside the others, and serve ports as they do.
   const beside = listOf(initContainers).filter((one) => recordOf(one)['restartPolicy'] === 'Always');
   return {
     ...pick(recordOf(spec), 'serviceAccountName', 'nodeName', 'hostNetwork'),
-    containers: [...listOf(containers), ...beside].map((one) => pick(recordOf(one), 'name', 'ports')),
+    containers: [...listOf(containers), ...beside].map((one) => (
+      { ...pick(recordOf(one), 'name'), ports: listOf(recordOf(one)['ports']).map(trimPort) })),
   };
 }
 
@@ -90,7 +108,9 @@ function trimEndpoint(endpoint: unknown): KubeDocument {
 }
 
 function pick(from: KubeDocument, ...names: readonly string[]): KubeDocument {
-  return Object.fromEntries(names.filter((name) => from[name] !== undefined).map((name) => [name, from[name]]));
+  // Go writes null for a list or map that is empty.
+  const present = names.filter((name) => from[name] !== undefined && from[name] !== null);
+  return Object.fromEntries(present.map((name) => [name, from[name]]));
 }
 
 function listOf(value: unknown): unknown[] {
