@@ -1,24 +1,16 @@
 // Listeners and routes of a proxy at the edge, from the Gateways that select it and the VirtualServices bound to them.
 import type { FilterChain, Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
-import { httpAuthorization } from './authorization.ts';
-import { httpCustom } from './external-authorization.ts';
+import { edgeManager } from './edge-manager.ts';
 import { connectionChains } from './gateway-connection.ts';
-import { loginFilters } from './gateway-login.ts';
-import { credentialFilters } from './egress-credential.ts';
-import { bodyLimit, perimeterSettings, rateLimit } from './gateway-perimeter.ts';
+import { apiGatewayResources } from './gateway-api/gateway-listener.ts';
 import { gatewayRoutes } from './gateway-route.ts';
 import { gatewayServers, serverKind, serverNames, tableName, type Server } from './gateway-server.ts';
-import { httpFilters } from './http-filter.ts';
-import { httpManager } from './http-manager.ts';
 import { PROXY_PROTOCOL, sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
 import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
-import { tokenFilters } from './request-authentication.ts';
 import { listenerName } from './resource-name.ts';
-import { openApiFilters } from './openapi.ts';
-import { telemetry } from './telemetry.ts';
 import { gatewayTls } from './tls-context.ts';
 
 export interface GatewayResources {
@@ -29,14 +21,16 @@ export interface GatewayResources {
 export function gatewayResources(view: MeshView, node: ProxyNode): GatewayResources {
   const listeners: Listener[] = [];
   const routes: RouteConfiguration[] = [];
-  for (const [port, { kept }] of gatewayServers(view.inventory, node.labels)) {
+  const servers = gatewayServers(view.inventory, node.labels);
+  for (const [port, { kept }] of servers) {
     const tables = routeTables(view, node, port, kept);
     const listener = gatewayListener(view, node, port, kept, tables.map(({ name = '' }) => name));
     if (listener === undefined) continue;
     routes.push(...tables);
     listeners.push(listener);
   }
-  return { listeners, routes };
+  const ofApi = apiGatewayResources(view, node, new Set(servers.keys()));
+  return { listeners: [...listeners, ...ofApi.listeners], routes: [...routes, ...ofApi.routes] };
 }
 
 /** One for all servers of plaintext HTTP, one for each whose TLS ends here. */
@@ -76,20 +70,8 @@ function gatewayListener(
 }
 
 function httpChain(view: MeshView, node: ProxyNode, listener: string, table: string, server: Server): FilterChain {
-  const filters = [httpManager({
-    role: 'gateway',
-    statPrefix: `outbound_${listener}`,
-    filters: httpFilters({
-      limits: rateLimit(server.gateway), login: loginFilters(view, node), custom: httpCustom(view, node),
-      tokens: tokenFilters(view, node, true),
-      apis: [...openApiFilters(view, node), ...bodyLimit(server.gateway)], credentials: credentialFilters(view, node),
-      authorization: httpAuthorization(view, node), isWeft: node.isWeft, isGateway: true,
-      grpcWeb: server.server.port.protocol === 'GRPC-WEB',
-    }),
-    routes: table,
-    ...telemetry(view, node, 'CLIENT'),
-    ...perimeterSettings(server.gateway, node),
-  })];
+  const grpcWeb = server.server.port.protocol === 'GRPC-WEB';
+  const filters = [edgeManager(view, node, { gateway: server.gateway, listener, table, grpcWeb })];
   const { tls } = server.server;
   if (serverKind(server.server) !== 'https' || tls === undefined) return { name: table, filters };
   return {

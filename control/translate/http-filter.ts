@@ -8,6 +8,7 @@ import {
 /** Names by which routes configure them. */
 export const FAULT_FILTER = 'envoy.filters.http.fault';
 export const CORS_FILTER = 'envoy.filters.http.cors';
+export const SESSION_FILTER = 'envoy.filters.http.stateful_session';
 
 export interface FilterParts {
   /** At gateways; comes first, since it is the cheapest. */
@@ -23,6 +24,8 @@ export interface FilterParts {
   readonly apis?: readonly HttpFilter[];
   /** Attached on the way out. */
   readonly credentials?: readonly HttpFilter[];
+  /** Where some route has them. */
+  readonly sessions?: readonly HttpFilter[];
   /** The metrics filter is Istio's own: a plain Envoy does not know it. */
   readonly isWeft: boolean;
   readonly isGateway?: boolean;
@@ -32,8 +35,8 @@ export interface FilterParts {
 
 export function httpFilters(parts: FilterParts): HttpFilter[] {
   const {
-    limits = [], login = [], custom = [], tokens = [], apis = [], credentials = [], authorization, isWeft,
-    isGateway = false, grpcWeb,
+    limits = [], login = [], custom = [], tokens = [], apis = [], credentials = [], sessions = [], authorization,
+    isWeft, isGateway = false, grpcWeb,
   } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
@@ -54,6 +57,7 @@ export function httpFilters(parts: FilterParts): HttpFilter[] {
     { name: CORS_FILTER, typedConfig: { '@type': CORS_TYPE } },
     ...apis,
     ...credentials,
+    ...sessions,
     ...(isWeft ? [stats] : []),
     { name: 'envoy.filters.http.router', typedConfig: { '@type': ROUTER_TYPE } },
   ];

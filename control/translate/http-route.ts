@@ -157,6 +157,10 @@ const REDIRECT_CODES = new Map<number, NonNullable<RedirectAction['responseCode'
   [308, 'PERMANENT_REDIRECT'],
 ]);
 
+export function redirectCode(status: number): NonNullable<RedirectAction['responseCode']> {
+  return REDIRECT_CODES.get(status) ?? 'MOVED_PERMANENTLY';
+}
+
 function redirect(rule: Redirect, requestPort: number): RedirectAction {
   const port = rule.port ?? (rule.derivePort === 'FROM_REQUEST_PORT' ? requestPort : 0);
   const isUsual = port === (rule.scheme === 'https' ? 443 : 80);
@@ -166,7 +170,7 @@ function redirect(rule: Redirect, requestPort: number): RedirectAction {
     ...(rule.prefixRewrite !== undefined && { prefixRewrite: rule.prefixRewrite }),
     ...(rule.scheme !== undefined && { schemeRedirect: rule.scheme }),
     ...(port !== 0 && !isUsual && { portRedirect: port }),
-    responseCode: REDIRECT_CODES.get(rule.redirectCode ?? 301) ?? 'MOVED_PERMANENTLY',
+    responseCode: redirectCode(rule.redirectCode ?? 301),
   };
 }
 

@@ -10,6 +10,7 @@ import { providerService } from './external-authorization.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
 import { loginSecrets } from './gateway-login.ts';
+import { listenerSecrets } from './gateway-api/listener-tls.ts';
 import { gatewaySecrets } from './gateway-secret.ts';
 import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
@@ -75,7 +76,10 @@ export class Translator {
     const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
     if (node.kind === 'router') {
       const view = this.#view;
-      const ofGateway = [...gatewaySecrets(view, node), ...clientSecrets(view, node), ...loginSecrets(view, node)];
+      const ofGateway = [
+        ...gatewaySecrets(view, node), ...listenerSecrets(view, node), ...clientSecrets(view, node),
+        ...loginSecrets(view, node),
+      ];
       const secrets = [...trustSecrets(view), ...ofGateway, ...credentialSecrets(view, node)];
       const { listeners, routes } = gatewayResources(this.#view, node);
       const gated = listeners.map((listener) => withIngressGate(this.#view, node, listener));

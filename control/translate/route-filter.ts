@@ -39,7 +39,7 @@ export function fraction(percent = 0): FractionalPercent {
   return { numerator: Math.round(percent * 10_000), denominator: 'MILLION' };
 }
 
-function cors(policy: CorsPolicy): CorsConfig {
+export function cors(policy: CorsPolicy): CorsConfig {
   const { allowMethods, allowHeaders, exposeHeaders, maxAge, allowCredentials } = policy;
   return {
     allowOriginStringMatch: (policy.allowOrigins ?? []).map(stringMatcher),

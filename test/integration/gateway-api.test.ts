@@ -1,0 +1,7 @@
+// The Gateway API's HTTP conformance cases against a weft gateway under our control plane (undici).
+import { test } from 'node:test';
+import { runHttpCases } from '../harness/gateway-cases-run.ts';
+
+test('a weft gateway answers as Gateway API conformance asks (undici)', async (t) => {
+  await runHttpCases(t, 'weft');
+});
