@@ -19,6 +19,7 @@ import { LoginLink } from './filter/login-link.ts';
 import { HttpFilters } from './filter/registry.ts';
 import { ListenerCompiler } from './listener/listener-compile.ts';
 import { ListenerSet } from './listener/listener-set.ts';
+import { ServerFirstMemory } from './listener/server-first.ts';
 import { NetworkFilters } from './network/network-filters.ts';
 import { RouteTables } from './route/route-tables.ts';
 import type { Applied, ConfigBatch, FromWorker, WorkerStart } from './supervisor/messages.ts';
@@ -219,6 +220,7 @@ export class WorkerProxy {
     });
     const host = {
       clock: this.#clock, timers: this.#timers, reusePort: this.#start.reusePort,
+      serverFirst: new ServerFirstMemory(this.#clock, this.#stats),
       nextConnectionId: () => ++this.#connectionIds,
       onHandshakeFailure: (listener: string, peer: string, reason: string) => {
         this.#log.component('tls').debug(`${listener}: handshake with ${peer} failed: ${reason}`);

@@ -74,6 +74,12 @@ export const LIMITS = {
   // Servers commonly close after 5 s; leaving before them avoids requests on a dying connection.
   upstreamIdleMs: 4 * SECOND,
 
+  // Detection of protocols: how long a client may be silent before its server is asked whether it speaks first, and the
+  // destinations of which that is known.
+  serverFirstWaitMs: 50,
+  serverFirstDestinationsMax: 1024,
+  serverFirstMemoryMs: 10 * MINUTE,
+
   // A header of the PROXY protocol with its TLVs, which may hold a certificate (S48).
   proxyHeaderBytesMax: 16 * KIB,
 

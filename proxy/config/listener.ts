@@ -110,8 +110,8 @@ export const Listener = message('envoy.config.listener.v3.Listener', {
   metadata: optional(Metadata, 'Free-form.'),
   listenerFilters: optional(list(ListenerFilter), 'What is looked at before a chain is chosen.'),
   listenerFiltersTimeout: optional(duration(), 'Time for that; default weft\'s 5s (Envoy: 15s), 0s is no limit.'),
-  continueOnListenerFiltersTimeout: optional(bool(), 'Then the connection goes on with what is known. Default false: '
-    + 'closed.'),
+  continueOnListenerFiltersTimeout: optional(bool(), 'Then the connection goes on with what is known, and a server may '
+    + 'speak first: a silent client\'s TCP proxy connects before that. Default false: closed.'),
   trafficDirection: optional(enumeration(['UNSPECIFIED', 'INBOUND', 'OUTBOUND']), 'Which side the application is on; '
     + 'names the reporter of Istio\'s metrics.'),
   bindToPort: optional(bool(), 'Default true; false: reached only by redirection from another listener.'),

@@ -52,17 +52,31 @@ export class FirstBytes<T> implements TimerTarget {
     this.#finish('timeout', 0);
   }
 
+  /** Nothing has come yet. */
+  get isSilent(): boolean {
+    return this.#chunks.length === 0;
+  }
+
+  /** Ends the look without a verdict: the callback is not called, and the socket paused with its bytes unread. */
+  release(): void {
+    this.#release(0);
+    this.#socket.removeListener('error', this.#onEnd);
+  }
+
   #finish(result: FirstBytesEnd<T>, taken: number): void {
+    this.#release(result === 'closed' ? Infinity : taken);
+    if (result !== 'closed') this.#socket.removeListener('error', this.#onEnd);
+    this.#done(result);
+  }
+
+  /** What is beyond `taken` is put back. */
+  #release(taken: number): void {
     this.#timer.cancel();
     this.#socket.pause();
     this.#socket.removeListener('data', this.#onData);
     this.#socket.removeListener('end', this.#onEnd);
     this.#socket.removeListener('close', this.#onEnd);
-    if (result !== 'closed') {
-      this.#socket.removeListener('error', this.#onEnd);
-      const left = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
-      if (left.length > taken) this.#socket.unshift(left.subarray(taken));
-    }
-    this.#done(result);
+    const left = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
+    if (left.length > taken) this.#socket.unshift(left.subarray(taken));
   }
 }

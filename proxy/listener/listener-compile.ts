@@ -12,7 +12,7 @@ import type { StatScope } from '../telemetry/stat-name.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
-import type { CompiledChain, CompiledListener } from './listener.ts';
+import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
 import type { PreparedListener } from './listener-set.ts';
 import { servedHosts } from './served-host.ts';
 import type { TlsChain } from './served-host.ts';

@@ -3,7 +3,8 @@
 import { joinHostPort } from '../base/host-port.ts';
 import { bindFailureText } from '../base/node-error.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
-import type { CompiledListener, ListenerHost } from './listener.ts';
+import type { CompiledListener } from './compiled-listener.ts';
+import type { ListenerHost } from './listener.ts';
 import { Listener } from './listener.ts';
 import type { OriginalDestination } from './original-destination.ts';
 

@@ -11,8 +11,11 @@ import { ListenerStats } from '../telemetry/listener-stats.ts';
 import { listenerScope } from '../telemetry/stat-name.ts';
 import { Stats } from '../telemetry/stats.ts';
 import { Listener } from './listener.ts';
-import type { CompiledListener } from './listener.ts';
+import { ServerFirstMemory } from './server-first.ts';
+import type { CompiledListener } from './compiled-listener.ts';
 import { ProxyProtocolFilter } from './proxy-protocol.ts';
+
+const NO_STATS = new Stats({ chunk: () => {}, register: () => {} });
 
 function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, 'stats'>): Listener {
   return new Listener({
@@ -21,7 +24,8 @@ function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, '
     proxyProtocol: undefined, proxyHeaderTimeoutMs: 1000, inspects: undefined, inspectTimeoutMs: 0,
     continueOnInspectTimeout: false, connectionsMax: 100, ...fields,
   }, {
-    clock: systemClock, timers: new TimerWheel(systemClock), reusePort: false, nextConnectionId: () => 1,
+    clock: systemClock, timers: new TimerWheel(systemClock), reusePort: false,
+    serverFirst: new ServerFirstMemory(systemClock, NO_STATS), nextConnectionId: () => 1,
     onHandshakeFailure: () => {},
   }, () => undefined);
 }

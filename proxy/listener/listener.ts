@@ -8,70 +8,28 @@ import { PlaceSet } from '../base/place-set.ts';
 import { openTransport } from '../base/socket-transport.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
-import type { NetworkConnection, NetworkFilter } from '../network/network-filter.ts';
-import type { ServedHosts, TlsInfo } from '../telemetry/stream-info.ts';
-import type { ListenerStats } from '../telemetry/listener-stats.ts';
+import type { NetworkConnection } from '../network/network-filter.ts';
+import type { ConnectionInfo, TlsInfo } from '../telemetry/stream-info.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import { acceptTls } from '../tls/accept-tls.ts';
 import { CertificateLife } from '../tls/certificate-life.ts';
 import { connectionInfo, factsOf } from './connection-facts.ts';
 import type { Arrival, ConnectionFacts } from './connection-facts.ts';
-import type { ChainMatcher } from './filter-chain-match.ts';
-import { matchChain } from './filter-chain-match.ts';
+import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
+import type { EarlyTransport } from './early-connection.ts';
 import { FirstBytes } from './first-bytes.ts';
 import type { FirstBytesEnd } from './first-bytes.ts';
-import type { FindOriginalDestination, OriginalDestination } from './original-destination.ts';
-import { ProtocolReader } from './protocol-detect.ts';
-import type { Detection, Inspects } from './protocol-detect.ts';
+import { chainFor, Inspection, NO_HELLO } from './inspection.ts';
+import type { EarlyHold, InspectionOwner } from './inspection.ts';
+import type { OriginalDestination } from './original-destination.ts';
 import type { HeaderEnd, ProxyProtocolFilter } from './proxy-protocol.ts';
-import type { ClientHello } from './tls-inspector.ts';
-
-/** A filter chain ready for connections. */
-export interface CompiledChain {
-  readonly name: string;
-  readonly network: NetworkFilter;
-  readonly tls: ServerTlsContext | undefined;
-}
-
-/** A listener's configuration, compiled; replaced as a whole. */
-export interface CompiledListener {
-  readonly name: string;
-  /** traffic_direction INBOUND. */
-  readonly inbound: boolean;
-  readonly host: string;
-  readonly port: number;
-  /** False: it gets connections only from a listener that hands them on (bind_to_port). */
-  readonly binds: boolean;
-  /** How it sees where redirected connections wanted to go; undefined: it does not ask. */
-  readonly findOriginal: FindOriginalDestination | undefined;
-  /** Redirected connections go to the listener of the address that they wanted, if there is one (use_original_dst). */
-  readonly handsOn: boolean;
-  /** An IPv6 address that takes no IPv4 connections (the opposite of ipv4_compat). */
-  readonly ipv6Only: boolean;
-  readonly matchers: readonly ChainMatcher<CompiledChain>[];
-  readonly defaultChain: CompiledChain | undefined;
-  /** Hosts of chains that SNI tells apart; those that are not in it serve any. */
-  readonly served: ReadonlyMap<CompiledChain, ServedHosts>;
-  /** Connections that the kernel holds before they are accepted. */
-  readonly backlog: number;
-  /** Whose connections begin with a header of the PROXY protocol; undefined: nobody's. */
-  readonly proxyProtocol: ProxyProtocolFilter | undefined;
-  /** Bound on the wait for that. */
-  readonly proxyHeaderTimeoutMs: number;
-  /** What is looked for in the first bytes before a chain is chosen; undefined: they are not waited for. */
-  readonly inspects: Inspects | undefined;
-  /** Bound on that look; 0 waits for ever (as Istio asks). */
-  readonly inspectTimeoutMs: number;
-  readonly continueOnInspectTimeout: boolean;
-  /** Downstream connections of this worker on this listener; more are closed at once. */
-  readonly connectionsMax: number;
-  readonly stats: ListenerStats;
-}
+import type { ServerFirstMemory } from './server-first.ts';
 
 /** What listeners share in a worker. */
 export interface ListenerHost {
   readonly clock: Clock;
   readonly timers: TimerWheel;
+  readonly serverFirst: ServerFirstMemory;
   /** Several threads bind the same port and the kernel spreads connections; false where the system cannot. */
   readonly reusePort: boolean;
   nextConnectionId(): number;
@@ -79,20 +37,20 @@ export interface ListenerHost {
   onHandshakeFailure(listener: string, peerIp: string, reason: string): void;
 }
 
-const NO_HELLO: ClientHello = { serverName: undefined, alpn: [] };
-
 /** A connection with the chain that took it; undefined until the chain has. */
 interface HeldConnection {
   connection: NetworkConnection | undefined;
   readonly chain: CompiledChain;
+  /** -1 while it does not count. */
   place: number;
+  close(): void;
 }
 
 /** The listener of an address that redirected connections wanted. */
 export type FindListener = (wanted: OriginalDestination) => Listener | undefined;
 
 /** One address. `replace` changes what new connections meet; connections that exist keep what they have. */
-export class Listener {
+export class Listener implements InspectionOwner {
   readonly #host: ListenerHost;
   readonly #find: FindListener;
   #compiled: CompiledListener;
@@ -243,34 +201,37 @@ export class Listener {
   }
 
   #look(socket: Socket, arrival: Arrival): void {
-    const { inspects, inspectTimeoutMs } = this.#compiled;
+    const { inspects } = this.#compiled;
     if (inspects === undefined) {
       this.#choose(socket, factsOf(socket, arrival, NO_HELLO, 'raw_buffer'));
       return;
     }
     this.#pending++;
-    const onEnd = (result: FirstBytesEnd<Detection>): void => {
-      this.#pending--;
-      this.#onInspected(socket, arrival, result);
-    };
-    new FirstBytes(socket, this.#host.timers, new ProtocolReader(inspects), onEnd).start(inspectTimeoutMs);
+    new Inspection(socket, arrival, this.#compiled, inspects, this).start(this.#host);
   }
 
-  #onInspected(socket: Socket, arrival: Arrival, result: FirstBytesEnd<Detection>): void {
-    const { stats, continueOnInspectTimeout } = this.#compiled;
-    if (result === 'closed') return;
-    if (result === 'timeout') stats.inspectTimeout.inc();
-    if (result === 'malformed' || (result === 'timeout' && !continueOnInspectTimeout)) socket.destroy();
-    else if (typeof result === 'string') this.#choose(socket, factsOf(socket, arrival, NO_HELLO, 'raw_buffer'));
-    else if ('alpn' in result) this.#choose(socket, factsOf(socket, arrival, result, 'tls'));
-    else this.#choose(socket, factsOf(socket, arrival, { serverName: undefined, alpn: result }, 'raw_buffer'));
+  onInspected(socket: Socket, facts: ConnectionFacts | undefined): void {
+    this.#pending--;
+    if (facts !== undefined) this.#choose(socket, facts);
+  }
+
+  /** A connection that counts from `keep` on; undefined where its filter needs its first bytes. */
+  beginEarly(early: EarlyTransport, chain: CompiledChain, facts: ConnectionFacts): EarlyHold | undefined {
+    const held = this.#heldOf(chain, undefined);
+    const info = this.#infoOf(early.socket, chain, facts, undefined);
+    early.connection = chain.network.acceptEarly?.(early, info, () => held.close());
+    if (early.connection === undefined) return undefined;
+    held.connection = early.connection;
+    return { keep: () => {
+      this.#pending--;
+      this.#keep(held);
+    } };
   }
 
   #choose(socket: Socket, facts: ConnectionFacts): void {
-    const { matchers, defaultChain, stats } = this.#compiled;
-    const chain = matchers.length === 0 ? defaultChain : (matchChain(matchers, facts) ?? defaultChain);
+    const chain = chainFor(this.#compiled, facts);
     if (chain === undefined) {
-      stats.noFilterChainMatch.inc();
+      this.#compiled.stats.noFilterChainMatch.inc();
       socket.destroy();
       return;
     }
@@ -299,25 +260,46 @@ export class Listener {
   }
 
   #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
-    const { stats, served, name } = this.#compiled;
+    const held = this.#heldOf(chain, tls);
+    this.#keep(held);
+    const info = this.#infoOf(socket, chain, facts, tls);
+    held.connection = chain.network.accept(openTransport(socket), info, () => held.close());
+    if (this.#draining) held.connection.drain();
+  }
+
+  #infoOf(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): ConnectionInfo {
+    const { served, name } = this.#compiled;
     const place = { listener: name, name: chain.name, servedHosts: served.get(chain) };
-    const info = connectionInfo(this.#host.nextConnectionId(), place, facts, tls, socket);
-    const startMs = this.#host.clock.nowMs();
+    return connectionInfo(this.#host.nextConnectionId(), place, facts, tls, socket);
+  }
+
+  #keep(held: HeldConnection): void {
+    const { stats } = this.#compiled;
     stats.connectionsActive.inc();
     stats.workerConnectionsActive.inc();
-    const held: HeldConnection = { connection: undefined, chain, place: -1 };
     this.#connections.add(held);
+  }
+
+  /** It counts once it is kept. */
+  #heldOf(chain: CompiledChain, tls: TlsInfo | undefined): HeldConnection {
+    const { stats } = this.#compiled;
+    const { clock } = this.#host;
+    const startMs = clock.nowMs();
+    const held: HeldConnection = {
+      connection: undefined, chain, place: -1,
+      close: () => {
+        life?.close();
+        if (held.place === -1) return;
+        stats.connectionsActive.dec();
+        stats.workerConnectionsActive.dec();
+        stats.connectionsClosed.inc();
+        stats.connectionLengthMs.record(clock.nowMs() - startMs);
+        this.#connections.delete(held);
+        if (this.#connections.size === 0) this.#onEmpty?.();
+      },
+    };
     const life = this.#lifeOf(held, tls);
-    held.connection = chain.network.accept(openTransport(socket), info, () => {
-      life?.close();
-      stats.connectionsActive.dec();
-      stats.workerConnectionsActive.dec();
-      stats.connectionsClosed.inc();
-      stats.connectionLengthMs.record(this.#host.clock.nowMs() - startMs);
-      this.#connections.delete(held);
-      if (this.#connections.size === 0) this.#onEmpty?.();
-    });
-    if (this.#draining) held.connection.drain();
+    return held;
   }
 
   /** Of a connection whose client was verified. */

@@ -5,7 +5,7 @@ import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import type { StallOwner, Transport, TransportHandler } from '../base/transport.ts';
 import type { ConnectionInfo } from '../telemetry/stream-info.ts';
-import type { NetworkConnection, NetworkFilter } from './network-filter.ts';
+import type { EarlyConnection, NetworkConnection, NetworkFilter } from './network-filter.ts';
 import type { NetworkGate } from './network-gate.ts';
 
 export class GatedFilter implements NetworkFilter {
@@ -42,6 +42,17 @@ export class GatedFilter implements NetworkFilter {
     if (this.#judges.length === 0) return this.#last.accept(transport, info, onEnd);
     const judged = new JudgedTransport(transport, this.#judges, info);
     const connection = this.#last.accept(judged, info, onEnd);
+    judged.connection = connection;
+    return connection;
+  }
+
+  /** Not where connections are counted before anybody reads: it would be done twice. */
+  acceptEarly(
+    transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
+  ): EarlyConnection | undefined {
+    if (this.#gates.some((gate) => gate.onConnection !== undefined)) return undefined;
+    const judged = new JudgedTransport(transport, this.#judges, info);
+    const connection = this.#last.acceptEarly?.(judged, info, onClose);
     judged.connection = connection;
     return connection;
   }

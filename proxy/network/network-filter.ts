@@ -14,6 +14,14 @@ export interface NetworkConnection {
   destroy(reason?: string, bytes?: number): void;
 }
 
+/** One whose client may turn out to speak what another filter is for. */
+export interface EarlyConnection extends NetworkConnection {
+  /** Asks for upstream; said once, when its owner is ready to hear of it. */
+  connect(): void;
+  /** Said once: it is this filter's, or it ends as if it had never been. */
+  settle(isKept: boolean): void;
+}
+
 /** A compiled terminal filter (HTTP connection manager, TCP proxy), shared by all connections of its chain. */
 export interface NetworkFilter {
   readonly name: string;
@@ -21,6 +29,13 @@ export interface NetworkFilter {
   accept(
     transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
   ): NetworkConnection;
+  /**
+   * As `accept`, where nobody knows yet what the client speaks: nothing is counted or logged before it is settled.
+   * Undefined: it cannot be begun. Absent: it needs the client's first bytes.
+   */
+  acceptEarly?(
+    transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
+  ): EarlyConnection | undefined;
   /** A filter before it ends a connection: it is counted all the same, as in Envoy. */
   onRefused?(info: ConnectionInfo, flag: ResponseFlag | undefined): void;
 }

@@ -16,7 +16,7 @@ import type { TlsInfo } from '../telemetry/stream-info.ts';
 import type { TcpStats } from '../telemetry/tcp-stats.ts';
 import { ANY_HOST, RetryHosts } from '../upstream/retry.ts';
 import type { Attempt, AttemptSink, ClusterSet } from '../upstream/upstream.ts';
-import type { NetworkConnection, NetworkFilter } from './network-filter.ts';
+import type { EarlyConnection, NetworkConnection, NetworkFilter } from './network-filter.ts';
 import type { TcpCarriage } from './tcp-carriage.ts';
 import type { TcpClusterChoice } from './tcp-cluster-pick.ts';
 
@@ -57,8 +57,15 @@ export class TcpProxy implements NetworkFilter {
     transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
   ): NetworkConnection {
     const connection = new TcpConnection(this.#settings, transport, info, onClose);
+    connection.settle(true);
     connection.connect();
     return connection;
+  }
+
+  acceptEarly(
+    transport: Transport, info: ConnectionInfo, onClose: (connection: NetworkConnection) => void,
+  ): EarlyConnection {
+    return new TcpConnection(this.#settings, transport, info, onClose);
   }
 
   onRefused(info: ConnectionInfo, flag: ResponseFlag | undefined): void {
@@ -72,7 +79,7 @@ export class TcpProxy implements NetworkFilter {
 }
 
 /** Both directions of one connection. Nothing is read from downstream until upstream is connected. */
-class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink, TimerTarget {
+class TcpConnection implements EarlyConnection, TransportHandler, AttemptSink, TimerTarget {
   readonly borrows = true;
   readonly #settings: TcpProxySettings;
   readonly #transport: Transport;
@@ -88,6 +95,8 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
   #upstreamEnded = false;
   #downstreamEnded = false;
   #closed = false;
+  /** It counts, and is logged. */
+  #isKept = false;
 
   constructor(
     settings: TcpProxySettings,
@@ -107,11 +116,17 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#hosts = new RetryHosts(rules, { hash, metadataMatch, arrivedAt: info });
     this.#idleTimer = new Timer(settings.timers, this, IDLE_TIMER);
     this.#durationTimer = new Timer(settings.timers, this, DURATION_TIMER);
-    settings.stats.connectionsTotal.inc();
-    settings.stats.connectionsActive.inc();
     transport.attach(this);
     transport.pause();
     if (settings.maxDurationMs > 0) this.#durationTimer.arm(settings.maxDurationMs);
+  }
+
+  settle(isKept: boolean): void {
+    this.#isKept = isKept;
+    if (!isKept) return;
+    const { stats } = this.#settings;
+    stats.connectionsTotal.inc();
+    stats.connectionsActive.inc();
   }
 
   connect(): void {
@@ -261,12 +276,16 @@ class TcpConnection implements NetworkConnection, TransportHandler, AttemptSink,
     this.#durationTimer.cancel();
     this.#attempt?.cancel();
     this.#attempt = undefined;
+    if (this.#isKept) this.#record();
+    this.#onClose(this);
+  }
+
+  #record(): void {
     const { stats } = this.#settings;
     stats.connectionsActive.dec();
     stats.bytesReceived.add(this.#info.bytesReceived);
     stats.bytesSent.add(this.#info.bytesSent);
     this.#info.endMs = this.#settings.clock.nowMs();
     this.#settings.onConnectionEnd(this.#info);
-    this.#onClose(this);
   }
 }

@@ -12,6 +12,8 @@ export class ListenerStats {
   readonly connectionOverflow: Counter;
   readonly noFilterChainMatch: Counter;
   readonly inspectTimeout: Counter;
+  /** Connections whose server spoke before its client. */
+  readonly serverFirst: Counter;
   /** Accepts that failed, for want of file descriptors mostly. */
   readonly acceptErrors: Counter;
 
@@ -29,6 +31,7 @@ export class ListenerStats {
     this.connectionOverflow = counter('downstream_cx_overflow');
     this.noFilterChainMatch = counter('no_filter_chain_match');
     this.inspectTimeout = counter('downstream_pre_cx_timeout');
+    this.serverFirst = counter('downstream_cx_server_first');
     this.acceptErrors = counter('downstream_accept_error');
     this.workerConnectionsTotal = stats.counter(statName(own, 'downstream_cx_total'));
     this.workerConnectionsActive = stats.gauge(statName(own, 'downstream_cx_active'));
