@@ -5,6 +5,7 @@ import { findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import protobuf from 'protobufjs';
 import type { SchemaFile } from '../proxy/config/wire-schema.ts';
+import { ISTIO_ALPN, ISTIO_STATS, PEER_METADATA } from './istio-schema.ts';
 
 const PROTO_PACKAGE = '@grpc/grpc-js-xds';
 const INCLUDE = ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'];
@@ -105,6 +106,7 @@ const LOCAL_RATE_LIMIT = 'envoy.extensions.filters.http.local_ratelimit.v3.Local
 
 /** Fields of the model that are newer than the .proto files: message, name, number, type. Numbers are Envoy 1.40's. */
 const NEWER_FIELDS: readonly (readonly [string, string, number, string, rule?: 'repeated'])[] = [
+  [ZIPKIN, 'collectorService', 9, 'envoy.config.core.v3.HttpService'],
   ['envoy.config.cluster.v3.Cluster', 'dnsJitter', 58, 'google.protobuf.Duration'],
   [CARES, 'queryTimeoutSeconds', 6, 'google.protobuf.UInt64Value'],
   [CARES, 'queryTries', 7, 'google.protobuf.UInt32Value'],
@@ -164,43 +166,6 @@ const NEWER_ENUMS: readonly (readonly [string, string, Record<string, number>])[
 const NEWER_MESSAGES = [[RATE_LIMIT, 'HitsAddend'], [`${RATE_LIMIT}.Action`, 'QueryParameters'],
   [HTTP_TYPE, 'CookieAttribute'], [ZONE_AWARE, 'ForceLocalZone'], [RBAC, 'SourcedMetadata'],
   [OAUTH2, 'EndpointParameter']] as const;
-
-const DIMENSIONS: protobuf.IMapField = { keyType: 'string', type: 'string', id: 1 };
-
-/** Configuration of Istio's stats filter, whose .proto is in no npm package: names and numbers of its fields. */
-const ISTIO_STATS = {
-  nested: {
-    MetricType: { values: { COUNTER: 0, GAUGE: 1, HISTOGRAM: 2 } },
-    Reporter: { values: { UNSPECIFIED: 0, SERVER_GATEWAY: 1 } },
-    MetricConfig: {
-      fields: {
-        dimensions: DIMENSIONS,
-        name: { type: 'string', id: 2 },
-        tagsToRemove: { rule: 'repeated', type: 'string', id: 3 },
-        match: { type: 'string', id: 4 },
-        drop: { type: 'bool', id: 5 },
-      },
-    },
-    MetricDefinition: {
-      fields: {
-        name: { type: 'string', id: 1 },
-        value: { type: 'string', id: 2 },
-        type: { type: 'MetricType', id: 3 },
-      },
-    },
-    PluginConfig: {
-      fields: {
-        disableHostHeaderFallback: { type: 'bool', id: 6 },
-        tcpReportingDuration: { type: 'google.protobuf.Duration', id: 7 },
-        metrics: { rule: 'repeated', type: 'MetricConfig', id: 8 },
-        definitions: { rule: 'repeated', type: 'MetricDefinition', id: 9 },
-        reporter: { type: 'Reporter', id: 10 },
-        rotationInterval: { type: 'google.protobuf.Duration', id: 11 },
-        gracefulDeletionInterval: { type: 'google.protobuf.Duration', id: 12 },
-      },
-    },
-  },
-} satisfies protobuf.INamespace;
 
 /** Of weft's own messages: numbers are a promise, as in every .proto. */
 const OIDC_LOGIN = {
@@ -345,6 +310,8 @@ function readProtos(folder: string): protobuf.INamespace {
   };
   root.loadSync(PROTO_FILES, { keepCase: false });
   root.addJSON({ stats: ISTIO_STATS });
+  root.define('istio.envoy.config.filter.http.alpn.v2alpha1', ISTIO_ALPN.nested);
+  root.define('io.istio.http.peer_metadata', PEER_METADATA.nested);
   root.define('weft.filters.http.oidc_login.v1', OIDC_LOGIN);
   root.define('weft.filters.http.openapi.v1', OPENAPI);
   for (const version of ['v3', 'v3alpha']) {

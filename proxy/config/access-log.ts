@@ -78,10 +78,8 @@ export const AccessLogFilter = message('envoy.config.accesslog.v3.AccessLogFilte
   traceableFilter: optional(flag(), 'Requests that are traced.'),
   logTypeFilter: optional(LogTypeFilter, 'By what the line is about.'),
 }, {
-  refused: {
-    'logs are not filtered by metadata': ['metadata_filter'],
-    'there are no expressions': ['extension_filter'],
-  },
+  refused: { 'logs are not filtered by metadata': ['metadata_filter'] },
+  warned: { 'expressions are not understood: what they would choose from is logged whole': ['extension_filter'] },
   oneOf: [exactlyOne('status_code_filter', 'duration_filter', 'not_health_check_filter', 'traceable_filter',
     'runtime_filter',
     'and_filter', 'or_filter', 'header_filter', 'response_flag_filter', 'grpc_status_filter', 'extension_filter',
@@ -118,9 +116,15 @@ export const StderrAccessLog = message('envoy.extensions.access_loggers.stream.v
 });
 export interface StderrAccessLog extends Static<typeof StderrAccessLog> {}
 
+const NO_SERVICE = 'lines are written to files, and sent to no service';
+
 export const AccessLog = message('envoy.config.accesslog.v3.AccessLog', {
   name: optional(string(), 'Free name.'),
   filter: optional(AccessLogFilter, 'Which requests are logged; default all.'),
-  typedConfig: required(any('access logger', [FileAccessLog, StdoutAccessLog, StderrAccessLog]), 'Where the lines go.'),
+  typedConfig: required(any('access logger', [FileAccessLog, StdoutAccessLog, StderrAccessLog], {
+    'envoy.extensions.access_loggers.grpc.v3.HttpGrpcAccessLogConfig': NO_SERVICE,
+    'envoy.extensions.access_loggers.grpc.v3.TcpGrpcAccessLogConfig': NO_SERVICE,
+    'envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig': NO_SERVICE,
+  }), 'Where the lines go.'),
 });
 export interface AccessLog extends Static<typeof AccessLog> {}

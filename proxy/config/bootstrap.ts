@@ -6,7 +6,7 @@ import { ApiConfigSource, ConfigSource } from './config-source.ts';
 import { Listener } from './listener.ts';
 import { Node } from './node.ts';
 import { string } from './scalar.ts';
-import { list, message, optional, type Static } from './schema.ts';
+import { any, list, message, optional, required, type Static } from './schema.ts';
 import { Secret } from './tls.ts';
 import { TracingProvider } from './tracing.ts';
 
@@ -61,6 +61,14 @@ export const ClusterManager = message('envoy.config.bootstrap.v3.ClusterManager'
   },
 });
 
+const BootstrapExtension = message('envoy.config.core.v3.TypedExtensionConfig', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('bootstrap extension', [], {
+    'envoy.extensions.bootstrap.internal_listener.v3.InternalListener': 'there are no internal listeners',
+    'istio.workload.BootstrapExtension': 'workloads are known by certificates and by headers of their proxies',
+  }), 'Which extension.'),
+});
+
 export const Bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   node: optional(Node, 'Who this proxy is.'),
   staticResources: optional(StaticResources, 'Resources in this file.'),
@@ -68,6 +76,7 @@ export const Bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
   admin: optional(Admin, 'The admin interface.'),
   tracing: optional(Tracing, 'Who gets spans by default.'),
   clusterManager: optional(ClusterManager, 'What holds for all clusters.'),
+  bootstrapExtensions: optional(list(BootstrapExtension), 'Extensions that are there before any configuration.'),
 }, {
   refused: {
     'overload is handled by weft\'s own limits': ['overload_manager'],
@@ -75,7 +84,7 @@ export const Bootstrap = message('envoy.config.bootstrap.v3.Bootstrap', {
     'headers are called x-envoy-': ['header_prefix'],
     'names are resolved by the system': ['use_tcp_for_dns_lookups', 'dns_resolution_config',
       'typed_dns_resolver_config'],
-    'extensions of this kind are not supported': ['bootstrap_extensions', 'fatal_actions', 'default_socket_interface',
+    'extensions of this kind are not supported': ['fatal_actions', 'default_socket_interface',
       'certificate_provider_instances', 'xds_delegate_extension', 'xds_config_tracker_extension', 'listener_manager'],
     'say where from in each place': ['config_sources', 'default_config_source'],
     'stats are read from the admin interface': ['stats_sinks'],

@@ -10,6 +10,7 @@ import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions, Upstre
   UpstreamProtocolOptions } from './http-protocol-options.ts';
 import { CommonLbConfig, LeastRequestLbConfig, MaglevLbConfig, OriginalDstLbConfig, RingHashLbConfig,
   RoundRobinLbConfig } from './load-balancing.ts';
+import { PEER_EXCHANGE_IGNORED } from './istio-peers.ts';
 import { LoadBalancingPolicy } from './load-balancing-policy.ts';
 import { Metadata } from './node.ts';
 import { OutlierDetection } from './outlier-detection.ts';
@@ -105,6 +106,14 @@ export const TransportSocketMatch = message('envoy.config.cluster.v3.Cluster.Tra
 });
 export interface TransportSocketMatch extends Static<typeof TransportSocketMatch> {}
 
+/** None is known yet that does anything here: they are dropped with their reason, or refused. */
+const UpstreamFilter = message('envoy.config.cluster.v3.Filter', {
+  name: required(string({ minLength: 1 }), 'Free name.'),
+  typedConfig: required(any('upstream network filter', [], PEER_EXCHANGE_IGNORED), 'Which filter.'),
+}, {
+  refused: { 'filters come with their cluster': ['config_discovery'] },
+});
+
 export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   name: required(string({ minLength: 1 }), 'Name by which routes know it; stats are cluster.<this>.*.'),
   altStatName: optional(string(), 'Name in stats; default the name.'),
@@ -157,6 +166,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
   upstreamConnectionOptions: optional(UpstreamConnectionOptions, 'TCP options.'),
   healthChecks: optional(list(HealthCheck, { max: 1 }), 'Endpoints that fail it are left out; one at most, as in '
     + 'Envoy. One worker asks for all.'),
+  filters: optional(list(UpstreamFilter), 'On connections to endpoints.'),
   metadata: optional(Metadata, 'filter_metadata.istio.services names the services behind it.'),
 }, {
   legacy: {
@@ -184,7 +194,7 @@ export const Cluster = message('envoy.config.cluster.v3.Cluster', {
     'this kind of cluster is not supported': ['cluster_type'],
     'name the servers by typed_dns_resolver_config': ['dns_resolvers', 'use_tcp_for_dns_lookups',
       'dns_resolution_config'],
-    'this is not supported': ['filters', 'upstream_config', 'connection_pool_per_downstream_connection',
+    'this is not supported': ['upstream_config', 'connection_pool_per_downstream_connection',
       'queuing_policies', 'close_connections_on_host_health_failure'],
   },
   warned: {

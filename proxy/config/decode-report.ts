@@ -36,6 +36,8 @@ export type Decoded<T> =
 /** Collects what one call of decode finds. */
 export class Report {
   readonly errors: ConfigError[] = [];
+  /** With those that are not told any more. */
+  failures = 0;
   /** Where the decoder is. */
   readonly path: (string | number)[] = [];
   /** Whether names are written in snake_case here; decides the spelling of names in errors. */
@@ -54,6 +56,7 @@ export class Report {
   }
 
   fail(reason: string, below: Path): void {
+    this.failures++;
     if (this.errors.length > LIMITS.configErrorsMax) return;
     const isLast = this.errors.length === LIMITS.configErrorsMax;
     const path = [...this.path, ...below];

@@ -131,6 +131,15 @@ describe('errors', () => {
     assert.equal(found.length, 51);
     assert.match(found.at(-1)!, /further errors are left out/);
   });
+
+  test('S92 a part that fails after the last error that is told is not judged any more', () => {
+    const Part = message('test.Part', { inner: required(Leaf, 'A leaf.') });
+    const Whole = message('test.Whole', { parts: required(list(Part), 'Parts.') }, {
+      check: ({ parts }) => (parts.every(({ inner }) => inner.firstName !== '') ? undefined : new Refusal('empty')),
+    });
+    const parts = Array.from({ length: 60 }, () => ({ inner: { danger_zone: 1 } }));
+    assert.equal(messages(list(Whole), [{ parts }, { parts }]).length, 51);
+  });
 });
 
 describe('fields that are not honoured', () => {

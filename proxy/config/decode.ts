@@ -78,7 +78,7 @@ class Decoder {
 
   #any(node: AnyNode, input: unknown, depth: number): unknown {
     if (!isPlain(input)) return this.#fail(notAn('an object with @type', input));
-    if (node.messages.size === 0) return this.#empty(node, input);
+    if (node.messages.size + node.ignored.size === 0) return this.#empty(node, input);
     const type = Object.hasOwn(input, '@type') ? input['@type'] : undefined;
     if (typeof type !== 'string') return this.#fail(`needs '@type', which says what kind of ${node.place} it is`);
     const name = messageName(type);
@@ -115,7 +115,7 @@ class Decoder {
   }
 
   #message(node: MessageNode, input: Plain, depth: number, typeKey?: string): unknown {
-    const before = this.report.errors.length;
+    const before = this.report.failures;
     const value: Plain = {};
     const legacy: Plain = {};
     const written = new Map<string, string>();
@@ -129,7 +129,7 @@ class Decoder {
     if (this.#isDropped(node, value)) return DROPPED;
     this.#requireFields(node, value, input);
     this.#checkGroups(node, written);
-    if (this.report.errors.length > before) return FAILED;
+    if (this.report.failures > before) return FAILED;
     const refusal = node.fold(value, legacy) ?? node.check(value);
     return refusal === undefined ? value : this.#refuse(refusal, input);
   }

@@ -55,7 +55,7 @@ const NEWER_FIELDS = [
   ['CheckSettings', 'emit_client_span grpc_service http_service'],
   ['ExtAuthz', 'clear_route_cache_headers emit_client_span emit_filter_state_stats enforce_response_header_limits'],
   ['ExtAuthz', 'filter_metadata max_denied_response_body_bytes shadow_mode'],
-  ['HttpService', 'path_override retry_policy'],
+  ['HttpService', 'formatters path_override retry_policy'],
   ['FaultAbort', 'response_body'],
   ['Http1ProtocolOptions', 'ignore_http_11_upgrade'],
   ['Http2ProtocolOptions', 'disallow_obs_text enable_huffman_encoding max_header_field_size_kb max_metadata_size'],

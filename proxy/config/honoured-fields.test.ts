@@ -27,6 +27,8 @@ const WITHOUT_READER: Readonly<Record<string, string>> = {
   'PluginConfig.disableHostHeaderFallback': 'a client never names the destination service (S88)',
   'ZipkinConfig.collectorEndpointVersion': 'HTTP_JSON is the only value that is admitted',
   'DownstreamTlsContext.disableStatefulSessionResumption': 'sessions are resumed by tickets only',
+  'Bootstrap.bootstrapExtensions': 'each that is admitted is left out with its reason',
+  'ListenerFilterChainMatchPredicate.anyMatch': 'it has no settings, and is what is left where there is no other',
   'Cluster.respectDnsTtl': 'the system\'s resolver tells no TTL; the description says so',
   'RouteConfiguration.validateClusters': 'read by bootstrap-references.ts',
 };

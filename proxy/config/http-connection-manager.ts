@@ -11,6 +11,7 @@ import { CredentialInjector } from './credential-injector.ts';
 import { GrpcStats } from './grpc-stats.ts';
 import { GrpcWeb } from './grpc-web.ts';
 import { Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions } from './http-protocol-options.ts';
+import { IstioAlpn, PeerMetadata } from './istio-peers.ts';
 import { IstioStats } from './istio-stats.ts';
 import { JwtAuthentication } from './jwt-authn.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
@@ -32,13 +33,17 @@ const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 const HTTP_FILTERS = [
   Router, RBAC, HTTPFault, Buffer, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb,
   GrpcStats, IstioStats, JwtAuthentication, OAuth2, OidcLogin, OpenApi, StatefulSession, CredentialInjector,
+  IstioAlpn, PeerMetadata,
 ] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 
 export const HttpFilter = message(`${HCM}.HttpFilter`, {
   name: required(string({ minLength: 1 }), 'Name by which typed_per_filter_config finds it.'),
-  typedConfig: required(any('HTTP filter', HTTP_FILTERS), 'Which filter, and its configuration.'),
+  typedConfig: required(any('HTTP filter', HTTP_FILTERS, {
+    'envoy.extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig':
+      'clusters whose endpoints requests name are refused, so that there is nobody to resolve names for',
+  }), 'Which filter, and its configuration.'),
   disabled: optional(bool(), 'Off, unless a route configures it. Default false.'),
 }, {
   refused: { 'filters come with their chain': ['config_discovery'] },
@@ -179,7 +184,6 @@ export const HttpConnectionManager = message(
         'path_normalization_options', 'typed_header_validation_config', 'append_x_forwarded_port',
           'forward_proto_config',
         'add_user_agent', 'represent_ipv4_remote_address_as_ipv4_mapped_ipv6'],
-      'the proxy answers 100-continue itself, so that a refused request is not sent twice': ['proxy_100_continue'],
     },
     warned: {
       'a malformed message always ends its connection': ['stream_error_on_invalid_http_message'],
@@ -190,6 +194,7 @@ export const HttpConnectionManager = message(
       'connections are drained when they are idle': ['http1_safe_max_connection_duration', 'drain_timeout_jitter'],
       'stream_idle_timeout covers it': ['stream_flush_timeout'],
       'servers that are told of clients always are': ['add_proxy_protocol_connection_state'],
+      'the proxy answers 100-continue by itself when the request has passed its filters': ['proxy_100_continue'],
       'such stats are not kept': ['record_route_resolution_stats'],
     },
     oneOf: [

@@ -7,7 +7,8 @@ export const MetricConfig = message('stats.MetricConfig', {
   tagsToRemove: optional(list(string()), 'Labels that are left out.'),
   drop: optional(bool(), 'The metric is not reported. Default false.'),
 }, {
-  refused: { 'labels are not computed by expressions': ['dimensions', 'match'] },
+  refused: { 'metrics are not chosen by expressions': ['match'] },
+  warned: { 'labels are not computed by expressions: those are left out, or as they are by default': ['dimensions'] },
 });
 export interface MetricConfig extends Static<typeof MetricConfig> {}
 

@@ -1,6 +1,8 @@
 // Listeners and their filter chains (envoy.config.listener.v3, envoy.extensions.filters.listener).
 import { Address, CidrRange } from './address.ts';
 import { HttpConnectionManager } from './http-connection-manager.ts';
+import { PEER_EXCHANGE_IGNORED } from './istio-peers.ts';
+import { ListenerFilterPredicate } from './listener-filter-predicate.ts';
 import { Metadata } from './node.ts';
 import { ConnectionLimit, NetworkRateLimit } from './network-limit.ts';
 import { ProxyProtocol } from './proxy-protocol.ts';
@@ -9,7 +11,7 @@ import { bool, duration, enumeration, string, uint32 } from './scalar.ts';
 import { any, exactlyOne, list, message, optional, Refusal, required, type Static } from './schema.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { DownstreamTlsContext, RawBuffer } from './tls.ts';
-import { HTTP_CONNECTION_MANAGER_TYPE, TCP_PROXY_TYPE } from './type-url.ts';
+import { HTTP_CONNECTION_MANAGER_TYPE, HTTP_INSPECTOR_TYPE, TCP_PROXY_TYPE, TLS_INSPECTOR_TYPE } from './type-url.ts';
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');
 
@@ -32,7 +34,9 @@ export const NetworkFilter = message('envoy.config.listener.v3.Filter', {
   name: required(string({ minLength: 1 }), 'Free name.'),
   typedConfig: required(any('network filter', [
     HttpConnectionManager, TcpProxy, NetworkRBAC, ConnectionLimit, NetworkRateLimit,
-  ]), 'Which filter; the first two end a chain, the others stand before them.'),
+  ], {
+    ...PEER_EXCHANGE_IGNORED, 'stats.PluginConfig': 'metrics of TCP connections are not kept',
+  }), 'Which filter; the first two end a chain, the others stand before them.'),
 }, {
   refused: { 'filters come with their chain': ['config_discovery'] },
   oneOf: [CONFIG_TYPE],
@@ -90,12 +94,13 @@ export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter',
   name: required(string({ minLength: 1 }), 'Free name.'),
   typedConfig: required(any('listener filter', [TlsInspector, HttpInspector, OriginalDst, ProxyProtocol]),
     'What is looked at. The PROXY protocol comes before the others, and TLS also where a chain matches by it.'),
+  filterDisabled: optional(ListenerFilterPredicate, 'Inspectors are off where it matches. Default nowhere.'),
 }, {
-  refused: {
-    'filters come with their listener': ['config_discovery'],
-    'a listener filter is there or not': ['filter_disabled'],
-  },
+  refused: { 'filters come with their listener': ['config_discovery'] },
   oneOf: [CONFIG_TYPE],
+  check: ({ typedConfig, filterDisabled }) => (filterDisabled !== undefined
+    && typedConfig['@type'] !== TLS_INSPECTOR_TYPE && typedConfig['@type'] !== HTTP_INSPECTOR_TYPE
+    ? new Refusal('is for inspectors only', ['filterDisabled']) : undefined),
 });
 export interface ListenerFilter extends Static<typeof ListenerFilter> {}
 
@@ -127,12 +132,12 @@ export const Listener = message('envoy.config.listener.v3.Listener', {
       'enable_mptcp'],
     'weft carries TCP only': ['udp_listener_config'],
     'this kind of listener is not supported': ['api_listener', 'internal_listener'],
-    'connections are logged by their filters': ['access_log'],
   },
   warned: {
     'weft has its own way to share connections between workers': ['connection_balance_config', 'reuse_port',
       'enable_reuse_port', 'max_connections_to_accept_per_socket_event'],
     'bind_to_port says it': ['deprecated_v1'],
+    'connections are logged by their filters, and those without a chain are counted': ['access_log'],
     'every listener drains on SIGTERM and when it is removed': ['drain_type'],
     'all stats are kept': ['stats_matcher'],
     'a stalled connection ends by its idle timeout': ['per_connection_buffer_high_watermark_timeout'],

@@ -2,6 +2,7 @@
 import { HeaderMatcher, QueryParameterMatcher } from './header-matcher.ts';
 import { STATUS_CODES } from './http-status.ts';
 import type { StatusName } from './http-status.ts';
+import { MetadataKey } from './metadata-key.ts';
 import { bool, duration, enumeration, flag, headerName, string, uint32, uint64 } from './scalar.ts';
 import { exactlyOne, list, message, optional, required, type Static } from './schema.ts';
 
@@ -60,15 +61,6 @@ const QueryParameterValueMatch = message(`${ACTION}.QueryParameterValueMatch`, {
   expectMatch: optional(bool(), 'false: the limit holds where the parameters do not match. Default true.'),
   queryParameters: required(list(QueryParameterMatcher, { min: 1 }), 'All of these must match.'),
 }, { refused: NO_FORMATS });
-
-const PathSegment = message('envoy.type.metadata.v3.MetadataKey.PathSegment', {
-  key: required(string({ minLength: 1 }), 'Name of the field.'),
-});
-
-const MetadataKey = message('envoy.type.metadata.v3.MetadataKey', {
-  key: required(string({ minLength: 1 }), 'Name in filter_metadata.'),
-  path: required(list(PathSegment, { min: 1 }), 'Fields to the value.'),
-});
 
 const MetaData = message(`${ACTION}.MetaData`, {
   descriptorKey: required(string({ minLength: 1 }), 'Key of the entry.'),

@@ -7,6 +7,7 @@ import { Int32Range } from './percent.ts';
 import { bool, enumeration, string, uint32 } from './scalar.ts';
 import { exactlyOne, list, map, message, optional, recursive, Refusal, required, type Schema,
   type Static } from './schema.ts';
+import { PathMatchPolicy } from './uri-template.ts';
 
 const PermissionSet = message('envoy.config.rbac.v3.Permission.Set', {
   rules: required(list(recursive<Permission>((): Schema => Permission), { min: 1 }), 'At least one.'),
@@ -42,11 +43,10 @@ export const Permission = message('envoy.config.rbac.v3.Permission', {
   destinationPort: optional(uint32({ maximum: 65_535 }), 'By the port that the connection was made to.'),
   destinationPortRange: optional(Int32Range, 'By a range of ports; end is exclusive.'),
   requestedServerName: optional(StringMatcher, 'By SNI; empty where there is none.'),
+  uriTemplate: optional(PathMatchPolicy, 'By the whole path without query. HTTP only.'),
   ...metadataFields,
 }, {
-  refused: {
-    'matcher extensions are not supported': ['matcher', 'uri_template'],
-  },
+  refused: { 'matcher extensions are not supported': ['matcher'] },
   oneOf: [exactlyOne('and_rules', 'or_rules', 'any', 'header', 'url_path', 'destination_ip', 'destination_port',
     'destination_port_range', 'metadata', 'not_rule', 'requested_server_name', 'matcher', 'uri_template',
       'sourced_metadata')],
@@ -144,7 +144,8 @@ function asksRequest(rule: Permission & Principal): boolean {
     rule.notRule, rule.notId,
   ];
   const metadata = rule.metadata ?? rule.sourcedMetadata?.metadataMatcher;
-  return rule.header !== undefined || rule.urlPath !== undefined || metadata?.filter.startsWith(HTTP_FILTERS) === true
+  return rule.header !== undefined || rule.urlPath !== undefined || rule.uriTemplate !== undefined
+    || metadata?.filter.startsWith(HTTP_FILTERS) === true
     || inner.some((one) => one !== undefined && asksRequest(one));
 }
 

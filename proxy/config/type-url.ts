@@ -63,6 +63,8 @@ export const GRPC_WEB_TYPE = `${PREFIX}envoy.extensions.filters.http.grpc_web.v3
 export const OAUTH2_TYPE = `${PREFIX}envoy.extensions.filters.http.oauth2.v3.OAuth2`;
 export const OIDC_LOGIN_TYPE = `${PREFIX}weft.filters.http.oidc_login.v1.OidcLogin`;
 export const OPENAPI_TYPE = `${PREFIX}weft.filters.http.openapi.v1.OpenApi`;
+export const ISTIO_ALPN_TYPE = `${PREFIX}istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig`;
+export const PEER_METADATA_TYPE = `${PREFIX}io.istio.http.peer_metadata.Config`;
 export const ISTIO_STATS_TYPE = `${PREFIX}stats.PluginConfig`;
 
 /** Which endpoints a retry leaves out. */

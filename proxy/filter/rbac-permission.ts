@@ -6,6 +6,7 @@ import { compileStringMatch } from '../base/string-match.ts';
 import type { Permission } from '../config/rbac.ts';
 import type { RequestHead } from '../http/message.ts';
 import { HeaderMatch } from '../route/header-match.ts';
+import { UriTemplate } from '../route/uri-template.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import {
   ANYTHING, AddressRule, AllOf, HeaderRule, Not, OneOf, PathRule, compileMetadataRule, negated,
@@ -23,6 +24,10 @@ export function compilePermission(permission: Permission, reading: Reading, path
   if (notRule !== undefined) return new Not(compilePermission(notRule, negated(reading), `${path}.notRule`));
   if (header !== undefined) return new HeaderRule(new HeaderMatch(header, `${path}.header`), reading);
   if (urlPath !== undefined) return new PathRule(compileStringMatch(urlPath.path, `${path}.urlPath.path`), reading);
+  if (permission.uriTemplate !== undefined) {
+    const { pathTemplate } = permission.uriTemplate.typedConfig;
+    return new PathRule(new UriTemplate(pathTemplate, `${path}.uriTemplate.typedConfig.pathTemplate`), reading);
+  }
   if (destinationIp !== undefined) {
     const range = compileCidr(destinationIp, `${path}.destinationIp`);
     return new AddressRule('destination', range, (info) => info.connection.localIp);

@@ -219,3 +219,12 @@ test('policies say what they are', () => {
     '  "two": (header :method exact "GET" and not path prefix "/a") by '
       + `(peer exact "${ADMIN}" or source 10.0.0.0/8)`].join('\n'));
 });
+
+test('a permission by URI template holds for the whole path without its query', () => {
+  const type = 'type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig' as const;
+  const permission: Permission = {
+    uriTemplate: { name: 'template', typedConfig: { '@type': type, pathTemplate: '/a/*/c/**' } },
+  };
+  const paths = ['/a/b/c/d/e', '/a/b/c/d?x=/y', '/a/b/x', '/a/b/b/c/d', '/z/a/b/c/d'];
+  assert.deepEqual(paths.map((path) => may(permission, { path })), [true, true, false, false, false]);
+});

@@ -8,8 +8,8 @@ import type { SharedBuckets } from '../base/shared-buckets.ts';
 import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../config/http-connection-manager.ts';
 import {
   BUFFER_TYPE, CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
-  GRPC_WEB_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OAUTH2_TYPE, OIDC_LOGIN_TYPE, OPENAPI_TYPE,
-  RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
+  GRPC_WEB_TYPE, ISTIO_ALPN_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OAUTH2_TYPE,
+  OIDC_LOGIN_TYPE, OPENAPI_TYPE, PEER_METADATA_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
@@ -124,6 +124,14 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
     const { GrpcStatsFilter } = await import('./grpc-stats.ts');
     return new GrpcStatsFilter(name, config, context);
   },
+  [ISTIO_ALPN_TYPE]: async (name, config) => {
+    const { IstioAlpnFilter } = await import('./istio-alpn.ts');
+    return new IstioAlpnFilter(name, config);
+  },
+  [PEER_METADATA_TYPE]: async (name, config, { node }) => {
+    const { PeerMetadataFilter } = await import('./peer-metadata.ts');
+    return new PeerMetadataFilter(name, config, node);
+  },
   [ISTIO_STATS_TYPE]: async (_name, config, context, path) => {
     const { compileIstioStats } = await import('./istio-stats.ts');
     return compileIstioStats(config, context, path);
@@ -195,6 +203,8 @@ function withoutOwnRules(filter: HttpFilterConfig, path: string): HttpFilterConf
       throw new ConfigError(`${path}.disabled`, 'routes cannot turn it on: use filter_enabled');
     case GRPC_WEB_TYPE:
     case GRPC_STATS_TYPE:
+    case ISTIO_ALPN_TYPE:
+    case PEER_METADATA_TYPE:
     case ISTIO_STATS_TYPE: return undefined;
     default: throw new ConfigError(`${path}.disabled`, 'the router cannot be off: nothing would answer');
   }

@@ -6,6 +6,20 @@ export type Protocol = 'HTTP/1.0' | 'HTTP/1.1' | 'HTTP/2';
 /** Body length of a message whose end is only known when it comes (chunked, or until close). */
 export const LENGTH_UNKNOWN = -1;
 
+/** What connections to an endpoint offer by ALPN in place of what its cluster says; an empty list leaves that. */
+export class UpstreamAlpn {
+  readonly http1: readonly string[];
+  readonly http2: readonly string[];
+  /** Tells it from others. */
+  readonly key: string;
+
+  constructor(http1: readonly string[], http2: readonly string[]) {
+    this.http1 = http1;
+    this.http2 = http2;
+    this.key = `${http1.join(',')}|${http2.join(',')}`;
+  }
+}
+
 /** A request. Route, policy, log and the upstream serialiser all read these values. */
 export class RequestHead {
   method: string;
@@ -27,6 +41,8 @@ export class RequestHead {
   expectContinue = false;
   /** The request-target was in absolute-form (explicit proxy). */
   absoluteForm = false;
+  /** For connections with TLS; undefined leaves what their cluster says. */
+  upstreamAlpn: UpstreamAlpn | undefined = undefined;
 
   constructor(
     method: string, authority: string, path: string, headers = new Headers(), protocol: Protocol = 'HTTP/1.1',

@@ -5,7 +5,7 @@ import type { ServedHosts } from '../telemetry/stream-info.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import type { ChainMatcher } from './filter-chain-match.ts';
 import type { FindOriginalDestination } from './original-destination.ts';
-import type { Inspects } from './protocol-detect.ts';
+import type { InspectsAt } from './inspection-rules.ts';
 import type { ProxyProtocolFilter } from './proxy-protocol.ts';
 
 /** A filter chain ready for connections. */
@@ -41,7 +41,7 @@ export interface CompiledListener {
   /** Bound on the wait for that. */
   readonly proxyHeaderTimeoutMs: number;
   /** What is looked for in the first bytes before a chain is chosen; undefined: they are not waited for. */
-  readonly inspects: Inspects | undefined;
+  readonly inspectsAt: InspectsAt | undefined;
   /** Bound on that look; 0 waits for ever (as Istio asks). */
   readonly inspectTimeoutMs: number;
   readonly continueOnInspectTimeout: boolean;

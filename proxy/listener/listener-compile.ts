@@ -2,7 +2,7 @@
 import { ConfigError, messageOf, under } from '../base/error.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
-import { HTTP_INSPECTOR_TYPE, ORIGINAL_DST_TYPE, PROXY_PROTOCOL_TYPE, TLS_INSPECTOR_TYPE } from '../config/type-url.ts';
+import { ORIGINAL_DST_TYPE, PROXY_PROTOCOL_TYPE } from '../config/type-url.ts';
 import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
 import type { ProxyProtocol } from '../config/proxy-protocol.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
@@ -13,6 +13,7 @@ import type { Stats } from '../telemetry/stats.ts';
 import type { ServerTlsContext } from '../tls/server-context.ts';
 import { ChainMatcher, needsInspection } from './filter-chain-match.ts';
 import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
+import { inspectionRules } from './inspection-rules.ts';
 import type { PreparedListener } from './listener-set.ts';
 import { servedHosts } from './served-host.ts';
 import type { TlsChain } from './served-host.ts';
@@ -115,9 +116,7 @@ export class ListenerCompiler {
     matchers: readonly ChainMatcher<CompiledChain>[],
     defaultChain: CompiledChain | undefined,
   ): Omit<CompiledListener, 'served'> {
-    const http = hasFilter(config, HTTP_INSPECTOR_TYPE);
-    const tls = hasFilter(config, TLS_INSPECTOR_TYPE)
-      || (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
+    const chainsAsk = (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
     const { useOriginalDst = false, bindToPort = true } = config;
     const header = filterOf(config, PROXY_PROTOCOL_TYPE) as ProxyProtocol | undefined;
     const inspectTimeoutMs = msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs);
@@ -125,7 +124,7 @@ export class ListenerCompiler {
     return {
       name, ...address, binds: bindToPort, handsOn: useOriginalDst, findOriginal: asks ? this.#originals() : undefined,
       inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain,
-      inspects: tls || http ? { tls, http } : undefined,
+      inspectsAt: inspectionRules(config, chainsAsk),
       backlog: config.tcpBacklogSize ?? 511,
       inspectTimeoutMs,
       proxyProtocol: header && new ProxyProtocolFilter(header, this.#factory.stats),

@@ -21,7 +21,7 @@ function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, '
   return new Listener({
     name: 'l', inbound: false, host: '127.0.0.1', port: 0, ipv6Only: false, binds: true, handsOn: false,
     findOriginal: undefined, matchers: [], defaultChain: undefined, served: new Map(), backlog: 16,
-    proxyProtocol: undefined, proxyHeaderTimeoutMs: 1000, inspects: undefined, inspectTimeoutMs: 0,
+    proxyProtocol: undefined, proxyHeaderTimeoutMs: 1000, inspectsAt: undefined, inspectTimeoutMs: 0,
     continueOnInspectTimeout: false, connectionsMax: 100, ...fields,
   }, {
     clock: systemClock, timers: new TimerWheel(systemClock), reusePort: false,
@@ -48,7 +48,8 @@ test('S48 a header of the PROXY protocol that does not end is not waited for bey
 
 test('S84 S54 connections that say nothing take places, and give them back', async () => {
   const stats = new ListenerStats(new Stats({ chunk: () => {}, register: () => {} }), listenerScope('l'), 0);
-  const listener = listenerOf({ inspects: { tls: true, http: false }, inspectTimeoutMs: 0, connectionsMax: 2, stats });
+  const inspectsAt = () => ({ tls: true, http: false });
+  const listener = listenerOf({ inspectsAt, inspectTimeoutMs: 0, connectionsMax: 2, stats });
   const port = await listener.listen();
   const open = async (): Promise<Socket> => {
     const socket = connect(port, '127.0.0.1').on('error', () => {}).resume();

@@ -201,7 +201,7 @@ export class Listener implements InspectionOwner {
   }
 
   #look(socket: Socket, arrival: Arrival): void {
-    const { inspects } = this.#compiled;
+    const inspects = this.#compiled.inspectsAt?.(arrival.original?.port ?? socket.localPort ?? 0);
     if (inspects === undefined) {
       this.#choose(socket, factsOf(socket, arrival, NO_HELLO, 'raw_buffer'));
       return;

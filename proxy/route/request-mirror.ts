@@ -36,6 +36,7 @@ export class RequestMirror {
     const { method, path, protocol, authority } = request;
     const host = this.#suffix ? shadowHost(authority) : authority;
     const copy = new RequestHead(method, host, path, request.headers.clone(), protocol);
+    copy.upstreamAlpn = request.upstreamAlpn;
     copy.scheme = request.scheme;
     copy.contentLength = request.contentLength;
     copy.acceptsTrailers = request.acceptsTrailers;

@@ -17,15 +17,26 @@ const REST = `[${PATH_CHARS}/]*`;
 /** One template; its variables are groups of the pattern, in the order in which they stand. */
 export class UriTemplate {
   readonly regex: Regex;
+  readonly #template: string;
   readonly #source: string;
   readonly #variables: readonly string[];
 
   /** Throws ConfigError at `path`. */
   constructor(template: string, path: string) {
+    this.#template = template;
     const parser = new Parser(template, path);
     this.#source = parser.parse();
     this.#variables = parser.variables;
     this.regex = compileRegex(this.#source, path);
+  }
+
+  /** A path without query. */
+  matches(path: string): boolean {
+    return this.regex.matches(path);
+  }
+
+  toString(): string {
+    return `template ${JSON.stringify(this.#template)}`;
   }
 
   /** Throws ConfigError at `path` for what is no path, or names a variable that the template doesn't have. */

@@ -1,6 +1,7 @@
 // Tags of spans, with Envoy's names: what a finished request says of itself, and what configuration adds.
 import { ConfigError } from '../base/error.ts';
 import type { CustomTag } from '../config/tracing.ts';
+import { metadataAt } from './dynamic-metadata.ts';
 import { requestField } from './format-header-operator.ts';
 import { addGrpcTags, isGrpcError } from './grpc-span-tags.ts';
 import { flagsText } from './response-flag.ts';
@@ -11,6 +12,13 @@ import { UNKNOWN, localWorkload } from './workload.ts';
 /** A tag that is longer is cut. */
 const TAG_LENGTH_MAX = 1024;
 const PATH_LENGTH_DEFAULT = 256;
+
+interface MetadataTag {
+  readonly tag: string;
+  readonly namespace: string;
+  readonly path: readonly string[];
+  readonly fallback: string;
+}
 
 interface HeaderTag {
   readonly tag: string;
@@ -27,14 +35,17 @@ export interface SpanTagsConfig {
 export class SpanTags {
   readonly #fixed: readonly string[];
   readonly #headers: readonly HeaderTag[];
+  readonly #metadata: readonly MetadataTag[];
   readonly #pathLength: number;
 
   /** Throws ConfigError below `path`. */
   constructor(config: SpanTagsConfig, node: NodeFacts, path: string) {
     const custom = compileCustom(config.customTags ?? [], path);
-    const named = new Set([...custom.headers.map(({ tag }) => tag), ...custom.fixed.filter((_, i) => i % 2 === 0)]);
+    const varying = [...custom.headers, ...custom.metadata].map(({ tag }) => tag);
+    const named = new Set([...varying, ...custom.fixed.filter((_, i) => i % 2 === 0)]);
     this.#fixed = [...nodeTags(node, named), ...custom.fixed];
     this.#headers = custom.headers;
+    this.#metadata = custom.metadata;
     this.#pathLength = config.maxPathTagLength ?? PATH_LENGTH_DEFAULT;
   }
 
@@ -50,6 +61,10 @@ export class SpanTags {
     const { clusterName } = info;
     if (clusterName !== '') tags.push('upstream_cluster', clusterName, 'upstream_cluster.name', clusterName);
     if (info.upstreamAddress !== '') tags.push('upstream_address', info.upstreamAddress);
+    for (const { tag, namespace, path, fallback } of this.#metadata) {
+      const value = metadataAt(info, namespace, path) ?? fallback;
+      if (value !== '') tags.push(tag, wireTag(typeof value === 'string' ? value : JSON.stringify(value)));
+    }
     if (info.attempts > 1) tags.push('retry.count', String(info.attempts - 1));
     addGrpcTags(tags, info, wireTag);
     if (isError(info)) tags.push('error', 'true');
@@ -101,19 +116,31 @@ function nodeTags(node: NodeFacts, except: ReadonlySet<string>): string[] {
   return candidates.filter(([tag, value]) => value !== '' && value !== UNKNOWN && !except.has(tag)).flat();
 }
 
-function compileCustom(tags: readonly CustomTag[], path: string): { fixed: string[]; headers: HeaderTag[] } {
+interface CompiledTags {
+  readonly fixed: string[];
+  readonly headers: HeaderTag[];
+  readonly metadata: MetadataTag[];
+}
+
+function compileCustom(tags: readonly CustomTag[], path: string): CompiledTags {
   const fixed: string[] = [];
   const headers: HeaderTag[] = [];
+  const metadata: MetadataTag[] = [];
   const seen = new Set<string>();
-  for (const [i, { tag, literal, environment, requestHeader }] of tags.entries()) {
+  for (const [i, { tag, literal, environment, requestHeader, metadata: from }] of tags.entries()) {
     if (seen.has(tag)) throw new ConfigError(`${path}.customTags[${i}].tag`, `'${tag}' is used twice`);
     seen.add(tag);
     if (requestHeader !== undefined) {
       headers.push({ tag, header: requestHeader.name.toLowerCase(), fallback: requestHeader.defaultValue ?? '' });
       continue;
     }
+    if (from !== undefined) {
+      const { metadataKey: { key, path: keys }, defaultValue = '' } = from;
+      metadata.push({ tag, namespace: key, path: keys.map((segment) => segment.key), fallback: defaultValue });
+      continue;
+    }
     const value = literal?.value ?? process.env[environment?.name ?? ''] ?? environment?.defaultValue ?? '';
     if (value !== '') fixed.push(tag, value);
   }
-  return { fixed, headers };
+  return { fixed, headers, metadata };
 }

@@ -9,6 +9,7 @@ import type { HttpTracing } from '../config/http-connection-manager.ts';
 import type { ZipkinConfig } from '../config/tracing.ts';
 import { ZIPKIN_TYPE } from '../config/type-url.ts';
 import { Headers } from '../http/headers.ts';
+import { addMetadata } from './dynamic-metadata.ts';
 import { flagBit } from './response-flag.ts';
 import { BATCH_SPANS_MAX, SpanBuffer, tracingScope } from './span-buffer.ts';
 import type { SpanRecord } from './span-record.ts';
@@ -192,6 +193,8 @@ test('tags have the names of Envoy and Istio, custom tags win, and times are mic
       { tag: 'istio.namespace', literal: { value: 'mine' } },
       { tag: 'who', requestHeader: { name: 'X-User', defaultValue: 'nobody' } },
       { tag: 'none', environment: { name: 'WEFT_NO_SUCH_VARIABLE' } },
+      { tag: 'dry-run', metadata: { kind: { request: {} }, metadataKey: { key: 'rbac', path: [{ key: 'result' }] } } },
+      { tag: 'unsaid', metadata: { kind: { request: {} }, metadataKey: { key: 'rbac', path: [{ key: 'x' }] } } },
     ],
     maxPathTagLength: 8,
   });
@@ -200,6 +203,7 @@ test('tags have the names of Envoy and Istio, custom tags win, and times are mic
   info.requestId = UUID;
   info.status = 503;
   info.flags = flagBit('DI');
+  addMetadata(info, 'rbac', { result: 'denied' });
   info.attempts = 3;
   info.operation = 'reviews.default.svc.cluster.local:9080/*';
   tracer.start(new Headers(['x-request-id', UUID]), info);

@@ -54,7 +54,7 @@ interface TracerSettings {
 function compileSettings(
   config: HttpTracing, zipkin: ZipkinConfig, options: TracerOptions, deps: TracerDeps,
 ): TracerSettings {
-  const { collectorCluster: cluster, collectorEndpoint: path, collectorHostname } = zipkin;
+  const { collectorCluster: cluster = '', collectorEndpoint: path = '', collectorHostname } = zipkin;
   return {
     outbound: options.outbound,
     split: config.spawnUpstreamSpan === true,

@@ -13,6 +13,7 @@ import type { PeerIdentity } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
 import type { SecureContexts } from './secure-contexts.ts';
 import { SessionCache } from './session-cache.ts';
+import { spokenAlpn } from './spoken-alpn.ts';
 import { tlsInfoOf } from './tls-info.ts';
 import { MaterialSource } from './tls-material.ts';
 import type { TlsMaterial } from './tls-material.ts';
@@ -121,17 +122,17 @@ export class ClientBinding {
     this.#removals = trust.removals;
     this.#deps = deps;
     this.#material = material;
-    this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
+    this.#alpn = spokenAlpn(config.commonTlsContext);
     this.#sessions = new SessionCache(config.maxSessionKeys ?? 1);
     this.#secureContext = deps.contexts.for(config, material, this.#sessions.enabled);
   }
 
   /**
    * Prepares one connection; `endpoint` is the address under which its sessions are kept. `alpn` is offered where
-   * configuration names no protocols, as Envoy does.
+   * configuration names no protocols, as Envoy does, or where it `overrides` them.
    */
-  begin(endpoint: string, names: ServerNames, alpn: readonly string[]): ClientHandshake {
-    const offered = this.#alpn.length > 0 ? this.#alpn : alpn;
+  begin(endpoint: string, names: ServerNames, alpn: readonly string[], overrides = false): ClientHandshake {
+    const offered = overrides || this.#alpn.length === 0 ? alpn : this.#alpn;
     return new ClientHandshake(this, names, offered, this.#sessions, `${endpoint}|${names.sni ?? ''}`);
   }
 

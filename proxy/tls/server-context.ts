@@ -17,6 +17,7 @@ import { PeerTrustLedger } from './peer-trust.ts';
 import { PeerRefusal, overtaken, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
+import { spokenAlpn } from './spoken-alpn.ts';
 import { tlsInfoOf } from './tls-info.ts';
 import { MaterialSource } from './tls-material.ts';
 import type { TlsMaterial } from './tls-material.ts';
@@ -134,7 +135,7 @@ export class ServerBinding {
     this.#removals = trust.removals;
     this.#deps = deps;
     this.#material = material;
-    this.#alpn = config.commonTlsContext.alpnProtocols ?? [];
+    this.#alpn = spokenAlpn(config.commonTlsContext);
     this.#requireCertificate = config.requireClientCertificate === true || asksForNames(material);
     this.#requireSni = config.requireSni ?? false;
     if (this.#requireCertificate && material.validation === undefined) {

@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { WriteBatch } from '../base/write-batch.ts';
-import type { Protocol } from '../http/message.ts';
+import type { Protocol, UpstreamAlpn } from '../http/message.ts';
 import type { ClusterStats, EndpointStats } from '../telemetry/cluster-stats.ts';
 import { http2Stats } from '../telemetry/http2-stats.ts';
 import type { Http2Stats } from '../telemetry/http2-stats.ts';
@@ -37,15 +37,20 @@ class ProtocolPools implements ClusterPoolMaker {
   readonly key: string;
   readonly context: PoolContext;
 
-  constructor(priority: RequestPriority, context: PoolContext) {
-    this.key = `${context.protocol} ${priority}`;
+  readonly #alpn: readonly string[];
+  readonly #overridesAlpn: boolean;
+
+  constructor(priority: RequestPriority, context: PoolContext, alpn: readonly string[] = []) {
+    this.key = `${context.protocol} ${priority} ${alpn.join(',')}`;
     this.context = context;
+    this.#overridesAlpn = alpn.length > 0;
+    this.#alpn = this.#overridesAlpn ? alpn : [ALPN[context.protocol]];
   }
 
   make(route: Route, stats: EndpointStats): Pool {
     const { protocol } = this.context;
     const Kind = protocol === 'http2' ? Http2Pool : Http1Pool;
-    return new Kind({ ...route, alpn: [ALPN[protocol]] }, this.context, stats);
+    return new Kind({ ...route, alpn: this.#alpn, overridesAlpn: this.#overridesAlpn }, this.context, stats);
   }
 }
 
@@ -76,6 +81,8 @@ export class ClusterPools {
   #http1: ProtocolPools | undefined = undefined;
   #http2: ProtocolPools | undefined = undefined;
   #alpn: AlpnPools | undefined = undefined;
+  /** By key of their ALPN and protocol. */
+  #overriding: Map<string, ProtocolPools> | undefined = undefined;
 
   constructor(
     settings: ConnectionSettings, priority: RequestPriority, breaker: ClusterBreaker, stats: ClusterStats,
@@ -88,15 +95,27 @@ export class ClusterPools {
     this.#deps = deps;
   }
 
-  /** `protocol` is the request's. */
-  for(protocol: Protocol): ClusterPoolMaker {
-    const { protocol: configured } = this.#settings;
+  /** `protocol` and `alpn` are the request's. */
+  for(protocol: Protocol, alpn?: UpstreamAlpn): ClusterPoolMaker {
+    const { protocol: configured, keepsAlpn } = this.#settings;
     if (configured === 'alpn') {
       return (this.#alpn ??= new AlpnPools(this.priority, this.#contextOf('http1'), this.#contextOf('http2')));
     }
     const http2 = configured === 'http2' || (configured === 'downstream' && protocol === 'HTTP/2');
+    if (alpn !== undefined && !keepsAlpn) return this.#withAlpn(http2 ? 'http2' : 'http1', alpn);
     return http2 ? (this.#http2 ??= new ProtocolPools(this.priority, this.#contextOf('http2')))
       : (this.#http1 ??= new ProtocolPools(this.priority, this.#contextOf('http1')));
+  }
+
+  #withAlpn(protocol: HttpProtocol, alpn: UpstreamAlpn): ProtocolPools {
+    const pools = this.#overriding ??= new Map<string, ProtocolPools>();
+    const key = protocol === 'http2' ? `2 ${alpn.key}` : alpn.key;
+    let found = pools.get(key);
+    if (found === undefined) {
+      found = new ProtocolPools(this.priority, this.#contextOf(protocol), alpn[protocol]);
+      pools.set(key, found);
+    }
+    return found;
   }
 
   /** For connections beside the pools. */

@@ -312,7 +312,7 @@ export class ClusterImpl implements PrioritisedCluster, EndpointOwner, OutlierOw
     endpoint: Endpoint, sink: AttemptSink, head: RequestHead, endStream: boolean, pools = this.#pools,
   ): Attempt | ProxyError {
     const ours = endpoint as UpstreamEndpoint;
-    const maker = pools.for(head.protocol);
+    const maker = pools.for(head.protocol, head.upstreamAlpn);
     const pool = ours.pool(namesFor(ours, head.authority, this.#settings.connection, sink.downstream), maker);
     const attempt = new UpstreamAttempt(ours, pool, maker.context, sink, head, endStream);
     return attempt.start() ?? attempt;

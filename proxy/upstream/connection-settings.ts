@@ -31,6 +31,8 @@ export interface ConnectionSettings {
   /** SNI, and a name that the certificate must have, come from the request's authority. */
   readonly autoSni: boolean;
   readonly autoSanValidation: boolean;
+  /** Requests do not change what is offered by ALPN (Istio's metadata alpn_override: "false"). */
+  readonly keepsAlpn: boolean;
   readonly key: string;
 }
 
@@ -51,6 +53,7 @@ export function connectionSettings(config: ClusterConfig, options: UpstreamProto
     headersCountMax: common?.maxHeadersCount,
     autoSni: upstream?.autoSni ?? false,
     autoSanValidation: upstream?.autoSanValidation ?? false,
+    keepsAlpn: config.metadata?.filterMetadata?.['istio']?.['alpn_override'] === 'false',
   };
   return { ...settings, key: JSON.stringify(settings) };
 }

@@ -27,6 +27,8 @@ export interface Route {
   readonly names: ServerNames;
   /** Offered where the transport socket names no protocols; empty for bytes of any kind. */
   readonly alpn: readonly string[];
+  /** `alpn` is offered whatever the transport socket names. */
+  readonly overridesAlpn?: boolean;
   readonly memory: EndpointMemory;
   /** Connections to the endpoint over all workers; undefined where nobody limits them. */
   readonly connections?: NamedCount | undefined;
@@ -72,7 +74,8 @@ export class Connecting implements TimerTarget {
   constructor(route: Route, settings: ConnectionSettings, timers: TimerWheel, handler: ConnectHandler) {
     this.#route = route;
     this.#handler = handler;
-    this.#handshake = route.transport?.binding?.begin(route.address, route.names, route.alpn);
+    this.#handshake = route.transport?.binding?.begin(
+      route.address, route.names, route.alpn, route.overridesAlpn);
     // Going on would be plaintext where TLS is asked for.
     if (route.transport?.isPlain === false && this.#handshake === undefined) {
       throw new Error('connectRefusal was not asked');

@@ -19,7 +19,7 @@ import { RecordingSink, TestClusters, eventually, loopback, started } from '../.
 import { ManualClock } from '../base/clock.ts';
 import type { Cluster as ClusterConfig } from '../config/cluster.ts';
 import { HTTP_PROTOCOL_OPTIONS } from '../config/type-url.ts';
-import { RequestHead } from '../http/message.ts';
+import { RequestHead, UpstreamAlpn } from '../http/message.ts';
 import type { CertificateValidationContext, SubjectAltNameMatcher, UpstreamTlsContext } from '../config/tls.ts';
 
 const ROOT = testRoot();
@@ -100,6 +100,28 @@ async function refusal(certificate: TestCertificate, socket = upstreamTls()): Pr
   assert.equal(clusters.stat('ssl.connection_error'), 1);
   return String(error!.cause);
 }
+
+test('Istio\'s ALPN of a request goes before its cluster\'s, and no preamble is agreed on (node:tls)', async () => {
+  const names = ['istio-peer-exchange', 'istio-http/1.1', 'istio', 'http/1.1'];
+  await using server = await Hello.start(testLeaf(ROOT), { ALPNProtocols: names });
+  const transportSocket = upstreamTls();
+  transportSocket.typedConfig.commonTlsContext = { ...transportSocket.typedConfig.commonTlsContext,
+    alpnProtocols: ['istio-peer-exchange', 'istio'] } as never;
+  const agreed = async (changes: Partial<ClusterConfig>, alpn: UpstreamAlpn | undefined): Promise<string> => {
+    const clusters = clustersFor(server.port, { transportSocket, ...changes });
+    const request = new RequestHead('GET', 'api.example.com', '/');
+    request.upstreamAlpn = alpn;
+    const sink = new RecordingSink();
+    const attempt = started(clusters.cluster.startAttempt(clusters.pick(), sink, request, true));
+    await sink.until(() => sink.tls !== undefined || sink.error !== undefined);
+    attempt.cancel();
+    return sink.tls?.alpn ?? String(sink.error?.cause);
+  };
+  const alpn = new UpstreamAlpn(['istio-http/1.1', 'istio', 'http/1.1'], []);
+  assert.equal(await agreed({}, alpn), 'istio-http/1.1');
+  assert.equal(await agreed({}, undefined), 'istio');
+  assert.equal(await agreed({ metadata: { filterMetadata: { istio: { alpn_override: 'false' } } } }, alpn), 'istio');
+});
 
 test('mTLS to a node:tls server: SNI, ALPN, our certificate and its names', async () => {
   const options = { ca: ROOT.cert, requestCert: true, rejectUnauthorized: true, ALPNProtocols: ['istio'] };

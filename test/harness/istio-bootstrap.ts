@@ -111,7 +111,9 @@ export function istioBootstrap({ node, istiodIp, adminPort, delta, sds }: IstioB
         value: { buffer_size_kb: 64 },
       },
     }],
-    stats_config: { use_all_default_tags: false, stats_tags: [{ tag_name: 'cluster_name', regex: '^cluster(\\.(.+);)' }] },
+    stats_config: {
+      use_all_default_tags: false, stats_tags: [{ tag_name: 'cluster_name', regex: '^cluster(\\.(.+);)' }],
+    },
     admin: { profile_path: '/var/lib/istio/data/envoy.prof', address: address(node.ip, adminPort) },
     dynamic_resources: {
       lds_config: ads, cds_config: ads,

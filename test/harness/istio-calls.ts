@@ -69,6 +69,5 @@ async function overHttp2({ host, port, path = '/', headers = {}, body = '' }: Ca
 
 const BY = { http: overHttp, tcp: overTcp, http2: overHttp2 } as const;
 const calls = JSON.parse(readFileSync(String(process.argv[2]), 'utf8')) as Call[];
-const outcomes: Outcome[] = [];
-for (const call of calls) outcomes.push(await BY[call.by ?? 'http'](call));
+const outcomes = await Promise.all(calls.map((call): Promise<Outcome> => BY[call.by ?? 'http'](call)));
 process.stdout.write(JSON.stringify(outcomes));

@@ -1,6 +1,6 @@
 // Pods under a real istiod: applications whose connections are redirected through weft or through a stock Envoy, both
 // with Istio's bootstrap, and one pod without a sidecar.
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { istioBootstrap } from './istio-bootstrap.ts';
@@ -47,10 +47,10 @@ export class IstioPods {
   /** Ready when it resolves; the pod's connections are redirected then (not a gateway's). */
   async startProxy(pod: Pod, options: SidecarOptions): Promise<ServerProcess> {
     const { kind, type = 'sidecar', delta, labels = {} } = options;
-    // Its own user writes there: the socket, and Envoy's shared memory.
+    // Its own user writes the socket there.
     const folder = join(this.#folder, pod.name);
     mkdirSync(folder);
-    chmodSync(folder, 0o777);
+    chownSync(folder, SIDECAR_USER, SIDECAR_USER);
     const token = join(folder, 'token');
     writeFileSync(token, await this.#istiod.token('default', pod.name));
     const sds = join(folder, 'sds');
@@ -99,11 +99,12 @@ export class IstioPods {
     return file;
   }
 
+  /** In the pod's own folder, where access logs go. */
   #launch(pod: Pod, kind: ProxyKind, file: string, level: string): ServerProcess {
     const common = ['-c', file, '--concurrency', '1', '--drain-time-s', '1'];
-    const launched = kind === 'weft'
-      ? pod.start(SIDECAR_USER, process.execPath, [WEFT, 'proxy', ...common, '--log-level', level], 'weft')
-      : pod.start(SIDECAR_USER, findEnvoy(false), [...common, '-l', level, '--use-dynamic-base-id'], 'envoy');
+    const command = kind === 'weft' ? [process.execPath, WEFT, 'proxy', ...common, '--log-level', level]
+      : [findEnvoy(false), ...common, '-l', level, '--use-dynamic-base-id'];
+    const launched = pod.start(SIDECAR_USER, 'env', ['-C', join(this.#folder, pod.name), ...command], kind);
     this.#running.push(launched);
     return launched;
   }

@@ -34,7 +34,8 @@ export class Istiod {
   readonly rootFile: string;
   readonly kube: KubeStub;
   readonly #options: IstiodOptions;
-  readonly #key = makeKey('ES256');
+  // Of Istio's library the only algorithm by default.
+  readonly #key = makeKey('RS256');
   readonly #issuer: Server;
 
   private constructor(options: IstiodOptions, issuer: Server, kube: KubeStub) {
@@ -47,20 +48,26 @@ export class Istiod {
     for (const dir of ['cacerts', 'config', 'mesh']) mkdirSync(join(folder, dir), { recursive: true });
     const root = testRoot();
     this.rootFile = join(authority, 'root-cert.pem');
-    for (const name of ['root-cert', 'ca-cert', 'cert-chain']) writeFileSync(join(authority, `${name}.pem`), root.cert);
+    for (const name of ['root-cert', 'ca-cert', 'cert-chain']) {
+      writeFileSync(join(authority, `${name}.pem`), root.cert);
+    }
     writeFileSync(join(authority, 'ca-key.pem'), root.key);
     writeFileSync(join(folder, 'mesh.yaml'), meshConfig);
     writeFileSync(join(folder, 'kubeconfig'), kube.kubeconfig);
-    const args = ['discovery', '--registries=Kubernetes', `--kubeconfig=${join(folder, 'kubeconfig')}`, `--configDir=${this.#configDir}`,
-      `--meshConfig=${join(folder, 'mesh.yaml')}`, `--grpcAddr=${host}:${ISTIOD_PORTS.plaintext}`,
-      `--secureGRPCAddr=${host}:${ISTIOD_PORTS.secure}`, `--httpAddr=${host}:${ISTIOD_PORTS.http}`, '--httpsAddr=',
-      `--monitoringAddr=${host}:${ISTIOD_PORTS.monitoring}`, '--ctrlz_port=0'];
+    const args = [
+      'discovery', '--registries=Kubernetes', `--kubeconfig=${join(folder, 'kubeconfig')}`,
+      `--configDir=${this.#configDir}`, `--meshConfig=${join(folder, 'mesh.yaml')}`,
+      `--grpcAddr=${host}:${ISTIOD_PORTS.plaintext}`, `--secureGRPCAddr=${host}:${ISTIOD_PORTS.secure}`,
+      `--httpAddr=${host}:${ISTIOD_PORTS.http}`, `--monitoringAddr=${host}:${ISTIOD_PORTS.monitoring}`,
+      '--httpsAddr=', '--ctrlz_port=0',
+    ];
     this.process = new ServerProcess(binary, args, {
       name: 'istiod', cwd: folder, env: {
         ROOT_CA_DIR: authority, JWT_RULE: JSON.stringify({
           issuer: this.#issuerUrl, jwks_uri: `${this.#issuerUrl}/keys`, audiences: [AUDIENCE] }),
-        POD_NAMESPACE: 'istio-system', PILOT_CERT_PROVIDER: 'istiod', PILOT_DEBOUNCE_AFTER: '20ms', ENABLE_LEADER_ELECTION: 'false',
-        ISTIO_KUBE_CLIENT_CONTENT_TYPE: 'json', ...env,
+        POD_NAMESPACE: 'istio-system', PILOT_CERT_PROVIDER: 'istiod', PILOT_DEBOUNCE_AFTER: '20ms',
+        ENABLE_LEADER_ELECTION: 'false', ENABLE_DEBUG_ENDPOINT_AUTH: 'false', ISTIO_KUBE_CLIENT_CONTENT_TYPE: 'json',
+        ...env,
       },
     });
   }
@@ -97,8 +104,8 @@ export class Istiod {
 
   /** As Kubernetes makes it for a service account. */
   token(namespace: string, serviceAccount: string): Promise<string> {
-    return new SignJWT().setProtectedHeader({ alg: 'ES256', kid: this.#key.id }).setIssuer(this.#issuerUrl)
-      .setSubject(`system:serviceaccount:${namespace}:${serviceAccount}`).setAudience(AUDIENCE)
+    return new SignJWT().setProtectedHeader({ alg: 'RS256', kid: this.#key.id }).setIssuer(this.#issuerUrl)
+      .setSubject(`system:serviceaccount:${namespace}:${serviceAccount}`).setAudience([AUDIENCE])
       .setIssuedAt().setExpirationTime('1h').sign(this.#key.key as Parameters<SignJWT['sign']>[0]);
   }
 

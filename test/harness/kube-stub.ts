@@ -20,7 +20,8 @@ interface Watch {
 
 const VERSION = { major: '1', minor: '36', gitVersion: 'v1.36.0' };
 /** `/api/v1/…` and `/apis/GROUP/VERSION/…`, with or without a namespace, and maybe a name. */
-const PATH = /^\/(?:api|apis\/[^/]+)\/[^/]+\/(?:namespaces\/(?<namespace>[^/]+)\/)?(?<resource>[a-z]+)(?:\/(?<name>[^/]+))?/;
+const PATH =
+  /^\/(?:api|apis\/[^/]+)\/[^/]+\/(?:namespaces\/(?<namespace>[^/]+)\/)?(?<resource>[a-z]+)(?:\/(?<name>[^/]+))?/;
 
 export class KubeStub {
   readonly #server: Server;
@@ -57,7 +58,8 @@ export class KubeStub {
     const key = `${namespace}/${name}`;
     const type = kept.has(key) ? 'MODIFIED' : 'ADDED';
     const version = String(++this.#version);
-    const whole = { ...object, metadata: { uid: `uid-${resource}-${key}`, ...object.metadata, resourceVersion: version } };
+    const metadata = { uid: `uid-${resource}-${key}`, ...object.metadata, resourceVersion: version };
+    const whole = { ...object, metadata };
     kept.set(key, whole);
     for (const watch of this.#watches) if (watch.resource === resource) send(watch.response, type, whole);
   }
