@@ -32,6 +32,8 @@ export interface ConnectionDeps {
   readonly wheel: TimerWheel;
   readonly record: ProxyRecord;
   readonly onAnswer: (type: string, isAccepted: boolean, reason: string) => void;
+  /** Nothing that was sent is unanswered. */
+  readonly onSettled: () => void;
 }
 
 /** Types that one stream may ask for; xDS has some fifteen. */
@@ -44,6 +46,9 @@ export class Connection implements TimerTarget {
   readonly #deps: ConnectionDeps;
   readonly #sink: ConnectionSink;
   readonly #timer: Timer;
+  /** Ends the wait for a proxy that has come back to ask for all that it has. */
+  readonly #beginning: Timer;
+  readonly #begunMs: number;
   readonly #subscriptions = new Map<string, Subscription>();
   #snapshot: Snapshot | undefined = undefined;
   #isWritable = true;
@@ -60,6 +65,8 @@ export class Connection implements TimerTarget {
     this.#deps = deps;
     this.#sink = sink;
     this.#timer = new Timer(deps.wheel, this);
+    this.#beginning = new Timer(deps.wheel, this);
+    this.#begunMs = deps.clock.nowMs();
   }
 
   /** Sends what the proxy does not have yet. */
@@ -92,6 +99,7 @@ export class Connection implements TimerTarget {
   close(): void {
     this.#isClosed = true;
     this.#timer.cancel();
+    this.#beginning.cancel();
   }
 
   onTimer(): void {
@@ -121,6 +129,8 @@ export class Connection implements TimerTarget {
       this.#isMore = false;
       this.#pumpOnce();
     } while (this.#isMore);
+    for (const { outstanding } of this.#subscriptions.values()) if (outstanding !== undefined) return;
+    this.#deps.onSettled();
   }
 
   #pumpOnce(): void {
@@ -187,9 +197,18 @@ export class Connection implements TimerTarget {
   #mayRemove(type: string, differences: ReadonlyMap<string, Difference>): boolean {
     if (type === LISTENER_TYPE) return true;
     const { record } = this.#deps;
+    if (!this.#hasAskedForAll()) return false;
     return [LISTENER_TYPE, ROUTE_TYPE].every((other) => (
       other === type || (this.#isSettled(other, differences) && !record.refuses(other))
     ));
+  }
+
+  /** One that comes back names its clusters first; what still leads to them it says a moment later, or never. */
+  #hasAskedForAll(): boolean {
+    if (this.#subscriptions.has(LISTENER_TYPE) && this.#subscriptions.has(ROUTE_TYPE)) return true;
+    const leftMs = this.#begunMs + PATIENCE_MS - this.#deps.clock.nowMs();
+    if (leftMs > 0) this.#beginning.arm(leftMs);
+    return leftMs <= 0;
   }
 
   /** To Envoy a changed cluster is a new one, out of force until its endpoints come after it. */

@@ -32,9 +32,11 @@ export interface ProxyStreamDeps {
   connect(introduction: ProxyIntroduction): ProxyRecord;
   /** Has this stream refreshed when its turn comes. */
   serveSoon(stream: ProxyStream): void;
-  /** Gives the connection its node's snapshot. */
-  serve(introduced: Introduced): void;
+  /** Gives the connection its node's snapshot; false: there is none. */
+  serve(introduced: Introduced): boolean;
   onAnswer(record: ProxyRecord, type: string, isAccepted: boolean, reason: string): void;
+  /** It has answered everything. */
+  onSettled(stream: ProxyStream): void;
   onEnd(stream: ProxyStream, record: ProxyRecord | undefined): void;
   warn(line: string): void;
 }
@@ -83,7 +85,7 @@ export class ProxyStream implements TimerTarget {
   /** Sends what is new for it. */
   refresh(): void {
     if (this.#introduced === undefined || this.#isEnded) return;
-    this.#deps.serve(this.#introduced);
+    if (!this.#deps.serve(this.#introduced)) this.#deps.onSettled(this);
   }
 
   /** Ends the stream with a gRPC status. */
@@ -136,7 +138,8 @@ export class ProxyStream implements TimerTarget {
       send: (response: DeltaDiscoveryResponse) => this.#send(response),
       isWhole: (type: string) => this.#variant.isWhole(type),
     };
-    const connection = new Connection({ wire, clock, wheel, record, onAnswer }, sink);
+    const onSettled = (): void => this.#deps.onSettled(this);
+    const connection = new Connection({ wire, clock, wheel, record, onAnswer, onSettled }, sink);
     this.#introduced = { node, isVerified, record, connection };
     this.#deps.serveSoon(this);
   }

@@ -8,6 +8,7 @@ import type { DiscoveryCodec, DiscoveryNode } from '../../proxy/config/discovery
 import type { Wire } from '../../proxy/config/wire.ts';
 import { ProxyStream } from './proxy-stream.ts';
 import type { DiscoveryCall, Introduced, Peer, ProxyStreamDeps } from './proxy-stream.ts';
+import { PushSlots } from './push-slots.ts';
 import { Receipts } from './receipts.ts';
 import type { ProxyRecord } from './receipts.ts';
 import { SERVICE_WORDS } from './snapshot.ts';
@@ -34,17 +35,28 @@ export interface PushServerOptions {
   authorise?(node: DiscoveryNode, peer: Peer): string | undefined;
   /** Streams at one time; default 10,000. */
   readonly streamsMax?: number;
+  /** Proxies that are pushed to at one time; default 50. */
+  readonly pushesMax?: number;
 }
 
-/** What happened so far; `overflow` are streams beyond the limit. */
+/**
+ * What happened so far; `overflow` are streams beyond the limit, `waiting` those whose turn has not come, `pushing`
+ * those that have not answered, `late` those that did not in time and made room for others.
+ */
 export interface PushCounts {
   readonly streams: number;
   readonly accepted: number;
   readonly refused: number;
   readonly overflow: number;
+  readonly waiting: number;
+  readonly pushing: number;
+  readonly late: number;
 }
 
 const STREAMS_MAX = 10_000;
+
+/** With responses of 3 MiB that is what stands in memory for proxies that are slow to take it. */
+const PUSHES_MAX = 50;
 
 /** Snapshots are made for so long before other work gets its turn. */
 const SLICE_MS = 5;
@@ -54,6 +66,8 @@ export class PushServer {
   readonly #options: PushServerOptions;
   readonly #store: SnapshotStore;
   readonly #streams = new Set<ProxyStream>();
+  readonly #slots: PushSlots<ProxyStream>;
+  /** The last is next. */
   #stale: ProxyStream[] = [];
   /** For the last of #stale. */
   #preparing: Iterator<unknown> | undefined = undefined;
@@ -66,11 +80,15 @@ export class PushServer {
     this.#options = options;
     this.receipts = new Receipts(options.clock);
     this.#store = new SnapshotStore(options.snapshotFor);
+    const { clock, wheel, pushesMax: max = PUSHES_MAX } = options;
+    this.#slots = new PushSlots({ clock, wheel, max, onFree: () => this.#refreshSoon() });
   }
 
   get counts(): PushCounts {
+    const { taken: pushing, expired: late } = this.#slots;
     return {
       streams: this.#streams.size, accepted: this.#accepted, refused: this.#refused, overflow: this.#overflow,
+      waiting: this.#stale.length, pushing, late,
     };
   }
 
@@ -96,7 +114,9 @@ export class PushServer {
   /** The mesh has changed: every proxy gets what is new for it. A call while it is under way starts it again. */
   refresh(): void {
     this.#store.invalidate();
-    this.#stale = [...this.#streams];
+    // Whoever waits already comes first, or changes that follow each other quickly would never let the last have any.
+    const others = this.#streams.difference(new Set(this.#stale));
+    this.#stale = [...others, ...this.#stale];
     this.#preparing = undefined;
     this.#refreshSoon();
   }
@@ -132,19 +152,22 @@ export class PushServer {
         this.#refreshSoon();
       },
       onAnswer: (record, type, isAccepted, reason) => this.#onAnswer(record, type, isAccepted, reason),
+      onSettled: (stream) => this.#slots.give(stream),
       onEnd: (stream, record) => {
         this.#streams.delete(stream);
+        this.#slots.give(stream);
         if (record !== undefined) this.receipts.disconnect(record);
       },
       warn: (line) => log.warning(line),
     };
   }
 
-  #serve({ node, isVerified, record, connection }: Introduced): void {
+  #serve({ node, isVerified, record, connection }: Introduced): boolean {
     const { snapshot, fault } = this.#store.get(node, isVerified);
     if (fault !== undefined && fault !== record.fault) this.#options.log.warning(`${record.introduction.id}: ${fault}`);
     record.fault = fault;
     if (snapshot !== undefined) connection.serve(snapshot);
+    return snapshot !== undefined;
   }
 
   #onAnswer(record: ProxyRecord, type: string, isAccepted: boolean, reason: string): void {
@@ -157,7 +180,7 @@ export class PushServer {
   }
 
   #refreshSoon(): void {
-    if (this.#isRefreshing) return;
+    if (this.#isRefreshing || this.#stale.length === 0) return;
     this.#isRefreshing = true;
     setImmediate(() => this.#refreshSome());
   }
@@ -165,14 +188,16 @@ export class PushServer {
   #refreshSome(): void {
     const { clock } = this.#options;
     const untilMs = clock.nowMs() + SLICE_MS;
-    while (this.#stale.length > 0 && clock.nowMs() < untilMs) {
+    while (this.#stale.length > 0 && this.#slots.free && clock.nowMs() < untilMs) {
       const stream = this.#stale.at(-1)!;
       if (!this.#isPrepared(stream)) continue;
       this.#stale.pop();
       this.#preparing = undefined;
+      if (stream.node === undefined) continue;
+      this.#slots.take(stream);
       stream.refresh();
     }
-    if (this.#stale.length > 0) setImmediate(() => this.#refreshSome());
+    if (this.#stale.length > 0 && this.#slots.free) setImmediate(() => this.#refreshSome());
     else this.#isRefreshing = false;
   }
 

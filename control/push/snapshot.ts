@@ -8,6 +8,7 @@ import type { Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
+import { TableCodec } from './table-codec.ts';
 
 /** Make before break: what is named is sent before what names it. */
 export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE];
@@ -64,12 +65,14 @@ const VERSION_BYTES = 8;
  */
 export class SnapshotBuilder {
   readonly #wire: Wire;
+  readonly #tables: TableCodec;
   readonly #byObject = new WeakMap<object, SnapshotResource>();
   readonly #byVersion = new Map<string, WeakRef<SnapshotResource>>();
   readonly #cleanup = new FinalizationRegistry<string>((key) => this.#forget(key));
 
   constructor(wire: Wire) {
     this.#wire = wire;
+    this.#tables = new TableCodec(wire);
   }
 
   /** Encodes what build() will need, one resource a step. What cannot be encoded is build's to tell. */
@@ -78,7 +81,10 @@ export class SnapshotBuilder {
     for (const cluster of clusters) if (this.#tryEncode(CLUSTER_TYPE, cluster.name, cluster)) yield;
     for (const each of endpoints) if (this.#tryEncode(ENDPOINT_TYPE, each.clusterName, each)) yield;
     for (const each of apiListeners) if (this.#tryEncode(LISTENER_TYPE, each.name, each)) yield;
-    for (const table of routes) if (this.#tryEncode(ROUTE_TYPE, table.name ?? '', table)) yield;
+    for (const table of routes) {
+      for (const host of table.virtualHosts ?? []) if (this.#tables.prepare(host)) yield;
+      if (this.#tryEncode(ROUTE_TYPE, table.name ?? '', table)) yield;
+    }
   }
 
   /** Throws a ConfigError for a resource that protobuf cannot hold: a fault of translation, not of the user. */
@@ -116,7 +122,7 @@ export class SnapshotBuilder {
   #encode(type: string, name: string, resource: object): SnapshotResource {
     const seen = this.#byObject.get(resource);
     if (seen !== undefined) return seen;
-    const value = this.#wire.encodeAny({ '@type': type, ...resource }).value;
+    const value = this.#bytesOf(type, resource);
     const hash = createHash('sha256').update(`${name}\u0000`).update(value).digest();
     const version = hash.toString('hex', 0, VERSION_BYTES);
     const key = `${type} ${version}`;
@@ -129,6 +135,11 @@ export class SnapshotBuilder {
     }
     this.#byObject.set(resource, entry);
     return entry;
+  }
+
+  #bytesOf(type: string, resource: object): Uint8Array {
+    if (type === ROUTE_TYPE) return this.#tables.encode(resource);
+    return this.#wire.encodeAny({ '@type': type, ...resource }).value;
   }
 
   #forget(key: string): void {

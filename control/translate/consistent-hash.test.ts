@@ -10,6 +10,7 @@ import { hashBalancing, hashPolicy } from './consistent-hash.ts';
 import { httpRoute } from './http-route.ts';
 import type { Scope } from './mesh-view.ts';
 import { outboundRoutes } from './outbound-route.ts';
+import { atOnce } from './scope-memo.ts';
 import { serviceClusters } from './outbound-cluster.ts';
 
 const SCOPE: Scope = { namespace: 'default', labels: new Map(), isWeft: true };
@@ -49,7 +50,7 @@ test('a rule that balances by hash holds where the data plane hashes, and is ref
   const view = viewOf(RULE);
   const [service] = view.registry.services;
   assert.equal(serviceClusters(view, SCOPE, service!)[0]?.cluster.lbPolicy, 'RING_HASH');
-  const action = outboundRoutes(view, SCOPE).virtualHosts?.[0]?.routes?.[0]?.route as Record<string, unknown>;
+  const action = atOnce(outboundRoutes(view, SCOPE)).virtualHosts?.[0]?.routes?.[0]?.route as Record<string, unknown>;
   assert.deepEqual(action['hashPolicy'], [{ header: { headerName: 'x-user' } }]);
   const { retryHostPredicate } = action['retryPolicy'] as Record<string, unknown>;
   assert.equal(retryHostPredicate, undefined, 'a retry may go to the same endpoint');
@@ -97,7 +98,8 @@ test('mirror with either percentage is a list of one, where the data plane mirro
       assert.throws(() => viewOf(yaml), /spec\.http\[0\]\.mirror: is not supported/);
       continue;
     }
-    const action = outboundRoutes(viewOf(yaml), SCOPE).virtualHosts?.[0]?.routes?.[0]?.route as Record<string, unknown>;
+    const table = atOnce(outboundRoutes(viewOf(yaml), SCOPE));
+    const action = table.virtualHosts?.[0]?.routes?.[0]?.route as Record<string, unknown>;
     const [copy] = action['requestMirrorPolicies'] as { runtimeFraction: { defaultValue: { numerator: number } } }[];
     assert.equal(copy?.runtimeFraction.defaultValue.numerator, numerator);
   }

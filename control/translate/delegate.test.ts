@@ -7,6 +7,7 @@ import { delegateFindings } from '../analysis/delegate-use.ts';
 import { findingText } from '../model/mesh-object.ts';
 import type { Scope } from './mesh-view.ts';
 import { outboundRoutes } from './outbound-route.ts';
+import { atOnce } from './scope-memo.ts';
 
 const SCOPE: Scope = { namespace: 'default', labels: new Map([['app', 'page']]), isWeft: true };
 const TO_REVIEWS = 'route: [{ destination: { host: reviews } }]';
@@ -22,7 +23,7 @@ spec: { ${spec} }
 const root = (rule: string): string => virtualService('root', `hosts: [reviews], http: [{ ${rule} }]`);
 
 function routesOf(yaml: string, domain = 'reviews.default.svc.cluster.local', more = ''): Route[] {
-  const table = outboundRoutes(viewOf(serviceYaml('reviews') + more + yaml), SCOPE);
+  const table = atOnce(outboundRoutes(viewOf(serviceYaml('reviews') + more + yaml), SCOPE));
   return table.virtualHosts?.find(({ domains }) => domains.includes(domain))?.routes ?? [];
 }
 

@@ -10,6 +10,7 @@ import { defaultRoute } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
+import { atOnce, type Steps } from './scope-memo.ts';
 import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
 import { tunnelTarget } from './tcp-filter.ts';
 import { connectionWay, type ConnectionWay } from './tcp-route.ts';
@@ -19,21 +20,28 @@ import { VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts'
 /** Longest direct response that a VirtualService may have (Istio's validation). */
 export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
 
-/** The table of the common listener. */
-export function outboundRoutes(view: MeshView, scope: Scope): RouteConfiguration {
-  return outboundTable(view, scope, HTTP_PROXY_ROUTES, commonMesh(view, scope), unknownHost(view, scope), HTTP_PORT);
+/** The table of the common listener, a service at a time. */
+export function outboundRoutes(view: MeshView, scope: Scope): Steps<RouteConfiguration> {
+  return tableSteps(view, scope, HTTP_PROXY_ROUTES, commonMesh(view, scope), unknownHost(view, scope), HTTP_PORT);
+}
+
+/** All at once, for tables of few services. */
+export function outboundTable(...parts: Parameters<typeof tableSteps>): RouteConfiguration {
+  return atOnce(tableSteps(...parts));
 }
 
 /** `rulePort` is that of hosts which only rules know; undefined: they have no place here. */
-export function outboundTable(
+export function* tableSteps(
   view: MeshView, scope: Scope, name: string, { services, virtualServices }: KnownMesh, unknown: VirtualHost,
   rulePort: number | undefined,
-): RouteConfiguration {
+): Steps<RouteConfiguration> {
   const rules = new VirtualServiceIndex(view, virtualServices);
-  const hosts = [
-    ...services.flatMap((service) => serviceHosts(view, scope, service, rules)),
-    ...(rulePort === undefined ? [] : ruleHosts(view, scope, services, rules, rulePort)),
-  ];
+  const hosts: VirtualHost[] = [];
+  for (const service of services) {
+    hosts.push(...serviceHosts(view, scope, service, rules));
+    yield;
+  }
+  if (rulePort !== undefined) hosts.push(...ruleHosts(view, scope, services, rules, rulePort));
   return {
     name,
     virtualHosts: [...withCredentials(view, scope, distinctDomains(hosts)), unknown],

@@ -61,8 +61,9 @@ export class Translator {
       return;
     }
     yield* this.#clusters.steps(node, (scope) => clustersOf(this.#view, scope));
-    if (node.outboundListen !== undefined) yield* this.#routes.steps(node, (scope) => routesOf(this.#view, scope));
-    if (node.redirected) yield* this.#byPort.steps(node, (scope) => portRoutesOf(this.#view, scope));
+    const { outboundListen, redirected } = node;
+    if (outboundListen !== undefined) yield* this.#routes.steps(node, (scope) => outboundRoutes(this.#view, scope));
+    if (redirected) yield* this.#byPort.steps(node, (scope) => redirectedRoutes(this.#view, scope));
   }
 
   resourcesFor(node: ProxyNode): ProxyResources {
@@ -110,7 +111,7 @@ export class Translator {
   }
 
   #redirectedRoutes(node: ProxyNode): RouteConfiguration[] {
-    return this.#byPort.get(node, (scope) => portRoutesOf(this.#view, scope));
+    return this.#byPort.get(node, (scope) => redirectedRoutes(this.#view, scope));
   }
 
   /** Those of the provider of CUSTOM policies, where the proxy knows its service from nothing else. */
@@ -120,7 +121,7 @@ export class Translator {
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {
-    return this.#routes.get(node, (scope) => routesOf(this.#view, scope));
+    return this.#routes.get(node, (scope) => outboundRoutes(this.#view, scope));
   }
 }
 
@@ -135,14 +136,4 @@ function* clustersOf(view: MeshView, scope: Scope): Steps<OutboundCluster[]> {
 
 function applicationClusters({ redirected }: ProxyNode, ports: readonly WorkloadPort[]): Cluster[] {
   return redirected ? [...ports.map(redirectedApplication), ...passthroughClusters()] : ports.map(applicationCluster);
-}
-
-function* portRoutesOf(view: MeshView, scope: Scope): Steps<RouteConfiguration[]> {
-  yield;
-  return redirectedRoutes(view, scope);
-}
-
-function* routesOf(view: MeshView, scope: Scope): Steps<RouteConfiguration> {
-  yield;
-  return outboundRoutes(view, scope);
 }

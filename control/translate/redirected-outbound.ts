@@ -9,10 +9,11 @@ import { serviceChain } from './egress-listener.ts';
 import { TLS_INSPECTOR } from './listener-filter.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { httpListener } from './outbound-listener.ts';
-import { outboundTable } from './outbound-route.ts';
+import { tableSteps } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { anyAddress, at, OUTBOUND_PORT, ownPortChain, plainTcp } from './redirected-address.ts';
 import { listenerName, portRoutes } from './resource-name.ts';
+import type { Steps } from './scope-memo.ts';
 import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
 import { HTTP_PORT, unknownCluster, unknownHost } from './unknown-host.ts';
 import { VirtualServiceIndex } from './virtual-service.ts';
@@ -52,10 +53,11 @@ export function redirectedOutbound(view: MeshView, node: ProxyNode): Listener[] 
 }
 
 /** One table for each port of HTTP. */
-export function redirectedRoutes(view: MeshView, scope: Scope): RouteConfiguration[] {
+export function* redirectedRoutes(view: MeshView, scope: Scope): Steps<RouteConfiguration[]> {
   const mesh = commonMesh(view, scope);
   const ports = new Set(servedPorts(mesh).filter(({ port }) => isHttp(port.protocol)).map(({ port }) => port.number));
-  return [...ports].map((port) => {
+  const tables: RouteConfiguration[] = [];
+  for (const port of ports) {
     const { services, virtualServices } = mesh;
     const having = services.flatMap((service) => {
       const own = service.ports.filter(({ number, protocol }) => number === port && isHttp(protocol));
@@ -64,8 +66,10 @@ export function redirectedRoutes(view: MeshView, scope: Scope): RouteConfigurati
     // Hosts that only rules know are those of `http://host/`.
     const rulePort = port === HTTP_PORT ? port : undefined;
     const unknown = unknownHost(view, scope);
-    return outboundTable(view, scope, portRoutes(port), { services: having, virtualServices }, unknown, rulePort);
-  });
+    const known = { services: having, virtualServices };
+    tables.push(yield* tableSteps(view, scope, portRoutes(port), known, unknown, rulePort));
+  }
+  return tables;
 }
 
 function servedPorts({ services }: KnownMesh): Served[] {

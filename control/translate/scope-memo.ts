@@ -51,6 +51,14 @@ class NotedLabels extends Map<string, string> {
 /** Gives way between pieces of work that take some milliseconds together, and returns what they came to. */
 export type Steps<T> = Generator<void, T, undefined>;
 
+/** Does all of it. */
+export function atOnce<T>(steps: Steps<T>): T {
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done === true) return value;
+  }
+}
+
 interface Entry<T> {
   readonly value: T;
   fits(labels: Labels): boolean;
@@ -64,11 +72,7 @@ export class ScopeMemo<T> {
   readonly #byPlace = new Map<string, Entry<T>[]>();
 
   get(scope: Scope, make: (scope: Scope) => Steps<T>): T {
-    const steps = this.steps(scope, make);
-    for (;;) {
-      const { done, value } = steps.next();
-      if (done === true) return value;
-    }
+    return atOnce(this.steps(scope, make));
   }
 
   /** The same, a little at a time. */

@@ -217,7 +217,9 @@ export class RawAdsCall<Response extends { readonly type_url: string }> implemen
 
   constructor(xds: RawXds, address: string, method: 'DeltaAggregatedResources' | 'StreamAggregatedResources') {
     const service = xds.service(ADS);
-    this.#client = new service(address, credentials.createInsecure()) as unknown as Client;
+    // A connection of its own, as each proxy has.
+    const options = { 'grpc.use_local_subchannel_pool': 1 };
+    this.#client = new service(address, credentials.createInsecure(), options) as unknown as Client;
     const methods = this.#client as unknown as Record<string, () => ClientDuplexStream<object, Response>>;
     this.#call = methods[method]!.call(this.#client);
     this.#call.on('data', (response: Response) => this.responses.push(response));

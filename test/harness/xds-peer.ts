@@ -33,21 +33,37 @@ interface Setting {
   readonly url: string;
   readonly port: number;
   readonly upstreamPort: number;
+  /** Of a second control plane that the bootstrap names; nobody listens there yet. */
+  readonly secondPort: number;
 }
 
 async function start(t: TestContext, peer: XdsPeer): Promise<Setting> {
   const echo = await EchoServer.start('echo');
   t.after(() => echo[Symbol.asyncDispose]());
-  const [adminPort, port] = await freePorts(2) as [number, number];
+  const [adminPort, port, secondPort] = await freePorts(3) as [number, number, number];
   const control = new XdsControl(meshTo('one', port, echo.port));
   await control.listen();
   t.after(() => control.kill());
   const file = join(temporaryFolder(t), 'bootstrap.json');
-  writeFileSync(file, xdsBootstrap(adminPort, control.port, undefined, undefined, peer.apiType));
+  const bootstrap = xdsBootstrap(adminPort, control.port, undefined, undefined, peer.apiType);
+  writeFileSync(file, withSecond(bootstrap, secondPort));
   const proxy = new ServerProcess(peer.command, [...peer.args(file)], { name: peer.name });
   t.after(() => proxy.stop());
   await proxy.until(() => answers(`http://127.0.0.1:${adminPort}/ready`));
-  return { control, url: `http://127.0.0.1:${port}/`, port, upstreamPort: echo.port };
+  return { control, url: `http://127.0.0.1:${port}/`, port, upstreamPort: echo.port, secondPort };
+}
+
+/** The management server's cluster has two endpoints. */
+function withSecond(bootstrap: string, port: number): string {
+  const value = JSON.parse(bootstrap) as { static_resources: { clusters: [StaticCluster] } };
+  const [{ load_assignment: assignment }] = value.static_resources.clusters;
+  const endpoint = { address: { socket_address: { address: '127.0.0.1', port_value: port } } };
+  assignment.endpoints[0]!.lb_endpoints.push({ endpoint });
+  return JSON.stringify(value);
+}
+
+interface StaticCluster {
+  readonly load_assignment: { readonly endpoints: readonly { readonly lb_endpoints: object[] }[] };
 }
 
 export function testXdsPeer(peer: XdsPeer): void {
@@ -65,6 +81,9 @@ export function testXdsPeer(peer: XdsPeer): void {
   void test(`${name} holds a limit of connections that comes while it has more`, { skip }, (t) => limits(t, peer));
   void test(`F02 ${name} serves while the control plane is away, and is sent nothing that it has`, { skip }, (t) => {
     return servesAlone(t, peer);
+  });
+  void test(`F30 ${name} goes over to another control plane, and takes its older mesh`, { skip }, (t) => {
+    return failsOver(t, peer);
   });
 }
 
@@ -138,6 +157,24 @@ async function limits(t: TestContext, peer: XdsPeer): Promise<void> {
     return served <= 2;
   }, 10_000);
   assert.notEqual(served, 0);
+}
+
+/** Versions are of the content: the other's is no later and no earlier, only different. */
+async function failsOver(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort, secondPort } = await start(t, peer);
+  control.set(meshTo('newer', port, upstreamPort));
+  await until('the newer mesh', async () => await clusterAt(url) === 'newer');
+  await control.synced();
+  const traffic = new Traffic(url);
+  control.kill();
+  const other = new XdsControl(meshTo('older', port, upstreamPort), secondPort);
+  await other.listen();
+  t.after(() => other.kill());
+  await until('the older mesh', () => traffic.seen.has('older'), 15_000);
+  await other.synced();
+  const seen = await traffic.stop();
+  // A server of the state of the world cannot know of the clusters that its list leaves out.
+  assert.deepEqual(peer.apiType === 'GRPC' ? seen.filter((each) => each !== '503') : seen, ['newer', 'older']);
 }
 
 async function servesAlone(t: TestContext, peer: XdsPeer): Promise<void> {
