@@ -4,6 +4,7 @@ import type { ProxyReceipt, TypeReceipt } from '../control/push/receipts.ts';
 import type { WatchStatus } from '../control/source/source.ts';
 import type { ControlStatus } from '../control/status.ts';
 import { messageOf } from '../proxy/base/error.ts';
+import { gatewayLines } from './gateway-status.ts';
 import { addressOption } from './usage.ts';
 
 const HTTP_DEFAULT = '127.0.0.1:15080';
@@ -59,6 +60,7 @@ export function statusText(status: ControlStatus, nowMs: number): string {
       ...errors.map((error) => `  ${error}`),
     ]),
     ...config.warnings.map((warning) => `warning: ${warning}`),
+    ...gatewayLines(config.gatewayApi ?? []),
     '',
     ...proxyTable(proxies, nowMs),
     ...proxies.flatMap(refusals),

@@ -1,8 +1,12 @@
 // The mesh as it is now: the source's objects, the services that they make, what is odd about them, and the translator.
 import { delegateFindings } from './analysis/delegate-use.ts';
+import { gatewayApiFindings } from './analysis/gateway-api-use.ts';
 import { networkPolicyFindings } from './analysis/network-policy-use.ts';
+import type { ObjectStatus } from './gateway-api/condition.ts';
+import { gatewayApiStatuses } from './gateway-api/status.ts';
 import type { FetchedKeySets } from './keys/key-sets.ts';
 import { Inventory } from './model/inventory.ts';
+import type { KindName } from './model/kind.ts';
 import { findingText, type Finding } from './model/mesh-object.ts';
 import { checkReferences } from './registry/reference-check.ts';
 import { Registry } from './registry/registry.ts';
@@ -23,6 +27,16 @@ export interface ConfigStatus {
   readonly files: number;
   readonly objects: number;
   readonly warnings: readonly string[];
+  /** What the Gateway API's objects are told of themselves; absent without any. */
+  readonly gatewayApi?: readonly NamedStatus[];
+}
+
+/** Status of one object, as it stands in its status subresource but for the times. */
+export interface NamedStatus {
+  readonly kind: KindName;
+  readonly namespace: string;
+  readonly name: string;
+  readonly status: Readonly<Record<string, unknown>>;
 }
 
 /** A file of which the last good content (`servedObjects`) is served instead. */
@@ -44,6 +58,7 @@ export class MeshState {
   readonly #keySets: FetchedKeySets | undefined;
   #source: SourceState = { objects: [], refused: [], warnings: [], units: 0 };
   #findings: readonly Finding[] = [];
+  #inventory = new Inventory([]);
   #translator: Translator;
   /** Lines that were logged and still hold: each is said once. */
   #said = new Set<string>();
@@ -77,12 +92,20 @@ export class MeshState {
 
   status(): ConfigStatus {
     const { objects, units, warnings } = this.#source;
+    const gatewayApi = this.objectStatuses().map(({ object: { kind, namespace, name }, status }) => (
+      { kind, namespace, name, status }));
     return {
       source: this.#sourceName,
       files: units,
       objects: objects.length,
       warnings: [...warnings, ...this.#findings].slice(0, WARNINGS_MAX).map(findingText),
+      ...(gatewayApi.length > 0 && { gatewayApi }),
     };
+  }
+
+  /** For whoever writes them to an API server. */
+  objectStatuses(): ObjectStatus[] {
+    return gatewayApiStatuses(this.#inventory, this.#settings.domain);
   }
 
   refusedFiles(): RefusedFileStatus[] {
@@ -91,13 +114,15 @@ export class MeshState {
 
   #rebuild(): Translator {
     const inventory = new Inventory(this.#source.objects);
+    this.#inventory = inventory;
     const registry = new Registry(inventory, this.#settings.domain);
     const references = checkReferences(inventory, registry, this.#settings.rootNamespace);
     const keySets = this.#keySets;
     keySets?.watch(rulesToFetch(inventory));
     const view = { inventory, registry, settings: this.#settings, ...(keySets !== undefined && { keySets }) };
     this.#findings = [
-      ...registry.findings, ...references, ...delegateFindings(view), ...networkPolicyFindings(view),
+      ...registry.findings, ...references, ...delegateFindings(view), ...gatewayApiFindings(view),
+      ...networkPolicyFindings(view),
     ];
     return new Translator(view);
   }

@@ -11,6 +11,7 @@ import { unreachableConnections } from './connection-reach.ts';
 import { credentialFindings } from './credential-use.ts';
 import { delegateFindings } from './delegate-use.ts';
 import { destinationRuleFindings } from './destination-rule-use.ts';
+import { gatewayApiFindings } from './gateway-api-use.ts';
 import { gatewayFindings } from './gateway-use.ts';
 import { loginFindings } from './login-use.ts';
 import { networkPolicyFindings, shutOutFindings } from './network-policy-use.ts';
@@ -61,6 +62,7 @@ export function analyze(view: MeshView): Finding[] {
     ...portFindings(view),
     ...delegateFindings(view),
     ...gatewayFindings(view),
+    ...gatewayApiFindings(view),
     ...loginFindings(view),
     ...credentialFindings(view),
     ...destinationRuleFindings(view),

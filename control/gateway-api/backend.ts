@@ -34,3 +34,10 @@ export function backendOf(
   if (port !== undefined && isServed) return { namespace: where, name, port };
   return { reason: 'BackendNotFound', message: `Service ${where}/${name} has no port ${port ?? 0} of TCP` };
 }
+
+/** All that a route's rules name and that can be had. */
+export function backendsOf(inventory: Inventory, route: MeshObject<RouteKind>): Backend[] {
+  const rules = (route.body.spec.rules ?? []) as readonly { readonly backendRefs?: readonly BackendRef[] }[];
+  return rules.flatMap(({ backendRefs = [] }) => backendRefs).map((ref) => backendOf(inventory, route, ref))
+    .filter(isBackend);
+}

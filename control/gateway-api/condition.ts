@@ -31,3 +31,23 @@ export function generation({ body }: MeshObject): { readonly observedGeneration?
   const { generation: number } = body.metadata;
   return typeof number === 'number' ? { observedGeneration: number } : {};
 }
+
+/** Status of one object, in the shape of its status subresource; conditions are without their time. */
+export interface ObjectStatus {
+  readonly object: MeshObject;
+  readonly status: Readonly<Record<string, unknown>>;
+  /** All conditions in it, each with the place that it is about. */
+  readonly conditions: readonly PlacedCondition[];
+}
+
+export interface PlacedCondition {
+  readonly path: readonly (string | number)[];
+  readonly condition: Condition;
+}
+
+const BAD_IF_TRUE: ReadonlySet<string> = new Set(['Conflicted', 'PartiallyInvalid', 'InsecureFrontendValidationMode']);
+
+/** It says that something is not as it should be. */
+export function isFault({ type, status }: Condition): boolean {
+  return BAD_IF_TRUE.has(type) ? status === 'True' : status === 'False';
+}

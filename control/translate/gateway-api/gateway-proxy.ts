@@ -1,15 +1,11 @@
 // Which proxies are a Gateway's: those that are deployed for it by name, or the workloads of the Service that it names.
 import type { GatewayObject } from '../../gateway-api/listener.ts';
+import { NAME_LABEL, namedService } from '../../gateway-api/gateway-place.ts';
 import { byAge } from '../../gateway-api/precedence.ts';
 import { attachments } from '../../gateway-api/attachment.ts';
-import type { Inventory } from '../../model/inventory.ts';
 import type { MeshObject } from '../../model/mesh-object.ts';
-import { resolveHost, serviceHost } from '../../registry/hostname.ts';
 import { hasLabels } from '../../registry/workload.ts';
 import type { MeshView, Scope } from '../mesh-view.ts';
-
-/** What a proxy that is deployed for a Gateway is marked with. */
-export const NAME_LABEL = 'gateway.networking.k8s.io/gateway-name';
 
 /** The Gateways of this controller that a proxy serves, the oldest first. */
 export function gatewaysAt({ inventory, settings }: MeshView, proxy: Scope): GatewayObject[] {
@@ -23,14 +19,4 @@ export function gatewaysAt({ inventory, settings }: MeshView, proxy: Scope): Gat
 function serves({ namespace, body }: MeshObject<'Service'>, proxy: Scope): boolean {
   const selector = Object.entries(body.spec.selector ?? {});
   return namespace === proxy.namespace && selector.length > 0 && hasLabels(proxy.labels, new Map(selector));
-}
-
-/** By its first address of type Hostname. */
-export function namedService(
-  inventory: Inventory, domain: string, { namespace, body }: GatewayObject,
-): MeshObject<'Service'> | undefined {
-  const { value = '' } = body.spec.addresses?.find(({ type }) => type === 'Hostname') ?? {};
-  if (value === '') return undefined;
-  const host = resolveHost(value, namespace, domain);
-  return inventory.list('Service').find((service) => serviceHost(service.name, service.namespace, domain) === host);
 }
