@@ -34,6 +34,7 @@ export class ClusterKeeper {
   readonly #ended = new AbortController();
   #wake = new AbortController();
   #work: Promise<void> = Promise.resolve();
+  readonly #kept = new Set<string>();
   /** What was said last of each matter, so that it is said once. */
   readonly #said = new Map<string, string>();
 
@@ -48,6 +49,14 @@ export class ClusterKeeper {
   /** The roots have changed. */
   now(): void {
     this.#wake.abort();
+  }
+
+  /** A namespace where pods begin to have sidecars needs the roots before the next look. */
+  seen(namespace: string): void {
+    if (this.#kept.has(namespace) || this.#ended.signal.aborted) return;
+    // Further pods find it under way.
+    this.#kept.add(namespace);
+    void this.#try(`namespace ${namespace}`, () => this.#roots(namespace));
   }
 
   async close(): Promise<void> {
@@ -102,6 +111,7 @@ export class ClusterKeeper {
 
   async #namespaces(): Promise<void> {
     const { api, ignored } = this.#options;
+    const kept = new Set<string>();
     let next = '';
     let count = 0;
     do {
@@ -110,11 +120,16 @@ export class ClusterKeeper {
         items: { metadata: { name: string; deletionTimestamp?: string } }[]; metadata: { continue?: string };
       };
       for (const { metadata: { name, deletionTimestamp } } of list.items) {
-        if (!ignored.has(name) && deletionTimestamp === undefined) await this.#roots(name);
+        if (ignored.has(name) || deletionTimestamp !== undefined) continue;
+        await this.#roots(name);
+        kept.add(name);
       }
       count += list.items.length;
       next = list.metadata.continue ?? '';
     } while (next !== '' && count < NAMESPACES_MAX);
+    // Those that are gone may come again.
+    this.#kept.clear();
+    for (const name of kept) this.#kept.add(name);
   }
 
   async #roots(namespace: string): Promise<void> {

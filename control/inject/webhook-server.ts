@@ -24,6 +24,8 @@ export interface WebhookServerOptions {
   readonly wheel: TimerWheel;
   /** As they are now. */
   settings(): InjectionSettings;
+  /** A pod there gets a sidecar; not for a dry run. */
+  onInjected(namespace: string): void;
   warning(line: string): void;
 }
 
@@ -140,6 +142,7 @@ export class WebhookServer implements TimerTarget {
   #inject(review: Exclude<ReturnType<typeof readReview>, string>): object {
     const answer = admitPod(review, this.#options.settings());
     const { allowed, patch } = answer.response;
+    if (patch !== undefined && !review.dryRun) this.#options.onInjected(review.namespace);
     this.counters[allowed ? patch === undefined ? 'left' : 'injected' : 'refused']++;
     return answer;
   }

@@ -52,14 +52,15 @@ export class Webhooks {
     const { ca, hosts, clock, wheel, log, kubernetes } = parts;
     const settings = await LiveSettings.read(options, ca.trustDomain, log);
     const { host, port } = options.listen;
+    const keeper = kubernetes === undefined ? undefined : await keepCluster(kubernetes, options.name, parts);
     const server = new WebhookServer({
       listen: options.listen, hosts: serverHosts(joinHostPort(host, port), hosts), ca, clock, wheel,
-      settings: () => settings.now(), warning: (line) => log.warning(line),
+      settings: () => settings.now(), onInjected: (namespace) => keeper?.seen(namespace),
+        warning: (line) => log.warning(line),
     });
     const address = await server.listen();
-    const stopKeeping = kubernetes === undefined ? undefined : await keepCluster(kubernetes, options.name, parts);
     return new Webhooks(server, address, async () => {
-      await stopKeeping?.();
+      await keeper?.close();
       await server.close();
     });
   }
@@ -71,15 +72,18 @@ export class Webhooks {
 
 async function keepCluster(
   kubernetes: KubernetesOptions, webhookName: string, { ca, log }: WebhookParts,
-): Promise<() => Promise<void>> {
+): Promise<Pick<ClusterKeeper, 'seen' | 'close'>> {
   const { KubeClient } = await import('../source/kube-client.ts');
   const api = await KubeClient.load(kubernetes);
   const keeper = new ClusterKeeper({ api, webhookName, roots: () => ca.roots, ignored: IGNORED_NAMESPACES, log });
   ca.subscribe(() => keeper.now());
   keeper.start();
-  return async () => {
-    await keeper.close();
-    await api.close();
+  return {
+    seen: (namespace) => keeper.seen(namespace),
+    close: async () => {
+      await keeper.close();
+      await api.close();
+    },
   };
 }
 
