@@ -47,6 +47,14 @@ export class LifecycleClient {
     });
   }
 
+  /** Resolves when the connection is over. */
+  get ended(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#socket.destroyed) resolve();
+      else this.#socket.once('close', () => resolve());
+    });
+  }
+
   close(): void {
     this.#socket.destroy();
   }

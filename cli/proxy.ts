@@ -1,4 +1,6 @@
 // `weft proxy`: the data plane from an Envoy v3 bootstrap file, with Envoy's flags.
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runProxy, validateBootstrap } from '../proxy/main.ts';
 import type { ProxyOptions } from '../proxy/main.ts';
@@ -18,7 +20,9 @@ the sidecar's callers to go elsewhere.
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
       --drain-time-s N     how long requests in flight may take after SIGTERM (default 30)
       --mode MODE          serve, or validate: check the file and end
-      --base-id N          accepted for Envoy's sake; not needed
+      --restart-epoch N    0: another process may take over from this one; 1 and more: this one takes over from the
+                           one that runs, without a refused connection (of the same user and node.id)
+      --base-id N          which of several proxies of this user is meant by that (default 0)
 `;
 
 const OPTIONS = {
@@ -31,6 +35,7 @@ const OPTIONS = {
   'drain-time-s': { type: 'string' },
   mode: { type: 'string' },
   'base-id': { type: 'string' },
+  'restart-epoch': { type: 'string' },
   help: { type: 'boolean', short: 'h' },
 } as const;
 
@@ -52,9 +57,12 @@ export async function run(args: string[]): Promise<number> {
   if (drainTimeS === null) throw new UsageError(`--drain-time-s takes a whole number, not "${values['drain-time-s']}"`);
   const level = values['log-level'] ?? 'info';
   if (!LEVELS.includes(level)) throw new UsageError(`--log-level is one of ${LEVELS.join(', ')}, not "${level}"`);
+  const [epoch, baseId] = [wholeNumber(values['restart-epoch']), wholeNumber(values['base-id'])];
+  if (epoch === null || baseId === null) throw new UsageError('--restart-epoch and --base-id take whole numbers');
   const options: ProxyOptions = {
     file, logLevel: level, ...(concurrency !== undefined && { concurrency }),
     ...(drainTimeS !== undefined && { drainTimeMs: drainTimeS * 1000 }),
+    ...(epoch !== undefined && { restart: { epoch, folder: restartFolder(baseId ?? 0) } }),
     ...(values['service-node'] !== undefined && { serviceNode: values['service-node'] }),
     ...(values['service-cluster'] !== undefined && { serviceCluster: values['service-cluster'] }),
   };
@@ -63,6 +71,11 @@ export async function run(args: string[]): Promise<number> {
     throw new UsageError(`--mode is serve or validate, not "${values.mode}"`);
   }
   return runProxy(options);
+}
+
+/** Where the processes of one proxy meet. */
+function restartFolder(baseId: number): string {
+  return join(process.env['XDG_RUNTIME_DIR'] ?? tmpdir(), `weft-restart-${process.getuid?.() ?? 0}-${baseId}`);
 }
 
 /** undefined when absent, null when it is no whole number. */

@@ -43,15 +43,47 @@ export async function run(args: string[]): Promise<number> {
     process.stderr.write(`weft run: ${command} is not started: ${held}\n`);
     return 2;
   }
+  const presence = new Presence(socket, held);
   const status = await ended(command, spawn(command, rest, { stdio: 'inherit' }));
-  held.close();
+  presence.end();
   return status;
 }
 
+/** The command is here, for the proxy that takes another's place as well. */
+class Presence {
+  readonly #socket: string;
+  #held: LifecycleClient;
+  #isOver = false;
+
+  constructor(socket: string, held: LifecycleClient) {
+    this.#socket = socket;
+    this.#held = held;
+    void this.#follow();
+  }
+
+  end(): void {
+    this.#isOver = true;
+    this.#held.close();
+  }
+
+  async #follow(): Promise<void> {
+    for (;;) {
+      await this.#held.ended;
+      if (this.#isOver) return;
+      const again = await hold(this.#socket, performance.now() + TIMEOUT_S * 1000, () => this.#isOver);
+      if (typeof again === 'string') return;
+      this.#held = again;
+      if (this.#isOver) this.#held.close();
+    }
+  }
+}
+
 /** Resolves when the proxy is ready; why it is not when time is up. */
-async function hold(socket: string, deadline: number): Promise<LifecycleClient | string> {
+async function hold(
+  socket: string, deadline: number, isOver: () => boolean = () => false,
+): Promise<LifecycleClient | string> {
   let reason = '';
-  while (performance.now() < deadline) {
+  while (performance.now() < deadline && !isOver()) {
     try {
       const client = await LifecycleClient.say(socket, 'here');
       const word = await client.next(deadline - performance.now());

@@ -10,6 +10,7 @@ import { Decoder } from './supervisor/decoder.ts';
 import type { DrainPlan } from './supervisor/drain.ts';
 import type { RunningProxy } from './supervisor/running-proxy.ts';
 import type { NodeIdentity } from './supervisor/messages.ts';
+import type { RestartOptions } from './supervisor/restart.ts';
 import { Logger } from './telemetry/log.ts';
 
 export interface ProxyOptions {
@@ -19,6 +20,7 @@ export interface ProxyOptions {
   readonly concurrency?: number;
   /** After SIGTERM; default 30 s, or what the bootstrap and the environment say (supervisor/lifecycle-config.ts). */
   readonly drainTimeMs?: number;
+  readonly restart?: RestartOptions;
   readonly serviceNode?: string;
   readonly serviceCluster?: string;
 }
@@ -62,6 +64,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
       commandLine: { config_path: options.file, concurrency: options.concurrency ?? 0, log_level: options.logLevel },
       concurrency: options.concurrency || availableParallelism(),
       ...(options.drainTimeMs !== undefined && { drainTimeMs: options.drainTimeMs }),
+      ...(options.restart !== undefined && { restart: options.restart }),
     });
   } catch (cause) {
     for (const line of messageOf(cause).split('\n')) main.critical(line);

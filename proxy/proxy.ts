@@ -53,6 +53,7 @@ export class WorkerProxy {
   readonly #secrets = new SecretStore();
   readonly #routes = new RouteTables();
   readonly #start: WorkerStart;
+  readonly #inherited: Map<string, readonly number[]>;
   readonly #send: Send;
   readonly #log: Logger;
   readonly #statPort: StatPort;
@@ -77,6 +78,7 @@ export class WorkerProxy {
     this.#handshakes = new HandshakeBudget(this.#clock);
     this.#writes = new WriteBatch(this.#clock);
     this.#start = start;
+    this.#inherited = new Map(start.inherited);
     this.#send = send;
     this.#log = new Logger(start.logLevel, this.#clock);
     this.#statPort = new StatPort(send);
@@ -221,16 +223,24 @@ export class WorkerProxy {
     const host = {
       clock: this.#clock, timers: this.#timers, reusePort: this.#start.reusePort,
       serverFirst: new ServerFirstMemory(this.#clock, this.#stats),
+      inherit: (address: string) => this.#inherit(address),
       nextConnectionId: () => ++this.#connectionIds,
       onHandshakeFailure: (listener: string, peer: string, reason: string) => {
         this.#log.component('tls').debug(`${listener}: handshake with ${peer} failed: ${reason}`);
       },
     };
     return new ListenerSet(compiler, host, {
-      onListening: (listener, port) => this.#send({ kind: 'listening', listener, port }),
+      onListening: (listener, port, address, descriptors) =>
+        this.#send({ kind: 'listening', listener, port, address, descriptors }),
       onWarming: (listener, missing) => this.#send({ kind: 'warming', listener, missing }),
       onListenFailed: (listener, reason) => this.#send({ kind: 'listen-failed', listener, reason }),
     });
+  }
+
+  #inherit(address: string): readonly number[] {
+    const descriptors = this.#inherited.get(address) ?? [];
+    this.#inherited.delete(address);
+    return descriptors;
   }
 
   #makeNetworkFilters(): NetworkFilters {

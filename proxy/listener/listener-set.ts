@@ -24,7 +24,8 @@ export interface ChainKeeper {
 }
 
 export interface ListenerEvents {
-  onListening(name: string, port: number): void;
+  /** At `host:port` as configured, on the sockets of these numbers. */
+  onListening(name: string, port: number, address: string, descriptors: readonly number[]): void;
   onListenFailed(name: string, reason: string): void;
   /** It waits for routes and secrets of these names. */
   onWarming(name: string, missing: readonly string[]): void;
@@ -120,7 +121,7 @@ export class ListenerSet {
       this.#add(name, listener);
       if (this.#drains(listener)) listener.drain();
       if (running !== undefined) this.#retire(running);
-      this.#events.onListening(name, port);
+      this.#events.onListening(name, port, listener.address, listener.descriptors);
     } catch (cause) {
       this.#events.onListenFailed(name, `${compiled.host}:${compiled.port}: ${bindFailureText(cause)}`);
     }

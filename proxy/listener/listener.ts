@@ -1,6 +1,6 @@
 // Accepts connections on one address, finds each one's filter chain, and hands it, decrypted if
 // need be, to a network filter.
-import type { Server, Socket } from 'node:net';
+import type { ListenOptions, Server, Socket } from 'node:net';
 import { createServer } from 'node:net';
 import type { Clock } from '../base/clock.ts';
 import { joinHostPort } from '../base/host-port.ts';
@@ -32,6 +32,8 @@ export interface ListenerHost {
   readonly serverFirst: ServerFirstMemory;
   /** Several threads bind the same port and the kernel spreads connections; false where the system cannot. */
   readonly reusePort: boolean;
+  /** Sockets that another process listened on at `host:port`, once: they are used in place of new ones. */
+  inherit?(address: string): readonly number[];
   nextConnectionId(): number;
   /** For the log, at debug level: a scanner must not fill it. */
   onHandshakeFailure(listener: string, peerIp: string, reason: string): void;
@@ -54,7 +56,7 @@ export class Listener implements InspectionOwner {
   readonly #host: ListenerHost;
   readonly #find: FindListener;
   #compiled: CompiledListener;
-  #server: Server | undefined = undefined;
+  #servers: Server[] = [];
   readonly #connections = new PlaceSet<HeldConnection>();
   /** Connections that are looked into, or shake hands: they count as connections do. */
   #pending = 0;
@@ -97,18 +99,27 @@ export class Listener implements InspectionOwner {
   /** Binds, if it does; resolves with the port (the system's choice for port 0), rejects with Node's error. */
   async listen(): Promise<number> {
     if (!this.#compiled.binds) return this.#compiled.port;
+    const { host, port, backlog, ipv6Only } = this.#compiled;
+    const inherited = this.#host.inherit?.(this.address) ?? [];
+    if (inherited.length === 0) {
+      return this.#open({ host, port, backlog, ipv6Only, reusePort: this.#host.reusePort });
+    }
+    const ports = await Promise.all(inherited.map((fd) => this.#open({ fd, backlog })));
+    return ports[0]!;
+  }
+
+  #open(place: ListenOptions & { readonly fd?: number }): Promise<number> {
     const options = { allowHalfOpen: true, noDelay: true, highWaterMark: LIMITS.readBytesMin };
     const server = createServer(options, (socket) => this.#onConnection(socket));
-    this.#server = server;
-    const { host, port, backlog, ipv6Only } = this.#compiled;
+    this.#servers.push(server);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port, backlog, ipv6Only, reusePort: this.#host.reusePort }, () => {
+      server.listen(place, () => {
         server.removeListener('error', reject);
         // Accept errors (EMFILE) pass: libuv tries again, and the listener stays.
         server.on('error', () => this.#compiled.stats.acceptErrors.inc());
         const address = server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : port);
+        resolve(typeof address === 'object' && address !== null ? address.port : 0);
       });
     });
   }
@@ -118,6 +129,14 @@ export class Listener implements InspectionOwner {
     const kept = new Set([...compiled.matchers.map(({ chain }) => chain), compiled.defaultChain]);
     this.#compiled = compiled;
     for (const { connection, chain } of this.#connections.all()) if (!kept.has(chain)) connection?.drain();
+  }
+
+  /** The system's numbers of the sockets that it listens on, to hand them over. */
+  get descriptors(): readonly number[] {
+    return this.#servers.flatMap((server) => {
+      const { _handle: handle } = server as unknown as { readonly _handle?: { readonly fd?: number } | null };
+      return handle?.fd === undefined || handle.fd < 0 ? [] : [handle.fd];
+    });
   }
 
   /** Every connection is told to finish; new ones are still taken, and told so with their first response. */
@@ -132,8 +151,8 @@ export class Listener implements InspectionOwner {
 
   /** Stops accepting. Connections live on. */
   stop(): void {
-    this.#server?.close();
-    this.#server = undefined;
+    for (const server of this.#servers) server.close();
+    this.#servers = [];
   }
 
   /** Stops accepting and lets what is there finish; `onEmpty` is called when the last connection is gone. */

@@ -2,6 +2,7 @@
 // refusals come back by name.
 import { bindFailureText } from '../base/node-error.ts';
 import type { Clock } from '../base/clock.ts';
+import { joinHostPort } from '../base/host-port.ts';
 import type { Cluster } from '../config/cluster.ts';
 import type { Listener } from '../config/listener.ts';
 import type { AuditService } from './audit-service.ts';
@@ -32,7 +33,14 @@ export class ConfigIntake {
   readonly #clock: Clock;
   readonly #audit: AuditService | undefined;
 
-  constructor(pool: WorkerPool, store: ConfigStore, dns: DnsResolver, clock: Clock, audit?: AuditService) {
+  readonly #inherited: ReadonlyMap<string, unknown>;
+
+  /** `inherited`: addresses at which this process listens already, on sockets of the one before it. */
+  constructor(
+    pool: WorkerPool, store: ConfigStore, dns: DnsResolver, clock: Clock, audit?: AuditService,
+    inherited: ReadonlyMap<string, unknown> = new Map(),
+  ) {
+    this.#inherited = inherited;
     this.#audit = audit;
     this.#pool = pool;
     this.#store = store;
@@ -86,6 +94,7 @@ export class ConfigIntake {
     const { address: host, portValue } = address;
     const before = (this.#store.get('listener', stored.name)?.resource as Listener | undefined)?.address.socketAddress;
     const same = before !== undefined && before.address === host && (portValue === 0 || before.portValue === portValue);
+    if (this.#inherited.has(joinHostPort(host, portValue))) return stored;
     if (same) return { ...stored, resource: withPort(listener, before.portValue ?? 0) };
     try {
       return { ...stored, resource: withPort(listener, await probePort(host, portValue)) };

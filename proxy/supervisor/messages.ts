@@ -53,6 +53,8 @@ export interface WorkerStart {
   readonly hosts: SharedArrayBuffer;
   /** Several threads may bind one port; false where the system cannot. */
   readonly reusePort: boolean;
+  /** Sockets of the process before this one, by `host:port`; this worker's alone. */
+  readonly inherited?: ReadonlyMap<string, readonly number[]>;
   readonly logLevel: string;
   readonly node: NodeIdentity;
   /** The bootstrap's tracing.http: who gets spans where a connection manager names nobody. */
@@ -103,7 +105,14 @@ export type ToWorker =
 export type FromWorker =
   | { readonly kind: 'started' }
   | { readonly kind: 'applied'; readonly id: number; readonly applied: Applied }
-  | { readonly kind: 'listening'; readonly listener: string; readonly port: number }
+  | {
+    readonly kind: 'listening';
+    readonly listener: string;
+    readonly port: number;
+    /** `host:port` as configured, and the system's numbers of the sockets. */
+    readonly address: string;
+    readonly descriptors: readonly number[];
+  }
   | { readonly kind: 'listen-failed'; readonly listener: string; readonly reason: string }
   /** A listener waits for routes or secrets of these names. */
   | { readonly kind: 'warming'; readonly listener: string; readonly missing: readonly string[] }

@@ -1,6 +1,5 @@
 // A whole proxy in one process: supervisor, workers and the services beside them; what main.ts runs and tests embed.
 import type { AdminRequest, AdminResponse } from '../admin/admin-response.ts';
-import type { AdminServer } from '../admin/admin-server.ts';
 import type { Clock } from '../base/clock.ts';
 import { PooledRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
@@ -16,9 +15,11 @@ import { Decoder } from './decoder.ts';
 import type { DrainPlan } from './drain.ts';
 import { lifecycleOf } from './lifecycle-config.ts';
 import type { LifecycleConfig } from './lifecycle-config.ts';
-import type { LifecycleSocket } from './lifecycle-socket.ts';
 import type { NodeIdentity } from './messages.ts';
 import { Readiness } from './readiness.ts';
+import { Restart } from './restart.ts';
+import type { RestartOptions } from './restart.ts';
+import { SideServers } from './side-servers.ts';
 import { SpanService } from './span-service.ts';
 import { StatsMerger } from './stats-merger.ts';
 import { Supervisor } from './supervisor.ts';
@@ -38,6 +39,8 @@ export interface RunningProxyOptions {
   readonly heapMb?: number;
   /** The command line's word on how long a drain may take. */
   readonly drainTimeMs?: number;
+  /** How a process takes over from this one, and this one from another. */
+  readonly restart?: RestartOptions;
 }
 
 export class RunningProxy implements AsyncDisposable {
@@ -51,15 +54,15 @@ export class RunningProxy implements AsyncDisposable {
   readonly #decoder: Decoder;
   readonly #audit: AuditService | undefined;
   readonly #quit = Promise.withResolvers<void>();
-  #admin: AdminServer | undefined = undefined;
-  #health: AdminServer | undefined = undefined;
-  #application: LifecycleSocket | undefined = undefined;
+  readonly #servers: SideServers;
+  readonly #restart: Restart | undefined;
   #isDone = false;
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
-    decoder: Decoder, audit: AuditService | undefined,
+    decoder: Decoder, audit: AuditService | undefined, restart: Restart | undefined,
   ) {
+    this.#restart = restart;
     this.#audit = audit;
     this.#options = options;
     this.#decoder = decoder;
@@ -69,6 +72,7 @@ export class RunningProxy implements AsyncDisposable {
     this.#link = link;
     this.#spans = spans;
     this.stats = stats;
+    this.#servers = this.#makeServers();
   }
 
   /** Rejects when the file's configuration cannot be put in force; nothing is left running then. */
@@ -80,8 +84,10 @@ export class RunningProxy implements AsyncDisposable {
       serviceName: node.cluster, stats: new Stats(stats.source()), log: log.component('tracing'),
       addressOf: (cluster) => collectorAddress(supervisor.store, cluster), metadata: node.metadata,
     });
+    const restart = await Restart.begin(options.restart, node, log);
     const audit = await openAudit(options, stats);
-    const supervisor: Supervisor = await Supervisor.create(options, {
+    const inherited = restart?.inherited;
+    const supervisor: Supervisor = await Supervisor.create({ ...options, ...(inherited && { inherited }) }, {
       log, stats, audit, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
     });
     const onProgress = (): void => supervisor.updateState();
@@ -90,7 +96,7 @@ export class RunningProxy implements AsyncDisposable {
       listeners: () => supervisor.store.list('listener').values().map(({ resource }) => resource as Listener),
       portOf: (listener) => supervisor.portOf(listener), store: supervisor.store,
     }, supervisor.intake);
-    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit);
+    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit, restart);
     try {
       await proxy.#start();
     } catch (cause) {
@@ -106,7 +112,7 @@ export class RunningProxy implements AsyncDisposable {
 
   /** host:port, or a socket's path; '' without an admin interface. */
   get adminAddress(): string {
-    return this.#admin?.address ?? '';
+    return this.#servers.adminAddress;
   }
 
   /** Resolves when the admin interface was asked to end the process, or the application has ended. */
@@ -120,14 +126,16 @@ export class RunningProxy implements AsyncDisposable {
 
   /** Where probes ask; '' when nowhere. */
   get healthAddress(): string {
-    return this.#health?.address ?? '';
+    return this.#servers.healthAddress;
   }
 
   /** As long as an application says that it is here, nobody being connected is no end: it may connect again. */
   async drain(): Promise<void> {
     const { drain } = this.#lifecycle;
-    const isHeld = this.#application?.isHeld === true;
-    this.#application?.drain();
+    if (this.#restart?.isTaken === true) return this.supervisor.yield(drain);
+    const { application } = this.#servers;
+    const isHeld = application?.isHeld === true;
+    application?.drain();
     const over = this.supervisor.drain(isHeld ? { ...drain, endsWhenEmpty: false } : drain);
     if (this.#isDone) this.supervisor.finishDrain();
     await over;
@@ -136,12 +144,11 @@ export class RunningProxy implements AsyncDisposable {
   /** The admin interface last but for the workers: it tells of the end while there is something to tell. */
   async stop(): Promise<void> {
     this.#link.stop();
+    await this.#restart?.close();
     await this.supervisor.stop();
     await this.#spans.stop();
     await this.#audit?.close();
-    await this.#admin?.close();
-    await this.#health?.close();
-    this.#application?.close();
+    await this.#servers.close();
     this.#decoder.end();
   }
 
@@ -150,36 +157,26 @@ export class RunningProxy implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
+    // Before there is anything to be ready: probes are told what is waited for.
+    await this.#servers.open();
+    await this.supervisor.start();
+    await this.#link.start();
+    this.supervisor.updateState();
+    this.#restart?.follow({
+      supervisor: this.supervisor, stats: this.stats, servers: this.#servers, onTaken: () => this.#quit.resolve(),
+    });
+  }
+
+  #makeServers(): SideServers {
     const { bootstrap, log, commandLine = {} } = this.#options;
     const options = {
       ...this.#options, decoder: this.#decoder, commandLine, drainMs: this.#lifecycle.drain.deadlineMs,
     };
     const view = new AdminView(options, this.supervisor, this.stats, this.readiness, () => this.#quit.resolve());
-    await this.#startLifecycle();
-    if (bootstrap.admin?.address !== undefined) {
-      const { AdminServer } = await import('../admin/admin-server.ts');
-      this.#admin = await AdminServer.start(
-        bootstrap.admin.address, (request) => answer(view, request), log.component('admin'),
-      );
-    }
-    await this.supervisor.start();
-    await this.#link.start();
-    this.supervisor.updateState();
-  }
-
-  /** Before there is anything to be ready: probes are told what is waited for. */
-  async #startLifecycle(): Promise<void> {
-    const { health, socket, socketMode } = this.#lifecycle;
-    const { readiness } = this;
-    const log = this.#options.log.component('lifecycle');
-    if (health !== undefined) {
-      const { startHealthServer } = await import('./health-server.ts');
-      this.#health = await startHealthServer(health, readiness, log);
-    }
-    if (socket === undefined) return;
-    const { LifecycleSocket } = await import('./lifecycle-socket.ts');
-    const onDone = (): void => this.#onDone();
-    this.#application = await LifecycleSocket.open(socket, socketMode, { readiness, onDone }, log);
+    return new SideServers({
+      adminAddress: bootstrap.admin?.address, lifecycle: this.#lifecycle, readiness: this.readiness, log,
+      answer: (request) => answer(view, request), onDone: () => this.#onDone(),
+    });
   }
 
   #onDone(): void {

@@ -6,6 +6,7 @@ import type {
   BlockRegistration, ShapeNames, StatKind, StatName, StatRegistration, StatSink,
 } from '../telemetry/stats.ts';
 import type { BlockMessage } from './messages.ts';
+import type { Tally } from './restart-words.ts';
 
 /** One thread's share of a stat. */
 interface Cell {
@@ -123,6 +124,39 @@ export class StatsMerger {
       ? 0 : total(found.at, shaped.offset, 1)[0]!;
   }
 
+  /** What has been counted, for the process that takes over. Gauges say what is, and are its own. */
+  tallies(): Tally[] {
+    const all: Tally[] = [];
+    const add = (merged: Merged, kind: StatKind, name: StatName, offset: number, inBlock: boolean): void => {
+      if (kind !== 'gauge') all.push({ kind, name, inBlock, values: [...total(merged, offset, slotsOf(kind))] });
+    };
+    for (const stat of this.#stats.values()) add(stat, stat.kind, stat.name, 0, false);
+    for (const block of this.#blocks.values()) {
+      const { shape, scope } = block;
+      for (const { kind, name, offset } of shape.stats) add(block, kind, statName(scope, name), offset, true);
+    }
+    return all;
+  }
+
+  /** Goes on counting from there. What is of a block that this process does not have is of nothing that it serves. */
+  inherit(tallies: readonly Tally[]): void {
+    for (const { kind, name, inBlock, values } of tallies) {
+      if (kind === 'gauge' || values.length !== slotsOf(kind)) continue;
+      const block = blockOf(this.#blocks, name.flat, kind);
+      const shaped = block?.at.shape.find(block.name);
+      if (block !== undefined && shaped !== undefined) {
+        addTo(block.at, shaped.offset, values, slotsOfShape(block.at.shape));
+      } else if (!inBlock) addTo(this.#plain(kind, name), 0, values, values.length);
+    }
+  }
+
+  #plain(kind: StatKind, name: StatName): Merged {
+    const key = statKey(name);
+    let stat = this.#stats.get(key);
+    if (stat === undefined) this.#stats.set(key, stat = { kind, name, ended: undefined, cells: [] });
+    return stat.kind === kind ? stat : { ended: undefined, cells: [] };
+  }
+
   /** Every stat, summed now. */
   snapshot(): StatSnapshot[] {
     const all: StatSnapshot[] = [];
@@ -134,6 +168,16 @@ export class StatsMerger {
     }
     return all;
   }
+}
+
+function slotsOfShape(shape: StatShape): number {
+  const last = shape.stats.at(-1)!;
+  return last.offset + slotsOf(last.kind);
+}
+
+function addTo(merged: Merged, offset: number, values: readonly number[], slots: number): void {
+  const ended = merged.ended ??= new Float64Array(slots);
+  values.forEach((value, index) => (ended[offset + index]! += value));
 }
 
 /** What a thread has counted stays; its cells go. */

@@ -35,6 +35,14 @@ export interface SupervisorOptions {
   readonly logLevel: string;
   /** Old-space limit of each worker; undefined is V8's own. */
   readonly heapMb?: number;
+  /** Sockets of the process before this one, by `host:port`. */
+  readonly inherited?: ReadonlyMap<string, readonly number[]>;
+}
+
+/** Where a worker listens. */
+interface ListeningPlace {
+  readonly address: string;
+  readonly descriptors: readonly number[];
 }
 
 /** What the supervisor is given to work with. */
@@ -68,7 +76,7 @@ export class Supervisor implements PoolListener {
   readonly #missing = new Map<string, string>();
   readonly #ports = new Map<string, number>();
   readonly #sources = new Map<WorkerThread, StatSource>();
-  readonly #listening = new Map<WorkerThread, Set<string>>();
+  readonly #listening = new Map<WorkerThread, Map<string, ListeningPlace>>();
   readonly #deaths: Counter;
   #state: SupervisorState = 'initializing';
   #onStopped: (() => void) | undefined = undefined;
@@ -81,6 +89,7 @@ export class Supervisor implements PoolListener {
     this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
     const pool = {
       logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node,
+      inherited: options.inherited ?? new Map<string, readonly number[]>(),
       tracing: bootstrap.tracing?.http, zone: localZoneOf(bootstrap),
       ...(heapMb !== undefined && { heapMb }),
     };
@@ -92,7 +101,7 @@ export class Supervisor implements PoolListener {
         `cluster ${cluster}: ${hostname} does not resolve: ${reason}`,
       ),
     }, new PooledRandom());
-    this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock, services.audit);
+    this.intake = new ConfigIntake(this.pool, this.store, this.#dns, clock, services.audit, options.inherited);
     if (!reusePort && concurrency > 1) {
       services.log.component('main').warning('this system cannot share a port between threads: one worker is used');
     }
@@ -130,6 +139,18 @@ export class Supervisor implements PoolListener {
     return this.#ports.get(listener);
   }
 
+  /** The sockets that are listened on, by `host:port`. */
+  sockets(): Map<string, number[]> {
+    const sockets = new Map<string, number[]>();
+    for (const places of this.#listening.values()) {
+      for (const [name, { address, descriptors }] of places) {
+        if (this.store.get('listener', name) === undefined) continue;
+        sockets.set(address, [...(sockets.get(address) ?? []), ...descriptors]);
+      }
+    }
+    return sockets;
+  }
+
   /** Workers that listen there now. */
   listening(listener: string): number {
     let count = 0;
@@ -157,6 +178,13 @@ export class Supervisor implements PoolListener {
     if (this.#state === 'stopped') return;
     this.#state = 'draining';
     await this.#drain.run(plan, this.hasInbound);
+  }
+
+  /** As drain(), but another process listens on the same sockets: none is listened on here any more. */
+  async yield(plan: DrainPlan): Promise<void> {
+    this.#state = 'draining';
+    this.pool.post({ kind: 'stop-listening', inboundOnly: false });
+    await this.#drain.run({ ...plan, minimumMs: 0, endsWhenEmpty: true }, false);
   }
 
   /** A drain ends as soon as it can: nobody waits for this proxy any more. */
@@ -187,7 +215,7 @@ export class Supervisor implements PoolListener {
       case 'listening':
         this.#ports.set(message.listener, message.port);
         this.#missing.delete(message.listener);
-        this.#listeningOf(thread).add(message.listener);
+        this.#listeningOf(thread).set(message.listener, message);
         this.updateState();
         break;
       case 'warming':
@@ -241,10 +269,10 @@ export class Supervisor implements PoolListener {
     this.#onStopped?.();
   }
 
-  #listeningOf(thread: WorkerThread): Set<string> {
+  #listeningOf(thread: WorkerThread): Map<string, ListeningPlace> {
     let names = this.#listening.get(thread);
     if (names === undefined) {
-      names = new Set();
+      names = new Map();
       this.#listening.set(thread, names);
     }
     return names;

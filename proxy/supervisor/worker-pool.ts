@@ -25,6 +25,8 @@ export interface PoolListener {
 export interface PoolOptions {
   readonly count: number;
   readonly reusePort: boolean;
+  /** Sockets of the process before this one, by `host:port`. */
+  readonly inherited: ReadonlyMap<string, readonly number[]>;
   readonly logLevel: string;
   readonly node: NodeIdentity;
   readonly tracing: TracingProvider | undefined;
@@ -79,7 +81,7 @@ export class WorkerPool implements WorkerListener {
   }
 
   start(): void {
-    for (let index = 0; index < this.#options.count; index++) this.#spawn(index);
+    for (let index = 0; index < this.#options.count; index++) this.#spawn(index, this.#shareOf(index));
   }
 
   /**
@@ -157,11 +159,17 @@ export class WorkerPool implements WorkerListener {
     }, STEADY_MS).unref();
   }
 
-  #spawn(index: number): WorkerThread {
+  /** Sockets are dealt out: those of a worker that dies are closed with it. */
+  #shareOf(index: number): ReadonlyMap<string, readonly number[]> {
+    const { inherited, count } = this.#options;
+    return new Map([...inherited].map(([address, all]) => [address, all.filter((_, at) => at % count === index)]));
+  }
+
+  #spawn(index: number, inherited: ReadonlyMap<string, readonly number[]> = new Map()): WorkerThread {
     const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
       workerIndex: index, workerCount: count, breakerCounts: this.#memory, namedCounts: this.#namedMemory,
-      tokenBuckets: this.#buckets, hosts: this.#hosts, reusePort,
+      tokenBuckets: this.#buckets, hosts: this.#hosts, reusePort, inherited,
       logLevel: this.#level, node, tracing, zone,
     };
     const thread = new WorkerThread(start, this, heapMb);
