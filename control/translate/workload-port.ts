@@ -110,8 +110,10 @@ function ownEndpoints(registry: Registry, node: ProxyNode): Candidate[] {
       found.push({ service, endpoint });
     }
   }
-  const named = found.filter(({ endpoint }) => endpoint.workload.name === node.podName);
-  return named.length > 0 ? named : found;
+  // Of each address by itself: the same workload may be written down once for IPv4 and once for IPv6.
+  const isNamed = ({ endpoint }: Candidate): boolean => endpoint.workload.name === node.podName;
+  const shared = new Set(found.filter(isNamed).map(({ endpoint }) => endpoint.address));
+  return found.filter((candidate) => isNamed(candidate) || !shared.has(candidate.endpoint.address));
 }
 
 export function carriesHttp({ protocol }: Pick<WorkloadPort, 'protocol'>): boolean {

@@ -1,4 +1,5 @@
-// A DNS server on loopback, by UDP and TCP on one port: says of each name what the test wants, right or wrong.
+// A DNS server by UDP and TCP on one port, on loopback unless told otherwise: says of each name what the test wants,
+// right or wrong.
 import { createSocket } from 'node:dgram';
 import type { Socket as UdpSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -29,9 +30,9 @@ export class DnsServer implements AsyncDisposable {
   readonly #udp: UdpSocket = createSocket('udp4');
   readonly #tcp: Server = createServer((socket) => this.#serveTcp(socket));
 
-  static async start(): Promise<DnsServer> {
+  static async start(host = '127.0.0.1', port = 0): Promise<DnsServer> {
     const server = new DnsServer();
-    server.#tcp.listen(0, '127.0.0.1');
+    server.#tcp.listen(port, host);
     await once(server.#tcp, 'listening');
     server.#udp.on('message', (message, peer) => {
       const answer = server.#answer(message);
@@ -39,7 +40,7 @@ export class DnsServer implements AsyncDisposable {
       const cut = answer.length > UDP_BYTES_MAX ? truncated(answer, message.length) : answer;
       server.#udp.send(cut, peer.port, peer.address);
     });
-    server.#udp.bind(server.port, '127.0.0.1');
+    server.#udp.bind(server.port, host);
     await once(server.#udp, 'listening');
     return server;
   }

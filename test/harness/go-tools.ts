@@ -6,7 +6,8 @@ import { PEER_CACHE, findProgram } from './peers.ts';
 
 const BUILD_TIMEOUT_MS = 600_000;
 
-export type GoTool = 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server' | 'ratelimit' | 'miniredis' | 'opa';
+export type GoTool = 'get-client' | 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server'
+  | 'ratelimit' | 'miniredis' | 'opa';
 
 interface Source {
   readonly package: string;
@@ -19,6 +20,27 @@ interface Source {
 const GRPC = ['google.golang.org/grpc@v1.85.0'];
 
 const SOURCES: Readonly<Record<GoTool, Source>> = {
+  'get-client': {
+    package: '', modules: [],
+    main: `package main
+
+import (
+\t"fmt"
+\t"io"
+\t"net/http"
+\t"os"
+)
+
+func main() {
+\tresponse, err := http.Get(os.Args[1])
+\tif err != nil {
+\t\tpanic(err)
+\t}
+\tbody, _ := io.ReadAll(response.Body)
+\tfmt.Printf("%s%d", body, response.StatusCode)
+}
+`,
+  },
   h2spec: {
     package: 'github.com/summerwind/h2spec/cmd/h2spec',
     // It has no go.mod: without these its dependencies would be the newest of the day.
@@ -60,7 +82,7 @@ export const GO_TOOLS = Object.keys(SOURCES) as readonly GoTool[];
 export function findGoTool(tool: GoTool, build: boolean): string {
   const { modules } = SOURCES[tool];
   // The version is in the name, so that another pin is another file.
-  const binary = join(PEER_CACHE, 'go', `${tool}-${modules[0]!.split('@')[1]}`);
+  const binary = join(PEER_CACHE, 'go', `${tool}-${modules[0]?.split('@')[1] ?? 'v1'}`);
   if (existsSync(binary)) return binary;
   if (!build) return `skip: no ${tool} here; "npm run test:interop" builds it when Go is there`;
   // Where Go's own archives put it, without changing the PATH.
@@ -88,7 +110,7 @@ function buildIn(folder: string, go: string, { package: name, modules, main }: S
   };
   // The file keeps Go from looking for a module in the folders above.
   writeFileSync(join(folder, 'go.mod'), 'module peer\n');
-  run('get', ...modules, name);
+  if (modules.length > 0) run('get', ...modules, name);
   if (main !== undefined) writeFileSync(join(folder, 'main.go'), main);
   run('build', '-o', binary, main === undefined ? name : '.');
 }

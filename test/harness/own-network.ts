@@ -1,9 +1,11 @@
 // Tests that need addresses and redirections of their own run in namespaces (network, mounts) that they make and that
 // end with them: the file runs itself once more inside.
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+
+export { configure } from '../../examples/demo/pod-network.ts';
 
 const INSIDE = 'WEFT_OWN_NETWORK';
 const UNSHARE = ['--net', '--mount', '--'];
@@ -25,14 +27,6 @@ export function inOwnNetwork(module: string, define: () => void): void {
     assert.equal(run.status, 0, `${run.stdout}${run.stderr}`);
     process.stdout.write(run.stdout);
   });
-}
-
-/** Runs `ip`, `iptables` ... inside. Throws with what it said. */
-export function configure(lines: readonly string[]): void {
-  for (const line of lines) {
-    const [command = '', ...args] = line.split(' ');
-    execFileSync(command, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-  }
 }
 
 function reasonToSkip(): string | false {

@@ -1,37 +1,16 @@
 // Pods whose connections `weft init` redirects through their sidecars, with applications that know nothing of a mesh
 // (curl, Python's http.server, bash): what our control plane says holds for what they call and for who calls them.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { workloadSpiffeId } from '../../certs/spiffe.ts';
-import { openStore } from '../../certs/store.ts';
-import { TokenAuthority } from '../../certs/token.ts';
-import { systemClock } from '../../proxy/base/clock.ts';
-import { redirectedBootstrap } from '../harness/redirected-sidecar.ts';
 import { inOwnNetwork } from '../harness/own-network.ts';
-import { APPLICATION_USER, HOST_IP, makePods, SIDECAR_USER, type Pod } from '../harness/pod-network.ts';
-import { answers, ServerProcess } from '../harness/process.ts';
+import { curl, PodMesh, WEB, WEFT } from '../harness/pod-mesh.ts';
+import { makePods, type Pod } from '../harness/pod-network.ts';
 import { until } from '../harness/until.ts';
 
-const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
-const TRUST_DOMAIN = 'cluster.local';
 const WEB_IP = '10.96.0.10';
 const BYTES_IP = '10.96.0.11';
-const CA_PORT = 15_012;
 
-/** Says who is asked and what its sidecar says of the caller. */
-const WEB = `
-import http.server, sys
-class Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = '%s %s\\n' % (sys.argv[1], self.headers.get('x-forwarded-client-cert', 'nobody'))
-        self.send_response(200); self.send_header('content-length', str(len(body))); self.end_headers()
-        self.wfile.write(body.encode())
-    def log_message(self, *args): pass
-http.server.ThreadingHTTPServer(('0.0.0.0', int(sys.argv[2])), Answer).serve_forever()`;
 /** Speaks first, as databases do. */
 const BYTES = `
 import socketserver
@@ -78,16 +57,8 @@ spec: { workloadSelector: { labels: { app: client } }, outboundTrafficPolicy: { 
 `;
 
 inOwnNetwork(import.meta.url, () => {
-  const folder = mkdtempSync(join(tmpdir(), 'weft-pods-'));
-  const meshDir = join(folder, 'mesh');
-  const running: ServerProcess[] = [];
+  const mesh = new PodMesh();
   let pods: ReturnType<typeof makePods<'client' | 'server' | 'outside'>>;
-
-  /** Of curl: what it printed, or `closed`. */
-  async function curl(pod: Pod, url: string, ...args: string[]): Promise<string> {
-    const { code, stdout } = await pod.run('curl', '-s', '-m', '10', '-w', '%{http_code}', ...args, url);
-    return code === 0 ? stdout : [52, 56].includes(code) ? 'closed' : `curl ends with ${code}`;
-  }
 
   /** The first line that a server says who speaks first; '' where there is none. */
   async function hear(pod: Pod, host: string, port: number, seconds = 10): Promise<string> {
@@ -95,53 +66,19 @@ inOwnNetwork(import.meta.url, () => {
     return stdout.trim();
   }
 
-  async function startControl(caDir: string): Promise<void> {
-    const args = ['control', '--config', meshDir, '--xds', `${HOST_IP}:15010`, '--secure', `${HOST_IP}:${CA_PORT}`,
-      '--http', '127.0.0.1:15080', '--ca-dir', caDir];
-    const control = new ServerProcess(process.execPath, [WEFT, ...args], { name: 'control' });
-    running.push(control);
-    await control.until(() => answers('http://127.0.0.1:15080/api/status'));
-  }
-
-  async function startSidecar(pod: Pod, tokens: TokenAuthority, rootFile: string): Promise<void> {
-    const token = join(folder, `${pod.name}.token`);
-    const identity = workloadSpiffeId(TRUST_DOMAIN, 'default', pod.name);
-    assert.ok(identity !== undefined);
-    writeFileSync(token, await tokens.mint(identity));
-    const file = join(folder, `${pod.name}.json`);
-    const credentials = { address: `${HOST_IP}:${CA_PORT}`, token, rootFile };
-    writeFileSync(file, JSON.stringify(redirectedBootstrap(pod, credentials)));
-    pod.configure(process.execPath, WEFT, 'init');
-    const args = [WEFT, 'proxy', '-c', file, '--concurrency', '1', '--log-level', 'warning', '--drain-time-s', '1'];
-    const sidecar = pod.start(SIDECAR_USER, process.execPath, args, 'sidecar');
-    running.push(sidecar);
-    await sidecar.until(() => answers(`http://${pod.ip}:15000/ready`));
-  }
-
   before(async () => {
-    chmodSync(folder, 0o755);
-    mkdirSync(meshDir);
-    writeFileSync(join(meshDir, 'mesh.yaml'), MESH);
+    writeFileSync(mesh.rules('mesh.yaml'), MESH);
     pods = makePods(['client', 'server', 'outside']);
     const { server, outside } = pods;
     for (const [pod, ...args] of [[server, WEB, 'server', '8080'], [server, WEB, 'unlisted', '7070'],
       [server, BYTES], [outside, WEB, 'outside', '8080']] as const) {
-      running.push(pod.start(APPLICATION_USER, 'python3', ['-c', ...args], 'application'));
+      mesh.startApplication(pod, 'python3', '-c', ...args);
     }
-    const caDir = join(folder, 'ca');
-    const store = openStore({ dir: caDir, trustDomain: TRUST_DOMAIN });
-    const tokens = new TokenAuthority({ key: store.tokenKey, trustDomain: TRUST_DOMAIN, clock: systemClock });
-    // The root alone is for everybody.
-    const rootFile = join(folder, 'root.pem');
-    writeFileSync(rootFile, store.roots.map(String).join(''));
-    await startControl(caDir);
-    await Promise.all([pods.client, server].map((pod) => startSidecar(pod, tokens, rootFile)));
+    await mesh.startControl();
+    await Promise.all([pods.client, server].map((pod) => mesh.startSidecar(pod)));
   });
 
-  after(async () => {
-    await Promise.all(running.map((process) => process.stop()));
-    rmSync(folder, { recursive: true, force: true });
-  });
+  after(() => mesh[Symbol.asyncDispose]());
 
   test('an application that calls a service goes by mutual TLS, HTTP and bytes (curl, bash)', async () => {
     const { client } = pods;
@@ -169,7 +106,7 @@ inOwnNetwork(import.meta.url, () => {
 
   test('a NetworkPolicy lets in who it names, by the port that was meant, server-first too (curl, bash)', async () => {
     const { client, server, outside } = pods;
-    const file = join(meshDir, 'network-policy.yaml');
+    const file = mesh.rules('network-policy.yaml');
     writeFileSync(file, networkPolicy(client.ip, 7070));
     await until('it holds', async () => await curl(outside, `http://${server.ip}:7070/`) === 'closed');
     assert.equal(await curl(client, `http://${server.ip}:7070/`), 'unlisted nobody\n200', 'a port that no service has');
@@ -184,7 +121,7 @@ inOwnNetwork(import.meta.url, () => {
 
   test('STRICT closes every port to callers without a certificate, REGISTRY_ONLY the world (curl)', async () => {
     const { client, server, outside } = pods;
-    writeFileSync(join(meshDir, 'rules.yaml'), `${STRICT}---${REGISTRY_ONLY}`);
+    writeFileSync(mesh.rules('rules.yaml'), `${STRICT}---${REGISTRY_ONLY}`);
     await until('the rules hold', async () => await curl(client, `http://${outside.ip}:8080/`) === 'closed'
       && await curl(outside, `http://${server.ip}:8080/`) === 'closed');
     assert.equal(await curl(outside, `http://${server.ip}:7070/`), 'closed');
