@@ -7,6 +7,7 @@ import { serviceHost } from './hostname.ts';
 import type { WorkloadIndex } from './pod-workload.ts';
 import { localityOf } from './node-locality.ts';
 import { portProtocol } from './port-protocol.ts';
+import { routedProtocol } from './routed-port.ts';
 import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
 import type { Workload } from './workload.ts';
 
@@ -32,7 +33,8 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
     hostname: serviceHost(service.name, service.namespace, domain),
     name: service.name,
     namespace: service.namespace,
-    ports: (service.body.spec.ports ?? []).map(servicePort).filter((port) => port.protocol !== 'udp'),
+    ports: (service.body.spec.ports ?? []).map((port) => servicePort(parts,
+      port)).filter((port) => port.protocol !== 'udp'),
     resolution: isExternalName(service) ? 'dns' : 'static',
     external: isExternalName(service),
     exportTo: exportedNamespaces(exportTo, service.namespace),
@@ -44,9 +46,12 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
   };
 }
 
-function servicePort(port: PortSpec): ServicePort {
+/** A port that says nothing speaks what routes to it do. */
+function servicePort({ service, inventory }: Parts, port: PortSpec): ServicePort {
   const name = port.name ?? '';
-  return { number: port.port, name, protocol: portProtocol(name, port.appProtocol, port.protocol).protocol };
+  const { protocol, declared } = portProtocol(name, port.appProtocol, port.protocol);
+  const routed = declared ? undefined : routedProtocol(inventory, service.namespace, service.name, port.port);
+  return { number: port.port, name, protocol: routed ?? protocol };
 }
 
 /** Whether it is only another name of a host. */

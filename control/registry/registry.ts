@@ -8,6 +8,7 @@ import { closestHost, isWildcard, resolveHost } from './hostname.ts';
 import { isExternalName, kubernetesService } from './kubernetes-service.ts';
 import { GROUP_ANNOTATION, WorkloadIndex } from './pod-workload.ts';
 import { PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
+import { routedProtocol } from './routed-port.ts';
 import { isVisible, type MeshService } from './service.ts';
 
 export class Registry {
@@ -28,7 +29,7 @@ export class Registry {
     const workloads = new WorkloadIndex(inventory);
     for (const service of inventory.list('Service')) {
       this.#add(kubernetesService({ service, workloads, inventory }, domain), service, findings);
-      findings.push(...undeclaredPorts(service), ...serviceFindings(service));
+      findings.push(...undeclaredPorts(service, inventory), ...serviceFindings(service));
     }
     for (const entry of inventory.list('ServiceEntry')) {
       for (const service of entryServices(entry, workloads)) this.#addEntry(service, entry, findings);
@@ -140,9 +141,10 @@ function groupFindings(inventory: Inventory): Finding[] {
 }
 
 /** Ports whose protocol nobody says are carried as TCP: HTTP rules have no effect on them, which is easily missed. */
-function undeclaredPorts(service: MeshObject<'Service'>): Finding[] {
+function undeclaredPorts(service: MeshObject<'Service'>, inventory: Inventory): Finding[] {
   return (service.body.spec.ports ?? []).flatMap((port, at) => {
     if (portProtocol(port.name ?? '', port.appProtocol, port.protocol).declared) return [];
+    if (routedProtocol(inventory, service.namespace, service.name, port.port) !== undefined) return [];
     return [undeclared(service, ['spec', 'ports', at], port.name ?? '')];
   });
 }

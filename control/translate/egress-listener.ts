@@ -5,6 +5,7 @@ import type { SidecarEgress, SidecarPort } from '../model/sidecar.ts';
 import { isHttp, wordProtocol } from '../registry/port-protocol.ts';
 import type { MeshService } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
+import { meshConnection } from './gateway-api/mesh-route.ts';
 import { sniMatch, TLS_INSPECTOR } from './listener-filter.ts';
 import type { MeshView } from './mesh-view.ts';
 import { httpListener } from './outbound-listener.ts';
@@ -98,7 +99,8 @@ export function serviceChain(
   const object = rules.forHost(hostname);
   const table = { scope: node, gateway: MESH_GATEWAY, port: port.number };
   const own = { cluster: outboundCluster(port.number, '', hostname) };
-  const way = object === undefined ? undefined : connectionWay(view, object, hostname, isTls, table);
+  const way = meshConnection(view, node, service, port.number)
+    ?? (object === undefined ? undefined : connectionWay(view, object, hostname, isTls, table));
   const to = way?.target ?? own;
   const policy = way?.policy ?? destinationPolicy(view, service, node).forPort(port.number);
   return {

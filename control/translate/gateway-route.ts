@@ -3,7 +3,7 @@ import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/
 import { claimedHosts, serverNames, type Server } from './gateway-server.ts';
 import { withCredentials } from './egress-credential.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
-import { DIRECT_RESPONSE_BYTES_MAX } from './outbound-route.ts';
+import { DIRECT_RESPONSE_BYTES_MAX } from './http-route.ts';
 import { boundVirtualServices, hostsOf, isCatchAll, virtualServiceRoutes } from './virtual-service.ts';
 
 export function gatewayRoutes(

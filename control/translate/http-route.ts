@@ -26,6 +26,9 @@ export interface RuleContext {
   readonly port: number;
 }
 
+/** Longest direct response that a VirtualService may have (Istio's validation). */
+export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
+
 /** No request times out by itself (Istio); Envoy's default would be 15 s. */
 const NO_TIMEOUT = '0s';
 

@@ -6,7 +6,8 @@ import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { withCredentials } from './egress-credential.ts';
-import { defaultRoute } from './http-route.ts';
+import { meshConnection, meshRoutes } from './gateway-api/mesh-route.ts';
+import { defaultRoute, DIRECT_RESPONSE_BYTES_MAX } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
@@ -16,9 +17,6 @@ import { tunnelTarget } from './tcp-filter.ts';
 import { connectionWay, type ConnectionWay } from './tcp-route.ts';
 import { HTTP_PORT, unknownHost } from './unknown-host.ts';
 import { VirtualServiceIndex, virtualServiceRoutes } from './virtual-service.ts';
-
-/** Longest direct response that a VirtualService may have (Istio's validation). */
-export const DIRECT_RESPONSE_BYTES_MAX = 1_048_576;
 
 /** The table of the common listener, a service at a time. */
 export function outboundRoutes(view: MeshView, scope: Scope): Steps<RouteConfiguration> {
@@ -74,6 +72,8 @@ function serviceHosts(view: MeshView, scope: Scope, service: MeshService, rules:
 export function serviceRoutes(
   view: MeshView, scope: Scope, service: MeshService, port: ServicePort, rules: VirtualServiceIndex,
 ): Route[] {
+  const ofApi = meshRoutes(view, scope, service, port.number);
+  if (ofApi !== undefined) return ofApi;
   const object = rules.forHost(service.hostname);
   const table = { scope, gateway: MESH_GATEWAY, port: port.number };
   const routes = object === undefined ? [] : virtualServiceRoutes(view, object, table);
@@ -88,8 +88,8 @@ function tunnelHost(
 ): VirtualHost {
   const object = rules.forHost(service.hostname);
   const table = { scope, gateway: MESH_GATEWAY, port: port.number };
-  const way = object === undefined ? undefined
-    : connectionWay(view, object, service.hostname, port.protocol === 'tls', table);
+  const way = meshConnection(view, scope, service, port.number) ?? (object === undefined ? undefined
+    : connectionWay(view, object, service.hostname, port.protocol === 'tls', table));
   return {
     name: `${service.hostname}:${port.number}`,
     domains: names.map((name) => `${name}:${port.number}`),

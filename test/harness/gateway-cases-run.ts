@@ -6,6 +6,7 @@ import { freePorts } from '../../examples/demo/free-ports.ts';
 import { backendsYaml, caseYaml, portOfCase, type Answer, type Ask,
   type GatewayCase } from '../conformance/gateway-case.ts';
 import { HTTP_CASES } from '../conformance/gateway-http-cases.ts';
+import { MESH_CASES, meshCasesYaml } from '../conformance/mesh-http-cases.ts';
 import { startControlled, WITHOUT_MTLS } from './controlled-proxy.ts';
 import { EchoServer, type Echo } from './echo-server.ts';
 import type { ProxyKind } from './proxy-process.ts';
@@ -35,6 +36,25 @@ async function runCases(t: TestContext, kind: ProxyKind, cases: readonly Gateway
       await until('the listener', () => request(at, { method: 'TRACE' }).then(
         async ({ body }) => body.dump().then(() => true), () => false));
       for (const [ask, answer] of asks) await check(at, portOfCase(index), ask, answer);
+    });
+  }
+}
+
+/** HTTPRoutes of Services, as a client of namespace client has them at its sidecar's explicit proxy. */
+export async function runMeshCases(t: TestContext, kind: ProxyKind): Promise<void> {
+  const [v1, v2] = await Promise.all([EchoServer.start('v1'), EchoServer.start('v2')]);
+  t.after(() => Promise.all([v1, v2].map((echo) => echo[Symbol.asyncDispose]())));
+  const [listen = 0] = await freePorts(1);
+  await startControlled(t, kind, WITHOUT_MTLS + meshCasesYaml({ v1: v1.port, v2: v2.port }), {
+    role: 'sidecar', address: '127.0.0.9',
+    metadata: { NAMESPACE: 'client', LABELS: { app: 'client' }, WEFT_OUTBOUND_LISTEN: `127.0.0.1:${listen}` },
+  });
+  for (const [index, { upstream, asks }] of MESH_CASES.entries()) {
+    await t.test(upstream, async () => {
+      const host = `parent-${index}.default`;
+      await until('the listener', () => request(`http://127.0.0.1:${listen}`, { headers: { host } }).then(
+        async ({ body }) => body.dump().then(() => true), () => false));
+      for (const [ask, answer] of asks) await check(`http://127.0.0.1:${listen}`, 8080, { host, ...ask }, answer);
     });
   }
 }

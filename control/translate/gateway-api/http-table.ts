@@ -6,7 +6,7 @@ import { byAge } from '../../gateway-api/precedence.ts';
 import { rulesOf, type RequestRoute, type RouteRule, type RuleMatch } from '../../gateway-api/rule.ts';
 import { closestHost } from '../../registry/hostname.ts';
 import { withCredentials } from '../egress-credential.ts';
-import { DIRECT_RESPONSE_BYTES_MAX } from '../outbound-route.ts';
+import { DIRECT_RESPONSE_BYTES_MAX } from '../http-route.ts';
 import { ruleRoute, type RouteContext } from './rule-route.ts';
 
 /** `own` share the table; `all` are those of the port, whose hosts are not these ones' to answer for. */
