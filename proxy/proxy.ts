@@ -1,6 +1,7 @@
 // The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
 import { EventClock, sharedMs } from './base/clock.ts';
 import type { WorkerClock } from './base/clock.ts';
+import { Heartbeats, startBeating } from './base/heartbeat.ts';
 import { localIp } from './base/local-ip.ts';
 import { NamedCounts } from './base/named-counts.ts';
 import { PooledRandom } from './base/random.ts';
@@ -68,6 +69,7 @@ export class WorkerProxy {
   readonly #decisions = new AccessDecisions();
   readonly #audit: DecisionBuffer | undefined;
   readonly #config: WorkerConfig;
+  readonly #stopBeating: () => void;
   #connectionIds = 0;
   #drainWatch: NodeJS.Timeout | undefined = undefined;
 
@@ -95,6 +97,7 @@ export class WorkerProxy {
       clock: this.#clock, timers: this.#timers,
     });
     this.#listeners = this.#makeListeners();
+    this.#stopBeating = this.#startBeating();
     this.#config = new WorkerConfig({
       secrets: this.#secrets, clusters: this.#clusters, routes: this.#routes, listeners: this.#listeners,
       compileFilterConfig: this.#filters.compileFilterConfig,
@@ -153,12 +156,20 @@ export class WorkerProxy {
   /** Closes what is open, writes what waits. */
   async stop(): Promise<void> {
     clearInterval(this.#drainWatch);
+    this.#stopBeating();
     this.#listeners.destroy();
     this.#clusters.close();
     this.#spans.flush();
     this.#audit?.flush();
     this.#statPort.flush();
     await new Promise<void>((resolve) => this.#logFiles.close(resolve));
+  }
+
+  #startBeating(): () => void {
+    const { heartbeats, workerIndex } = this.#start;
+    const beats = new Heartbeats(heartbeats);
+    const lag = this.#stats.histogram(statName(serverScope, `worker_${workerIndex}.event_loop_lag_ms`));
+    return startBeating(this.#clock, () => beats.beat(workerIndex), (lateMs) => lag.record(lateMs));
   }
 
   /** Where the proxy keeps no audit log nobody listens. */

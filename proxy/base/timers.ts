@@ -8,6 +8,10 @@ export interface TimerTarget {
 
 const TICK_MS = 10;
 const SLOTS = 1024;
+/** Later than this, the thread stood still, or the whole process did (faults.md F29). */
+const STALL_MS = 200;
+/** What came meanwhile is read first, so that nothing times out that is there already. */
+const CATCH_UP_MS = 50;
 
 /** One re-armable timer; embed it in the object that needs it. */
 export class Timer {
@@ -48,6 +52,7 @@ export class TimerWheel {
   #armed = 0;
   #native: NodeJS.Timeout | undefined = undefined;
   #nativeDue = 0;
+  #isCatchingUp = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -120,10 +125,19 @@ export class TimerWheel {
   }
 
   #onNative(): void {
+    if (this.#wasStill()) return;
     this.#native = undefined;
     this.advance();
     // A callback may have armed one that is far away: what is due before it still sets the alarm.
     if (this.#armed > 0) this.#schedule(this.#nextDue());
+  }
+
+  /** Once a stall: the alarm comes again after a moment in which the event loop has its turns. */
+  #wasStill(): boolean {
+    const lateMs = this.#clock.nowMs() - this.#startMs - this.#nativeDue * TICK_MS;
+    this.#isCatchingUp = lateMs > STALL_MS && !this.#isCatchingUp;
+    if (this.#isCatchingUp) this.#native = setTimeout(() => this.#onNative(), CATCH_UP_MS).unref();
+    return this.#isCatchingUp;
   }
 
   #nextDue(): number {

@@ -49,6 +49,8 @@ export interface WorkerStart {
   readonly tokenBuckets: SharedArrayBuffer;
   /** Counts of all workers by name: connections to an endpoint, and what filters count (base/named-counts.ts). */
   readonly namedCounts: SharedArrayBuffer;
+  /** Signs of life of all workers (base/heartbeat.ts). */
+  readonly heartbeats: SharedArrayBuffer;
   /** What all workers know about endpoints (base/shared-hosts.ts). */
   readonly hosts: SharedArrayBuffer;
   /** Several threads may bind one port; false where the system cannot. */

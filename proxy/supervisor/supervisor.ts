@@ -22,6 +22,7 @@ import { LoginDesk } from './login-service.ts';
 import type { FromWorker, NodeIdentity, ResourceKind } from './messages.ts';
 import { sharesPorts } from './port-probe.ts';
 import type { StatSource, StatsMerger } from './stats-merger.ts';
+import { Watchdog } from './watchdog.ts';
 import type { PoolListener } from './worker-pool.ts';
 import { WorkerPool } from './worker-pool.ts';
 import type { WorkerThread } from './worker-thread.ts';
@@ -78,6 +79,7 @@ export class Supervisor implements PoolListener {
   readonly #sources = new Map<WorkerThread, StatSource>();
   readonly #listening = new Map<WorkerThread, Map<string, ListeningPlace>>();
   readonly #deaths: Counter;
+  readonly #watchdog: Watchdog;
   #state: SupervisorState = 'initializing';
   #onStopped: (() => void) | undefined = undefined;
 
@@ -95,6 +97,9 @@ export class Supervisor implements PoolListener {
     };
     this.pool = new WorkerPool(pool, this.store, this);
     this.#drain = new Drain(this.pool);
+    const { heartbeats } = this.pool;
+    const own = new Stats(services.stats.source());
+    this.#watchdog = new Watchdog(heartbeats, () => this.pool.threads, own, services.log.component('worker'));
     this.#dns = new DnsResolver({
       onEndpoints: (name, assignment) => void this.#onResolved(name, assignment),
       onFailure: (cluster, hostname, reason) => services.log.component('dns').warning(
@@ -161,6 +166,7 @@ export class Supervisor implements PoolListener {
   /** Applies what the file holds. Rejects with a ConfigError for each resource that is refused, as one error. */
   async start(): Promise<void> {
     this.pool.start();
+    this.#watchdog.start();
     const { secrets = [], clusters = [], listeners = [] } = this.#options.bootstrap.staticResources ?? {};
     await this.#static('secret', secrets.map((secret) => [secret.name, secret]));
     await this.#static('cluster', clusters.map((cluster) => [cluster.name, cluster]));
@@ -201,6 +207,7 @@ export class Supervisor implements PoolListener {
   /** Ends the workers. */
   async stop(): Promise<void> {
     this.#state = 'stopped';
+    this.#watchdog.stop();
     this.#dns.stop();
     await this.#logins.stop();
     const stopped = new Promise<void>((resolve) => {

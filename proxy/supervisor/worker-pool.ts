@@ -1,6 +1,7 @@
 // The lives of the worker threads: start, fan-out of configuration, replacement of the dead,
 // orderly end (faults.md F19).
 import { PooledRandom } from '../base/random.ts';
+import { Heartbeats } from '../base/heartbeat.ts';
 import { NamedCounts } from '../base/named-counts.ts';
 import { SharedBuckets } from '../base/shared-buckets.ts';
 import { SharedCounts } from '../base/shared-counts.ts';
@@ -50,6 +51,7 @@ export class WorkerPool implements WorkerListener {
   readonly #memory: SharedArrayBuffer;
   readonly #named: NamedCounts;
   readonly #namedMemory: SharedArrayBuffer;
+  readonly #heartbeats: SharedArrayBuffer;
   readonly #buckets = new SharedArrayBuffer(SharedBuckets.bytes);
   readonly #hosts: SharedArrayBuffer;
   readonly #threads = new Map<number, WorkerThread>();
@@ -65,6 +67,7 @@ export class WorkerPool implements WorkerListener {
     this.#store = store;
     this.#listener = listener;
     this.#level = options.logLevel;
+    this.#heartbeats = new SharedArrayBuffer(Heartbeats.bytesFor(options.count));
     this.#memory = new SharedArrayBuffer(SharedCounts.bytesFor(BREAKER_SLOTS_MAX, options.count));
     this.#counts = new SharedCounts(this.#memory, options.count);
     this.#namedMemory = new SharedArrayBuffer(NamedCounts.bytesFor(options.count));
@@ -74,6 +77,14 @@ export class WorkerPool implements WorkerListener {
     // A worker that is alone keeps all to itself.
     this.#hosts = new SharedArrayBuffer(options.count > 1 ? SharedHosts.bytes : SharedHosts.headerBytes);
     SharedHosts.seed(this.#hosts, random.float() * 2 ** 32, random.float() * 2 ** 32);
+  }
+
+  get heartbeats(): Heartbeats {
+    return new Heartbeats(this.#heartbeats);
+  }
+
+  get threads(): Iterable<WorkerThread> {
+    return this.#threads.values();
   }
 
   get size(): number {
@@ -169,7 +180,7 @@ export class WorkerPool implements WorkerListener {
     const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
       workerIndex: index, workerCount: count, breakerCounts: this.#memory, namedCounts: this.#namedMemory,
-      tokenBuckets: this.#buckets, hosts: this.#hosts, reusePort, inherited,
+      heartbeats: this.#heartbeats, tokenBuckets: this.#buckets, hosts: this.#hosts, reusePort, inherited,
       logLevel: this.#level, node, tracing, zone,
     };
     const thread = new WorkerThread(start, this, heapMb);

@@ -27,6 +27,7 @@ export class WorkerThread {
   #nextId = 0;
   #state: WorkerState = 'starting';
   #error = '';
+  #work = '';
 
   constructor(start: WorkerStart, listener: WorkerListener, heapMb?: number) {
     this.index = start.workerIndex;
@@ -49,6 +50,15 @@ export class WorkerThread {
     return this.#state;
   }
 
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  /** Configuration that it has not answered for, for people. */
+  get work(): string | undefined {
+    return this.#waiting.size === 0 ? undefined : this.#work;
+  }
+
   /** The system's id of the thread, 0 until known; for CPU figures. */
   get threadId(): number {
     return this.#worker.threadId;
@@ -69,6 +79,7 @@ export class WorkerThread {
 
   #send(slice: ConfigSlice): Promise<Applied> {
     const id = this.#nextId++;
+    this.#work = slice.kind === 'config' ? `configuration of kind ${slice.batch.kind}` : 'a route table';
     return new Promise((resolve) => {
       this.#waiting.set(id, resolve);
       this.post({ id, ...slice });

@@ -1,6 +1,7 @@
 // weft's workers inside the test's process, by a clock that the test moves: sockets are real, time is not.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ManualClock } from '../../proxy/base/clock.ts';
+import { Heartbeats } from '../../proxy/base/heartbeat.ts';
 import { NamedCounts } from '../../proxy/base/named-counts.ts';
 import { SharedBuckets } from '../../proxy/base/shared-buckets.ts';
 import { SharedCounts } from '../../proxy/base/shared-counts.ts';
@@ -21,6 +22,7 @@ interface Shared {
   readonly breakerCounts: SharedArrayBuffer;
   readonly namedCounts: SharedArrayBuffer;
   readonly tokenBuckets: SharedArrayBuffer;
+  readonly heartbeats: SharedArrayBuffer;
   readonly hosts: SharedArrayBuffer;
 }
 
@@ -43,6 +45,7 @@ export class HeldProxy implements AsyncDisposable {
       breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(CLUSTERS_MAX, workers)),
       namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(workers)),
       tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes),
+      heartbeats: new SharedArrayBuffer(Heartbeats.bytesFor(workers)),
       hosts: new SharedArrayBuffer(SharedHosts.bytes),
     };
     proxy.#hosts = shared.hosts;
