@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { OWN_SOURCE, redirectRules } from '../control/inject/redirect-rules.ts';
 import type { Family, Interception } from '../control/inject/redirect-rules.ts';
 import { iptablesCleanText, iptablesText, NFT_CLEAN_TEXT, nftText } from '../control/inject/redirect-text.ts';
+import type { IptablesTable } from '../control/inject/redirect-text.ts';
 import { UsageError } from './usage.ts';
 
 export interface Tools {
@@ -45,11 +46,24 @@ function nftPlan(families: readonly Family[], wanted: Interception | undefined):
   return [plan('nft', ['-f', '-'], text)];
 }
 
+/** What a kernel is most likely to lack comes first: then nothing was changed. */
+const TABLES: readonly IptablesTable[] = ['raw', 'nat'];
+
 function iptablesPlan(family: Family, wanted: Interception | undefined): RulePlan[] {
   const tool = family === 4 ? 'iptables' : 'ip6tables';
-  const present = output(tool, ['-t', 'nat', '-S']);
-  const text = wanted === undefined ? iptablesCleanText(present) : iptablesText(redirectRules(wanted, family), present);
-  return text === '' ? [] : [plan(`${tool}-restore`, ['--noflush'], text)];
+  return TABLES.flatMap((table) => {
+    const present = tablePresent(tool, table, wanted !== undefined && wanted.dnsServers.length > 0);
+    const text = wanted === undefined ? iptablesCleanText(table, present)
+      : iptablesText(table, redirectRules(wanted, family), present);
+    return text === '' ? [] : [plan(`${tool}-restore`, ['--noflush'], text)];
+  });
+}
+
+/** '' of a table that this kernel does not have and nobody needs. */
+function tablePresent(tool: string, table: IptablesTable, isNeeded: boolean): string {
+  if (table === 'nat' || isNeeded) return output(tool, ['-t', table, '-S']);
+  const { status, stdout } = spawnSync(tool, ['-t', table, '-S'], { encoding: 'utf8' });
+  return status === 0 ? stdout : '';
 }
 
 /** The address from which the sidecar calls its application is the loopback interface's; that of IPv4 is so already. */

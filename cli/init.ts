@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { INTERCEPTION_DEFAULTS } from '../control/inject/redirect-rules.ts';
 import type { Interception } from '../control/inject/redirect-rules.ts';
+import { parseResolvConf } from '../proxy/dns/resolv-conf.ts';
 import { planRules, readTools } from './init-rules.ts';
 import type { RulePlan } from './init-rules.ts';
 import { UsageError } from './usage.ts';
@@ -20,6 +21,9 @@ Leads all TCP connections of this network namespace through the sidecar; its own
       --exclude-outbound-cidrs L
       --include-outbound-ports L  whatever their address
       --exclude-outbound-ports L
+      --redirect-dns              what the application asks the resolvers of /etc/resolv.conf, the sidecar answers
+      --capture-all-dns           the same, whatever resolver it asks
+      --dns-port N                where the sidecar does that (default 15053)
       --backend NAME              iptables or nft (default: iptables where it is installed)
       --clean                     removes the rules
       --dry-run                   prints what would be done, and does nothing
@@ -37,6 +41,9 @@ const OPTIONS = {
   'exclude-outbound-cidrs': { type: 'string' },
   'include-outbound-ports': { type: 'string' },
   'exclude-outbound-ports': { type: 'string' },
+  'redirect-dns': { type: 'boolean' },
+  'capture-all-dns': { type: 'boolean' },
+  'dns-port': { type: 'string' },
   backend: { type: 'string' },
   mode: { type: 'string' },
   clean: { type: 'boolean' },
@@ -44,7 +51,8 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const;
 
-type Given = Readonly<Partial<Record<Exclude<keyof typeof OPTIONS, 'clean' | 'dry-run' | 'help'>, string>>>;
+type Switch = 'clean' | 'dry-run' | 'help' | 'redirect-dns' | 'capture-all-dns';
+type Given = Readonly<Partial<Record<Exclude<keyof typeof OPTIONS, Switch>, string>>>;
 
 export async function run(args: string[]): Promise<number> {
   const { values } = parseArgs({ args, options: OPTIONS });
@@ -52,7 +60,8 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
-  const wanted = interceptionOf(values);
+  const dnsServers = values['capture-all-dns'] === true ? 'all' : values['redirect-dns'] === true ? resolvers() : [];
+  const wanted = interceptionOf(values, dnsServers);
   const clean = values.clean === true;
   const tools = readTools(values.backend, hasIpv6());
   const plan = planRules(tools, clean ? undefined : wanted);
@@ -69,13 +78,23 @@ function asText({ command, input }: RulePlan): string {
   return input === '' ? `# ${command}\n` : `# ${command}\n${input}`;
 }
 
-function summary({ outboundPort, inboundPort, uid, gid }: Interception, ipv6: boolean): string {
+function summary(wanted: Interception, ipv6: boolean): string {
+  const { outboundPort, inboundPort, uid, gid, dnsServers, dnsPort } = wanted;
+  const dns = dnsServers.length === 0 ? ''
+    : `, questions to ${dnsServers === 'all' ? 'any DNS server' : dnsServers.join(' and ')} port ${dnsPort}`;
   const families = ipv6 ? 'IPv4 and IPv6' : 'IPv4 alone, since there is no IPv6 here';
-  return `connections of this network namespace pass ports ${outboundPort} (calls) and ${inboundPort} (callers), but `
-    + `for those of user ${uid} and group ${gid}; ${families}\n`;
+  return `connections of this network namespace pass ports ${outboundPort} (calls) and ${inboundPort} (callers)${dns}, `
+    + `but for those of user ${uid} and group ${gid}; ${families}\n`;
 }
 
-function interceptionOf(given: Given): Interception {
+/** What the application asks; at start, as it would itself. */
+function resolvers(): string[] {
+  const { servers } = parseResolvConf(readFileSync('/etc/resolv.conf', 'utf8'));
+  if (servers.length > 0) return servers.map((server) => server.split('%', 1)[0]!);
+  throw new UsageError('/etc/resolv.conf names no server whose questions could be redirected: use --capture-all-dns');
+}
+
+function interceptionOf(given: Given, dnsServers: Interception['dnsServers']): Interception {
   const mode = given.mode ?? 'REDIRECT';
   if (mode !== 'REDIRECT') throw new UsageError(`--mode ${mode} is not supported yet; REDIRECT is`);
   const usual = INTERCEPTION_DEFAULTS;
@@ -91,6 +110,7 @@ function interceptionOf(given: Given): Interception {
     excludeOutboundCidrs: cidrs(given, 'exclude-outbound-cidrs') ?? usual.excludeOutboundCidrs,
     includeOutboundPorts: ports(given, 'include-outbound-ports') ?? usual.includeOutboundPorts,
     excludeOutboundPorts: ports(given, 'exclude-outbound-ports') ?? usual.excludeOutboundPorts,
+    dnsServers, dnsPort: number(given, 'dns-port', 65_535) ?? usual.dnsPort,
   };
 }
 

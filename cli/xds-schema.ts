@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import protobuf from 'protobufjs';
 import type { SchemaFile } from '../proxy/config/wire-schema.ts';
 import { ISTIO_ALPN, ISTIO_STATS, PEER_METADATA } from './istio-schema.ts';
+import { NAME_TABLE, NAME_TABLE_FILE } from './name-table-schema.ts';
 
 const PROTO_PACKAGE = '@grpc/grpc-js-xds';
 const INCLUDE = ['envoy-api', 'xds', 'googleapis', 'protoc-gen-validate'];
@@ -264,7 +265,8 @@ const PEAK_EWMA = {
 /** Writes the schema to `file` unless one is there that was made from the same inputs; says whether it wrote. */
 export function makeSchema(file: string): boolean {
   const packageFile = protoPackage();
-  const inputs = hashOf([packageFile, findPackageJSON('protobufjs', import.meta.url) ?? '', import.meta.filename]);
+  const inputs = hashOf([packageFile, findPackageJSON('protobufjs', import.meta.url) ?? '', import.meta.filename,
+    NAME_TABLE_FILE]);
   if (isUpToDate(file, inputs)) return false;
   const content: SchemaFile = { inputs, schema: readProtos(join(dirname(packageFile), 'deps')) };
   mkdirSync(dirname(file), { recursive: true });
@@ -312,6 +314,7 @@ function readProtos(folder: string): protobuf.INamespace {
   root.addJSON({ stats: ISTIO_STATS });
   root.define('istio.envoy.config.filter.http.alpn.v2alpha1', ISTIO_ALPN.nested);
   root.define('io.istio.http.peer_metadata', PEER_METADATA.nested);
+  root.define('istio.networking.nds.v1', NAME_TABLE);
   root.define('weft.filters.http.oidc_login.v1', OIDC_LOGIN);
   root.define('weft.filters.http.openapi.v1', OPENAPI);
   for (const version of ['v3', 'v3alpha']) {

@@ -32,8 +32,9 @@ const PROXY_LAYERS: readonly (readonly string[])[] = [
 const MAY_IMPORT: readonly (readonly [string, readonly string[]])[] = [
   ['proxy/xds', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
   ['proxy/admin', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
+  ['proxy/dns', ['proxy/config', 'proxy/base', 'proxy/telemetry']],
   ['proxy/supervisor', ['proxy/config', 'proxy/base', 'proxy/telemetry', 'proxy/tls', 'proxy/xds', 'proxy/admin',
-    'certs/csr.ts', 'certs/spiffe.ts', 'certs/x509.ts', 'certs/chain.ts', 'certs/istio-ca-service.ts',
+    'proxy/dns', 'certs/csr.ts', 'certs/spiffe.ts', 'certs/x509.ts', 'certs/chain.ts', 'certs/istio-ca-service.ts',
     'certs/sds-service.ts', 'certs/sds-server.ts']],
   ['proxy/tls', ['certs/chain.ts', 'certs/csr.ts', 'certs/path-constraint.ts', 'certs/spiffe.ts', 'certs/x509.ts',
     'certs/der.ts']],

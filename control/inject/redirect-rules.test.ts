@@ -14,7 +14,7 @@ function appended(text: string, chain: string): string[] {
 }
 
 test('ports and ranges that are named are redirected, the others are not', () => {
-  const text = iptablesText(redirectRules(NARROW, 4), '');
+  const text = iptablesText('nat', redirectRules(NARROW, 4), '');
   assert.deepEqual(appended(text, 'WEFT_INBOUND').slice(4), [
     '-p tcp -m tcp --dport 80 -j WEFT_IN_REDIRECT', '-p tcp -m tcp --dport 443 -j WEFT_IN_REDIRECT',
   ]);
@@ -22,18 +22,18 @@ test('ports and ranges that are named are redirected, the others are not', () =>
     '-p tcp -m tcp --dport 53 -j RETURN', '-d 10.1.0.0/16 -p tcp -j RETURN',
     '-p tcp -m tcp --dport 6379 -j WEFT_REDIRECT', '-d 10.0.0.0/8 -p tcp -j WEFT_REDIRECT',
   ]);
-  assert.deepEqual(appended(iptablesText(redirectRules(NARROW, 6), ''), 'WEFT_OUTPUT').at(-1),
+  assert.deepEqual(appended(iptablesText('nat', redirectRules(NARROW, 6), ''), 'WEFT_OUTPUT').at(-1),
     '-d fd00::/8 -p tcp -j WEFT_REDIRECT');
 });
 
 test('what is there already is not added twice, and only what is there is taken away', () => {
   const rules = redirectRules(INTERCEPTION_DEFAULTS, 4);
   const present = '-N WEFT_OUTPUT\n-A OUTPUT -p tcp -j WEFT_OUTPUT\n';
-  assert.deepEqual(appended(iptablesText(rules, present), 'OUTPUT'), []);
-  assert.deepEqual(appended(iptablesText(rules, present), 'PREROUTING'), ['-p tcp -j WEFT_INBOUND']);
+  assert.deepEqual(appended(iptablesText('nat', rules, present), 'OUTPUT'), []);
+  assert.deepEqual(appended(iptablesText('nat', rules, present), 'PREROUTING'), ['-p tcp -j WEFT_INBOUND']);
   const clean = ['*nat', '-D OUTPUT -p tcp -j WEFT_OUTPUT', '-F WEFT_OUTPUT', '-X WEFT_OUTPUT', 'COMMIT', ''];
-  assert.equal(iptablesCleanText(present), clean.join('\n'));
-  assert.equal(iptablesCleanText('-N DOCKER\n'), '');
+  assert.equal(iptablesCleanText('nat', present), clean.join('\n'));
+  assert.equal(iptablesCleanText('nat', '-N DOCKER\n'), '');
 });
 
 test('nft has one table for both families, with the sidecar itself before all else', () => {
@@ -43,4 +43,26 @@ test('nft has one table for both families, with the sidecar itself before all el
   assert.match(output.split('\n')[2] ?? '', /oifname "lo" ip saddr 127\.0\.0\.6 meta l4proto tcp return/);
   assert.match(output, /meta nfproto ipv6 ip6 daddr fd00::\/8 meta l4proto tcp goto to-outbound/);
   assert.doesNotMatch(output, /ipv6 ip6 daddr 10\./);
+});
+
+test('DNS is asked of the sidecar, by UDP and TCP, and the sidecar itself asks in a zone of its own', () => {
+  const to = '-p udp -m udp --dport 53 -j REDIRECT --to-ports 15053';
+  const wanted = { ...INTERCEPTION_DEFAULTS, dnsServers: ['10.96.0.53', 'fd00::53'] };
+  const [rules, rules6] = [redirectRules(wanted, 4), redirectRules(wanted, 6)];
+  const nat = iptablesText('nat', rules, '');
+  assert.deepEqual(appended(nat, 'WEFT_OUTPUT').slice(0, 3), [
+    '-p tcp -m tcp --dport 53 -m owner --uid-owner 1337 -j RETURN',
+    '-p tcp -m tcp --dport 53 -m owner --gid-owner 1337 -j RETURN',
+    '-d 10.96.0.53 -p tcp -m tcp --dport 53 -j REDIRECT --to-ports 15053']);
+  assert.deepEqual(appended(nat, 'WEFT_DNS').at(-1), `-d 10.96.0.53 ${to}`);
+  assert.deepEqual(appended(iptablesText('nat', rules6, ''), 'WEFT_DNS').at(-1),
+    `-d fd00::53 ${to}`);
+  const raw = iptablesText('raw', rules, '');
+  assert.deepEqual(appended(raw, 'WEFT_DNS_IN'), ['-p udp -m udp --sport 53 -j CT --zone 1']);
+  assert.equal(iptablesText('raw', redirectRules(INTERCEPTION_DEFAULTS, 4), ''), '', 'without it nothing is added');
+  const before = '-N WEFT_DNS\n-A OUTPUT -p udp -m udp --dport 53 -j WEFT_DNS\n';
+  assert.match(iptablesText('nat', redirectRules(INTERCEPTION_DEFAULTS, 4), before), /-F WEFT_DNS\n-X WEFT_DNS\n/);
+  const nft = nftText([[4, rules], [6, rules6]]);
+  assert.match(nft, /chain dns \{[^}]*ipv4 ip daddr 10\.96\.0\.53 udp dport 53 redirect to :15053/);
+  assert.match(nft, /chain zone-in \{\n {4}type filter hook prerouting priority -300[^}]*sport 53 ct zone set 1/);
 });

@@ -19,6 +19,10 @@ export interface Interception {
   /** Whatever their address. */
   readonly includeOutboundPorts: readonly number[];
   readonly excludeOutboundPorts: readonly number[];
+  /** Of which resolvers the sidecar answers in their place: addresses, or `all`. Default none. */
+  readonly dnsServers: readonly string[] | 'all';
+  /** Where it does. Default 15053. */
+  readonly dnsPort: number;
 }
 
 export const INTERCEPTION_DEFAULTS: Interception = {
@@ -27,41 +31,82 @@ export const INTERCEPTION_DEFAULTS: Interception = {
   // What asks about the sidecar itself: admin, health, metrics.
   excludeInboundPorts: [15_000, 15_020, 15_021, 15_090],
   includeOutboundCidrs: 'all', excludeOutboundCidrs: [], includeOutboundPorts: [], excludeOutboundPorts: [],
+  dnsServers: [], dnsPort: 15_053,
 };
 
 export type Family = 4 | 6;
 
-/** `input` and `output` are where connections pass; the others are reached from there. */
-export type RuleChain = 'input' | 'output' | 'to-inbound' | 'to-outbound';
+/**
+ * `input` and `output` are where connections pass, `dns` where questions by UDP leave, `zone-out` and `zone-in` where
+ * the kernel has not looked yet for the flow that a packet belongs to; the others are reached from there.
+ */
+export type RuleChain = 'input' | 'output' | 'to-inbound' | 'to-outbound' | 'dns' | 'zone-out' | 'zone-in';
 
 export interface Rule {
   readonly chain: RuleChain;
+  /** TCP without it. */
+  readonly udp?: true;
   /** It leaves by the loopback interface. */
   readonly loopback?: true;
   readonly source?: string;
   readonly destination?: string;
   readonly notDestination?: string;
   readonly port?: number;
+  readonly sourcePort?: number;
   readonly uid?: number;
   readonly notUid?: number;
   readonly gid?: number;
   readonly notGid?: number;
   /** `return`: it goes where it wants. */
-  readonly verdict: 'return' | 'to-inbound' | 'to-outbound' | { readonly redirectTo: number };
+  readonly verdict: 'return' | 'to-inbound' | 'to-outbound' | { readonly redirectTo: number }
+    | { readonly zone: number };
 }
 
 /** The sidecar calls its application from these, so that it is not sent back to the sidecar. */
 export const OWN_SOURCE: Readonly<Record<Family, string>> = { 4: '127.0.0.6', 6: '::6' };
 const LOOPBACK: Readonly<Record<Family, string>> = { 4: '127.0.0.1', 6: '::1' };
 
-/** In their order; the first that fits holds. TCP alone. */
+/** In their order; the first that fits holds. */
 export function redirectRules(wanted: Interception, family: Family): Rule[] {
   return [
     { chain: 'to-outbound', verdict: { redirectTo: wanted.outboundPort } },
     { chain: 'to-inbound', verdict: { redirectTo: wanted.inboundPort } },
     ...inputRules(wanted),
     ...outputRules(wanted, family),
+    ...dnsRules(wanted, family),
   ];
+}
+
+const DNS_PORT = 53;
+/**
+ * The sidecar asks the same resolvers as its application. Without zones of their own, a port that one of them has used
+ * a moment ago would lead the other's question the way of the first.
+ */
+const SIDECAR_ZONE = 1;
+const APPLICATION_ZONE = 2;
+
+/** Questions by UDP; those by TCP are the first rules of `output`. */
+function dnsRules(wanted: Interception, family: Family): Rule[] {
+  const { uid, gid, dnsPort } = wanted;
+  const asked = dnsAsked(wanted, family);
+  if (asked.length === 0) return [];
+  const udp = true;
+  const zone = { zone: SIDECAR_ZONE };
+  return [
+    ...[{ uid }, { gid }].map((who): Rule => ({ chain: 'dns', udp, ...who, verdict: 'return' })),
+    ...asked.map((to): Rule => ({ chain: 'dns', udp, ...to, verdict: { redirectTo: dnsPort } })),
+    ...[{ uid }, { gid }].flatMap((who): Rule[] => [
+      { chain: 'zone-out', udp, port: DNS_PORT, ...who, verdict: zone },
+      { chain: 'zone-out', udp, sourcePort: dnsPort, ...who, verdict: { zone: APPLICATION_ZONE } },
+    ]),
+    ...asked.map((to): Rule => ({ chain: 'zone-out', udp, ...to, verdict: { zone: APPLICATION_ZONE } })),
+    { chain: 'zone-in', udp, sourcePort: DNS_PORT, verdict: zone },
+  ];
+}
+
+function dnsAsked({ dnsServers }: Interception, family: Family): Pick<Rule, 'port' | 'destination'>[] {
+  if (dnsServers === 'all') return [{ port: DNS_PORT }];
+  return ofFamily(dnsServers, family).map((destination) => ({ port: DNS_PORT, destination }));
 }
 
 function inputRules({ includeInboundPorts, excludeInboundPorts }: Interception): Rule[] {
@@ -72,10 +117,14 @@ function inputRules({ includeInboundPorts, excludeInboundPorts }: Interception):
 
 function outputRules(wanted: Interception, family: Family): Rule[] {
   const { uid, gid } = wanted;
-  const [own, self] = [OWN_SOURCE[family], LOOPBACK[family]];
+  const [from, self] = [OWN_SOURCE[family], LOOPBACK[family]];
   const chain = 'output';
+  const asked = dnsAsked(wanted, family);
+  const own = asked.length === 0 ? [] : [{ uid }, { gid }];
   return [
-    { chain, loopback: true, source: own, verdict: 'return' },
+    ...own.map((who): Rule => ({ chain, port: DNS_PORT, ...who, verdict: 'return' })),
+    ...asked.map((to): Rule => ({ chain, ...to, verdict: { redirectTo: wanted.dnsPort } })),
+    { chain, loopback: true, source: from, verdict: 'return' },
     // The sidecar that picks its own workload for the application goes through its inbound side, as any other does.
     { chain, loopback: true, notDestination: self, uid, verdict: 'to-inbound' },
     { chain, loopback: true, notDestination: self, gid, notUid: uid, verdict: 'to-inbound' },

@@ -4,28 +4,52 @@ import type { Family, Rule, RuleChain } from './redirect-rules.ts';
 /** Where each chain of ours is hung up, and under which name it stands in iptables. */
 const IPTABLES_CHAINS: Readonly<Record<RuleChain, string>> = {
   'input': 'WEFT_INBOUND', 'output': 'WEFT_OUTPUT', 'to-inbound': 'WEFT_IN_REDIRECT', 'to-outbound': 'WEFT_REDIRECT',
+  'dns': 'WEFT_DNS', 'zone-out': 'WEFT_DNS_OUT', 'zone-in': 'WEFT_DNS_IN',
+};
+export type IptablesTable = 'nat' | 'raw';
+/** In which table each chain is. */
+const TABLES: Readonly<Record<IptablesTable, readonly RuleChain[]>> = {
+  nat: ['input', 'output', 'to-inbound', 'to-outbound', 'dns'], raw: ['zone-out', 'zone-in'],
 };
 /** Rules of the built-in chains that lead to ours. */
-export const IPTABLES_HOOKS = ['PREROUTING -p tcp -j WEFT_INBOUND', 'OUTPUT -p tcp -j WEFT_OUTPUT'] as const;
+const HOOKS: Readonly<Partial<Record<RuleChain, string>>> = {
+  'input': 'PREROUTING -p tcp -j WEFT_INBOUND', 'output': 'OUTPUT -p tcp -j WEFT_OUTPUT',
+  'dns': 'OUTPUT -p udp -m udp --dport 53 -j WEFT_DNS',
+  'zone-out': 'OUTPUT -p udp -j WEFT_DNS_OUT', 'zone-in': 'PREROUTING -p udp -j WEFT_DNS_IN',
+};
+/** There in any case; the others where they have rules. */
+const ALWAYS: ReadonlySet<RuleChain> = new Set<RuleChain>(['input', 'output', 'to-inbound', 'to-outbound']);
 
 /**
  * For `iptables-restore --noflush`, which takes all of it or nothing: our chains with these rules and no others.
- * `present` is what `iptables -t nat -S` says there is.
+ * `present` is what `iptables -t <table> -S` says there is. '' where there is nothing to do.
  */
-export function iptablesText(rules: readonly Rule[], present: string): string {
-  const lines = Object.values(IPTABLES_CHAINS).map((name) => `:${name} - [0:0]`);
-  for (const rule of rules) lines.push(`-A ${IPTABLES_CHAINS[rule.chain]} ${iptablesRule(rule)}`);
-  for (const hook of IPTABLES_HOOKS) if (!has(present, `-A ${hook}`)) lines.push(`-A ${hook}`);
-  return ['*nat', ...lines, 'COMMIT', ''].join('\n');
+export function iptablesText(table: IptablesTable, rules: readonly Rule[], present: string): string {
+  const used = TABLES[table].filter((chain) => ALWAYS.has(chain) || rules.some((rule) => rule.chain === chain));
+  const unused = new Set(TABLES[table]).difference(new Set(used));
+  const lines = used.map((chain) => `:${IPTABLES_CHAINS[chain]} - [0:0]`);
+  for (const rule of rules) {
+    if (used.includes(rule.chain)) lines.push(`-A ${IPTABLES_CHAINS[rule.chain]} ${iptablesRule(rule)}`);
+  }
+  for (const hook of used.flatMap((chain) => HOOKS[chain] ?? [])) {
+    if (!has(present, `-A ${hook}`)) lines.push(`-A ${hook}`);
+  }
+  const gone = cleanLines([...unused], present);
+  return lines.length + gone.length === 0 ? '' : [`*${table}`, ...lines, ...gone, 'COMMIT', ''].join('\n');
 }
 
 /** The same, without any of it; '' where there is none. */
-export function iptablesCleanText(present: string): string {
-  const hooks = IPTABLES_HOOKS.filter((hook) => has(present, `-A ${hook}`)).map((hook) => `-D ${hook}`);
-  const names = Object.values(IPTABLES_CHAINS).filter((name) => has(present, `-N ${name}`));
+export function iptablesCleanText(table: IptablesTable, present: string): string {
+  const lines = cleanLines(TABLES[table], present);
+  return lines.length === 0 ? '' : [`*${table}`, ...lines, 'COMMIT', ''].join('\n');
+}
+
+function cleanLines(chains: readonly RuleChain[], present: string): string[] {
+  const hooks = chains.flatMap((chain) => HOOKS[chain] ?? []).filter((hook) => has(present, `-A ${hook}`));
+  const names = chains.map((chain) => IPTABLES_CHAINS[chain]).filter((name) => has(present, `-N ${name}`));
   // Emptied first: some lead to others.
-  const chains = [...names.map((name) => `-F ${name}`), ...names.map((name) => `-X ${name}`)];
-  return hooks.length + chains.length === 0 ? '' : ['*nat', ...hooks, ...chains, 'COMMIT', ''].join('\n');
+  return [...hooks.map((hook) => `-D ${hook}`), ...names.map((name) => `-F ${name}`),
+    ...names.map((name) => `-X ${name}`)];
 }
 
 function has(present: string, line: string): boolean {
@@ -33,7 +57,8 @@ function has(present: string, line: string): boolean {
 }
 
 function iptablesRule(rule: Rule): string {
-  const { loopback, source, destination, notDestination, port, uid, notUid, gid, notGid, verdict } = rule;
+  const { loopback, udp, source, destination, notDestination, port, sourcePort, uid, notUid, gid, notGid } = rule;
+  const protocol = udp === true ? 'udp' : 'tcp';
   const owner = [
     uid === undefined ? '' : ` --uid-owner ${uid}`, notUid === undefined ? '' : ` ! --uid-owner ${notUid}`,
     gid === undefined ? '' : ` --gid-owner ${gid}`, notGid === undefined ? '' : ` ! --gid-owner ${notGid}`,
@@ -43,24 +68,36 @@ function iptablesRule(rule: Rule): string {
     destination === undefined ? '' : `-d ${destination} `,
     notDestination === undefined ? '' : `! -d ${notDestination} `,
     loopback === true ? '-o lo ' : '',
-    '-p tcp ',
-    port === undefined ? '' : `-m tcp --dport ${port} `,
+    `-p ${protocol} `,
+    port === undefined ? '' : `-m ${protocol} --dport ${port} `,
+    sourcePort === undefined ? '' : `-m ${protocol} --sport ${sourcePort} `,
     owner === '' ? '' : `-m owner${owner} `,
-    `-j ${iptablesTarget(verdict)}`,
+    `-j ${iptablesTarget(rule.verdict)}`,
   ].join('');
 }
 
 function iptablesTarget(verdict: Rule['verdict']): string {
   if (verdict === 'return') return 'RETURN';
-  return typeof verdict === 'string' ? IPTABLES_CHAINS[verdict] : `REDIRECT --to-ports ${verdict.redirectTo}`;
+  if (typeof verdict === 'string') return IPTABLES_CHAINS[verdict];
+  return 'zone' in verdict ? `CT --zone ${verdict.zone}` : `REDIRECT --to-ports ${verdict.redirectTo}`;
 }
 
 /** One table for both families, made anew in one step. */
 export const NFT_TABLE = 'inet weft';
 export const NFT_CLEAN_TEXT = `table ${NFT_TABLE}\ndelete table ${NFT_TABLE}\n`;
 
+const NFT_CHAINS: readonly RuleChain[] = ['to-inbound', 'to-outbound', 'input', 'output', 'dns', 'zone-out', 'zone-in'];
+const NFT_HOOKS: Readonly<Partial<Record<RuleChain, string>>> = {
+  'input': 'type nat hook prerouting priority -100; policy accept;',
+  'output': 'type nat hook output priority -100; policy accept;',
+  'dns': 'type nat hook output priority -100; policy accept;',
+  'zone-out': 'type filter hook output priority -300; policy accept;',
+  'zone-in': 'type filter hook prerouting priority -300; policy accept;',
+};
+
 export function nftText(rules: readonly (readonly [Family, readonly Rule[]])[]): string {
-  const chains: RuleChain[] = ['to-inbound', 'to-outbound', 'input', 'output'];
+  const used = new Set(rules.flatMap(([, list]) => list.map(({ chain }) => chain)));
+  const chains = NFT_CHAINS.filter((chain) => ALWAYS.has(chain) || used.has(chain));
   const body = chains.map((chain) => {
     const lines = rules.flatMap(([family, list]) => list.filter((rule) => rule.chain === chain)
       .map((rule) => `    ${nftRule(rule, family)}`));
@@ -70,12 +107,13 @@ export function nftText(rules: readonly (readonly [Family, readonly Rule[]])[]):
 }
 
 function nftHook(chain: RuleChain): string[] {
-  if (chain === 'input') return ['    type nat hook prerouting priority -100; policy accept;'];
-  return chain === 'output' ? ['    type nat hook output priority -100; policy accept;'] : [];
+  const hook = NFT_HOOKS[chain];
+  return hook === undefined ? [] : [`    ${hook}`];
 }
 
 function nftRule(rule: Rule, family: Family): string {
-  const { loopback, source, destination, notDestination, port, uid, notUid, gid, notGid, verdict } = rule;
+  const { loopback, udp, source, destination, notDestination, port, sourcePort, uid, notUid, gid, notGid } = rule;
+  const protocol = udp === true ? 'udp' : 'tcp';
   const ip = family === 4 ? 'ip' : 'ip6';
   return [
     `meta nfproto ipv${family} `,
@@ -83,14 +121,17 @@ function nftRule(rule: Rule, family: Family): string {
     source === undefined ? '' : `${ip} saddr ${source} `,
     destination === undefined ? '' : `${ip} daddr ${destination} `,
     notDestination === undefined ? '' : `${ip} daddr != ${notDestination} `,
-    `${port === undefined ? 'meta l4proto tcp' : `tcp dport ${port}`} `,
+    port !== undefined ? `${protocol} dport ${port} ` : sourcePort !== undefined ? `${protocol} sport ${sourcePort} `
+      : `meta l4proto ${protocol} `,
     uid === undefined ? '' : `meta skuid ${uid} `, notUid === undefined ? '' : `meta skuid != ${notUid} `,
     gid === undefined ? '' : `meta skgid ${gid} `, notGid === undefined ? '' : `meta skgid != ${notGid} `,
-    nftVerdict(verdict),
+    nftVerdict(rule.verdict),
   ].join('');
 }
 
 function nftVerdict(verdict: Rule['verdict']): string {
   if (verdict === 'return') return 'return';
-  return typeof verdict === 'string' ? `goto ${verdict}` : `redirect to :${verdict.redirectTo}`;
+  if (typeof verdict === 'string') return `goto ${verdict}`;
+  // The first of a chain holds, as with the others.
+  return 'zone' in verdict ? `ct zone set ${verdict.zone} return` : `redirect to :${verdict.redirectTo}`;
 }

@@ -1,21 +1,27 @@
 // What one proxy is to run: resources by type and name, each encoded once, with a version that is a hash of its bytes.
 import { createHash } from 'node:crypto';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../../proxy/config/type-url.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+} from '../../proxy/config/type-url.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { OpaqueAny } from '../../proxy/config/discovery.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
+import type { NameTable } from '../../proxy/config/name-table.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
 import { TableCodec } from './table-codec.ts';
 
 /** Make before break: what is named is sent before what names it. */
-export const PUSH_ORDER: readonly string[] = [CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+export const PUSH_ORDER: readonly string[] = [
+  CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE, NAME_TABLE_TYPE,
+];
 
 /** Envoy's words for the services of the types. */
 export const SERVICE_WORDS: ReadonlyMap<string, string> = new Map([
   [CLUSTER_TYPE, 'cds'], [ENDPOINT_TYPE, 'eds'], [SECRET_TYPE, 'sds'], [LISTENER_TYPE, 'lds'], [ROUTE_TYPE, 'rds'],
+  [NAME_TABLE_TYPE, 'nds'],
 ]);
 
 /** One resource, ready to be sent; the same object for all proxies that are told the same. */
@@ -49,6 +55,8 @@ export interface SnapshotInput {
   readonly apiListeners?: readonly { readonly name: string }[];
   readonly routes?: readonly RouteConfiguration[];
   readonly secrets?: readonly Secret[];
+  /** One, or none. */
+  readonly nameTables?: readonly NameTable[];
 }
 
 const NO_RESOURCES: ResourcesByName = new Map<string, SnapshotResource>();
@@ -89,7 +97,8 @@ export class SnapshotBuilder {
 
   /** Throws a ConfigError for a resource that protobuf cannot hold: a fault of translation, not of the user. */
   build(input: SnapshotInput): Snapshot {
-    const { clusters = [], endpoints = [], listeners = [], apiListeners = [], routes = [], secrets = [] } = input;
+    const { clusters = [], endpoints = [], listeners = [], apiListeners = [], routes = [] } = input;
+    const { secrets = [], nameTables = [] } = input;
     const bound = [...listeners, ...apiListeners];
     return {
       types: new Map([
@@ -98,6 +107,7 @@ export class SnapshotBuilder {
         [SECRET_TYPE, this.#collect(SECRET_TYPE, secrets, ({ name }) => name)],
         [LISTENER_TYPE, this.#collect(LISTENER_TYPE, bound, ({ name = '' }) => name)],
         [ROUTE_TYPE, this.#collect(ROUTE_TYPE, routes, ({ name = '' }) => name)],
+        [NAME_TABLE_TYPE, this.#collect(NAME_TABLE_TYPE, nameTables, () => 'names')],
       ]),
     };
   }

@@ -1,13 +1,13 @@
 // The two variants of the xDS protocol behind one interface: inside, everything is said as changes, as delta says it.
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, DiscoveryRequest, DiscoveryResponse }
   from '../../proxy/config/discovery.ts';
-import { CLUSTER_TYPE, LISTENER_TYPE } from '../../proxy/config/type-url.ts';
+import { CLUSTER_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE } from '../../proxy/config/type-url.ts';
 
 export type AnyRequest = DeltaDiscoveryRequest | DiscoveryRequest;
 export type AnyResponse = DeltaDiscoveryResponse | DiscoveryResponse;
 
 /** What naming nothing asks for all of. */
-export const LISTED: ReadonlySet<string> = new Set([CLUSTER_TYPE, LISTENER_TYPE]);
+export const LISTED: ReadonlySet<string> = new Set([CLUSTER_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE]);
 
 /** One stream's wording; made anew for each stream, because nonces are the stream's. */
 export interface Variant {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import type { MeshObject } from '../model/mesh-object.ts';
 import type { ServiceEntryPort, WorkloadEntrySpec } from '../model/service-entry.ts';
 import type { WorkloadIndex } from './pod-workload.ts';
+import { isWildcard } from './hostname.ts';
 import { portProtocol, wordProtocol } from './port-protocol.ts';
 import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
 import { tlsModeOf, type Workload } from './workload.ts';
@@ -24,8 +25,16 @@ export function entryServices(entry: Entry, workloads: WorkloadIndex): MeshServi
     subjectAltNames: spec.subjectAltNames ?? [],
     endpoints: workloadsOf(entry, hostname, external, workloads).flatMap((workload) => endpointsAt(entry, workload)),
     addresses: (spec.addresses ?? []).flatMap(singleAddress),
+    autoAddresses: [],
     origin: entry.origin,
   }));
+}
+
+/** As Istio has it: with resolution NONE nobody could tell where the connection should go. */
+export function wantsAddresses(entry: Entry, { hostname }: MeshService): boolean {
+  const { addresses = [], resolution = 'NONE' } = entry.body.spec;
+  return addresses.length === 0 && resolution !== 'NONE' && !isWildcard(hostname)
+    && entry.labels.get('networking.istio.io/enable-autoallocate-ip') !== 'false';
 }
 
 const RESOLUTIONS = { NONE: 'dns', STATIC: 'static', DNS: 'dns', DNS_ROUND_ROBIN: 'dns-round-robin' } as const;

@@ -42,8 +42,14 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
     endpoints: isExternalName(service) ? externalEndpoints(service) : endpointsOf(parts),
     addresses: [...new Set([service.body.spec.clusterIP ?? '', ...service.body.spec.clusterIPs ?? []])]
       .filter((address) => isIP(address) !== 0),
+    autoAddresses: [],
     origin: service.origin,
   };
+}
+
+/** Nobody has given it a virtual address, nor said that it shall have none: there is no Kubernetes behind it. */
+export function wantsAddresses({ body }: MeshObject<'Service'>): boolean {
+  return body.spec.clusterIP === undefined && (body.spec.clusterIPs ?? []).length === 0;
 }
 
 /** A port that says nothing speaks what routes to it do. */

@@ -2,10 +2,11 @@
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { autoAddresses, type Unaddressed } from './auto-address.ts';
 import { DestinationRules } from './destination-rules.ts';
-import { entryServices, mergedService } from './external-service.ts';
+import { entryServices, mergedService, wantsAddresses as entryWantsAddresses } from './external-service.ts';
 import { closestHost, isWildcard, resolveHost } from './hostname.ts';
-import { isExternalName, kubernetesService } from './kubernetes-service.ts';
+import { isExternalName, kubernetesService, wantsAddresses } from './kubernetes-service.ts';
 import { GROUP_ANNOTATION, WorkloadIndex } from './pod-workload.ts';
 import { PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
 import { routedProtocol } from './routed-port.ts';
@@ -15,6 +16,7 @@ export class Registry {
   readonly #services = new Map<string, MeshService>();
   /** Hosts that ServiceEntries have brought, to which more may add. */
   readonly #ofEntries = new Set<string>();
+  readonly #unaddressed: Unaddressed[] = [];
   readonly #wildcards: string[];
   /** What is odd about the services, for the log and status. */
   readonly findings: readonly Finding[];
@@ -28,15 +30,22 @@ export class Registry {
     const findings: Finding[] = [];
     const workloads = new WorkloadIndex(inventory);
     for (const service of inventory.list('Service')) {
-      this.#add(kubernetesService({ service, workloads, inventory }, domain), service, findings);
+      const made = kubernetesService({ service, workloads, inventory }, domain);
+      this.#add(made, service, findings);
+      if (wantsAddresses(service)) this.#unaddressed.push({ hostname: made.hostname, createdMs: service.createdMs });
       findings.push(...undeclaredPorts(service, inventory), ...serviceFindings(service));
     }
     for (const entry of inventory.list('ServiceEntry')) {
-      for (const service of entryServices(entry, workloads)) this.#addEntry(service, entry, findings);
+      for (const service of entryServices(entry, workloads)) {
+        this.#addEntry(service, entry, findings);
+        if (!entryWantsAddresses(entry, service)) continue;
+        this.#unaddressed.push({ hostname: service.hostname, createdMs: entry.createdMs });
+      }
       findings.push(...undeclaredEntryPorts(entry), ...entryFindings(entry));
     }
     for (const service of inventory.list('Service')) if (isExternalName(service)) this.#alias(service);
     findings.push(...groupFindings(inventory));
+    this.#giveAddresses();
     this.#wildcards = [...this.#services.keys()].filter(isWildcard);
     this.findings = findings;
   }
@@ -86,6 +95,15 @@ export class Registry {
     if (alias?.origin !== object.origin || target === undefined || target === alias) return;
     const { hostname, name, namespace, exportTo, origin } = alias;
     this.#services.set(hostname, { ...target, hostname, name, namespace, exportTo, origin, addresses: [] });
+  }
+
+  #giveAddresses(): void {
+    const wanting = this.#unaddressed.filter(({ hostname }) => this.#services.get(hostname)?.addresses.length === 0);
+    if (wanting.length === 0) return;
+    const taken = this.#services.values().flatMap(({ addresses }) => addresses);
+    for (const [hostname, addresses] of autoAddresses(wanting, taken)) {
+      this.#services.set(hostname, { ...this.#services.get(hostname)!, autoAddresses: addresses });
+    }
   }
 
   #add(service: MeshService, object: MeshObject, findings: Finding[]): void {

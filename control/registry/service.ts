@@ -1,4 +1,5 @@
 // A service of the mesh, whichever kind of object described it: a name, ports, and the endpoints behind them.
+import { isIP } from 'node:net';
 import type { Origin } from '../model/mesh-object.ts';
 import type { PortProtocol } from './port-protocol.ts';
 import type { Workload } from './workload.ts';
@@ -40,7 +41,21 @@ export interface MeshService {
   readonly endpoints: readonly ServiceEndpoint[];
   /** Virtual addresses by which clients may ask for it too. */
   readonly addresses: readonly string[];
+  /** Those that it would have where it has none: one of each family, for proxies that want them. */
+  readonly autoAddresses: readonly string[];
   readonly origin: Origin;
+}
+
+/** Of which families an application can call made-up addresses. */
+export type AutoFamilies = 'ipv4' | 'ipv6' | 'dual';
+
+/** Those by which clients ask for it; of made-up ones those of `families`, undefined being none. */
+export function virtualAddresses(
+  { addresses, autoAddresses }: MeshService, families: AutoFamilies | undefined,
+): readonly string[] {
+  const own = addresses.filter((address) => isIP(address) !== 0);
+  if (own.length > 0 || families === undefined) return own;
+  return autoAddresses.filter((address) => families === 'dual' || `ipv${isIP(address)}` === families);
 }
 
 export function portOf(service: MeshService, number: number): ServicePort | undefined {

@@ -2,6 +2,7 @@
 import type { Inventory } from '../model/inventory.ts';
 import type { JwtRule } from '../model/request-authentication.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { AutoFamilies } from '../registry/service.ts';
 import type { Labels } from '../registry/workload.ts';
 import type { MeshSettings } from './mesh-settings.ts';
 
@@ -28,6 +29,8 @@ export interface Scope {
   readonly isGateway?: boolean;
   /** Its connections are redirected to it, and it knows where they wanted to go. */
   readonly redirected?: boolean;
+  /** Services without addresses have some, of these families; undefined: they have none. */
+  readonly autoAddresses?: AutoFamilies | undefined;
   /** `region/zone/subzone` of the caller; absent or '' when unknown. */
   readonly locality?: string;
 }

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
-import type { MeshService, ServicePort } from '../registry/service.ts';
+import { virtualAddresses, type MeshService, type ServicePort } from '../registry/service.ts';
 import { destinationPolicy } from './destination-policy.ts';
 import { withCredentials } from './egress-credential.ts';
 import { meshConnection, meshRoutes } from './gateway-api/mesh-route.ts';
@@ -125,7 +125,8 @@ const NO_WAY: Route = { name: 'default', match: { connectMatcher: {} }, directRe
 /** `reviews`, `reviews.default`, `reviews.default.svc`, and in full: what DNS of a pod resolves; then its addresses. */
 export function hostNames({ registry }: MeshView, scope: Scope, service: MeshService): string[] {
   const { hostname } = service;
-  const addresses = service.addresses.map((address) => (isIP(address) === 6 ? `[${address}]` : address));
+  const addresses = virtualAddresses(service, scope.autoAddresses)
+    .map((address) => (isIP(address) === 6 ? `[${address}]` : address));
   if (!hostname.endsWith(`.svc.${registry.domain}`) || isWildcard(hostname)) return [hostname, ...addresses];
   const short = hostname.slice(0, -(registry.domain.length + 1));
   const isOwn = service.namespace === scope.namespace;

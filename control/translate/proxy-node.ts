@@ -1,6 +1,7 @@
 // Who asks for configuration: Istio's node id and metadata, read into a checked value.
 import { isIP } from 'node:net';
 import type { HostPort } from '../../proxy/base/host-port.ts';
+import type { AutoFamilies } from '../registry/service.ts';
 
 /** The xDS node as it arrives, in its JSON shape. */
 export interface XdsNode {
@@ -45,6 +46,10 @@ export interface ProxyNode {
   readonly proxyProtocol: boolean;
   /** INTERCEPTION_MODE REDIRECT: `weft init` leads its workload's connections to it. */
   readonly redirected: boolean;
+  /** DNS_CAPTURE: it answers what its application asks DNS. */
+  readonly dnsCapture: boolean;
+  /** DNS_AUTO_ALLOCATE: and services without addresses have some for it, of the families that it has itself. */
+  readonly autoAddresses: AutoFamilies | undefined;
 }
 
 /** No request goes through more. */
@@ -72,6 +77,8 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
   if (typeof trustedProxies === 'string') return trustedProxies;
   const listens = readListens(metadata);
   if (typeof listens === 'string') return listens;
+  const addresses = addressesOf(text(metadata['INSTANCE_IPS']), ip);
+  const dnsCapture = isOn(metadata['DNS_CAPTURE']);
   return {
     id: node.id ?? '',
     kind,
@@ -81,15 +88,27 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     locality: localityText(node.locality),
     serviceAccount: text(metadata['SERVICE_ACCOUNT']) ?? 'default',
     workloadName: text(metadata['WORKLOAD_NAME']) ?? podName,
-    addresses: addressesOf(text(metadata['INSTANCE_IPS']), ip),
+    addresses,
     isWeft: node.userAgentName === 'weft',
     isGateway: kind === 'router',
     trustedProxies,
     proxyless: generator === 'grpc',
     proxyProtocol: kind === 'router' && isObject(topologyOf(metadata['PROXY_CONFIG'])?.['proxyProtocol']),
     redirected: kind === 'sidecar' && mode === 'REDIRECT',
+    dnsCapture,
+    autoAddresses: dnsCapture && isOn(metadata['DNS_AUTO_ALLOCATE']) ? familiesOf(addresses) : undefined,
     ...listens,
   };
+}
+
+/** As Istio's agent writes booleans: as text. */
+function isOn(value: unknown): boolean {
+  return value === true || value === 'true';
+}
+
+function familiesOf(addresses: readonly string[]): AutoFamilies {
+  const [v4, v6] = [4, 6].map((family) => addresses.some((address) => isIP(address) === family));
+  return v4 === v6 ? 'dual' : v4 === true ? 'ipv4' : 'ipv6';
 }
 
 /** As Istio's agent tells it of its ProxyConfig. */

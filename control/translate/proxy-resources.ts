@@ -2,6 +2,7 @@
 import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
+import type { NameTable } from '../../proxy/config/name-table.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import { clientSecrets } from './client-tls.ts';
@@ -17,6 +18,7 @@ import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
 import { trustSecrets } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
+import { nameTable } from './name-table.ts';
 import { withIngressGate } from './network-policy.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { outboundListener } from './outbound-listener.ts';
@@ -40,6 +42,8 @@ export interface ProxyResources {
   readonly endpoints: readonly ClusterLoadAssignment[];
   /** Private keys are in them: only for a proxy whose certificate says who it is. */
   readonly secrets?: readonly Secret[];
+  /** For its DNS proxy, if it has one. */
+  readonly nameTables?: readonly NameTable[];
 }
 
 /** Translates one moment of the mesh; what several proxies share is made once. */
@@ -47,6 +51,7 @@ export class Translator {
   readonly #view: MeshView;
   readonly #clusters = new ScopeMemo<OutboundCluster[]>();
   readonly #routes = new ScopeMemo<RouteConfiguration>();
+  readonly #names = new ScopeMemo<NameTable>();
   readonly #byPort = new ScopeMemo<RouteConfiguration[]>();
   readonly #proxyless = new ScopeMemo<ProxylessResources>();
 
@@ -68,6 +73,11 @@ export class Translator {
 
   resourcesFor(node: ProxyNode): ProxyResources {
     if (node.proxyless) return this.#proxyless.get(node, (scope) => proxylessResources(this.#view, scope));
+    const resources = this.#resourcesFor(node);
+    return node.dnsCapture ? { ...resources, nameTables: [this.#nameTable(node)] } : resources;
+  }
+
+  #resourcesFor(node: ProxyNode): ProxyResources {
     const passed = node.kind === 'router' ? meshPassthroughClusters(this.#view, node) : [];
     const known = [...this.#outboundClusters(node), ...passed];
     const outbound = [...known, ...this.#providerClusters(node, known)];
@@ -106,6 +116,10 @@ export class Translator {
     };
   }
 
+  #nameTable(node: ProxyNode): NameTable {
+    return this.#names.get(node, (scope) => namesOf(this.#view, scope));
+  }
+
   #outboundClusters(node: ProxyNode): OutboundCluster[] {
     return this.#clusters.get(node, (scope) => clustersOf(this.#view, scope));
   }
@@ -136,4 +150,9 @@ function* clustersOf(view: MeshView, scope: Scope): Steps<OutboundCluster[]> {
 
 function applicationClusters({ redirected }: ProxyNode, ports: readonly WorkloadPort[]): Cluster[] {
   return redirected ? [...ports.map(redirectedApplication), ...passthroughClusters()] : ports.map(applicationCluster);
+}
+
+function* namesOf(view: MeshView, scope: Scope): Steps<NameTable> {
+  yield;
+  return nameTable(view, scope);
 }

@@ -60,7 +60,7 @@ test('its TLS is by the certificate providers of its own bootstrap, and all of i
     tlsCertificateProviderInstance: provider,
     validationContext: { caCertificateProviderInstance: provider, matchSubjectAltNames: [identity('echo')] },
   });
-  assert.equal(new SnapshotBuilder(new Wire()).build({ clusters, ...others }).types.size, 5);
+  assert.equal(new SnapshotBuilder(new Wire()).build({ clusters, ...others }).types.size, 6);
 });
 
 test('a generator that is not known is refused by name', () => {

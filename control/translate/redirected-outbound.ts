@@ -1,6 +1,5 @@
 // The listeners that take what an application calls by redirection: one for each port of HTTP or TLS in the mesh, one
 // for each address of another service, and one for all the rest.
-import { isIP } from 'node:net';
 import type { FilterChain, Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { isHttp } from '../registry/port-protocol.ts';
@@ -8,6 +7,7 @@ import type { MeshService, ServicePort } from '../registry/service.ts';
 import { serviceChain } from './egress-listener.ts';
 import { TLS_INSPECTOR } from './listener-filter.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
+import { clientAddresses } from './name-table.ts';
 import { httpListener } from './outbound-listener.ts';
 import { tableSteps } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
@@ -40,7 +40,7 @@ export function redirectedOutbound(view: MeshView, node: ProxyNode): Listener[] 
   const listeners = new Map<string, Listener>();
   for (const served of servedPorts(mesh)) {
     const { number, protocol } = served.port;
-    const addresses = isHttp(protocol) ? [] : addressesOf(served.service);
+    const addresses = isHttp(protocol) ? [] : clientAddresses(served.service, node);
     for (const address of addresses) {
       const name = listenerName(address, number);
       // Of several services for one address the first holds.
@@ -75,13 +75,6 @@ export function* redirectedRoutes(view: MeshView, scope: Scope): Steps<RouteConf
 function servedPorts({ services }: KnownMesh): Served[] {
   return services.flatMap((service) => service.ports.filter(({ protocol }) => protocol !== 'udp')
     .map((port) => ({ service, port })));
-}
-
-/** Virtual ones, or where a service has none those of its workloads: clients of headless services call them. */
-function addressesOf({ addresses, endpoints, resolution }: MeshService): readonly string[] {
-  const own = addresses.filter((address) => isIP(address) !== 0);
-  if (own.length > 0 || resolution !== 'static') return own;
-  return [...new Set(endpoints.map(({ address }) => address).filter((address) => isIP(address) !== 0))];
 }
 
 function addressListener({ view, node, rules }: Outbound, { service, port }: Served, address: string): Listener {

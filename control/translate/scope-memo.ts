@@ -77,14 +77,14 @@ export class ScopeMemo<T> {
 
   /** The same, a little at a time. */
   * steps(scope: Scope, make: (scope: Scope) => Steps<T>): Steps<T> {
-    const { namespace, isWeft, isGateway = false, redirected = false, locality = '' } = scope;
-    const place = JSON.stringify([namespace, isWeft, isGateway, redirected, locality]);
+    const { namespace, isWeft, isGateway = false, redirected = false, autoAddresses, locality = '' } = scope;
+    const place = JSON.stringify([namespace, isWeft, isGateway, redirected, autoAddresses, locality]);
     const entries = this.#byPlace.get(place) ?? [];
     this.#byPlace.set(place, entries);
     const known = entries.find((entry) => entry.fits(scope.labels));
     if (known !== undefined) return known.value;
     const noted = new NotedLabels(scope.labels);
-    const value = yield* make({ namespace, isWeft, isGateway, redirected, locality, labels: noted });
+    const value = yield* make({ namespace, isWeft, isGateway, redirected, autoAddresses, locality, labels: noted });
     entries.push({ value, fits: fitFor(noted, scope.labels) });
     return value;
   }

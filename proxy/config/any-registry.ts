@@ -2,10 +2,13 @@
 import { Cluster } from './cluster.ts';
 import { ClusterLoadAssignment } from './endpoint.ts';
 import { Listener } from './listener.ts';
+import { NameTable } from './name-table.ts';
 import { RouteConfiguration } from './route.ts';
 import type { MessageSchema } from './schema.ts';
 import { Secret } from './tls.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from './type-url.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+} from './type-url.ts';
 
 /** Static type of each resource, by type URL. */
 export interface ResourceByType {
@@ -14,6 +17,7 @@ export interface ResourceByType {
   [CLUSTER_TYPE]: Cluster;
   [ENDPOINT_TYPE]: ClusterLoadAssignment;
   [SECRET_TYPE]: Secret;
+  [NAME_TABLE_TYPE]: NameTable;
 }
 
 export type ResourceType = keyof ResourceByType;
@@ -25,10 +29,15 @@ export const RESOURCES: { readonly [T in ResourceType]: MessageSchema<string, Re
   [CLUSTER_TYPE]: Cluster,
   [ENDPOINT_TYPE]: ClusterLoadAssignment,
   [SECRET_TYPE]: Secret,
+  [NAME_TABLE_TYPE]: NameTable,
 };
 
-/** The name by which xDS knows a resource; a listener without a name gets none and must be given one by its owner. */
+/**
+ * The name by which xDS knows a resource; '' of a name table, which does not say it. A listener without a name gets
+ * none and must be given one by its owner.
+ */
 export function resourceName(type: ResourceType, resource: ResourceByType[ResourceType]): string {
   if (type === ENDPOINT_TYPE) return (resource as ClusterLoadAssignment).clusterName;
+  if (type === NAME_TABLE_TYPE) return '';
   return (resource as Listener | RouteConfiguration | Cluster | Secret).name ?? '';
 }

@@ -8,6 +8,8 @@ export const ROUTE_TYPE = `${PREFIX}envoy.config.route.v3.RouteConfiguration`;
 export const CLUSTER_TYPE = `${PREFIX}envoy.config.cluster.v3.Cluster`;
 export const ENDPOINT_TYPE = `${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`;
 export const SECRET_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`;
+/** Istio's, for the DNS proxy and no worker. */
+export const NAME_TABLE_TYPE = `${PREFIX}istio.networking.nds.v1.NameTable`;
 
 /** Listener filters. */
 export const TLS_INSPECTOR_TYPE = `${PREFIX}envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector` as const;

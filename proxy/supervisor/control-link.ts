@@ -7,7 +7,11 @@ import type { ResourceType } from '../config/any-registry.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { Listener } from '../config/listener.ts';
 import type { Secret } from '../config/tls.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../config/type-url.ts';
+import type { NameTable } from '../config/name-table.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+} from '../config/type-url.ts';
+import type { NameChange } from '../dns/dns-proxy.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
 import type { SecretStore } from '../tls/secret-store.ts';
@@ -38,9 +42,11 @@ export interface ControlLinkOptions {
   portOf(listener: string): number | undefined;
   readonly audit: AuditService | undefined;
   readonly store: ConfigStore;
+  /** Takes the names of the mesh; undefined: nobody asks for them. */
+  readonly names: { apply(change: NameChange): void } | undefined;
 }
 
-const KIND_OF: Readonly<Record<ResourceType, ResourceKind>> = {
+const KIND_OF: Readonly<Record<Exclude<ResourceType, typeof NAME_TABLE_TYPE>, ResourceKind>> = {
   [CLUSTER_TYPE]: 'cluster', [ENDPOINT_TYPE]: 'endpoints', [LISTENER_TYPE]: 'listener', [ROUTE_TYPE]: 'route',
   [SECRET_TYPE]: 'secret',
 };
@@ -154,7 +160,7 @@ export class ControlLink {
       ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire(warn, loadSchema(SCHEMA_FILE, 'protocol')),
       decode: (response) => decoder.response(response, warn),
       tls: (context) => grpcClientTls(context, secrets, clock),
-      handler: { apply: (batch) => this.#apply(batch) },
+      handler: { apply: (batch) => this.#apply(batch) }, names: this.#options.names !== undefined,
       onInitialised: () => {
         this.#lastGood?.onInitialised();
         this.#options.onProgress();
@@ -170,6 +176,11 @@ export class ControlLink {
     updated: readonly { name: string; version: string; resource: unknown }[];
     removed: readonly string[];
   }): Promise<{ refused: readonly { name: string; reason: string }[] }> {
+    if (batch.type === NAME_TABLE_TYPE) {
+      const updated = batch.updated.map(({ name, resource }) => ({ name, resource: resource as NameTable }));
+      this.#options.names?.apply({ updated, removed: batch.removed });
+      return { refused: [] };
+    }
     await this.#lastGood?.before(KIND_OF[batch.type], batch);
     const refused = await this.#intake.apply({
       kind: KIND_OF[batch.type], updated: batch.updated, removed: batch.removed, origin: 'dynamic',

@@ -5,6 +5,7 @@ import { PooledRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
 import type { Listener } from '../config/listener.ts';
+import type { DnsProxy } from '../dns/dns-proxy.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { Stats } from '../telemetry/stats.ts';
 import { AdminView } from './admin-view.ts';
@@ -53,6 +54,7 @@ export class RunningProxy implements AsyncDisposable {
   readonly #spans: SpanService;
   readonly #decoder: Decoder;
   readonly #audit: AuditService | undefined;
+  readonly #dns: DnsProxy | undefined;
   readonly #quit = Promise.withResolvers<void>();
   readonly #servers: SideServers;
   readonly #restart: Restart | undefined;
@@ -60,10 +62,11 @@ export class RunningProxy implements AsyncDisposable {
 
   private constructor(
     options: RunningProxyOptions, supervisor: Supervisor, link: ControlLink, spans: SpanService, stats: StatsMerger,
-    decoder: Decoder, audit: AuditService | undefined, restart: Restart | undefined,
+    decoder: Decoder, audit: AuditService | undefined, restart: Restart | undefined, dns: DnsProxy | undefined,
   ) {
     this.#restart = restart;
     this.#audit = audit;
+    this.#dns = dns;
     this.#options = options;
     this.#decoder = decoder;
     this.#lifecycle = lifecycleOf(options.node.metadata, process.env, options.drainTimeMs);
@@ -86,6 +89,7 @@ export class RunningProxy implements AsyncDisposable {
     });
     const restart = await Restart.begin(options.restart, node, log);
     const audit = await openAudit(options, stats);
+    const dns = await openDns(options, stats);
     const inherited = restart?.inherited;
     const supervisor: Supervisor = await Supervisor.create({ ...options, ...(inherited && { inherited }) }, {
       log, stats, audit, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
@@ -93,10 +97,11 @@ export class RunningProxy implements AsyncDisposable {
     const onProgress = (): void => supervisor.updateState();
     const link = new ControlLink({
       bootstrap, decoder, node, clock, random: new PooledRandom(), timers, log, stats, version, onProgress, audit,
+      names: dns,
       listeners: () => supervisor.store.list('listener').values().map(({ resource }) => resource as Listener),
       portOf: (listener) => supervisor.portOf(listener), store: supervisor.store,
     }, supervisor.intake);
-    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit, restart);
+    const proxy = new RunningProxy(options, supervisor, link, spans, stats, decoder, audit, restart, dns);
     try {
       await proxy.#start();
     } catch (cause) {
@@ -146,6 +151,7 @@ export class RunningProxy implements AsyncDisposable {
     this.#link.stop();
     await this.#restart?.close();
     await this.supervisor.stop();
+    this.#dns?.stop();
     await this.#spans.stop();
     await this.#audit?.close();
     await this.#servers.close();
@@ -198,6 +204,21 @@ async function openAudit(
   if (config === undefined) return undefined;
   return new AuditService({
     ...config, clock, node, log: log.component('audit'), stats: new Stats(stats.source()),
+  });
+}
+
+/** Loaded where the bootstrap asks for it: it answers the application's questions before any listener does. */
+async function openDns(
+  { node, clock, log }: RunningProxyOptions, stats: StatsMerger,
+): Promise<DnsProxy | undefined> {
+  if (node.metadata['DNS_CAPTURE'] === undefined) return undefined;
+  const [{ dnsConfigOf }, { DnsProxy }] = await Promise.all([
+    import('../dns/dns-config.ts'), import('../dns/dns-proxy.ts'),
+  ]);
+  const config = dnsConfigOf(node.metadata, node.id);
+  if (config === undefined) return undefined;
+  return DnsProxy.start({
+    config, clock, random: new PooledRandom(), stats: new Stats(stats.source()), log: log.component('dns'),
   });
 }
 

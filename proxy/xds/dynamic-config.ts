@@ -7,7 +7,7 @@ import type { ConfigWarning } from '../config/decode-report.ts';
 import type { ResourceRefusal } from '../config/discovery.ts';
 import { msOr } from '../config/duration.ts';
 import type { Listener } from '../config/listener.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../config/type-url.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE } from '../config/type-url.ts';
 import { clusterReferences, listenerReferences } from './references.ts';
 import type { Reference } from './references.ts';
 import type { AnyResource } from './resource-decode.ts';
@@ -26,6 +26,8 @@ export interface ResourceHandler {
 
 export interface DynamicConfigOptions extends SourcesOptions {
   readonly handler: ResourceHandler;
+  /** Asks for the names of the mesh, over ADS. Default false. */
+  readonly names?: boolean;
   /** Called once, when the first clusters with their endpoints and the first listeners are in force. */
   readonly onInitialised?: () => void;
   /** Each response of a management server, when it was put in force or refused. */
@@ -70,6 +72,7 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
     const { cdsConfig, ldsConfig } = this.#options.bootstrap.dynamicResources ?? {};
     this.#startAll(CLUSTER_TYPE, cdsConfig);
     this.#startAll(LISTENER_TYPE, ldsConfig);
+    if (this.#options.names === true) this.#startAll(NAME_TABLE_TYPE, { ads: {} });
     if (cdsConfig !== undefined) this.#warming.expect(CLUSTERS, msOr(cdsConfig.initialFetchTimeout, INITIAL_FETCH_MS));
     const references = [...this.#references.values()].flat();
     this.#expectEndpoints(references);
@@ -147,7 +150,7 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
   }
 
   async #apply({ type, updated, removed }: ResourceBatch): Promise<readonly ResourceRefusal[]> {
-    const isListed = type === CLUSTER_TYPE || type === LISTENER_TYPE;
+    const isListed = type === CLUSTER_TYPE || type === LISTENER_TYPE || type === NAME_TABLE_TYPE;
     const gone = isListed ? removed : [];
     const refused = updated.length + gone.length === 0 ? [] : await this.#handle({ type, updated, removed: gone });
     const bad = new Set(refused.map(({ name }) => name));

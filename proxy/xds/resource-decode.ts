@@ -9,6 +9,7 @@ import { decode } from '../config/decode.ts';
 import type { ConfigWarning } from '../config/decode-report.ts';
 import type { ResourceRefusal } from '../config/discovery.ts';
 import type { Schema } from '../config/schema.ts';
+import { NAME_TABLE_TYPE } from '../config/type-url.ts';
 import type { Wire } from '../config/wire.ts';
 import { nameOfType } from './resource-type.ts';
 import type { IncomingResource, IncomingResponse } from './variant.ts';
@@ -81,7 +82,8 @@ function decodeResource(
   if (incoming.name !== undefined && name !== known) {
     return { name: known, reason: `names itself '${name}', and came as '${known}'` };
   }
-  if (name === '') return { name, reason: `${nameOfType(type).singular} without a name` };
+  // Istio's is the only one, and so has none.
+  if (name === '' && type !== NAME_TABLE_TYPE) return { name, reason: `${nameOfType(type).singular} without a name` };
   return { name, version: incoming.version, resource };
 }
 

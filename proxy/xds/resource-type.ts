@@ -1,6 +1,8 @@
 // The resource types that xDS brings, in the order in which they are asked for.
 import type { ResourceType } from '../config/any-registry.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from '../config/type-url.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+} from '../config/type-url.ts';
 
 /** How people and stats call a type. */
 export interface TypeName {
@@ -16,11 +18,12 @@ const NAMES: { readonly [T in ResourceType]: TypeName } = {
   [SECRET_TYPE]: { singular: 'secret', service: 'sds' },
   [LISTENER_TYPE]: { singular: 'listener', service: 'lds' },
   [ROUTE_TYPE]: { singular: 'route table', service: 'rds' },
+  [NAME_TABLE_TYPE]: { singular: 'name table', service: 'nds' },
 };
 
 /** Make before break: what is named comes before what names it. */
 export const TYPE_ORDER: readonly ResourceType[] =
-  [CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE];
+  [CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE, NAME_TABLE_TYPE];
 
 export function nameOfType(type: ResourceType): TypeName {
   return NAMES[type];
