@@ -1,19 +1,47 @@
 // What a request and its record are told of the route that matched.
+import type { Headers } from '../http/headers.ts';
 import type { RequestHead, ResponseHead } from '../http/message.ts';
 import type { ClusterChoice, RouteEntry } from '../route/route-entry.ts';
 import type { StreamInfo } from '../telemetry/stream-info.ts';
 import type { LocalReply } from './filter.ts';
 import { changeResponseHeaders } from './header-levels.ts';
 
-/** The route's decorator names the span here, and at the next proxy where `propagates` unless it is told not to. */
+/** Which way a proxy that traces passes requests; undefined where it does not trace. */
+export type TracedWay = 'outbound' | 'inbound' | undefined;
+
+const OPERATION = 'x-envoy-decorator-operation';
+
+/**
+ * The route's decorator names the span here, and, unless it is told not to, at the next proxy outbound, or at the one
+ * before inbound where that has not said a name: its own goes before, and no further, as in Envoy.
+ */
 export function noteRoute(
-  route: RouteEntry | undefined, request: RequestHead, info: StreamInfo, propagates: boolean,
+  route: RouteEntry | undefined, { headers }: RequestHead, info: StreamInfo, way: TracedWay,
 ): void {
   info.routeName = route?.name ?? '';
   info.virtualHostName = route?.virtualHostName ?? '';
   info.operation = route?.operation ?? '';
-  if (!propagates || route?.operation === undefined || !route.propagateOperation) return;
-  request.headers.set('x-envoy-decorator-operation', route.operation);
+  if (way === undefined) return;
+  const told = route?.propagateOperation === true ? info.operation : '';
+  if (way === 'inbound') {
+    takeOperation(headers, info);
+    info.operationToTell = info.spanName === '' ? told : '';
+  } else if (told !== '') {
+    headers.set(OPERATION, told);
+  }
+}
+
+/** The same for a response, of this proxy's own too. */
+export function noteResponse({ headers }: ResponseHead, info: StreamInfo, way: TracedWay): void {
+  if (way === 'outbound') takeOperation(headers, info);
+  else if (info.operationToTell !== '') headers.set(OPERATION, info.operationToTell);
+}
+
+function takeOperation(headers: Headers, info: StreamInfo): void {
+  const name = headers.get(OPERATION);
+  if (name === undefined) return;
+  if (name !== '') info.spanName = name;
+  headers.remove(OPERATION);
 }
 
 /**
@@ -55,4 +83,9 @@ export function noteRequest(info: StreamInfo, before: StreamInfo, request: Reque
   info.requestId = before.requestId;
   info.forwardedIp = before.forwardedIp;
   info.bytesReceived = before.bytesReceived;
+}
+
+/** Not where the answer comes before the request is whole, as in Envoy. */
+export function tellServiceTime(headers: Headers, ms: number): void {
+  headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(ms))));
 }

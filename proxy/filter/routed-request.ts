@@ -15,7 +15,7 @@ import { startMirrors } from './mirrored-request.ts';
 import type { MirroredRequests } from './mirrored-request.ts';
 import { RequestBuffer } from './request-buffer.ts';
 import { RetryState } from './retry-state.ts';
-import { changeResponse } from './route-note.ts';
+import { changeResponse, tellServiceTime } from './route-note.ts';
 import type { Routing } from './routing.ts';
 import { countedStatus, noEndpoint, outcomeOf, outcomeOfHead } from './try-outcome.ts';
 
@@ -359,7 +359,7 @@ export class RoutedRequest implements HedgingRequest, TimerTarget {
     const { route, choice, quiet, hashCookie } = this.#routing;
     info.status = head.status;
     if (hashCookie !== undefined) headers.append('set-cookie', hashCookie);
-    if (!quiet) headers.set('x-envoy-upstream-service-time', String(Math.max(0, Math.round(this.#elapsedMs()))));
+    if (!quiet && this.#sentMs !== -1) tellServiceTime(headers, this.#elapsedMs());
     changeResponse(route, choice, head, info);
   }
 

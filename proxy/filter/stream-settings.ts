@@ -1,4 +1,5 @@
 // What a stream is given by its connection manager, and whom it tells of its life.
+import type { TracedWay } from './route-note.ts';
 import type { Clock } from '../base/clock.ts';
 import type { ProxyError } from '../base/error.ts';
 import type { Random } from '../base/random.ts';
@@ -21,8 +22,7 @@ export interface StreamSettings {
   readonly maxDurationMs: number;
   /** Until the request has arrived whole (request_timeout); 0 is off. */
   readonly requestTimeoutMs: number;
-  /** Traced outbound requests tell the next proxy the route's name of the operation. */
-  readonly propagatesOperation: boolean;
+  readonly tracedWay: TracedWay;
   /** The table of this moment: kept by the stream until it ends, so that a request sees one configuration only. */
   matchRoute(request: RequestHead, info: StreamInfo): RouteEntry | undefined;
   /** Forwarding headers, request id, trace start; an error refuses the request. */

@@ -90,7 +90,7 @@ export class Stream implements RoutedStream, RequestSink, TimedStream, PacedStre
   #takeRoute(route: RouteEntry | undefined): void {
     this.#route = route;
     this.#routeKnown = true;
-    noteRoute(route, this.request, this.info, this.#settings.propagatesOperation);
+    noteRoute(route, this.request, this.info, this.#settings.tracedWay);
     this.#deadlines.takeRoute(route, this.request);
   }
 

@@ -180,3 +180,14 @@ test('the client is who the nearest proxy that is believed saw, for policies, li
   assert.equal(client({ useRemoteAddress: true, xffTrustedHops: 1 }, '1.1.1.1, 8.8.8.8'), '8.8.8.8');
   assert.equal(client({ useRemoteAddress: true, xffTrustedHops: 2 }, '1.1.1.1, 8.8.8.8'), '1.1.1.1');
 });
+
+test('the scheme is the client\'s behind an edge, also over the mesh\'s TLS, and the connection\'s at the edge', () => {
+  const scheme = (options: Partial<ForwardingOptions>, fields: string[], tls?: TlsInfo): string =>
+    prepare(options, fields, '10.0.0.1', tls).request.scheme;
+  assert.equal(scheme({}, []), 'http');
+  assert.equal(scheme({}, [], MUTUAL), 'https');
+  assert.equal(scheme({}, ['x-forwarded-proto', 'http'], MUTUAL), 'http');
+  assert.equal(scheme({}, ['x-forwarded-proto', 'https']), 'https');
+  assert.equal(scheme({}, ['x-forwarded-proto', 'gopher']), 'http');
+  assert.equal(scheme({ useRemoteAddress: true }, ['x-forwarded-proto', 'https']), 'http');
+});

@@ -78,10 +78,10 @@ export class Forwarding {
     const { connection } = info;
     const before = request.headers.joined('x-forwarded-for');
     if (this.#circles(request.headers, before, connection)) return new ProxyError('loop', 'downstream', 'request_loop');
-    const secure = connection.tls !== undefined;
-    request.scheme = secure ? 'https' : 'http';
+    const scheme = connection.tls === undefined ? 'http' : 'https';
     info.forwardedIp = this.#clientIp(request.headers);
-    this.#forwardedFor(request.headers, before, info, request.scheme);
+    this.#forwardedFor(request.headers, before, info, scheme);
+    request.scheme = this.#scheme(request, scheme);
     this.#clientCert(request.headers, connection);
     this.#requestId(request.headers, info);
     if (this.#options.via !== '') appendVia(request.headers, this.#options.via);
@@ -102,6 +102,14 @@ export class Forwarding {
     if (!headers.has('date')) headers.append('date', this.#dateText());
     if (via !== '') headers.append('via', via);
     if (alwaysSetRequestIdInResponse && info.requestId !== '') headers.set('x-request-id', info.requestId);
+  }
+
+  /** Behind an edge the client's, as HTTP/2 says it or the proxies in front: the connection's may be the mesh's own. */
+  #scheme({ protocol, scheme, headers }: RequestHead, own: string): string {
+    if (this.#options.useRemoteAddress) return own;
+    if (protocol === 'HTTP/2') return scheme;
+    const forwarded = headers.get('x-forwarded-proto');
+    return forwarded === 'http' || forwarded === 'https' ? forwarded : own;
   }
 
   /** This proxy is the last hop of the request, and was so often before. */

@@ -9,6 +9,7 @@ import { LIMITS } from '../config/limits.ts';
 import type { HttpConnectionManager as Config } from '../config/http-connection-manager.ts';
 import { FilterChain } from '../filter/chain.ts';
 import type { HttpFilter } from '../filter/filter.ts';
+import { noteResponse } from '../filter/route-note.ts';
 import type { StreamSettings } from '../filter/stream-settings.ts';
 import type { Http1ServerOptions } from '../http/http1-server.ts';
 import type { Http2Options } from '../http/http2-options.ts';
@@ -72,6 +73,7 @@ function streamSettings(
 ): StreamSettings {
   const forwarding = new Forwarding(forwardingOptions(config, deps.localIp), deps.clock, deps.random);
   const { routes, tracer, accessLogs } = parts;
+  const tracedWay = config.tracing === undefined ? undefined : parts.outbound ? 'outbound' : 'inbound';
   const upgrades = new Map(
     (config.upgradeConfigs ?? []).map((upgrade) => [upgrade.upgradeType.toLowerCase(), upgrade.enabled ?? true]),
   );
@@ -84,7 +86,7 @@ function streamSettings(
     idleTimeoutMs: msOr(config.streamIdleTimeout, LIMITS.streamIdleTimeoutMs),
     maxDurationMs: msOr(config.commonHttpProtocolOptions?.maxStreamDuration, 0),
     requestTimeoutMs: msOr(config.requestTimeout, 0),
-    propagatesOperation: tracer !== undefined && parts.outbound,
+    tracedWay,
     matchRoute: (request, info) => routes.current?.match(request, info, deps.random.float()),
     prepareRequest: (request, info) => {
       const refused = forwarding.prepareRequest(request, info);
@@ -93,7 +95,10 @@ function streamSettings(
     },
     normalize: (request, localPort) => forwarding.normalize(request, localPort),
     startTrace: (request, info) => tracer?.start(request.headers, info),
-    prepareResponse: (response, info) => forwarding.prepareResponse(response, info),
+    prepareResponse: (response, info) => {
+      forwarding.prepareResponse(response, info);
+      if (tracedWay !== undefined) noteResponse(response, info, tracedWay);
+    },
     allowsUpgrade: (token, route) => {
       const own = route?.action.kind === 'forward' ? route.action.upgrades.get(token) : undefined;
       return own ?? upgrades.get(token) ?? false;

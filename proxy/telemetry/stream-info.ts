@@ -169,6 +169,10 @@ export class StreamInfo {
   sampled = false;
   /** Set by the tracer on sampled requests alone. */
   span: ActiveSpan | undefined = undefined;
+  /** The span's name that the peer gave; '' leaves the route's. Names nothing but the span (S88). */
+  spanName = '';
+  /** The span's name that the peer in front is told. */
+  operationToTell = '';
   /** The span's name (the route's decorator.operation); '' leaves the authority. */
   operation = '';
   healthCheck = false;

@@ -6,6 +6,8 @@ import { ManualClock } from '../base/clock.ts';
 import { SeededRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
 import type { HttpTracing } from '../config/http-connection-manager.ts';
+import { decode } from '../config/decode.ts';
+import { ZipkinConfig as ZipkinConfigSchema } from '../config/tracing.ts';
 import type { ZipkinConfig } from '../config/tracing.ts';
 import { ZIPKIN_TYPE } from '../config/type-url.ts';
 import { Headers } from '../http/headers.ts';
@@ -61,6 +63,17 @@ function run({ tracer, buffer }: Bench, fields: string[], id = UUID): { headers:
 
 const b3 = (headers: Headers): (string | undefined)[] =>
   ['x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled'].map((name) => headers.get(name));
+
+test('a collector_service says cluster, host and path, before the older fields', () => {
+  const uri = (text: string): unknown => ({
+    collector_cluster: 'old', collector_endpoint: '/old',
+    collector_service: { http_uri: { uri: text, cluster: 'zipkin', timeout: '1s' } },
+  });
+  assert.deepEqual(decode(ZipkinConfigSchema, uri('http://zipkin.example:9411/api/v2/spans')).value, {
+    collectorCluster: 'zipkin', collectorEndpoint: '/api/v2/spans', collectorHostname: 'zipkin.example:9411',
+  });
+  assert.match(String(decode(ZipkinConfigSchema, uri('http://zipkin.example')).errors[0]), /uri: needs a path/);
+});
 
 test('a request without context begins a trace; its id has 64 bits, or 128 where configured', () => {
   const { headers, info } = run(bench(), []);

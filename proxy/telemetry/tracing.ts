@@ -109,7 +109,7 @@ export class Tracer {
     const kind = outbound && !split ? 'client' : 'server';
     const record: SpanRecord = {
       target, kind, traceId: info.traceId, spanId: info.spanId, parentId: span.parentId, shared: span.shared,
-      name: info.operation || (info.request?.authority ?? ''),
+      name: info.spanName || info.operation || (info.request?.authority ?? ''),
       startUs: this.#wallUs(info, info.startMs), durationUs: microseconds(info.endMs - info.startMs),
       error: isError(info), tags: tags.of(info),
     };

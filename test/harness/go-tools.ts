@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PEER_CACHE, findProgram } from './peers.ts';
 
-const BUILD_TIMEOUT_MS = 600_000;
+const BUILD_TIMEOUT_MS = 3_600_000;
 
 export type GoTool = 'get-client' | 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server'
-  | 'ratelimit' | 'miniredis' | 'opa';
+  | 'ratelimit' | 'miniredis' | 'opa' | 'istiod';
 
 interface Source {
   readonly package: string;
@@ -15,6 +15,8 @@ interface Source {
   readonly main?: string;
   /** `module@version`: the tool's own first, then what it leaves open. */
   readonly modules: readonly string[];
+  /** Built when it is asked for by name alone: it takes many minutes. */
+  readonly isHeavy?: boolean;
 }
 
 const GRPC = ['google.golang.org/grpc@v1.85.0'];
@@ -54,6 +56,12 @@ func main() {
     // It has no releases: a commit of its main branch.
     modules: ['github.com/envoyproxy/ratelimit@v1.4.1-0.20260122083618-3fb702589d36'],
   },
+  istiod: {
+    package: 'istio.io/istio/pilot/cmd/pilot-discovery',
+    // Releases have no versions of their module: a commit of its main branch, after 1.31.
+    modules: ['istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad'],
+    isHeavy: true,
+  },
   opa: { package: 'github.com/open-policy-agent/opa', modules: ['github.com/open-policy-agent/opa@v1.22.2'] },
   miniredis: {
     package: 'github.com/alicebob/miniredis/v2',
@@ -76,15 +84,16 @@ func main() {
   },
 };
 
-export const GO_TOOLS = Object.keys(SOURCES) as readonly GoTool[];
+export const GO_TOOLS = (Object.keys(SOURCES) as GoTool[]).filter((tool) => SOURCES[tool].isHeavy !== true);
 
 /** The tool's binary, built when `build` says so. A string beginning with `skip:` says why there is none. */
 export function findGoTool(tool: GoTool, build: boolean): string {
-  const { modules } = SOURCES[tool];
+  const { modules, isHeavy = false } = SOURCES[tool];
   // The version is in the name, so that another pin is another file.
   const binary = join(PEER_CACHE, 'go', `${tool}-${modules[0]?.split('@')[1] ?? 'v1'}`);
   if (existsSync(binary)) return binary;
-  if (!build) return `skip: no ${tool} here; "npm run test:interop" builds it when Go is there`;
+  const how = isHeavy ? `"node test/harness/build-go-tool.ts ${tool}"` : '"npm run test:interop"';
+  if (!build) return `skip: no ${tool} here; ${how} builds it when Go is there`;
   // Where Go's own archives put it, without changing the PATH.
   const go = findProgram('go') ?? existing('/usr/local/go/bin/go');
   if (go === undefined) return `skip: no ${tool} and no Go to build it with`;

@@ -61,7 +61,7 @@ export class IstioPods {
     const node = { name: pod.name, ip: pod.ip, type, labels: { version: kind, ...labels }, metadata };
     const bootstrap = istioBootstrap({ node, istiodIp: HOST_IP, adminPort: ADMIN_PORT, delta, sds });
     const process = this.#launch(pod, kind, this.#write(pod, 'bootstrap', bootstrap), options.logLevel ?? 'warning');
-    await process.until(() => answers(`http://${pod.ip}:${ADMIN_PORT}/ready`), 30_000);
+    await process.until(() => answers(`http://${pod.ip}:${ADMIN_PORT}/ready`), 150_000);
     if (type === 'sidecar') this.#redirect(pod);
     return process;
   }
@@ -90,7 +90,7 @@ export class IstioPods {
       admin: { address: { socket_address: { address: pod.ip, port_value: ADMIN_PORT + 100 } } },
     };
     const process = this.#launch(pod, 'weft', this.#write(pod, 'agent', bootstrap), 'warning');
-    await process.until(() => answers(`http://${pod.ip}:${ADMIN_PORT + 100}/ready`), 30_000);
+    await process.until(() => answers(`http://${pod.ip}:${ADMIN_PORT + 100}/ready`), 150_000);
   }
 
   #write(pod: Pod, name: string, bootstrap: object): string {

@@ -109,11 +109,6 @@ export class Istiod {
       .setIssuedAt().setExpirationTime('1h').sign(this.#key.key as Parameters<SignJWT['sign']>[0]);
   }
 
-  /** What it knows of its proxies, such as `/debug/syncz`. */
-  async debug(path: string): Promise<string> {
-    return (await fetch(`http://${this.#options.host}:${ISTIOD_PORTS.monitoring}${path}`)).text();
-  }
-
   async stop(): Promise<void> {
     await this.process.stop();
     this.#issuer.close();
