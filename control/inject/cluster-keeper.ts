@@ -24,6 +24,8 @@ export interface ClusterKeeperOptions {
 }
 
 const EVERY_MS = 60_000;
+/** After a refusal. */
+const AGAIN_MS = 5000;
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const OWN_LABEL = { 'app.kubernetes.io/managed-by': 'weft', 'istio.io/config': 'true' };
 const NAMESPACES_MAX = 10_000;
@@ -69,26 +71,32 @@ export class ClusterKeeper {
     const { everyMs = EVERY_MS } = this.#options;
     while (!this.#ended.signal.aborted) {
       this.#wake = new AbortController();
-      await this.keep();
-      await delay(everyMs, undefined, { signal: this.#wake.signal, ref: false }).catch(() => undefined);
+      const isKept = await this.keep();
+      await delay(isKept ? everyMs : Math.min(everyMs, AGAIN_MS), undefined, { signal: this.#wake.signal,
+        ref: false }).catch(() => undefined);
     }
   }
 
-  /** Once; what fails is said and tried again. */
-  async keep(): Promise<void> {
-    await this.#try('the mutating webhook', () => this.#bundle('mutatingwebhookconfigurations'));
-    await this.#try('the validating webhook', () => this.#bundle('validatingwebhookconfigurations'));
-    await this.#try('the namespaces', () => this.#namespaces());
+  /** Once; what fails is said. True where there is nothing left to write. */
+  async keep(): Promise<boolean> {
+    const done = [
+      await this.#try('the mutating webhook', () => this.#bundle('mutatingwebhookconfigurations')),
+      await this.#try('the validating webhook', () => this.#bundle('validatingwebhookconfigurations')),
+      await this.#try('the namespaces', () => this.#namespaces()),
+    ];
+    return done.every(Boolean);
   }
 
-  async #try(what: string, act: () => Promise<void>): Promise<void> {
+  async #try(what: string, act: () => Promise<void>): Promise<boolean> {
     try {
       await act();
       if (this.#said.delete(what)) this.#options.log.info(`${what}: kept again`);
+      return true;
     } catch (cause) {
       const reason = `${what}: ${messageOf(cause)}`;
       if (this.#said.get(what) !== reason) this.#options.log.warning(reason);
       this.#said.set(what, reason);
+      return false;
     }
   }
 
