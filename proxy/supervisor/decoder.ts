@@ -90,7 +90,7 @@ export class Decoder {
 
   #start(): ChildProcess {
     const child = fork(ENTRY, ['./decoder-main.ts'], {
-      serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: ownEnvironment(),
     });
     let reason = 'the decoder process ended';
     child.on('message', (answer) => this.#onAnswer(answer as DecoderAnswer));
@@ -131,6 +131,12 @@ export class Decoder {
     for (const { reject } of this.#waiting.values()) reject(new Error(reason));
     this.#waiting.clear();
   }
+}
+
+/** What a child needs; tokens and passwords, and options that load other code, are not for it (threats.md S104). */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const wanted = /^(?:PATH|HOME|TMPDIR|TZ|LANG|LC_.*|MALLOC_.*|NODE_COMPILE_CACHE|NODE_V8_COVERAGE)$/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => wanted.test(name)));
 }
 
 function withClass({ key, path, reason, where }: ConfigWarning): ConfigWarning {
