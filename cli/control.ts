@@ -13,6 +13,7 @@ import { SOURCE_HELP, SOURCE_OPTIONS, sourceOption } from './source-options.ts';
 import { TOKEN_HELP, TOKEN_OPTIONS, authenticatorOption } from './token-options.ts';
 import { WEBHOOK_HELP, WEBHOOK_OPTIONS, webhookOption } from './webhook-options.ts';
 import { UsageError, addressOption } from './usage.ts';
+import { keepWorkloadFolders, workloadFolders } from './workload-folders.ts';
 
 export const HELP = `usage: weft control (--config DIR | --source NAME) [options]
 
@@ -26,6 +27,8 @@ export const HELP = `usage: weft control (--config DIR | --source NAME) [options
       --host NAME          one more name or address of this server, for its certificate; may be repeated
       --audit-dir DIR      the audit log: changes of the configuration and certificates that were issued (default
                            audit in --ca-dir); read it with: weft audit
+      --workload NS/ACCOUNT=DIR  keeps a token for that identity and the root in DIR, for a sidecar where no Kubernetes
+                           does; may be repeated
       --jwks-network CIDR  a private network where issuers' keys may be fetched, also without TLS; may be repeated
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
 ${SOURCE_HELP.slice(1)}${WEBHOOK_HELP.slice(1)}${TOKEN_HELP.slice(1)}`;
@@ -42,6 +45,7 @@ const OPTIONS = {
   'audit-dir': { type: 'string' },
   'trust-domain': { type: 'string' },
   host: { type: 'string', multiple: true },
+  workload: { type: 'string', multiple: true },
   'jwks-network': { type: 'string', multiple: true },
   'log-level': { type: 'string', short: 'l' },
   ...SOURCE_OPTIONS,
@@ -55,12 +59,14 @@ export async function run(args: string[]): Promise<number> {
     process.stdout.write(HELP);
     return 0;
   }
+  const folders = workloadFolders(values.workload ?? []);
   const sources = sourceOption(values, values.config);
   const level = values['log-level'] ?? 'info';
   if (parseLogLevel(level) === undefined) throw new UsageError(`--log-level does not know "${level}"`);
   const addresses = addressesOf(values);
   const caDir = values['ca-dir'] ?? defaultCaDir();
   setLogVerbosity(logVerbosity.NONE); // what grpc-js would print is in our own lines
+  const log = new Logger(level).component('control');
   const control = await startControl({
     ...sources,
     webhooks: webhookOption(values),
@@ -72,10 +78,12 @@ export async function run(args: string[]): Promise<number> {
     trustDomain: values['trust-domain'],
     hosts: values.host ?? [],
     jwksNetworks: values['jwks-network'] ?? [],
-    log: new Logger(level).component('control'),
+    log,
   });
+  const release = await keepWorkloadFolders(control, folders, (line) => log.warning(line));
   report(control);
   process.stdout.write(`weft control: ${await endSignal()}: closing\n`);
+  release();
   await control.close();
   return 0;
 }

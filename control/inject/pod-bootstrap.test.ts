@@ -33,6 +33,7 @@ test('environment and labels become a bootstrap that the loader takes and a node
     [node.podName, node.namespace, node.serviceAccount, node.workloadName, node.redirected, [...node.labels]],
     ['web-1', 'shop', 'web', 'web', true, [['app', 'web'], ['version', 'v1']]]);
   assert.deepEqual(node.addresses, ['10.1.2.3', 'fd00::3']);
+  assert.equal(value!.node!.cluster, 'web.shop', 'traces name a service by its app label');
   assert.equal(value!.node!.metadata!['PATH'], undefined);
 });
 
@@ -45,6 +46,21 @@ test('a gateway is a router, an IPv6 pod listens on IPv6, and concurrency 0 is e
   assert.equal(pod.concurrency, undefined);
   assert.deepEqual(value!.staticResources!.listeners!.map(({ address }) => address!.socketAddress!.address), ['::',
     '::']);
+});
+
+test('labels may stand in the environment, where no kubelet writes them; its file says more', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'weft-pod-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const labels = join(folder, 'labels');
+  const env = { ...ENV, ISTIO_METAJSON_LABELS: '{"app":"env","version":"v2"}', ISTIO_METAJSON_MORE: '{"NETWORK":"n"}' };
+  const metadata = (): object => {
+    const { value } = decode(Bootstrap, podProxyOf(env, 'sidecar', undefined, { ...POD_PATHS, labels }).bootstrap);
+    const { LABELS, NETWORK } = value!.node!.metadata as Record<string, unknown>;
+    return { LABELS: { ...LABELS as object }, NETWORK };
+  };
+  assert.deepEqual(metadata(), { LABELS: { app: 'env', version: 'v2' }, NETWORK: 'n' });
+  writeFileSync(labels, 'app="file"\n');
+  assert.deepEqual(metadata(), { LABELS: { app: 'file', version: 'v2' }, NETWORK: 'n' });
 });
 
 test('what is missing or wrong is named', () => {

@@ -54,7 +54,7 @@ export function podProxyOf(
   const name = required(env, 'POD_NAME');
   const bootstrap = meshBootstrap({
     type, ip: podIp, name, namespace, domain: domain ?? `${namespace}.svc.cluster.local`,
-    cluster: `${metadata['WORKLOAD_NAME'] as string}.${namespace}`,
+    cluster: `${(metadata['LABELS'] as { app?: string }).app ?? metadata['WORKLOAD_NAME'] as string}.${namespace}`,
     metadata: { ...metadata, WEFT_CA: authorityOf(env['CA_ADDR'] ?? discovery ?? '', trustDomain, paths) },
   }, {
     xds, controlNames: controlNamesOf(xds, trustDomain), admin: { host: '127.0.0.1', port: adminPort },
@@ -114,23 +114,25 @@ function drainOf({ terminationDrainDuration }: ProxyConfig): number {
   return Math.ceil((durationMs(terminationDrainDuration) ?? 0) / 1000);
 }
 
+/** Labels where no kubelet writes them into a file. */
+const LABELS_VARIABLE = 'ISTIO_METAJSON_LABELS';
+
 function metadataOf(
   env: Environment, config: ProxyConfig, namespace: string, paths: typeof POD_PATHS,
 ): Record<string, unknown> {
   const metadata: Record<string, unknown> = {};
   for (const [name, value = ''] of Object.entries(env)) {
     if (name.startsWith('ISTIO_META_')) metadata[name.slice('ISTIO_META_'.length)] = value;
-    if (name.startsWith('ISTIO_METAJSON_')) {
-      const object = parsed(value, name);
-      if (isRecord(object)) Object.assign(metadata, object);
-    }
+    if (!name.startsWith('ISTIO_METAJSON_')) continue;
+    const object = parsed(value, name);
+    if (isRecord(object)) Object.assign(metadata, name === LABELS_VARIABLE ? { LABELS: object } : object);
   }
   const zipkin = config.tracing?.zipkin?.address;
   return {
     ...metadata,
     NAME: env['POD_NAME'], NAMESPACE: namespace, INSTANCE_IPS: env['INSTANCE_IPS'] || env['INSTANCE_IP'],
     SERVICE_ACCOUNT: env['SERVICE_ACCOUNT'] || 'default', WORKLOAD_NAME: metadata['WORKLOAD_NAME'] ?? env['POD_NAME'],
-    LABELS: labelsOf(paths.labels), PROXY_CONFIG: config,
+    LABELS: { ...metadata['LABELS'] as object | undefined, ...labelsOf(paths.labels) }, PROXY_CONFIG: config,
     ...(zipkin !== undefined && { WEFT_ZIPKIN_ADDRESS: zipkin }),
   };
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { planPods } from './address-plan.ts';
 import { canBind, freePorts } from './free-ports.ts';
 import { LocalMesh } from './local-mesh.ts';
-import type { ManagedProcess } from './managed-process.ts';
 import { writeMesh, writePods } from './mesh-directory.ts';
 import { answers } from './ready.ts';
+import { until, type TouredMesh, type TouredWorkload } from './tour-context.ts';
 import type { Workload } from './workloads.ts';
 import { WORKLOAD_COUNT, planWorkloads } from './workloads.ts';
 
@@ -25,7 +25,7 @@ export interface DemoOptions {
 
 const CONVENTIONAL = { xds: 15_010, ca: 15_012, http: 15_080 };
 
-export class Demo {
+export class Demo implements TouredMesh {
   readonly folder: string;
   readonly meshDir: string;
   readonly workloads: readonly Workload[];
@@ -76,8 +76,17 @@ export class Demo {
     return found;
   }
 
-  process(name: string): ManagedProcess {
-    return this.#mesh.process(name);
+  metricsUrl(workload: TouredWorkload): string {
+    return `${this.adminUrl(this.workload(workload.name))}/stats/prometheus`;
+  }
+
+  async killUntilBack(names: readonly string[]): Promise<void> {
+    const processes = names.map((name) => this.#mesh.process(name));
+    const before = processes.map(({ pid }) => pid);
+    for (const process of processes) process.kill();
+    await until(`${names.join(' and ')} are started again`, () => Promise.resolve(
+      processes.every(({ pid, state }, at) => pid !== before[at] && state === 'running')));
+    await Promise.all(processes.map((process) => process.untilReady()));
   }
 
   /** Control plane first, then everything else at once. */

@@ -1,7 +1,6 @@
 // What every step of the tour uses: the running demo, a client in front of the gateway, rules put
 // in force, traffic meanwhile.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Demo } from './demo.ts';
 import { applyTask } from './mesh-directory.ts';
 import type { Answer } from './ready.ts';
 import { fetchText } from './ready.ts';
@@ -34,12 +33,35 @@ interface ReviewsJson {
   readonly reviews?: readonly { readonly rating?: { readonly error?: string } }[];
 }
 
+export interface TouredWorkload {
+  readonly name: string;
+  /** Where its sidecar takes requests of others. */
+  readonly pod: { readonly ip: string; readonly inboundPort: number };
+}
+
+/** A running mesh with Bookinfo in it, as far as the tour looks at it. */
+export interface TouredMesh {
+  /** For what the tour makes; the authority's keys are in it as `ca`. */
+  readonly folder: string;
+  /** The mesh's YAML, which may be changed. */
+  readonly meshDir: string;
+  /** Of the gateway and of the control plane's pages, on 127.0.0.1. */
+  readonly gatewayPort: number;
+  readonly httpPort: number;
+  readonly workloads: readonly TouredWorkload[];
+  workload(name: string): TouredWorkload;
+  /** Its sidecar's metrics, for Prometheus. */
+  metricsUrl(workload: TouredWorkload): string;
+  /** Kills processes (`app/NAME`, `sidecar/NAME`) all at once; resolves when others are ready in their places. */
+  killUntilBack(names: readonly string[]): Promise<void>;
+}
+
 const RULE_TIMEOUT_MS = 30_000;
 
 export class TourContext {
-  readonly demo: Demo;
+  readonly demo: TouredMesh;
 
-  constructor(demo: Demo) {
+  constructor(demo: TouredMesh) {
     this.demo = demo;
   }
 

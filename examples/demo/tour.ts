@@ -1,12 +1,11 @@
 // `weft demo --check`: the guided tour, step by step, each printed with what was observed.
-import type { Demo } from './demo.ts';
 import { abortJason, delayJason } from './steps/faults.ts';
 import { exactMetrics } from './steps/metrics.ts';
 import { strangers } from './steps/refusals.ts';
 import { allV1, jasonV2, shiftTraffic } from './steps/routing.ts';
 import { brokenFile, deadInstances } from './steps/survival.ts';
 import { oneTrace } from './steps/traces.ts';
-import type { Step } from './tour-context.ts';
+import type { Step, TouredMesh } from './tour-context.ts';
 import { TourContext } from './tour-context.ts';
 
 /** In the order of the rules that they put in force. */
@@ -15,7 +14,7 @@ const STEPS: readonly Step[] = [
 ];
 
 /** 0 when every step holds, else 1. A failed step does not keep the others from being tried. */
-export async function runTour(demo: Demo, say: (line: string) => void): Promise<number> {
+export async function runTour(demo: TouredMesh, say: (line: string) => void): Promise<number> {
   const tour = new TourContext(demo);
   let failed = 0;
   for (const step of STEPS) {

@@ -1,10 +1,11 @@
 // `weft control` and `weft status` as a user runs them: what they print, what they refuse, and how they end.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { decodeJwt } from 'jose';
 import { CLUSTER_TYPE, LISTENER_TYPE } from '../../proxy/config/type-url.ts';
 import { AdsClient } from '../harness/ads-client.ts';
 import { serviceYaml, workloadYaml } from '../harness/mesh-fixture.ts';
@@ -129,4 +130,23 @@ test('status without a control plane is one line and exit status 2', async () =>
   assert.deepEqual([status, stdout], [2, '']);
   assert.match(stderr, /^weft status: no control plane at 127\.0\.0\.1:1 \(.*\); start one with: weft control .*\n$/);
   assert.equal((await weft('status', '--http', 'nowhere')).status, 2);
+});
+
+test('--workload fills a folder from which openssl and jose get the root and the token of a sidecar', async (t) => {
+  const root = temporaryFolder(t);
+  const folder = join(root, 'web');
+  for (const name of ['mesh', 'web']) mkdirSync(join(root, name));
+  const args = ['control', '--config', join(root, 'mesh'), '--ca-dir', join(root, 'ca'), ...NOWHERE];
+  const bad = await weft(...args, '--workload', `web=${folder}`);
+  assert.deepEqual([bad.status, /takes NAMESPACE\/ACCOUNT=DIR/.test(bad.stderr)], [2, true]);
+  const missing = await weft(...args, '--workload', `shop/web=${join(folder, 'none')}`);
+  assert.deepEqual([missing.status !== 0, missing.stderr.includes('none')], [true, true]);
+  const server = new ServerProcess(process.execPath, [MAIN, ...args, '--workload', `shop/web=${folder}`], {});
+  t.after(() => server.stop());
+  await server.until(() => server.output.includes('/traces'));
+  const claims = decodeJwt(readFileSync(join(folder, 'istio-token'), 'utf8').trim());
+  assert.equal(claims.sub, 'spiffe://cluster.local/ns/shop/sa/web');
+  const asked = ['x509', '-in', join(folder, 'root-cert.pem'), '-noout', '-ext', 'basicConstraints'];
+  assert.match(execFileSync('openssl', asked, { encoding: 'utf8' }), /CA:TRUE/);
+  assert.equal(statSync(join(folder, 'istio-token')).mode & 0o777, 0o600);
 });

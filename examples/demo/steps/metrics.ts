@@ -64,7 +64,7 @@ async function settledScrape(tour: TourContext): Promise<Counts> {
 async function scrape(tour: TourContext): Promise<Counts> {
   const counts: Counts = new Map();
   for (const workload of tour.demo.workloads) {
-    const text = await tour.text(`${tour.demo.adminUrl(workload)}/stats/prometheus`);
+    const text = await tour.text(tour.demo.metricsUrl(workload));
     for (const line of text.split('\n')) {
       if (!line.startsWith('istio_requests_total{')) continue;
       const label = (name: string): string => new RegExp(`[{,]${name}="([^"]*)"`).exec(line)?.[1] ?? '';

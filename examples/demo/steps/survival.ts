@@ -43,14 +43,7 @@ export const brokenFile: Step = {
 
 /** Kills processes under traffic and waits until they are back. */
 async function killed(tour: TourContext, names: readonly string[]): Promise<string> {
-  const { demo } = tour;
-  const { report: { sent } } = await withSteadyTraffic(tour, 4, async () => {
-    const before = names.map((name) => demo.process(name).pid);
-    for (const name of names) demo.process(name).kill();
-    await until(`${names.join(' and ')} are started again`, () => Promise.resolve(
-      names.every((name, i) => demo.process(name).pid !== before[i] && demo.process(name).state === 'running')));
-    await Promise.all(names.map((name) => demo.process(name).untilReady()));
-  });
+  const { report: { sent } } = await withSteadyTraffic(tour, 4, () => tour.demo.killUntilBack(names));
   return `${names.join(' with ')} killed: ${sent} requests meanwhile, none failed`;
 }
 
