@@ -1,4 +1,4 @@
-// `weft control --workload`: folders with what sidecars need to get their certificates, kept fresh where no Kubernetes does.
+// `weft control --workload`: folders with what sidecars need for certificates, kept fresh where no Kubernetes does.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { workloadSpiffeId, type SpiffeId } from '../certs/spiffe.ts';

@@ -1,4 +1,4 @@
-// The mesh of docker-compose.yml as the guided tour sees it: Bookinfo's pods by their addresses, its containers to kill.
+// The mesh of docker-compose.yml as the guided tour sees it: pods by their addresses, containers to kill.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,7 +63,8 @@ export class ComposeMesh implements TouredMesh {
   async killUntilBack(names: readonly string[]): Promise<void> {
     const services = names.map((name) => {
       const [what, workload = ''] = name.split('/', 2);
-      return { workload, isSidecar: what === 'sidecar', service: `${workload}-${what === 'sidecar' ? 'proxy' : 'app'}` };
+      const isSidecar = what === 'sidecar';
+      return { workload, isSidecar, service: `${workload}-${isSidecar ? 'proxy' : 'app'}` };
     });
     const before = await Promise.all(services.map(({ service }) => this.#compose.pidOf(service)));
     for (const pid of before) process.kill(pid, 'SIGKILL');
