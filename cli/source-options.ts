@@ -7,6 +7,7 @@ export const SOURCE_HELP = `
       --source kubernetes  what a Kubernetes API server has too; with others: kubernetes,consul
       --kubeconfig FILE    where it is and who asks (default: $KUBECONFIG, ~/.kube/config, the pod's account)
       --context NAME       a context of the kubeconfig (default its current one)
+      --read-only          write no status into it, and no Lease by which one of several control planes does
       --namespaces A,B     only these of it (default: all that the mesh's discoverySelectors select)
       --source consul      services of Consul's catalog too, as NAME.service.consul; \`--config\` may be left out then
       --consul URL         its HTTP API (default http://127.0.0.1:8500)
@@ -20,6 +21,7 @@ export const SOURCE_OPTIONS = {
   kubeconfig: { type: 'string' },
   context: { type: 'string' },
   namespaces: { type: 'string' },
+  'read-only': { type: 'boolean' },
   consul: { type: 'string' },
   'consul-token-file': { type: 'string' },
   'consul-ca-file': { type: 'string' },
@@ -29,7 +31,8 @@ export const SOURCE_OPTIONS = {
   'consul-into': { type: 'string' },
 } as const;
 
-export type SourceValues = { readonly [K in keyof typeof SOURCE_OPTIONS]?: string };
+export type SourceValues = { readonly [K in Exclude<keyof typeof SOURCE_OPTIONS, 'read-only'>]?: string }
+  & { readonly 'read-only'?: boolean };
 
 const SOURCES = new Set(['kubernetes', 'consul']);
 
@@ -42,7 +45,7 @@ export function sourceOption(values: SourceValues, configDir: string | undefined
   if (configDir === undefined && names.size === 0) throw new UsageError('--config DIR is missing');
   const stray = Object.keys(values).find((name) => name.startsWith('consul') && !names.has('consul'));
   if (stray !== undefined) throw new UsageError(`--${stray} goes with --source consul`);
-  for (const option of ['kubeconfig', 'context', 'namespaces'] as const) {
+  for (const option of ['kubeconfig', 'context', 'namespaces', 'read-only'] as const) {
     if (names.has('kubernetes') || values[option] === undefined) continue;
     throw new UsageError(`--${option} goes with --source kubernetes`);
   }
@@ -56,12 +59,13 @@ export function sourceOption(values: SourceValues, configDir: string | undefined
 /** Each is watched by itself: more are better watched together. */
 const NAMESPACES_MAX = 50;
 
-function kubernetesOptions({ kubeconfig, context, namespaces }: SourceValues): KubernetesOptions {
+function kubernetesOptions(values: SourceValues): KubernetesOptions {
+  const { kubeconfig, context, namespaces, 'read-only': readOnly = false } = values;
   const names = namespaces === undefined ? [] : namespaces.split(',').map((name) => name.trim());
   const wrong = names.find((name) => !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name));
   if (wrong !== undefined) throw new UsageError(`--namespaces: "${wrong}" is not the name of a namespace`);
   if (names.length > NAMESPACES_MAX) throw new UsageError(`--namespaces takes at most ${NAMESPACES_MAX}`);
-  return { kubeconfig, context, namespaces: names };
+  return { kubeconfig, context, namespaces: names, readOnly };
 }
 
 function consulOptions(values: SourceValues): NonNullable<SourceOptions['consul']> {

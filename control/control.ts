@@ -145,6 +145,7 @@ class Control {
       this.#state?.update(state);
       this.#changes?.update(state);
       this.#push?.refresh();
+      this.#writeStatuses();
     });
     const live = this.#openStore(caDir, trustDomain);
     const store = live.current;
@@ -154,6 +155,7 @@ class Control {
     const state = new MeshState(source.name, this.#settings(live, http), log, this.#keySets);
     state.update(objects);
     this.#state = state;
+    this.#writeStatuses();
     const push = this.#makePush(state, live);
     this.#push = push;
     const plaintext = ServerCredentials.createInsecure();
@@ -170,9 +172,15 @@ class Control {
     };
   }
 
+  /** Into the API that objects are from, where it is one. */
+  #writeStatuses(): void {
+    if (this.#source?.writeStatuses === undefined || this.#options.kubernetes === undefined) return;
+    this.#source.writeStatuses(this.#state?.wantedStatuses() ?? []);
+  }
+
   /** Proxies keep what they run. */
   async close(): Promise<void> {
-    this.#source?.close();
+    await this.#source?.close();
     await this.#webhooks?.close();
     this.#keySets?.close();
     await this.#fetch?.close();

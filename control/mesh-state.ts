@@ -1,6 +1,7 @@
 // The mesh as it is now: the source's objects, the services that they make, what is odd about them, and the translator.
 import { delegateFindings } from './analysis/delegate-use.ts';
 import { gatewayApiFindings } from './analysis/gateway-api-use.ts';
+import { istioStatuses } from './analysis/istio-status.ts';
 import { networkPolicyFindings } from './analysis/network-policy-use.ts';
 import type { ObjectStatus } from './gateway-api/condition.ts';
 import { gatewayApiStatuses } from './gateway-api/status.ts';
@@ -11,6 +12,7 @@ import { findingText, type Finding } from './model/mesh-object.ts';
 import { checkReferences } from './registry/reference-check.ts';
 import { Registry } from './registry/registry.ts';
 import type { SourceState } from './source/source.ts';
+import type { WantedStatus } from './source/status-writer.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
 import { rulesToFetch } from './translate/request-authentication.ts';
 import { Translator } from './translate/proxy-resources.ts';
@@ -106,6 +108,12 @@ export class MeshState {
   /** For whoever writes them to an API server. */
   objectStatuses(): ObjectStatus[] {
     return gatewayApiStatuses(this.#inventory, this.#settings.domain);
+  }
+
+  /** What objects should say of themselves, where there is an API server to write it to. */
+  wantedStatuses(): WantedStatus[] {
+    const findings = [...this.#source.warnings, ...this.#findings];
+    return [...istioStatuses(this.#source, findings), ...this.objectStatuses()];
   }
 
   refusedFiles(): RefusedFileStatus[] {

@@ -92,6 +92,11 @@ export class Reflector {
     return this.#sinceMs;
   }
 
+  /** The version of the resource that is watched; undefined while none is served. */
+  get servedVersion(): string | undefined {
+    return this.#state === 'absent' ? undefined : this.#options.resource.versions[this.#version];
+  }
+
   /** Whether what there is has been seen once; what is absent has, and so has what can be done without. */
   get isSynced(): boolean {
     return this.#isSynced;

@@ -81,7 +81,9 @@ export function pluralOf(kind: string): string {
 }
 
 /** `/apis/networking.istio.io/v1/namespaces/default/virtualservices` */
-export function resourcePath(resource: KubeResource, version: string, namespace: string | undefined): string {
+export function resourcePath(
+  resource: Pick<KubeResource, 'group' | 'plural'>, version: string, namespace: string | undefined,
+): string {
   const root = resource.group === '' ? `/api/${version}` : `/apis/${resource.group}/${version}`;
   return `${root}${namespace === undefined ? '' : `/namespaces/${namespace}`}/${resource.plural}`;
 }

@@ -1,6 +1,7 @@
 // Objects as the API server has them, each judged alone: a bad one is refused, what was good of it stays (S103).
 import { hash } from 'node:crypto';
 import { decodeObjects, type DecodedObjects } from '../model/decode-object.ts';
+import { KINDS, type KindName } from '../model/kind.ts';
 import type { Finding, MeshObject } from '../model/mesh-object.ts';
 import { meshConfigDocument } from './kube-mesh-config.ts';
 import type { KubeDocument } from './kube-document.ts';
@@ -12,7 +13,7 @@ export const OBJECTS_MAX = 500_000;
 interface Entry {
   readonly digest: string;
   readonly good: DecodedObjects | undefined;
-  readonly refusal: { readonly sinceMs: number; readonly errors: readonly Finding[] } | undefined;
+  readonly refusal: Omit<RefusedFile, 'file' | 'servedObjects'> | undefined;
 }
 
 export class KubeStore {
@@ -72,6 +73,11 @@ export class KubeStore {
     return changed;
   }
 
+  /** Whether it has the object, good or not. */
+  has({ kind, namespace, name }: Pick<MeshObject, 'kind' | 'namespace' | 'name'>): boolean {
+    return this.#entries(kind).has(namespace === '' ? name : `${namespace}/${name}`);
+  }
+
   /** Objects of a kind, in a namespace or in all. */
   count(kind: string, namespace: string | undefined): number {
     const keys = [...this.#entries(kind).keys()];
@@ -117,7 +123,8 @@ function judged(
     return { digest, good, refusal: undefined };
   }
   const sinceMs = known?.refusal?.sinceMs ?? nowMs;
-  return { digest, good: known?.good, refusal: { sinceMs, errors: decoded.errors } };
+  const object = Object.hasOwn(KINDS, kind) ? { object: { ...nameOf(document), kind: kind as KindName } } : {};
+  return { digest, good: known?.good, refusal: { sinceMs, errors: decoded.errors, ...object } };
 }
 
 function inOrder(entries: ReadonlyMap<string, Entry>): [string, Entry][] {
@@ -127,6 +134,14 @@ function inOrder(entries: ReadonlyMap<string, Entry>): [string, Entry][] {
 function keyOf({ metadata }: KubeDocument): string {
   const { namespace, name } = (metadata ?? {}) as { namespace?: unknown; name?: unknown };
   return typeof namespace === 'string' ? `${namespace}/${String(name)}` : String(name);
+}
+
+function nameOf({ metadata }: KubeDocument): { namespace: string; name: string; generation: number | undefined } {
+  const { namespace, name, generation } = (metadata ?? {}) as Record<string, unknown>;
+  return {
+    namespace: typeof namespace === 'string' ? namespace : '', name: String(name),
+    generation: typeof generation === 'number' ? generation : undefined,
+  };
 }
 
 /** `kubernetes:VirtualService/default/reviews` */

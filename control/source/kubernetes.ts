@@ -1,6 +1,7 @@
 // Objects from a Kubernetes API server, listed and watched: what it said last stays in force while it is away (F02).
 import type { Clock } from '../../proxy/base/clock.ts';
 import { PooledRandom, type Random } from '../../proxy/base/random.ts';
+import type { KindName } from '../model/kind.ts';
 import type { Finding } from '../model/mesh-object.ts';
 import { Debounce } from './debounce.ts';
 import type { KubeClient } from './kube-client.ts';
@@ -9,7 +10,9 @@ import { NamespaceSelection } from './kube-namespaces.ts';
 import { Reflector, type ReflectorOptions, type ReflectorSink } from './kube-reflector.ts';
 import { watchedResources, type KubeResource } from './kube-resource.ts';
 import { KubeStore } from './kube-store.ts';
+import { LeaseElection, type LeaseElectionOptions } from './lease-election.ts';
 import type { Source, SourceState, WatchStatus } from './source.ts';
+import { StatusWriter, type WantedStatus } from './status-writer.ts';
 
 export interface KubernetesSourceOptions {
   readonly client: KubeClient;
@@ -25,7 +28,12 @@ export interface KubernetesSourceOptions {
   /** Of the reflectors, for tests. */
   readonly pace?: Pick<ReflectorOptions, 'pageObjects' | 'watchMs' | 'absentMs'>;
   readonly objectsMax?: number;
+  /** By which of several control planes one is the leader, which writes status; absent: nothing is written. */
+  readonly leader?: Pick<LeaseElectionOptions, 'namespace' | 'identity' | 'leaseMs' | 'deadlineMs' | 'retryMs'>;
 }
+
+/** Of the Lease. */
+const LEASE_NAME = 'weft-status-leader';
 
 export class KubernetesSource implements Source {
   readonly name: string;
@@ -37,6 +45,8 @@ export class KubernetesSource implements Source {
   readonly #said = new Map<Reflector, string>();
   #broken: ReadonlySet<string> = new Set();
   #configMap: KubeDocument | undefined = undefined;
+  #election: LeaseElection | undefined = undefined;
+  #writer: StatusWriter | undefined = undefined;
   #selectorFault: string | undefined = undefined;
   #onChange: ((state: SourceState) => void) | undefined = undefined;
   #onSynced: (() => void) | undefined = undefined;
@@ -67,7 +77,29 @@ export class KubernetesSource implements Source {
     this.#onSynced = undefined;
     this.#debounce.cancel();
     this.#onChange = onChange;
+    this.#startWriting();
     return this.#state();
+  }
+
+  /** Those of objects that are elsewhere are passed over. */
+  writeStatuses(statuses: readonly WantedStatus[]): void {
+    this.#writer?.want(statuses.filter(({ object }) => this.#store.has(object)));
+  }
+
+  #startWriting(): void {
+    const { leader, client, clock, log, random = new PooledRandom() } = this.#options;
+    if (leader === undefined) return;
+    const election = new LeaseElection({
+      ...leader, client, clock, log, random, name: LEASE_NAME,
+      onChange: (isLeading) => {
+        if (isLeading) this.#writer?.restart();
+      },
+    });
+    const versionOf = (kind: KindName): string | undefined =>
+      this.#reflectors.find(({ resource }) => resource.id === kind)?.servedVersion;
+    this.#writer = new StatusWriter({ client, clock, log, versionOf, isLeading: () => election.isLeading });
+    this.#election = election;
+    election.start();
   }
 
   watches(): WatchStatus[] {
@@ -80,10 +112,13 @@ export class KubernetesSource implements Source {
     });
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#debounce.cancel();
     for (const reflector of this.#reflectors) reflector.close();
-    void this.#options.client.close();
+    this.#writer?.close();
+    // The lease is given back before the connections go.
+    await this.#election?.close();
+    await this.#options.client.close();
   }
 
   #watch(resource: KubeResource): void {

@@ -1,4 +1,5 @@
 // Opens the sources that the control plane was told of; what only some need is loaded for those.
+import { hostname } from 'node:os';
 import type { Clock } from '../../proxy/base/clock.ts';
 import { PooledRandom } from '../../proxy/base/random.ts';
 import type { ConsulAddress } from './consul-client.ts';
@@ -21,6 +22,8 @@ export interface KubernetesOptions {
   readonly context?: string | undefined;
   /** Default all, or those that MeshConfig.discoverySelectors select. */
   readonly namespaces?: readonly string[];
+  /** Nothing is written there: no status, no Lease. */
+  readonly readOnly?: boolean;
 }
 
 export interface SourceParts {
@@ -47,6 +50,11 @@ export async function openSource(options: SourceOptions, parts: SourceParts): Pr
 async function openKubernetes(options: KubernetesOptions, parts: SourceParts): Promise<Source> {
   const { KubeClient } = await import('./kube-client.ts');
   const { KubernetesSource } = await import('./kubernetes.ts');
-  const { namespaces = [] } = options;
-  return new KubernetesSource({ client: await KubeClient.load(options), namespaces, ...parts });
+  const { namespaces = [], readOnly = false } = options;
+  const random = new PooledRandom();
+  // A pod's name is its host's; one that is started again is another.
+  const leader = { namespace: parts.rootNamespace, identity: `${hostname()}_${random.hex(4)}` };
+  return new KubernetesSource({
+    client: await KubeClient.load(options), namespaces, random, ...parts, ...(!readOnly && { leader }),
+  });
 }

@@ -1,5 +1,6 @@
 // Where objects come from: a folder of files, Kubernetes, or several of them together.
 import type { Finding, MeshObject } from '../model/mesh-object.ts';
+import type { WantedStatus } from './status-writer.ts';
 
 /** A file (or other unit) of which nothing new is used, because something in it is wrong. */
 export interface RefusedFile {
@@ -9,6 +10,8 @@ export interface RefusedFile {
   readonly errors: readonly Finding[];
   /** Objects of its last good content that are served meanwhile. */
   readonly servedObjects: number;
+  /** The one object that it is, where it is no file. */
+  readonly object?: Pick<MeshObject, 'kind' | 'namespace' | 'name'> & { readonly generation: number | undefined };
 }
 
 /** How one resource of an API is kept up with. */
@@ -39,7 +42,9 @@ export interface Source {
   readonly name: string;
   /** Reads everything once, then tells of each change. Rejects with a ConfigError where there is nothing to read. */
   start(onChange: (state: SourceState) => void): Promise<SourceState>;
+  /** What its objects should say of themselves; written where there is an API to write it into. */
+  writeStatuses?(statuses: readonly WantedStatus[]): void;
   /** How each resource of an API is kept up with, as it is now; none for what is no API. */
   watches?(): readonly WatchStatus[];
-  close(): void;
+  close(): void | Promise<void>;
 }

@@ -2,6 +2,7 @@
 import type { Finding, MeshObject } from '../model/mesh-object.ts';
 import { placeOf, titleOf } from '../model/mesh-object.ts';
 import type { Source, SourceState, WatchStatus } from './source.ts';
+import type { WantedStatus } from './status-writer.ts';
 
 /** Objects that are said to be hidden, one by one. */
 const HIDDEN_MAX = 1000;
@@ -31,12 +32,16 @@ export class UnionSource implements Source {
     return this.#state();
   }
 
+  writeStatuses(statuses: readonly WantedStatus[]): void {
+    for (const source of this.#sources) source.writeStatuses?.(statuses);
+  }
+
   watches(): WatchStatus[] {
     return this.#sources.flatMap((source) => source.watches?.() ?? []);
   }
 
-  close(): void {
-    for (const source of this.#sources) source.close();
+  async close(): Promise<void> {
+    await Promise.all(this.#sources.map(async (source) => source.close()));
   }
 
   #state(): SourceState {

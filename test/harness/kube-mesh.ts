@@ -30,6 +30,9 @@ rules:
   resources: ['*']
   verbs: [list, watch]
 - apiGroups: [networking.istio.io, security.istio.io, telemetry.istio.io, gateway.networking.k8s.io]
+  resources: ['*']
+  verbs: [get]
+- apiGroups: [networking.istio.io, security.istio.io, telemetry.istio.io, gateway.networking.k8s.io]
   resources: ['*/status']
   verbs: [patch]
 - { apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create] }

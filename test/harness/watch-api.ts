@@ -26,6 +26,12 @@ interface Watcher {
   readonly response: ServerResponse;
 }
 
+export interface ApiCall {
+  readonly method: string;
+  readonly path: string;
+  readonly body: ApiObject | undefined;
+}
+
 export interface ListRequest {
   readonly plural: string;
   readonly namespace: string | undefined;
@@ -46,6 +52,8 @@ export class WatchApi {
   refuseAll: number | undefined = undefined;
   /** Every list and watch that was asked for. */
   readonly requests: ListRequest[] = [];
+  /** Every call about one object. */
+  readonly calls: ApiCall[] = [];
   /** Called before each page of a list is answered; true when it answered itself. */
   onList: (request: ListRequest, response: ServerResponse) => boolean = () => false;
   #version = 100;
@@ -145,6 +153,10 @@ export class WatchApi {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url ?? '/', this.url);
+    if (request.method !== 'GET' || /\/namespaces\/[^/]+\/[^/]+\/[^/]+/.test(url.pathname)) {
+      void this.#objectCall(request, url.pathname, response);
+      return;
+    }
     const [, version = '', namespace, plural = ''] =
       /^\/apis?\/(?:[^/]+\/)?(v[^/]+)(?:\/namespaces\/([^/]+))?\/([^/]+)$/.exec(url.pathname) ?? [];
     const asked = { plural, namespace, query: url.searchParams };
@@ -159,6 +171,31 @@ export class WatchApi {
     }
     if (asked.query.has('watch')) return this.#watch(asked, response);
     if (!this.onList(asked, response)) this.#list(asked, response);
+  }
+
+  /** One object: what a Lease and a status subresource need, with versions that must fit. */
+  async #objectCall(request: IncomingMessage, path: string, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const method = request.method ?? '';
+    if (this.refuseAll !== undefined) return refuse(response, this.refuseAll, '', `${this.refuseAll} for all`);
+    const text = Buffer.concat(chunks).toString();
+    const body = text === '' ? undefined : JSON.parse(text) as ApiObject;
+    const target = (method === 'POST' ? `${path}/${body?.metadata.name ?? ''}` : path).replace(/\/status$/, '');
+    const [, namespace = '', plural = '', own = ''] = /\/namespaces\/([^/]+)\/([^/]+)\/([^/]+)$/.exec(target) ?? [];
+    const find = (): ApiObject | undefined => [...this.#objects.values()].find(({ kind, metadata }) =>
+      pluralOf(kind) === plural && metadata.namespace === namespace && metadata.name === own);
+    const known = find();
+    this.calls.push({ method, path, body });
+    if (known === undefined && method !== 'POST') return refuse(response, 404, 'NotFound', `${own} not found`);
+    if (known !== undefined && method === 'POST') return refuse(response, 409, 'AlreadyExists', `${own} exists`);
+    const version = body?.metadata['resourceVersion'];
+    if (method !== 'GET' && version !== undefined && version !== known?.metadata['resourceVersion']) {
+      return refuse(response, 409, 'Conflict', 'the object has been modified');
+    }
+    if (method === 'PUT' || method === 'POST') this.put(body as ApiObject);
+    if (method === 'PATCH') this.put({ ...known!, status: body?.['status'] });
+    json(response, 200, find());
   }
 
   #list({ plural, namespace, query }: ListRequest, response: ServerResponse): void {

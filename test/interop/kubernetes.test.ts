@@ -86,3 +86,47 @@ test(title, { skip }, async (t) => {
   await flow;
   assert.deepEqual(bad, []);
 });
+
+const GATEWAY_CLASS = `
+apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: { name: mesh }
+spec: { controllerName: weft.dev/gateway-controller }`;
+
+const LEADERS = 'F30 of two control planes one writes status into a real kube-apiserver, and the other after its death';
+test(LEADERS, { skip }, async (t) => {
+  assert.ok(typeof peers !== 'string');
+  const server = await KubeApiServer.start(t, peers);
+  await server.installCrds('istio', 'gateway-api-standard');
+  await server.apply(`${RIGHTS}---\napiVersion: v1\nkind: Namespace\nmetadata: { name: istio-system }\n`);
+  await server.apply(`${routeTo('v1')}\n---${GATEWAY_CLASS}`);
+  const controls = await Promise.all([0, 1].map(() => KubeControl.start(t, server)));
+  const route = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService',
+    metadata: { name: 'reviews', namespace: 'default' } };
+  const condition = async (object: Parameters<KubeApiServer['get']>[0], type: string): Promise<string> => {
+    const { status } = await server.get(object) as { status?: { conditions?: Record<string, unknown>[] } };
+    const found = status?.conditions?.find((one) => one['type'] === type);
+    return `${String(found?.['status'])} ${String(found?.['observedGeneration'])}`;
+  };
+  await until('the route\'s status', async () => await condition(route, 'Reconciled') === 'True 1', 60_000);
+  const gatewayClass = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass', metadata: { name: 'mesh' } };
+  await until('the class\'s status', async () => await condition(gatewayClass, 'Accepted') === 'True 1');
+
+  const leads = ({ process: { output } }: KubeControl): boolean => /weft-status-leader: \S+ leads$/m.test(output);
+  const leader = controls.find(leads)!;
+  const other = controls.find((control) => control !== leader)!;
+  assert.equal(leads(other), false);
+  const { resourceVersion } = (await server.get(route)).metadata;
+  leader.process.child.kill('SIGKILL');
+  await until('the other leads', () => leads(other), 60_000);
+  await server.apply(routeTo('v2', "match: [{ uri: { regex: '(' } }], ").replace('name: reviews', 'name: bad'));
+  const bad = { ...route, metadata: { name: 'bad', namespace: 'default' } };
+  await until('the refusal', async () => await condition(bad, 'Reconciled') === 'False 1', 60_000);
+  assert.match(JSON.stringify((await server.get(bad))['status']), /spec\.http\[0\]\.match\[0\]\.uri\.regex: /);
+  assert.equal((await server.get(route)).metadata.resourceVersion, resourceVersion, 'it was written once');
+  assert.equal(await other.process.stop(), 0);
+  const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease',
+    metadata: { name: 'weft-status-leader', namespace: 'istio-system' } };
+  const { holderIdentity = '' } = (await server.get(lease))['spec'] as { holderIdentity?: string };
+  assert.equal(holderIdentity, '', 'it is given back');
+});
