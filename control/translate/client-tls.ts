@@ -16,7 +16,7 @@ import { ads, sds } from './secret-source.ts';
 import { nameMatch, TLS_SOCKET } from './tls-context.ts';
 
 /** Where Debian, and what is made from it, has the system's roots: Envoy must be told a file. */
-const SYSTEM_ROOTS_FILE = '/etc/ssl/certs/ca-certificates.crt';
+export const SYSTEM_ROOTS_FILE = '/etc/ssl/certs/ca-certificates.crt';
 
 /**
  * SIMPLE and MUTUAL. `host` names the server unless the rule does; undefined where each request names it. As in Istio

@@ -12,6 +12,7 @@ import {
   destinationPolicy, type DeclaredSubset, type DestinationPolicy, type PortPolicy,
 } from './destination-policy.ts';
 import { endpointTls, loadAssignment } from './endpoint.ts';
+import { backendPolicy, backendTransport } from './gateway-api/backend-tls.ts';
 import { localityGroups } from './locality-balancing.ts';
 import { meshTrust, type MeshTrust } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
@@ -89,6 +90,8 @@ function upstreamVersion({ protocol }: ServicePort, { connectionPool }: PortPoli
 
 /** Those that NetworkPolicies let the caller reach. */
 function subsetEndpoints({ view, scope, service, port, declared }: Parts): ServiceEndpoint[] {
+  // Nothing is sent to backends whose policy cannot be kept.
+  if (backendPolicy(view, service, port)?.invalid !== undefined) return [];
   const labels = new Map(Object.entries(declared?.subset.labels ?? {}));
   const mayCall = egressGate(view, scope);
   return service.endpoints.filter((endpoint) => endpoint.servicePort === port.number
@@ -119,7 +122,12 @@ function transport(parts: Parts, policy: PortPolicy): Transport {
   const { service, port, declared } = parts;
   const sni = clusterSni(port.number, declared?.subset.name ?? '', service.hostname);
   const { tls } = policy;
-  if (tls === undefined) return autoTransport(parts, policy, sni);
+  if (tls === undefined) {
+    const asked = backendPolicy(parts.view, service, port);
+    if (asked === undefined) return autoTransport(parts, policy, sni);
+    const isHttp2Port = upstreamVersion(port, policy) === 'http2';
+    return { transportSocket: backendTransport(parts.view, parts.scope, asked, isHttp2Port) };
+  }
   if (tls.mode === 'ISTIO_MUTUAL') {
     return { transportSocket: meshTls(parts, policy, tls.sni ?? sni, tls.subjectAltNames) };
   }

@@ -11,6 +11,7 @@ import { providerService } from './external-authorization.ts';
 import { egressResources } from './egress-listener.ts';
 import { meshPassthroughClusters } from './gateway-connection.ts';
 import { loginSecrets } from './gateway-login.ts';
+import { backendSecrets } from './gateway-api/backend-tls.ts';
 import { listenerSecrets } from './gateway-api/listener-tls.ts';
 import { gatewaySecrets } from './gateway-secret.ts';
 import { gatewayResources } from './gateway.ts';
@@ -88,8 +89,8 @@ export class Translator {
     if (node.kind === 'router') {
       const view = this.#view;
       const ofGateway = [
-        ...gatewaySecrets(view, node), ...listenerSecrets(view, node), ...clientSecrets(view, node),
-        ...loginSecrets(view, node),
+        ...gatewaySecrets(view, node), ...listenerSecrets(view, node), ...backendSecrets(view, node),
+        ...clientSecrets(view, node), ...loginSecrets(view, node),
       ];
       const secrets = [...trustSecrets(view), ...ofGateway, ...credentialSecrets(view, node)];
       const { listeners, routes } = gatewayResources(this.#view, node);

@@ -8,19 +8,15 @@ import type { MeshView } from '../mesh-view.ts';
 import type { ProxyNode } from '../proxy-node.ts';
 import { ads } from '../secret-source.ts';
 import { TLS_SOCKET } from '../tls-context.ts';
+import { certificateSecret, pairName } from './backend-tls.ts';
 import { gatewaysAt } from './gateway-proxy.ts';
-
-/** Istio's name of a Secret that a Gateway of the Gateway API names. */
-function secretName(namespace: string, name: string): string {
-  return `kubernetes-gateway://${namespace}/${name}`;
-}
 
 export function listenerTls({ certificates, clients }: GatewayListener, isHttp: boolean): DownstreamTransportSocket {
   const asks = clients !== undefined && clients.mode !== 'AllowInsecureFallback';
   const context: DownstreamTlsContext = {
     commonTlsContext: {
       tlsParams: { tlsMinimumProtocolVersion: 'TLSv1_2', tlsMaximumProtocolVersion: 'TLSv1_3' },
-      tlsCertificateSdsSecretConfigs: certificates.map(({ namespace, name }) => ads(secretName(namespace, name))),
+      tlsCertificateSdsSecretConfigs: certificates.map((pair) => ads(pairName(pair))),
       // Whoever may come without a good certificate is not asked for one.
       ...(asks && { validationContext: { trustedCa: { inlineString: clients.roots } } }),
       ...(isHttp && { alpnProtocols: ['h2', 'http/1.1'] }),
@@ -38,11 +34,9 @@ export function listenerSecrets(view: MeshView, node: ProxyNode): Secret[] {
   const made = new Map<string, Secret>();
   for (const listener of gatewaysAt(view,
     node).flatMap((gateway) => listeners.get(gateway) ?? []).filter(isProgrammed)) {
-    for (const { namespace, name: secret, chain, key } of listener.certificates) {
-      const name = secretName(namespace, secret);
-      made.set(name, {
-        name, tlsCertificate: { certificateChain: { inlineString: chain }, privateKey: { inlineString: key } },
-      });
+    for (const pair of listener.certificates) {
+      const secret = certificateSecret(pair);
+      made.set(secret.name ?? '', secret);
     }
   }
   return [...made.values()];
