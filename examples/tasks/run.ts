@@ -7,6 +7,7 @@ import { egressGateway } from './egress-gateway/task.ts';
 import { egressTlsOrigination } from './egress-tls-origination/task.ts';
 import { environment } from './environment.ts';
 import { faultInjection } from './fault-injection/task.ts';
+import { gatewayApi } from './gateway-api/task.ts';
 import { ingress } from './ingress/task.ts';
 import { jwtRouting } from './jwt-routing/task.ts';
 import { jwtToken } from './jwt-token/task.ts';
@@ -24,10 +25,9 @@ import { zeroTrust } from '../zero-trust/task.ts';
 
 /** Those that need the same workloads follow each other. */
 export const TASKS: readonly Task[] = [
-  requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, secureIngress, jwtToken, jwtRouting,
-    circuitBreaking,
-  mirroring, tcpTrafficShifting, localityLoadBalancing, egressTlsOrigination, egressGateway,
-  zeroTrust,
+  requestRouting, faultInjection, trafficShifting, requestTimeouts, ingress, gatewayApi, secureIngress, jwtToken,
+  jwtRouting, circuitBreaking, mirroring, tcpTrafficShifting, localityLoadBalancing, egressTlsOrigination,
+  egressGateway, zeroTrust,
 ];
 
 type Say = (line: string) => void;

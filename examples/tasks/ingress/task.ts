@@ -3,12 +3,12 @@ import { check } from '../../demo/tour-context.ts';
 import type { Lab, Task } from '../task.ts';
 import { reached } from '../task.ts';
 
-const HOST = { host: 'shop.example.com' };
+export const HOST = { host: 'shop.example.com' };
 
 /** What is asked at the gateway, and the status that is due. */
 type Question = readonly [path: string, headers: Record<string, string>, status: number];
 
-async function expectAll({ client }: Lab, questions: readonly Question[]): Promise<string> {
+export async function expectAll({ client }: Lab, questions: readonly Question[]): Promise<string> {
   const seen: string[] = [];
   for (const [path, headers, wanted] of questions) {
     const { status } = await client.gateway(path, headers);
