@@ -7,7 +7,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import type { Call, Outcome } from './istio-call.ts';
 
-const TIMEOUT_MS = 8000;
+const TIMEOUT_MS = 4000;
 
 function overHttp({ host, port, method = 'GET', path = '/', headers = {}, body }: Call): Promise<Outcome> {
   return new Promise((resolve) => {
