@@ -16,6 +16,8 @@ import type { FilterChain as ChainConfig } from './config/listener.ts';
 import type { VirtualHost } from './config/route.ts';
 import type { DownstreamTlsContext } from './config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE } from './config/type-url.ts';
+import type { HostAnswer } from './config/host-demand.ts';
+import { HostLink } from './filter/host-link.ts';
 import { LoginLink } from './filter/login-link.ts';
 import { HttpFilters } from './filter/registry.ts';
 import { ListenerCompiler } from './listener/listener-compile.ts';
@@ -64,6 +66,7 @@ export class WorkerProxy {
   readonly #clusters: ClusterSetImpl;
   readonly #buckets: SharedBuckets;
   readonly #logins: LoginLink;
+  readonly #hosts: HostLink;
   readonly #filters: HttpFilters;
   readonly #listeners: ListenerSet;
   readonly #decisions = new AccessDecisions();
@@ -91,10 +94,11 @@ export class WorkerProxy {
     this.#clusters = this.#makeClusters();
     this.#buckets = this.#makeBuckets();
     this.#logins = new LoginLink((id, provider, question) => send({ kind: 'login', id, provider, question }));
+    this.#hosts = new HostLink((table, authority) => send({ kind: 'demand', table, authority }));
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
       counts: this.#namedCounts(), decisions: this.#decisions, secrets: this.#secrets, logins: this.#logins,
-      clock: this.#clock, timers: this.#timers,
+      hosts: this.#hosts, clock: this.#clock, timers: this.#timers,
     });
     this.#listeners = this.#makeListeners();
     this.#stopBeating = this.#startBeating();
@@ -147,6 +151,10 @@ export class WorkerProxy {
 
   answerLogin(id: number, answer: LoginAnswer): void {
     this.#logins.answer(id, answer);
+  }
+
+  answerDemand(table: string, authority: string, answer: HostAnswer): void {
+    this.#hosts.answer(table, authority, answer);
   }
 
   reopenLogs(): void {
@@ -263,6 +271,7 @@ export class WorkerProxy {
       compileRoutes: (config, owner) => this.#config.compileRoutes(config, owner),
       compileFilters: (config, listener, owner) => this.#filters.compile(
         config.httpFilters, config.statPrefix, listener.trafficDirection, owner,
+        config.rds === undefined ? undefined : this.#routes.ref(config.rds.routeConfigName),
       ),
       compileAccessLogs: (configs, type) => compileAccessLogs(configs, {
         files: this.#logFiles, random: this.#random, type,

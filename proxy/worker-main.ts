@@ -44,6 +44,10 @@ port.on('message', (message: ToWorker) => {
     case 'login-answer':
       proxy.answerLogin(message.id, message.answer);
       break;
+    case 'demanded':
+      // After what it brought, which may still be in the queue.
+      queue = queue.then(() => proxy.answerDemand(message.table, message.authority, message.answer));
+      break;
     case 'reopen-logs':
       proxy.reopenLogs();
       break;

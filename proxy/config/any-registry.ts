@@ -3,11 +3,11 @@ import { Cluster } from './cluster.ts';
 import { ClusterLoadAssignment } from './endpoint.ts';
 import { Listener } from './listener.ts';
 import { NameTable } from './name-table.ts';
-import { RouteConfiguration } from './route.ts';
+import { RouteConfiguration, VirtualHost } from './route.ts';
 import type { MessageSchema } from './schema.ts';
 import { Secret } from './tls.ts';
 import {
-  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE, VIRTUAL_HOST_TYPE,
 } from './type-url.ts';
 
 /** Static type of each resource, by type URL. */
@@ -18,6 +18,7 @@ export interface ResourceByType {
   [ENDPOINT_TYPE]: ClusterLoadAssignment;
   [SECRET_TYPE]: Secret;
   [NAME_TABLE_TYPE]: NameTable;
+  [VIRTUAL_HOST_TYPE]: VirtualHost;
 }
 
 export type ResourceType = keyof ResourceByType;
@@ -30,6 +31,7 @@ export const RESOURCES: { readonly [T in ResourceType]: MessageSchema<string, Re
   [ENDPOINT_TYPE]: ClusterLoadAssignment,
   [SECRET_TYPE]: Secret,
   [NAME_TABLE_TYPE]: NameTable,
+  [VIRTUAL_HOST_TYPE]: VirtualHost,
 };
 
 /**
@@ -39,5 +41,7 @@ export const RESOURCES: { readonly [T in ResourceType]: MessageSchema<string, Re
 export function resourceName(type: ResourceType, resource: ResourceByType[ResourceType]): string {
   if (type === ENDPOINT_TYPE) return (resource as ClusterLoadAssignment).clusterName;
   if (type === NAME_TABLE_TYPE) return '';
+  // What a virtual host is asked for by is its table and a domain, not its own name.
+  if (type === VIRTUAL_HOST_TYPE) return '';
   return (resource as Listener | RouteConfiguration | Cluster | Secret).name ?? '';
 }

@@ -1,5 +1,6 @@
 // The messages of the xDS protocol itself (envoy.service.discovery.v3), which our client and our server share.
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE } from './type-url.ts';
+import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, SECRET_TYPE, VIRTUAL_HOST_TYPE }
+  from './type-url.ts';
 import type { Wire } from './wire.ts';
 
 /** An Any whose bytes are left as they travel: one resource that cannot be decoded must not spoil its neighbours. */
@@ -43,6 +44,8 @@ export interface DeltaResource {
   readonly name?: string;
   readonly version?: string;
   readonly resource?: OpaqueAny;
+  /** Names by which it was asked for (VHDS). */
+  readonly aliases?: readonly string[];
 }
 
 /** From server to client in the incremental variant. */
@@ -102,6 +105,7 @@ const SERVICES: ReadonlyMap<string, readonly [service: string, resources: string
   [ENDPOINT_TYPE, ['endpoint.v3.EndpointDiscoveryService', 'Endpoints']],
   [LISTENER_TYPE, ['listener.v3.ListenerDiscoveryService', 'Listeners']],
   [ROUTE_TYPE, ['route.v3.RouteDiscoveryService', 'Routes']],
+  [VIRTUAL_HOST_TYPE, ['route.v3.VirtualHostDiscoveryService', 'VirtualHosts']],
   [SECRET_TYPE, ['secret.v3.SecretDiscoveryService', 'Secrets']],
 ]);
 

@@ -17,6 +17,7 @@ import { JwtAuthentication } from './jwt-authn.ts';
 import { LocalRateLimit } from './local-rate-limit.ts';
 import { OAuth2 } from './oauth2.ts';
 import { OidcLogin } from './oidc-login.ts';
+import { OnDemand } from './on-demand.ts';
 import { OpenApi } from './openapi.ts';
 import { Percent } from './percent.ts';
 import { RBAC } from './rbac.ts';
@@ -33,7 +34,7 @@ const HCM = 'envoy.extensions.filters.network.http_connection_manager.v3';
 const HTTP_FILTERS = [
   Router, RBAC, HTTPFault, Buffer, Cors, LocalRateLimit, GlobalRateLimit, ExtAuthz, GrpcWeb,
   GrpcStats, IstioStats, JwtAuthentication, OAuth2, OidcLogin, OpenApi, StatefulSession, CredentialInjector,
-  IstioAlpn, PeerMetadata,
+  IstioAlpn, PeerMetadata, OnDemand,
 ] as const;
 
 const CONFIG_TYPE = exactlyOne('typed_config', 'config_discovery');

@@ -1,4 +1,5 @@
 // The route table as it is configured (envoy.config.route.v3: RouteConfiguration, VirtualHost, Route).
+import { ConfigSource } from './config-source.ts';
 import { HeaderValueOption } from './header-value-option.ts';
 import { Metadata } from './node.ts';
 import { HedgePolicy } from './hedge-policy.ts';
@@ -88,8 +89,15 @@ export const VirtualHost = message('envoy.config.route.v3.VirtualHost', {
 });
 export interface VirtualHost extends Static<typeof VirtualHost> {}
 
+export const Vhds = message('envoy.config.route.v3.Vhds', {
+  configSource: required(ConfigSource, 'Where they come from.'),
+});
+export interface Vhds extends Static<typeof Vhds> {}
+
 export const RouteConfiguration = message('envoy.config.route.v3.RouteConfiguration', {
   name: optional(string(), 'Name by which RDS asks for it; shown in logs and decisions.'),
+  vhds: optional(Vhds, 'More virtual hosts, each when a request first asks for it; needs the filter on_demand, and '
+    + 'comes over delta xDS.'),
   virtualHosts: optional(list(VirtualHost), 'By host: exact first, then longest *.suffix, longest prefix.*, *.'),
   mostSpecificHeaderMutationsWins: optional(bool(), 'Header changes run table, virtual host, route instead of the '
     + 'reverse. '
@@ -103,7 +111,6 @@ export const RouteConfiguration = message('envoy.config.route.v3.RouteConfigurat
   ...headerChanges,
 }, {
   refused: {
-    'virtual hosts come with their table': ['vhds'],
     'these headers would have to be kept from outsiders': ['internal_only_headers'],
     'cluster specifier plugins are not supported': ['cluster_specifier_plugins'],
     'virtual hosts are found by the authority': ['vhost_header'],

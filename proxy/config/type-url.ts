@@ -5,6 +5,7 @@ const PREFIX = 'type.googleapis.com/';
 /** Resource types of xDS. */
 export const LISTENER_TYPE = `${PREFIX}envoy.config.listener.v3.Listener`;
 export const ROUTE_TYPE = `${PREFIX}envoy.config.route.v3.RouteConfiguration`;
+export const VIRTUAL_HOST_TYPE = `${PREFIX}envoy.config.route.v3.VirtualHost`;
 export const CLUSTER_TYPE = `${PREFIX}envoy.config.cluster.v3.Cluster`;
 export const ENDPOINT_TYPE = `${PREFIX}envoy.config.endpoint.v3.ClusterLoadAssignment`;
 export const SECRET_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.Secret`;
@@ -39,6 +40,7 @@ export const ROUTER_TYPE = `${PREFIX}envoy.extensions.filters.http.router.v3.Rou
 export const RBAC_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.v3.RBAC`;
 export const RBAC_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.rbac.v3.RBACPerRoute`;
 export const FAULT_TYPE = `${PREFIX}envoy.extensions.filters.http.fault.v3.HTTPFault`;
+export const ON_DEMAND_TYPE = `${PREFIX}envoy.extensions.filters.http.on_demand.v3.OnDemand`;
 export const BUFFER_TYPE = `${PREFIX}envoy.extensions.filters.http.buffer.v3.Buffer`;
 export const BUFFER_PER_ROUTE_TYPE = `${PREFIX}envoy.extensions.filters.http.buffer.v3.BufferPerRoute`;
 export const CORS_TYPE = `${PREFIX}envoy.extensions.filters.http.cors.v3.Cors`;

@@ -9,9 +9,10 @@ import type { HttpConnectionManager, HttpFilter as HttpFilterConfig } from '../c
 import {
   BUFFER_TYPE, CORS_TYPE, CREDENTIAL_INJECTOR_TYPE, EXT_AUTHZ_TYPE, FAULT_TYPE, GLOBAL_RATE_LIMIT_TYPE, GRPC_STATS_TYPE,
   GRPC_WEB_TYPE, ISTIO_ALPN_TYPE, ISTIO_STATS_TYPE, JWT_AUTHN_TYPE, LOCAL_RATE_LIMIT_TYPE, OAUTH2_TYPE,
-  OIDC_LOGIN_TYPE, OPENAPI_TYPE, PEER_METADATA_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
+  OIDC_LOGIN_TYPE, ON_DEMAND_TYPE, OPENAPI_TYPE, PEER_METADATA_TYPE, RBAC_TYPE, ROUTER_TYPE, STATEFUL_SESSION_TYPE,
 } from '../config/type-url.ts';
 import type { FilterConfigCompiler } from '../route/filter-config.ts';
+import type { RouteTableRef } from '../route/route-tables.ts';
 import type { AccessDecisions } from '../telemetry/decision-sink.ts';
 import { httpScope } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
@@ -21,6 +22,7 @@ import type { SecretStore } from '../tls/secret-store.ts';
 import type { ClusterSet } from '../upstream/upstream.ts';
 import type { HttpFilter } from './filter.ts';
 import { RbacFilter } from './rbac.ts';
+import type { HostService } from './host-link.ts';
 import type { LoginService } from './login-link.ts';
 import { compileRouteFilterConfig } from './route-filter-config.ts';
 import { RedirectFollower } from './internal-redirect.ts';
@@ -36,6 +38,7 @@ export interface HttpFilterDeps {
   readonly decisions: AccessDecisions;
   readonly secrets: SecretStore;
   readonly logins: LoginService;
+  readonly hosts: HostService;
   readonly clock: Clock;
   readonly timers: TimerWheel;
 }
@@ -44,6 +47,8 @@ export interface HttpFilterDeps {
 interface Context extends HttpFilterDeps {
   readonly scope: StatScope;
   readonly outbound: boolean;
+  /** Where it comes by RDS. */
+  readonly table: RouteTableRef | undefined;
   /** Names the chain among all. */
   readonly owner: string;
   /** What filters keep from one configuration to the next, by names of theirs. */
@@ -108,6 +113,10 @@ const FILTERS: { readonly [T in TypedConfig['@type']]: Compile<T> } = {
     ]);
     return new OidcLoginFilter(name, oauth2Settings(config, `${path}.config`), context);
   },
+  [ON_DEMAND_TYPE]: async (name, _config, context) => {
+    const { OnDemandFilter } = await import('./on-demand.ts');
+    return new OnDemandFilter(name, context);
+  },
   [JWT_AUTHN_TYPE]: async (name, config, context, path) => {
     const { JwtAuthnFilter } = await import('./jwt-authn.ts');
     return new JwtAuthnFilter(name, config, context, path);
@@ -155,9 +164,10 @@ export class HttpFilters {
     statPrefix: string,
     trafficDirection: string | undefined,
     owner = '',
+    table?: RouteTableRef,
   ): Promise<readonly HttpFilter[]> {
     const context = { ...this.#deps, scope: httpScope(statPrefix), outbound: trafficDirection === 'OUTBOUND', owner,
-      kept: this.#kept };
+      kept: this.#kept, table };
     const filters: HttpFilter[] = [];
     for (const [i, filter] of config.entries()) {
       const at = `httpFilters[${i}]`;

@@ -118,6 +118,9 @@ export class NetworkFilters {
 
   async #routesOf({ routeConfig, rds }: HttpConfig, owner: string): Promise<RouteTableRef> {
     if (routeConfig === undefined) return this.#deps.routes.ref(rds!.routeConfigName);
+    if (routeConfig.vhds !== undefined) {
+      throw new ConfigError('routeConfig.vhds', 'belongs to tables that come by rds');
+    }
     try {
       return new RouteTableRef(routeConfig.name ?? '', await this.#deps.compileRoutes(routeConfig, owner));
     } catch (cause) {

@@ -17,14 +17,20 @@ export class RouteTable {
   readonly name: string;
   /** Clusters that routes name; those that headers name at run time are not among them. */
   readonly clusters: ReadonlySet<string>;
+  /** There may be more hosts, which come when they are asked for. */
+  readonly isOnDemand: boolean;
   readonly #hosts: DomainIndex<VirtualHost>;
   readonly #ignorePort: boolean;
 
-  constructor(name: string, clusters: ReadonlySet<string>, hosts: DomainIndex<VirtualHost>, ignorePort: boolean) {
+  constructor(
+    name: string, clusters: ReadonlySet<string>, hosts: DomainIndex<VirtualHost>, ignorePort: boolean,
+    isOnDemand = false,
+  ) {
     this.name = name;
     this.clusters = clusters;
     this.#hosts = hosts;
     this.#ignorePort = ignorePort;
+    this.isOnDemand = isOnDemand;
   }
 
   /** `random` is the request's draw in [0, 1), for routes that take a share. Never throws. */
@@ -67,8 +73,8 @@ export class RouteTableBuild {
       this.#next++;
       left -= Math.max(1, config.routes?.length ?? 0);
     }
-    const { name = '', ignorePortInHostMatching } = this.#config;
-    return new RouteTable(name, this.#settings.clusters, this.#hosts, ignorePortInHostMatching === true);
+    const { name = '', ignorePortInHostMatching: ignoresPort = false, vhds } = this.#config;
+    return new RouteTable(name, this.#settings.clusters, this.#hosts, ignoresPort, vhds !== undefined);
   }
 
   #compileHost(config: VirtualHostConfig, path: string): void {

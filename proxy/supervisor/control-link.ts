@@ -5,11 +5,12 @@ import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
+import type { HostAnswer } from '../config/host-demand.ts';
 import type { Listener } from '../config/listener.ts';
 import type { Secret } from '../config/tls.ts';
 import type { NameTable } from '../config/name-table.ts';
 import {
-  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE, VIRTUAL_HOST_TYPE,
 } from '../config/type-url.ts';
 import type { NameChange } from '../dns/dns-proxy.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -48,7 +49,8 @@ export interface ControlLinkOptions {
 
 const KIND_OF: Readonly<Record<Exclude<ResourceType, typeof NAME_TABLE_TYPE>, ResourceKind>> = {
   [CLUSTER_TYPE]: 'cluster', [ENDPOINT_TYPE]: 'endpoints', [LISTENER_TYPE]: 'listener', [ROUTE_TYPE]: 'route',
-  [SECRET_TYPE]: 'secret',
+  // Hosts come to workers as their tables.
+  [SECRET_TYPE]: 'secret', [VIRTUAL_HOST_TYPE]: 'route',
 };
 
 /** Names that the agent answers for the SDS source `sds-grpc` (design.md section 7). */
@@ -90,6 +92,12 @@ export class ControlLink {
     const missing = this.#lastGood?.isServed === true ? [] : [...(this.#dynamic?.waitingFor ?? [])];
     if (this.#agent?.ready === false) missing.push('a certificate of the certificate authority');
     return missing;
+  }
+
+  /** Without a control plane there is no such host. */
+  demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void {
+    if (this.#dynamic === undefined) tell('absent');
+    else this.#dynamic.demand(table, authority, tell);
   }
 
   stop(): void {

@@ -1,5 +1,6 @@
 // What the supervisor and its worker threads say to each other: plain values that structured clone carries.
 import type { LocalZone } from '../config/local-zone.ts';
+import type { HostAnswer } from '../config/host-demand.ts';
 import type { LoginAnswer, LoginProvider, LoginQuestion } from '../config/login-exchange.ts';
 import type { VirtualHost } from '../config/route.ts';
 import type { TracingProvider } from '../config/tracing.ts';
@@ -98,6 +99,8 @@ export type ToWorker =
   | { readonly kind: 'stop-listening'; readonly inboundOnly: boolean }
   | { readonly kind: 'log-level'; readonly level: string; readonly component: string | undefined }
   | { readonly kind: 'reopen-logs' }
+  /** The answer to `demand`. */
+  | { readonly kind: 'demanded'; readonly table: string; readonly authority: string; readonly answer: HostAnswer }
   | { readonly kind: 'login-answer'; readonly id: number; readonly answer: LoginAnswer }
   /** More is known about endpoints of these clusters; undefined: a worker has ended, and left what it did for all. */
   | { readonly kind: 'learn'; readonly clusters: readonly string[] | undefined }
@@ -129,6 +132,8 @@ export type FromWorker =
   | { readonly kind: 'spans'; readonly spans: readonly SpanRecord[] }
   /** For the audit log; `dropped` were of too many kinds. */
   | { readonly kind: 'decisions'; readonly records: readonly DecisionRecord[]; readonly dropped: number }
+  /** A request waits for a host that its table does not know; answered by `demanded`. */
+  | { readonly kind: 'demand'; readonly table: string; readonly authority: string }
   /** A user logs in; answered by `login-answer`. */
   | { readonly kind: 'login'; readonly id: number; readonly provider: LoginProvider; readonly question: LoginQuestion }
   /** Open downstream connections; sent while draining whenever it changes. */

@@ -93,6 +93,7 @@ export class RunningProxy implements AsyncDisposable {
     const inherited = restart?.inherited;
     const supervisor: Supervisor = await Supervisor.create({ ...options, ...(inherited && { inherited }) }, {
       log, stats, audit, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
+      demand: (table, authority, tell) => link.demand(table, authority, tell),
     });
     const onProgress = (): void => supervisor.updateState();
     const link = new ControlLink({

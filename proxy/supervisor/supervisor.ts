@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts';
 import { ConfigError } from '../base/error.ts';
 import { PooledRandom } from '../base/random.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
+import type { HostAnswer } from '../config/host-demand.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
 import type { Listener } from '../config/listener.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -55,6 +56,8 @@ export interface SupervisorServices {
   readonly audit: AuditService | undefined;
   /** What was asked of the control plane and of the certificate authority at start and has not come, for people. */
   waitingFor(): readonly string[];
+  /** A request waits for a virtual host; `tell` is called once. */
+  demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void;
 }
 
 /**
@@ -250,6 +253,12 @@ export class Supervisor implements PoolListener {
       case 'spans':
         this.#services.spans(message.spans);
         break;
+      case 'demand': {
+        const { table, authority } = message;
+        const tell = (answer: HostAnswer): void => thread.post({ kind: 'demanded', table, authority, answer });
+        this.#services.demand(table, authority, tell);
+        break;
+      }
       case 'login':
         void this.#logins.answer(message.provider, message.question).then((answer) => {
           thread.post({ kind: 'login-answer', id: message.id, answer });

@@ -1,10 +1,11 @@
 // Incremental xDS: requests name what changes, responses bring what changed, each resource with a version of its own.
 import { discoveryCodec } from '../config/discovery.ts';
-import type { DeltaDiscoveryRequest, DiscoveryNode, RpcStatus } from '../config/discovery.ts';
+import type { DeltaDiscoveryRequest, DeltaResource, DiscoveryNode, RpcStatus } from '../config/discovery.ts';
+import { VIRTUAL_HOST_TYPE } from '../config/type-url.ts';
 import type { Wire } from '../config/wire.ts';
 import { resourceTypeOf } from './resource-type.ts';
 import type { Subscription } from './subscription.ts';
-import type { IncomingResponse, Variant } from './variant.ts';
+import type { IncomingResource, IncomingResponse, Variant } from './variant.ts';
 
 export class DeltaVariant implements Variant {
   readonly #encode: (request: DeltaDiscoveryRequest) => Buffer;
@@ -24,10 +25,8 @@ export class DeltaVariant implements Variant {
       type,
       nonce,
       version: systemVersionInfo,
-      resources: resources.map(({ name, version = '', resource }) => (
-        { name: name ?? '', version, typeUrl: resource?.['@type'] ?? '', value: resource?.value ?? Buffer.alloc(0) }
-      )),
-      removed: removedResources,
+      resources: type === VIRTUAL_HOST_TYPE ? resources.flatMap(byAlias) : resources.map(incoming),
+      removed: type === VIRTUAL_HOST_TYPE ? [...removedResources, ...resources.flatMap(absentNames)] : removedResources,
       complete: false,
     };
   }
@@ -48,4 +47,20 @@ export class DeltaVariant implements Variant {
     const request = { typeUrl: type, responseNonce: nonce };
     return this.#encode(error === undefined ? request : { ...request, errorDetail: error });
   }
+}
+
+function incoming({ name = '', version = '', resource }: DeltaResource): IncomingResource {
+  return { name, version, typeUrl: resource?.['@type'] ?? '', value: resource?.value ?? Buffer.alloc(0) };
+}
+
+/** A virtual host is known by the names by which it was asked for. */
+function byAlias(sent: DeltaResource): IncomingResource[] {
+  if (sent.resource === undefined) return [];
+  const { name = '', aliases = [] } = sent;
+  return [...new Set([name, ...aliases])].map((each) => ({ ...incoming(sent), name: each }));
+}
+
+/** One that holds nothing says that there is none. */
+function absentNames({ name = '', aliases = [], resource }: DeltaResource): string[] {
+  return resource === undefined ? [name, ...aliases] : [];
 }

@@ -7,8 +7,15 @@ import type { ConfigWarning } from '../config/decode-report.ts';
 import type { ResourceRefusal } from '../config/discovery.ts';
 import { msOr } from '../config/duration.ts';
 import type { Listener } from '../config/listener.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE } from '../config/type-url.ts';
-import { clusterReferences, listenerReferences } from './references.ts';
+import type { RouteConfiguration } from '../config/route.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE,
+} from '../config/type-url.ts';
+import type { HostAnswer } from '../config/host-demand.ts';
+import { DemandedHosts } from './demanded-hosts.ts';
+import { statName } from '../telemetry/stat-name.ts';
+import type { StatScope } from '../telemetry/stat-name.ts';
+import { clusterReferences, listenerReferences, tableReferences } from './references.ts';
 import type { Reference } from './references.ts';
 import type { AnyResource } from './resource-decode.ts';
 import { nameOfType } from './resource-type.ts';
@@ -41,6 +48,9 @@ export interface StreamStatus {
   readonly state: XdsClientState;
 }
 
+/** `xds.vhds.displaced`: hosts on demand that made room for others. */
+const VHDS: StatScope = { flat: 'xds.vhds.', family: 'envoy_xds_vhds_', labels: [] };
+
 const INITIAL_FETCH_MS = 15_000;
 const CLUSTERS = 'the first clusters';
 
@@ -48,6 +58,7 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
   readonly #options: DynamicConfigOptions;
   readonly #sources: Sources;
   readonly #warming: Warming;
+  readonly #hosts: DemandedHosts;
   /** What is named, by who names it. */
   readonly #references = new Map<string, readonly Reference[]>();
   readonly #warned = new Set<string>();
@@ -59,6 +70,8 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
   constructor(options: DynamicConfigOptions) {
     this.#options = options;
     this.#warming = new Warming(options.clock, options.wheel, this);
+    const displaced = options.stats.counter(statName(VHDS, 'displaced'));
+    this.#hosts = new DemandedHosts(options.clock, options.wheel, () => displaced.inc());
     this.#sources = new Sources(options, this);
     const { clusters = [], listeners = [] } = options.bootstrap.staticResources ?? {};
     for (const cluster of clusters) this.#referStatic(CLUSTER_TYPE, cluster.name, clusterReferences(cluster));
@@ -83,6 +96,7 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
 
   stop(): void {
     this.#warming.stop();
+    this.#hosts.stop();
     for (const client of this.#sources.clients) client.stop();
   }
 
@@ -111,7 +125,7 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
   }
 
   mayApply(type: ResourceType): boolean {
-    return (type !== LISTENER_TYPE && type !== ROUTE_TYPE) || !this.#warming.cold;
+    return (type !== LISTENER_TYPE && type !== ROUTE_TYPE && type !== VIRTUAL_HOST_TYPE) || !this.#warming.cold;
   }
 
   /** Batches of several streams are applied one after the other. */
@@ -149,7 +163,18 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
     this.#sources.client({ type, name: '*', source })?.subscribeAll(type);
   }
 
-  async #apply({ type, updated, removed }: ResourceBatch): Promise<readonly ResourceRefusal[]> {
+  /** A request asks for a host that its table does not know; `tell` is called once. */
+  demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void {
+    if (this.#hosts.demand(table, authority, tell)) this.#subscribe();
+  }
+
+  async #apply(batch: ResourceBatch): Promise<readonly ResourceRefusal[]> {
+    const refused = await this.#applyListed(this.#hosts.batchOf(batch));
+    this.#hosts.settled(batch, refused.length > 0);
+    return refused;
+  }
+
+  async #applyListed({ type, updated, removed }: ResourceBatch): Promise<readonly ResourceRefusal[]> {
     const isListed = type === CLUSTER_TYPE || type === LISTENER_TYPE || type === NAME_TABLE_TYPE;
     const gone = isListed ? removed : [];
     const refused = updated.length + gone.length === 0 ? [] : await this.#handle({ type, updated, removed: gone });
@@ -202,12 +227,13 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
   async #follow(): Promise<void> {
     for (const batch of this.#subscribe()) {
       if (batch.type === ENDPOINT_TYPE) for (const name of batch.removed) this.#warming.done(waitFor(name));
-      await this.#handle(batch);
+      this.#hosts.drop(batch.type, batch.removed);
+      if (batch.type !== VIRTUAL_HOST_TYPE) await this.#handle(batch);
     }
   }
 
   #subscribe(): ResourceBatch[] {
-    return this.#sources.subscribe([...this.#references.values()].flat());
+    return this.#sources.subscribe([...this.#references.values(), this.#hosts.references()].flat());
   }
 
   #checkInitialised(): void {
@@ -219,6 +245,7 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
 
 function referencesOf(type: ResourceType, resource: AnyResource): readonly Reference[] {
   if (type === CLUSTER_TYPE) return clusterReferences(resource as Cluster);
+  if (type === ROUTE_TYPE) return tableReferences(resource as RouteConfiguration);
   return type === LISTENER_TYPE ? listenerReferences(resource as Listener) : [];
 }
 

@@ -3,10 +3,11 @@ import type { Cluster } from '../config/cluster.ts';
 import type { ConfigSource } from '../config/config-source.ts';
 import { filterSecrets } from '../config/filter-secrets.ts';
 import type { FilterChain, Listener } from '../config/listener.ts';
+import type { RouteConfiguration } from '../config/route.ts';
 import type { CommonTlsContext, SdsSecretConfig } from '../config/tls.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import { upstreamTls } from '../config/upstream-tls.ts';
-import { ENDPOINT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE, ROUTE_TYPE, SECRET_TYPE }
+import { ENDPOINT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, RAW_BUFFER_TYPE, ROUTE_TYPE, SECRET_TYPE, VIRTUAL_HOST_TYPE }
   from '../config/type-url.ts';
 
 /** One name, with the place in the configuration that says where it comes from. */
@@ -29,6 +30,11 @@ export function clusterReferences(cluster: Cluster): Reference[] {
     if (found !== undefined) references.push(...secretReferences(found.tls.commonTlsContext));
   }
   return references;
+}
+
+/** Where more of its virtual hosts come from. */
+export function tableReferences({ name = '', vhds }: RouteConfiguration): Reference[] {
+  return vhds === undefined ? [] : [{ type: VIRTUAL_HOST_TYPE, name, source: vhds.configSource }];
 }
 
 /** Route tables of its connection managers, secrets of its transport sockets. */

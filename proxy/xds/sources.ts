@@ -8,7 +8,7 @@ import type { Bootstrap } from '../config/bootstrap.ts';
 import type { ApiConfigSource } from '../config/config-source.ts';
 import { ADS_DELTA_PATH, ADS_SOTW_PATH, discoveryPath } from '../config/discovery.ts';
 import type { DiscoveryNode } from '../config/discovery.ts';
-import { SECRET_TYPE } from '../config/type-url.ts';
+import { SECRET_TYPE, VIRTUAL_HOST_TYPE } from '../config/type-url.ts';
 import type { Wire } from '../config/wire.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
 import type { Stats } from '../telemetry/stats.ts';
@@ -83,8 +83,10 @@ export class Sources {
   problem(reference: Reference): string | undefined {
     try {
       const place = this.#place(reference);
-      if (place !== 'own') this.#server(place.api);
-      return undefined;
+      if (place === 'own') return undefined;
+      this.#server(place.api);
+      if (reference.type !== VIRTUAL_HOST_TYPE || place.api.apiType === 'DELTA_GRPC') return undefined;
+      return 'vhds: virtual hosts come over delta xDS; use DELTA_GRPC';
     } catch (cause) {
       if (cause instanceof ConfigError) return cause.message;
       throw cause;

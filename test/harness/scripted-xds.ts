@@ -12,6 +12,8 @@ export interface Scripted {
   readonly nonce?: string;
   /** Other than that of what is set. */
   readonly type?: string;
+  /** Named without a resource: there is none (VHDS). */
+  readonly absent?: readonly string[];
   /** Every resource stands in it twice. */
   readonly twice?: boolean;
 }
@@ -89,10 +91,13 @@ export class ScriptedXds {
   }
 
   /** Sends one and returns its nonce. */
-  send({ set = {}, removed = [], version = '1', nonce = `n${++this.#nonces}`, type, twice = false }: Scripted): string {
+  send(what: Scripted): string {
+    const { set = {}, removed = [], absent = [], version = '1', nonce = `n${++this.#nonces}`, type, twice = false }
+      = what;
     const type_url = type ?? Object.values(set)[0]!.type_url;
     if (this.#delta !== undefined) {
-      const once = Object.entries(set).map(([name, resource]) => ({ name, version, resource }));
+      const nothing = absent.map((name) => ({ name, aliases: [name], version, resource: null as unknown as RawAny }));
+      const once = [...Object.entries(set).map(([name, resource]) => ({ name, version, resource })), ...nothing];
       this.#delta.send({ type_url, nonce, resources: twice ? [...once, ...once] : once, removed_resources: [...removed],
         system_version_info: version });
       return nonce;

@@ -28,10 +28,10 @@ interface Bench {
   readonly two: number;
 }
 
-const addressOf = (port: number): object => (
+export const addressOf = (port: number): object => (
   { address: { socket_address: { address: '127.0.0.1', port_value: port } } });
 
-function endpointsAt(cluster_name: string, ...ports: number[]): RawAny {
+export function endpointsAt(cluster_name: string, ...ports: number[]): RawAny {
   const lb_endpoints = ports.map((port) => ({ endpoint: addressOf(port) }));
   const endpoints = ports.length === 0 ? [] : [{ lb_endpoints }];
   return xds.any('envoy.config.endpoint.v3.ClusterLoadAssignment', { cluster_name, endpoints });

@@ -1,6 +1,7 @@
 // Our xDS server drives `weft proxy` as a user starts it, from the same bootstrap that starts a real Envoy.
 import { fileURLToPath } from 'node:url';
 import { testXdsFaults } from '../harness/xds-faults.ts';
+import { testOnDemand } from '../harness/xds-on-demand.ts';
 import { testXdsPeer } from '../harness/xds-peer.ts';
 import type { XdsPeer } from '../harness/xds-peer.ts';
 
@@ -17,4 +18,5 @@ for (const apiType of ['DELTA_GRPC', 'GRPC'] as const) {
   };
   testXdsPeer(peer);
   testXdsFaults(peer, apiType);
+  if (apiType === 'DELTA_GRPC') testOnDemand(peer);
 }

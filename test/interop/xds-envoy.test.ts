@@ -1,6 +1,7 @@
 // Our xDS server drives a real Envoy: it comes up, follows pushes without a failed request, and its refusals are shown.
 import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { testXdsFaults } from '../harness/xds-faults.ts';
+import { testOnDemand } from '../harness/xds-on-demand.ts';
 import { testXdsPeer } from '../harness/xds-peer.ts';
 import type { XdsPeer } from '../harness/xds-peer.ts';
 
@@ -18,4 +19,5 @@ for (const apiType of ['DELTA_GRPC', 'GRPC'] as const) {
   };
   testXdsPeer(peer);
   testXdsFaults(peer, apiType);
+  if (apiType === 'DELTA_GRPC') testOnDemand(peer);
 }
