@@ -53,6 +53,8 @@ const CALL_MS = 15_000;
 export class KubeClient {
   /** `https://HOST:PORT` of the API server. */
   readonly url: string;
+  /** The context's own; a pod's is the one that it is in. */
+  readonly namespace: string | undefined;
   readonly #config: KubeConfig;
   readonly #undici: typeof Undici;
   #agent: Dispatcher | undefined = undefined;
@@ -61,6 +63,7 @@ export class KubeClient {
   private constructor(config: KubeConfig, url: string, undici: typeof Undici) {
     this.#config = config;
     this.url = url.replace(/\/+$/, '');
+    this.namespace = config.getContextObject(config.getCurrentContext())?.namespace;
     this.#undici = undici;
   }
 

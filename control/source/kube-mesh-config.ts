@@ -5,8 +5,12 @@ import { MeshConfigSpec } from '../model/mesh-config.ts';
 import type { KubeDocument } from './kube-document.ts';
 
 /** Read elsewhere: by the source itself, and by what injects sidecars. */
-const READ_ELSEWHERE: ReadonlySet<string> = new Set(['discoverySelectors', 'rootNamespace', 'trustDomain',
-  'defaultConfig']);
+const READ_ELSEWHERE: ReadonlySet<string> = new Set(['discoverySelectors', 'defaultConfig']);
+/** Settled where the control plane is started; Istio's installations write them with these values. */
+const SETTLED = new Map<string, readonly [usual: string, instead: string]>([
+  ['rootNamespace', ['istio-system', 'the root namespace is the one of this ConfigMap']],
+  ['trustDomain', ['cluster.local', 'the authority\'s own holds; it is given by --trust-domain']],
+]);
 
 /**
  * A MeshConfig object, with what of it is not read; or undefined with what is wrong with the text. A field that weft
@@ -17,10 +21,12 @@ export function meshConfigDocument(configMap: KubeDocument, file: string): [Kube
   if (errors.length > 0) return [undefined, errors];
   const fields = new Set((MeshConfigSpec as unknown as { '~node': SpecNode })['~node'].spellings.keys());
   const kept = Object.entries(spec).filter(([name]) => fields.has(name));
-  const warnings = Object.keys(spec).filter((name) => !fields.has(name) && !READ_ELSEWHERE.has(name))
-    .map((name) => ({
-      where: file, object: 'MeshConfig', path: name.slice(0, 100), reason: 'has no effect: weft has no such setting',
-    }));
+  const unread = Object.keys(spec).filter((name) => !fields.has(name) && !READ_ELSEWHERE.has(name)
+    && spec[name] !== SETTLED.get(name)?.[0]);
+  const warnings = unread.map((name) => ({
+    where: file, object: 'MeshConfig', path: name.slice(0, 100),
+    reason: `has no effect: ${SETTLED.get(name)?.[1] ?? 'weft has no such setting'}`,
+  }));
   const document = {
     apiVersion: 'mesh.istio.io/v1alpha1', kind: 'MeshConfig', metadata: configMap['metadata'],
     spec: Object.fromEntries(kept),

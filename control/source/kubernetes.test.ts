@@ -216,13 +216,17 @@ test('of the namespaces that are named alone objects are asked for, and of the r
 test('discoverySelectors of the ConfigMap istio say which namespaces the mesh is in, as labels change', async (t) => {
   const configMap: ApiObject = {
     apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'istio', namespace: 'istio-system' },
-    data: { mesh: 'discoverySelectors:\n- matchLabels: { mesh: "yes" }\naccessLogFile: /dev/stdout\n' },
+    data: {
+      mesh: 'discoverySelectors:\n- matchLabels: { mesh: "yes" }\naccessLogFile: /dev/stdout\ntrustDomain: other\n'
+        + 'rootNamespace: istio-system\n',
+    },
   };
   const mesh = await cluster(t, configMap, namespace('one', { mesh: 'yes' }), namespace('two'),
     service('a', 'one'), service('b', 'two'));
   await mesh.start(t);
   assert.equal(mesh.names(), 'a');
-  assert.match(mesh.state.warnings.map(findingText).join('\n'), /MeshConfig accessLogFile: has no effect/);
+  assert.match(mesh.state.warnings.map(findingText).join('\n'),
+    /^\S+: MeshConfig accessLogFile: has no effect.*\n\S+: MeshConfig trustDomain: has no effect.*--trust-domain$/);
   mesh.api.put(namespace('two', { mesh: 'yes' }));
   await until('b', () => mesh.names() === 'a b');
   mesh.api.put(namespace('one'));

@@ -33,7 +33,7 @@ export interface KubernetesSourceOptions {
 }
 
 /** Of the Lease. */
-const LEASE_NAME = 'weft-status-leader';
+const LEASE_NAME = 'weft-leader';
 
 export class KubernetesSource implements Source {
   readonly name: string;

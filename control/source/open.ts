@@ -53,8 +53,10 @@ async function openKubernetes(options: KubernetesOptions, parts: SourceParts): P
   const { namespaces = [], readOnly = false } = options;
   const random = new PooledRandom();
   // A pod's name is its host's; one that is started again is another.
-  const leader = { namespace: parts.rootNamespace, identity: `${hostname()}_${random.hex(4)}` };
+  const client = await KubeClient.load(options);
+  const namespace = client.namespace ?? parts.rootNamespace;
+  const leader = { namespace, identity: `${hostname()}_${random.hex(4)}` };
   return new KubernetesSource({
-    client: await KubeClient.load(options), namespaces, random, ...parts, ...(!readOnly && { leader }),
+    client, namespaces, random, ...parts, ...(!readOnly && { leader }),
   });
 }

@@ -92,15 +92,17 @@ export class KubeApiServer {
     await this.#server?.ended;
   }
 
-  /** A file for `--kubeconfig`, with one context for each user. */
-  kubeconfig(user = 'admin'): string {
+  /** A file for `--kubeconfig`, with one context for each user; in `namespace`, as a pod is in its own. */
+  kubeconfig(user = 'admin', namespace?: string): string {
     const path = join(this.#folder, `${user}.kubeconfig`);
     const names = Object.keys(USERS);
     writeFileSync(path, JSON.stringify({
       apiVersion: 'v1', kind: 'Config', 'current-context': user,
       clusters: [{ name: 'test', cluster: { server: this.url, 'certificate-authority': this.caFile } }],
       users: names.map((name) => ({ name, user: { token: `token-${name}` } })),
-      contexts: names.map((name) => ({ name, context: { cluster: 'test', user: name } })),
+      contexts: names.map((name) => ({
+        name, context: { cluster: 'test', user: name, ...(namespace !== undefined && { namespace }) },
+      })),
     }), { mode: 0o600 });
     return path;
   }

@@ -1,5 +1,5 @@
 // A mesh whose objects are in a real API server: weft's control plane beside it, and sidecars on loopback as its pods.
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -14,36 +14,29 @@ import { xdsBootstrap } from './xds-mesh.ts';
 
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 
-/** What the control plane's account needs, and no more. */
-export const RIGHTS = `
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: weft }
-rules:
-- apiGroups: ['']
-  resources: [services, pods, nodes, namespaces, secrets, configmaps, serviceaccounts]
-  verbs: [list, watch]
-- { apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch] }
-- { apiGroups: [networking.k8s.io], resources: [networkpolicies], verbs: [list, watch] }
-- apiGroups: [networking.istio.io, security.istio.io, telemetry.istio.io, extensions.istio.io, security.weft.dev,
-    gateway.networking.k8s.io]
-  resources: ['*']
-  verbs: [list, watch]
-- apiGroups: [networking.istio.io, security.istio.io, telemetry.istio.io, gateway.networking.k8s.io]
-  resources: ['*']
-  verbs: [get]
-- apiGroups: [networking.istio.io, security.istio.io, telemetry.istio.io, gateway.networking.k8s.io]
-  resources: ['*/status']
-  verbs: [patch]
-- { apiGroups: [authentication.k8s.io], resources: [tokenreviews], verbs: [create] }
-- { apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update] }
+const INSTALLED = fileURLToPath(new URL('../../control/install/base/rights.yaml', import.meta.url));
+const GROUP = 'rbac.authorization.k8s.io';
+
+/** The rights that the install manifests give to the control plane, and no more, for the API server's user `weft`. */
+export function rightsYaml(): string {
+  const namespaces = ['istio-system', 'weft-system'].map((name) =>
+    `---\napiVersion: v1\nkind: Namespace\nmetadata: { name: ${name} }\n`);
+  return `${namespaces.join('')}---
+${readFileSync(INSTALLED, 'utf8')}
 ---
-apiVersion: rbac.authorization.k8s.io/v1
+apiVersion: ${GROUP}/v1
 kind: ClusterRoleBinding
-metadata: { name: weft }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: weft }
-subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: weft }]
+metadata: { name: weft-user }
+roleRef: { apiGroup: ${GROUP}, kind: ClusterRole, name: weft-control }
+subjects: [{ apiGroup: ${GROUP}, kind: User, name: weft }]
+---
+apiVersion: ${GROUP}/v1
+kind: RoleBinding
+metadata: { name: weft-user, namespace: weft-system }
+roleRef: { apiGroup: ${GROUP}, kind: Role, name: weft-leader }
+subjects: [{ apiGroup: ${GROUP}, kind: User, name: weft }]
 `;
+}
 
 export interface KubePod {
   readonly name: string;
@@ -97,7 +90,7 @@ export class KubeControl {
     writeFileSync(join(root, 'token'), 'token-weft');
     const nowhere = ['--xds', '127.0.0.1:0', '--secure', '127.0.0.1:0', '--http', '127.0.0.1:0'];
     const process_ = new ServerProcess(process.execPath, [WEFT, 'control', '--source', 'kubernetes',
-      '--kubeconfig', server.kubeconfig('weft'), '--ca-dir', join(root, 'ca'), ...nowhere,
+      '--kubeconfig', server.kubeconfig('weft', 'weft-system'), '--ca-dir', join(root, 'ca'), ...nowhere,
       '--token-review', server.url, '--token-review-ca', server.caFile, '--token-review-token', join(root, 'token'),
       ...more], { name: 'weft control' });
     t.after(() => process_.stop());

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 import { KubeApiServer } from '../harness/kube-apiserver.ts';
-import { KubeControl, podYaml, RIGHTS, type KubePod } from '../harness/kube-mesh.ts';
+import { KubeControl, podYaml, rightsYaml, type KubePod } from '../harness/kube-mesh.ts';
 import { findKubePeers } from '../harness/kube-peers.ts';
 import { until } from '../harness/until.ts';
 
@@ -37,7 +37,7 @@ test(title, { skip }, async (t) => {
   assert.ok(typeof peers !== 'string');
   const server = await KubeApiServer.start(t, peers);
   await server.installCrds('istio', 'gateway-api-standard');
-  await server.apply(`${RIGHTS}---\napiVersion: v1\nkind: Namespace\nmetadata: { name: istio-system }\n`);
+  await server.apply(rightsYaml());
   for (const file of globSync('*.yaml', { cwd: BOOKINFO })) {
     await server.apply(readFileSync(join(BOOKINFO, file), 'utf8'));
   }
@@ -98,7 +98,7 @@ test(LEADERS, { skip }, async (t) => {
   assert.ok(typeof peers !== 'string');
   const server = await KubeApiServer.start(t, peers);
   await server.installCrds('istio', 'gateway-api-standard');
-  await server.apply(`${RIGHTS}---\napiVersion: v1\nkind: Namespace\nmetadata: { name: istio-system }\n`);
+  await server.apply(rightsYaml());
   await server.apply(`${routeTo('v1')}\n---${GATEWAY_CLASS}`);
   const controls = await Promise.all([0, 1].map(() => KubeControl.start(t, server)));
   const route = { apiVersion: 'networking.istio.io/v1', kind: 'VirtualService',
@@ -112,7 +112,7 @@ test(LEADERS, { skip }, async (t) => {
   const gatewayClass = { apiVersion: 'gateway.networking.k8s.io/v1', kind: 'GatewayClass', metadata: { name: 'mesh' } };
   await until('the class\'s status', async () => await condition(gatewayClass, 'Accepted') === 'True 1');
 
-  const leads = ({ process: { output } }: KubeControl): boolean => /weft-status-leader: \S+ leads$/m.test(output);
+  const leads = ({ process: { output } }: KubeControl): boolean => /weft-leader: \S+ leads$/m.test(output);
   const leader = controls.find(leads)!;
   const other = controls.find((control) => control !== leader)!;
   assert.equal(leads(other), false);
@@ -126,7 +126,7 @@ test(LEADERS, { skip }, async (t) => {
   assert.equal((await server.get(route)).metadata.resourceVersion, resourceVersion, 'it was written once');
   assert.equal(await other.process.stop(), 0);
   const lease = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease',
-    metadata: { name: 'weft-status-leader', namespace: 'istio-system' } };
+    metadata: { name: 'weft-leader', namespace: 'weft-system' } };
   const { holderIdentity = '' } = (await server.get(lease))['spec'] as { holderIdentity?: string };
   assert.equal(holderIdentity, '', 'it is given back');
 });
