@@ -44,9 +44,7 @@ export async function runPodProxy(kind: 'sidecar' | 'router', args: string[]): P
   });
   try {
     const { concurrency = pod.concurrency } = values;
-    return await runProxy({
-      file, logLevel: level, concurrency: Number(concurrency ?? 0), drainTimeMs: pod.drainTimeS * 1000,
-    });
+    return await runProxy({ file, logLevel: level, concurrency: Number(concurrency ?? 0) });
   } finally {
     await status.close();
   }

@@ -75,6 +75,14 @@ test('rights over the network are the init container\'s alone; the sidecar has n
   assert.equal(containerOf(done, 'istio-proxy')['restartPolicy'], 'Always');
 });
 
+test('the sidecar knows by when the kubelet ends it', () => {
+  const grace = (spec: object): unknown => (
+    JSON.parse(variables(injected(pod({}, spec))).get('ISTIO_METAJSON_WEFT') ?? '{}') as Values)['WEFT_LIFECYCLE'];
+  assert.deepEqual(grace({}), { grace_period: '30s' });
+  assert.deepEqual(grace({ terminationGracePeriodSeconds: 90 }), { grace_period: '90s' });
+  assert.deepEqual(grace({ terminationGracePeriodSeconds: 0 }), { grace_period: '2s' });
+});
+
 test('what annotations include and exclude becomes what weft init is told', () => {
   const done = injected(annotated({
     'traffic.sidecar.istio.io/includeInboundPorts': '8080, 9090',
@@ -200,6 +208,8 @@ test('what is not supported or cannot be is refused by its field', () => {
   const faults: readonly (readonly [object, RegExp])[] = [
     [annotated({ 'inject.istio.io/templates': 'sidecar,mine' }), /templates: must be sidecar or gateway/],
     [annotated({ 'sidecar.istio.io/proxyCPUs': '1' }), /proxyCPUs: is not known.*proxyCPU/],
+    [annotated({ 'sidecar.istio.io/interceptionMode': 'TPROXY' }), /TPROXY is not supported/],
+    [annotated({ 'proxy.istio.io/config': 'interceptionMode: TPROXY' }), /config\.interceptionMode: .*TPROXY/],
     [annotated({ 'sidecar.istio.io/proxyCPU': 'much' }), /must be a quantity/],
     [annotated({ 'traffic.sidecar.istio.io/excludeInboundPorts': '80,x' }), /not "x"/],
     [annotated({ 'traffic.sidecar.istio.io/includeOutboundIPRanges': '10.0.0.0/99' }), /must be ranges/],

@@ -8,7 +8,7 @@ import { mergedProxyConfig, type ProxyConfig } from './proxy-config.ts';
 
 /** `sidecar` beside an application; `gateway`: the proxy is the application. */
 export type Template = 'sidecar' | 'gateway';
-export type InterceptionMode = 'REDIRECT' | 'TPROXY' | 'NONE';
+export type InterceptionMode = 'REDIRECT' | 'NONE';
 
 export interface InjectionPlan {
   readonly settings: InjectionSettings;
@@ -45,8 +45,7 @@ export function planInjection(
   const port = said.number('status.sidecar.istio.io/port') ?? statusPort;
   return {
     settings: { ...settings, discoveryAddress }, template, namespace, proxyConfig, statusPort: port,
-    mode: template === 'gateway' ? 'NONE'
-      : (said.text('sidecar.istio.io/interceptionMode') ?? interceptionMode) as InterceptionMode,
+    mode: template === 'gateway' ? 'NONE' : modeOf(said.text('sidecar.istio.io/interceptionMode') ?? interceptionMode),
     native: template === 'sidecar' && (said.flag('sidecar.istio.io/nativeSidecar') ?? settings.nativeSidecars),
     holdApplication: proxyConfig.holdApplicationUntilProxyStarts ?? false,
     rewriteProbes: template === 'sidecar'
@@ -62,6 +61,11 @@ export function planInjection(
       failureThreshold: said.number('readiness.status.sidecar.istio.io/failureThreshold') ?? 4,
     },
   };
+}
+
+/** Others are refused where they are read. */
+function modeOf(text: string): InterceptionMode {
+  return text === 'NONE' ? 'NONE' : 'REDIRECT';
 }
 
 function templateOf(said: PodAnnotations, faults: FaultList): Template {

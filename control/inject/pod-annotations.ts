@@ -95,7 +95,7 @@ const quantity: Form = (value) => (
 const whole: Form = (value) => (/^[0-9]{1,6}$/.test(value) ? undefined : new Refusal('must be a whole number'));
 const port: Form = (value) => (isPort(value) ? undefined : new Refusal('must be a port'));
 const mode: Form = (value) => (
-  /^(REDIRECT|TPROXY|NONE)$/.test(value) ? undefined : new Refusal('must be REDIRECT, TPROXY or NONE'));
+  /^(REDIRECT|NONE)$/.test(value) ? undefined : new Refusal('must be REDIRECT or NONE; TPROXY is not supported'));
 const hostPort: Form = (value) => (
   /^(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):[0-9]{1,5}$/.test(value) ? undefined : new Refusal('must be HOST:PORT'));
 const logLevel: Form = (value) => (

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { Bootstrap } from '../../proxy/config/bootstrap.ts';
 import { decode } from '../../proxy/config/decode.ts';
+import { lifecycleOf } from '../../proxy/supervisor/lifecycle-config.ts';
 import { parseProxyNode } from '../translate/proxy-node.ts';
 import { podProxyOf, type Environment } from './pod-bootstrap.ts';
 import { POD_PATHS } from './sidecar-volumes.ts';
@@ -24,7 +25,9 @@ test('environment and labels become a bootstrap that the loader takes and a node
   const labels = join(folder, 'labels');
   writeFileSync(labels, 'app="web"\nversion="v1"\nodd\n');
   const pod = podProxyOf(ENV, 'sidecar', 'shop.svc.cluster.local', { ...POD_PATHS, labels });
-  assert.deepEqual([pod.concurrency, pod.drainTimeS, pod.statusPort, pod.adminPort], [3, 8, 15_020, 15_000]);
+  assert.deepEqual([pod.concurrency, pod.statusPort, pod.adminPort], [3, 15_020, 15_000]);
+  const { drain } = lifecycleOf((pod.bootstrap as { node: { metadata: Record<string, unknown> } }).node.metadata, {});
+  assert.deepEqual([drain.deadlineMs, drain.endsWhenEmpty], [7500, false]);
   const { value, errors, warnings } = decode(Bootstrap, pod.bootstrap);
   assert.deepEqual([errors, warnings], [[], []]);
   const node = parseProxyNode({ id: value!.node!.id!, metadata: value!.node!.metadata! });

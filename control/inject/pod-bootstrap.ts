@@ -4,7 +4,6 @@ import { isIP } from 'node:net';
 import { ConfigError } from '../../proxy/base/error.ts';
 import type { HostPort } from '../../proxy/base/host-port.ts';
 import { decode } from '../../proxy/config/decode.ts';
-import { durationMs } from '../../proxy/config/duration.ts';
 import { parseHostPort } from '../translate/proxy-node.ts';
 import { meshBootstrap, singleCluster, socketAddress, type ControlName } from './mesh-bootstrap.ts';
 import { isRecord } from './pod.ts';
@@ -19,7 +18,6 @@ export interface PodProxy {
   readonly configPath: string;
   /** undefined: one worker for each CPU. */
   readonly concurrency: number | undefined;
-  readonly drainTimeS: number;
   readonly statusPort: number;
   readonly adminPort: number;
   readonly podIp: string;
@@ -28,8 +26,6 @@ export interface PodProxy {
   readonly metrics: unknown;
 }
 
-/** Istio's, for a proxy that is asked to end. */
-const DRAIN_SECONDS = 5;
 const HEALTH_PORT = 15_021;
 const METRICS_PORT = 15_090;
 /** A sidecar with no CPU limit takes no more. */
@@ -62,7 +58,7 @@ export function podProxyOf(
   });
   return {
     bootstrap, configPath: config.configPath ?? paths.config, concurrency: concurrencyOf(config, env),
-    drainTimeS: drainOf(config), statusPort, adminPort, podIp,
+    statusPort, adminPort, podIp,
     probes: jsonOf(env, 'ISTIO_KUBE_APP_PROBERS'), metrics: jsonOf(env, 'ISTIO_PROMETHEUS_ANNOTATIONS'),
   };
 }
@@ -107,11 +103,6 @@ function concurrencyOf({ concurrency }: ProxyConfig, env: Environment): number |
   if (concurrency !== undefined) return concurrency === 0 ? undefined : concurrency;
   const cpus = Number(env['ISTIO_CPU_LIMIT'] ?? CONCURRENCY_USUAL);
   return Number.isInteger(cpus) && cpus > 0 ? cpus : CONCURRENCY_USUAL;
-}
-
-function drainOf({ terminationDrainDuration }: ProxyConfig): number {
-  if (terminationDrainDuration === undefined) return DRAIN_SECONDS;
-  return Math.ceil((durationMs(terminationDrainDuration) ?? 0) / 1000);
 }
 
 /** Labels where no kubelet writes them into a file. */

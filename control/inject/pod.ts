@@ -54,6 +54,7 @@ export interface PodSpec {
   readonly imagePullSecrets?: readonly Values[];
   readonly securityContext?: Values;
   readonly hostNetwork?: boolean;
+  readonly terminationGracePeriodSeconds?: number;
   readonly os?: { readonly name?: string };
   readonly [more: string]: unknown;
 }
@@ -100,6 +101,7 @@ const POD: ShapeMap = {
   spec: {
     containers: [container], initContainers: [container], volumes: [{ name: 'text' }],
     imagePullSecrets: [{ name: 'text' }], securityContext: 'object', hostNetwork: 'yes-or-no', os: { name: 'text' },
+    terminationGracePeriodSeconds: 'count',
   },
 };
 /** More is no pod of anybody's. */

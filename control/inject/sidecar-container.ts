@@ -1,7 +1,7 @@
 // The proxy as a container of the pod: what it runs, what it may do, what it knows, and when it is ready.
 import type { AppProbes } from './probe-rewrite.ts';
 import type { InjectionPlan } from './injection-plan.ts';
-import type { Container, PodTemplate, Values } from './pod.ts';
+import type { Container, PodSpec, PodTemplate, Values } from './pod.ts';
 import { sidecarMounts } from './sidecar-volumes.ts';
 import type { Workload } from './workload-name.ts';
 
@@ -9,6 +9,9 @@ export const SIDECAR_NAME = 'istio-proxy';
 /** User and group whose connections `weft init` leaves alone. */
 export const SIDECAR_USER = 1337;
 const HEALTH_PORT = 15_021;
+/** Kubernetes' own, and the least that leaves a proxy time to drain. */
+const GRACE_SECONDS = 30;
+const GRACE_SECONDS_MIN = 2;
 /** The program in its image, for hooks: they know no entry point. */
 const WEFT = ['node', '/weft/cli/weft.mjs'];
 
@@ -68,12 +71,11 @@ function portOption(statusPort: number): string[] {
   return statusPort === 15_020 ? [] : ['--status-port', String(statusPort)];
 }
 
-/** Only a transparent proxy needs a right: to answer from addresses that are not its own. */
-function securityContext({ mode, template }: InjectionPlan): Values {
-  const transparent = mode === 'TPROXY';
+/** It needs no right at all. */
+function securityContext({ template }: InjectionPlan): Values {
   return {
-    allowPrivilegeEscalation: transparent,
-    capabilities: { ...(transparent && { add: ['NET_ADMIN'] }), drop: ['ALL'] },
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
     privileged: false,
     readOnlyRootFilesystem: true,
     runAsGroup: SIDECAR_USER,
@@ -81,6 +83,11 @@ function securityContext({ mode, template }: InjectionPlan): Values {
     runAsUser: SIDECAR_USER,
     ...(template === 'sidecar' && { seccompProfile: { type: 'RuntimeDefault' } }),
   };
+}
+
+/** By when the kubelet ends what has not ended. */
+function graceOf({ terminationGracePeriodSeconds: seconds }: PodSpec): string {
+  return `${Math.max(GRACE_SECONDS_MIN, seconds ?? GRACE_SECONDS)}s`;
 }
 
 function environment(plan: InjectionPlan, { pod, workload, probes, metrics }: PodFacts): Values[] {
@@ -99,6 +106,7 @@ function environment(plan: InjectionPlan, { pod, workload, probes, metrics }: Po
     field('INSTANCE_IP', 'status.podIP'), field('INSTANCE_IPS', 'status.podIPs'),
     field('SERVICE_ACCOUNT', 'spec.serviceAccountName'), field('HOST_IP', 'status.hostIP'),
     { name: 'ISTIO_CPU_LIMIT', valueFrom: { resourceFieldRef: { resource, divisor: '1' } } },
+    ...json('ISTIO_METAJSON_WEFT', { WEFT_LIFECYCLE: { grace_period: graceOf(pod.spec) } }),
     ...json('PROXY_CONFIG', { ...proxyConfig, discoveryAddress: settings.discoveryAddress, statusPort }),
     ...(ports.length > 0 ? [{ name: 'ISTIO_META_POD_PORTS', value: JSON.stringify(ports) }] : []),
     ...value('ISTIO_META_APP_CONTAINERS', names.join(',')),
