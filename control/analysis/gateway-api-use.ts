@@ -15,6 +15,7 @@ export function gatewayApiFindings({ inventory, settings }: MeshView): Finding[]
     ...inventory.list('KubernetesGateway').filter((gateway) => !isOwnGateway(inventory, gateway)).map((gateway) =>
       findingAt(gateway, ['spec', 'gatewayClassName'], 'is left alone: the class is not one of this controller')),
     ...orphans(inventory),
+    ...lostTargets(inventory),
     ...unreadOptions(inventory),
   ];
 }
@@ -39,6 +40,17 @@ function orphans(inventory: Inventory): Finding[] {
       : `has no effect: there is no ${names} of this controller`;
     return [findingAt(route, ['spec', 'parentRefs'], reason)];
   });
+}
+
+/** Policies for a Gateway that is not there; classes may be anywhere. */
+function lostTargets(inventory: Inventory): Finding[] {
+  const policies = [...inventory.list('AuthorizationPolicy'), ...inventory.list('RequestAuthentication'),
+    ...inventory.list('Telemetry')];
+  return policies.flatMap((policy) => (policy.body.spec?.targetRefs ?? []).flatMap(({ kind, name }, at) => {
+    const isThere = kind !== 'Gateway' || inventory.get('KubernetesGateway', policy.namespace, name) !== undefined;
+    const reason = `has no effect: there is no Gateway ${policy.namespace}/${name}`;
+    return isThere ? [] : [findingAt(policy, ['spec', 'targetRefs', at], reason)];
+  }));
 }
 
 function unreadOptions(inventory: Inventory): Finding[] {

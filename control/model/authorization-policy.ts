@@ -4,7 +4,7 @@ import { enumeration, string } from '../../proxy/config/scalar.ts';
 import { list, message, optional, Refusal, required, type Schema, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
 import { matching } from './scalar.ts';
-import { ALL_WORKLOADS, NO_TARGET_REFS, WorkloadSelector } from './selector.ts';
+import { ALL_WORKLOADS, foldTarget, LEGACY_TARGET, targetRefs, WorkloadSelector } from './selector.ts';
 
 /** `*`, `prefix*`, `*suffix` or exact; a star elsewhere would be taken literally by Istio and is a mistake. */
 function pattern(): Schema<string> {
@@ -142,6 +142,7 @@ export interface Rule extends Static<typeof Rule> {}
 
 export const AuthorizationPolicySpec = message('istio.security.v1.AuthorizationPolicy', {
   selector: optional(WorkloadSelector, ALL_WORKLOADS),
+  targetRefs,
   action: optional(enumeration(['ALLOW', 'DENY', 'AUDIT', 'CUSTOM']), 'CUSTOM asks the provider before all others, '
     + 'then comes DENY, then ALLOW; AUDIT only marks. ALLOW when absent.'),
   provider: optional(message('istio.security.v1.AuthorizationPolicy.ExtensionProvider', {
@@ -149,7 +150,8 @@ export const AuthorizationPolicySpec = message('istio.security.v1.AuthorizationP
   }), 'Who judges what CUSTOM rules match.'),
   rules: optional(list(Rule), 'Any of these; none never matches, an empty one always.'),
 }, {
-  refused: NO_TARGET_REFS,
+  legacy: LEGACY_TARGET,
+  fold: foldTarget,
   check: providerFault,
 });
 interface CustomParts {

@@ -3,7 +3,7 @@ import { bool, duration, headerName, headerValue, string } from '../../proxy/con
 import { list, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
 import { keySetFault } from '../keys/key-check.ts';
 import { objectHead } from './object-meta.ts';
-import { ALL_WORKLOADS, NO_TARGET_REFS, WorkloadSelector } from './selector.ts';
+import { ALL_WORKLOADS, foldTarget, LEGACY_TARGET, targetRefs, WorkloadSelector } from './selector.ts';
 
 export const JwtHeader = message('istio.security.v1.JWTHeader', {
   name: required(headerName(), 'Request header.'),
@@ -52,8 +52,9 @@ function badKeys(jwks: string, jwksUri: string | undefined): Refusal | undefined
 
 export const RequestAuthenticationSpec = message('istio.security.v1.RequestAuthentication', {
   selector: optional(WorkloadSelector, ALL_WORKLOADS),
+  targetRefs,
   jwtRules: optional(list(JwtRule), 'Issuers. A request without a token passes; one with a bad one does not.'),
-}, { refused: NO_TARGET_REFS });
+}, { legacy: LEGACY_TARGET, fold: foldTarget });
 export interface RequestAuthenticationSpec extends Static<typeof RequestAuthenticationSpec> {}
 
 export const RequestAuthentication = message('istio.RequestAuthentication', {

@@ -2,7 +2,7 @@
 import { bool, double, enumeration, headerName, string } from '../../proxy/config/scalar.ts';
 import { exactlyOne, list, map, message, optional, required, type Static } from '../../proxy/config/schema.ts';
 import { objectHead } from './object-meta.ts';
-import { ALL_WORKLOADS, NO_TARGET_REFS, WorkloadSelector } from './selector.ts';
+import { ALL_WORKLOADS, foldTarget, LEGACY_TARGET, targetRefs, WorkloadSelector } from './selector.ts';
 
 const MODE = enumeration(['CLIENT_AND_SERVER', 'CLIENT', 'SERVER']);
 
@@ -58,10 +58,12 @@ export interface AccessLogging extends Static<typeof AccessLogging> {}
 
 export const TelemetrySpec = message('istio.telemetry.v1.Telemetry', {
   selector: optional(WorkloadSelector, ALL_WORKLOADS),
+  targetRefs,
   tracing: optional(list(Tracing), 'Spans.'),
   accessLogging: optional(list(AccessLogging), 'Log lines.'),
 }, {
-  refused: NO_TARGET_REFS,
+  legacy: LEGACY_TARGET,
+  fold: foldTarget,
   warned: { "the mesh's standard metrics are always kept": ['metrics'] },
 });
 export interface TelemetrySpec extends Static<typeof TelemetrySpec> {}

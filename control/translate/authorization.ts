@@ -4,10 +4,10 @@ import type { NetworkFilter } from '../../proxy/config/listener.ts';
 import type { Policy, RBAC, RbacRules } from '../../proxy/config/rbac.ts';
 import { NETWORK_RBAC_TYPE, RBAC_TYPE } from '../../proxy/config/type-url.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
-import { hasLabels } from '../registry/workload.ts';
 import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { PeerScope } from './peer-authentication.ts';
+import { isFor } from './policy-target.ts';
 import { rbacPolicy } from './rbac-policy.ts';
 
 type PolicyObject = MeshObject<'AuthorizationPolicy'>;
@@ -22,10 +22,8 @@ interface ActionRules extends Pick<RBAC, 'rules' | 'shadowRules' | 'shadowRulesS
 }
 
 /** Policies of the root namespace and of the workload's own that select it. */
-export function policiesFor({ inventory, settings }: MeshView, workload: PeerScope): PolicyObject[] {
-  return inventory.list('AuthorizationPolicy').filter((policy) =>
-    (policy.namespace === settings.rootNamespace || policy.namespace === workload.namespace)
-    && hasLabels(workload.labels, new Map(Object.entries(policy.body.spec?.selector?.matchLabels ?? {}))));
+export function policiesFor(view: MeshView, workload: PeerScope): PolicyObject[] {
+  return view.inventory.list('AuthorizationPolicy').filter((policy) => isFor(view, policy, workload));
 }
 
 export function httpAuthorization(view: MeshView, workload: PeerScope): HttpFilter[] {

@@ -95,7 +95,7 @@ for (const [what, bad, reason] of REFUSED) {
   });
 }
 
-test('target references are refused: there is nothing that they could name', () => {
+test('target references name Gateways; waypoints there are none', () => {
   const bare = authentication('t', 'default', '{ targetRefs: [{ kind: Service, name: a }] }');
   assert.throws(() => viewOf(bare), /use selector/);
 });

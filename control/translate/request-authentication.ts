@@ -4,9 +4,9 @@ import type { JwtProvider, JwtRequirement } from '../../proxy/config/jwt-authn.t
 import { JWT_AUTHN_TYPE } from '../../proxy/config/type-url.ts';
 import type { Inventory } from '../model/inventory.ts';
 import type { JwtRule } from '../model/request-authentication.ts';
-import { hasLabels } from '../registry/workload.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { PeerScope } from './peer-authentication.ts';
+import { isFor } from './policy-target.ts';
 
 /** By this name policies and routes find what the filter says of tokens, under `payload`. */
 export const TOKEN_FILTER = 'envoy.filters.http.jwt_authn';
@@ -28,10 +28,8 @@ export function rulesToFetch(inventory: Inventory): JwtRule[] {
 }
 
 /** Rules of all policies of the root namespace and of the workload's own that select it, by issuer. */
-function rulesFor({ inventory, settings }: MeshView, workload: PeerScope): JwtRule[] {
-  return inventory.list('RequestAuthentication')
-    .filter(({ namespace, body }) => (namespace === settings.rootNamespace || namespace === workload.namespace)
-      && hasLabels(workload.labels, new Map(Object.entries(body.spec?.selector?.matchLabels ?? {}))))
+function rulesFor(view: MeshView, workload: PeerScope): JwtRule[] {
+  return view.inventory.list('RequestAuthentication').filter((policy) => isFor(view, policy, workload))
     .flatMap(({ body }) => body.spec?.jwtRules ?? [])
     .toSorted((a, b) => (a.issuer < b.issuer ? -1 : a.issuer > b.issuer ? 1 : 0));
 }

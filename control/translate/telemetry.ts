@@ -4,8 +4,8 @@ import type { HttpConnectionManager, HttpTracing } from '../../proxy/config/http
 import type { CustomTag as TagConfig } from '../../proxy/config/tracing.ts';
 import { FILE_ACCESS_LOG_TYPE, ZIPKIN_TYPE } from '../../proxy/config/type-url.ts';
 import type { CustomTag, TelemetrySpec } from '../model/telemetry.ts';
-import { hasLabels } from '../registry/workload.ts';
 import type { MeshView } from './mesh-view.ts';
+import { isFor, isTargeted, selectorOf, type TargetedPolicy } from './policy-target.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { ZIPKIN_CLUSTER } from './resource-name.ts';
 
@@ -37,15 +37,14 @@ export function connectionLogs(
 }
 
 /** Mesh, namespace, workload: the later one overrides. Of several at one level the first holds. */
-function specsFor({ inventory, settings }: MeshView, node: ProxyNode): TelemetrySpec[] {
-  const all = inventory.list('Telemetry');
-  const selector = (spec: TelemetrySpec | undefined) => new Map(Object.entries(spec?.selector?.matchLabels ?? {}));
-  const whole = (namespace: string) =>
-    all.find((object) => object.namespace === namespace && selector(object.body.spec).size === 0);
-  const isRoot = node.namespace === settings.rootNamespace;
-  const own = all.find((object) => object.namespace === node.namespace && selector(object.body.spec).size > 0
-    && hasLabels(node.labels, selector(object.body.spec)));
-  return [whole(settings.rootNamespace), isRoot ? undefined : whole(node.namespace), own]
+function specsFor(view: MeshView, node: ProxyNode): TelemetrySpec[] {
+  const { rootNamespace } = view.settings;
+  const all = view.inventory.list('Telemetry');
+  const isWhole = (object: TargetedPolicy): boolean => !isTargeted(object) && selectorOf(object).size === 0;
+  const whole = (namespace: string) => all.find((object) => object.namespace === namespace && isWhole(object));
+  const own = all.find((object) => object.namespace === node.namespace && !isWhole(object) && isFor(view, object, node))
+    ?? all.find((object) => isTargeted(object) && isFor(view, object, node));
+  return [whole(rootNamespace), node.namespace === rootNamespace ? undefined : whole(node.namespace), own]
     .flatMap((object) => object?.body.spec ?? []);
 }
 

@@ -7,8 +7,10 @@ import type { MeshObject } from '../../model/mesh-object.ts';
 import { hasLabels } from '../../registry/workload.ts';
 import type { MeshView, Scope } from '../mesh-view.ts';
 
+type Place = Pick<Scope, 'namespace' | 'labels'>;
+
 /** The Gateways of this controller that a proxy serves, the oldest first. */
-export function gatewaysAt({ inventory, settings }: MeshView, proxy: Scope): GatewayObject[] {
+export function gatewaysAt({ inventory, settings }: MeshView, proxy: Place): GatewayObject[] {
   return [...inventory.derived(attachments).listeners.keys()].filter((gateway) => {
     const service = namedService(inventory, settings.domain, gateway);
     if (service !== undefined) return serves(service, proxy);
@@ -16,7 +18,7 @@ export function gatewaysAt({ inventory, settings }: MeshView, proxy: Scope): Gat
   }).toSorted(byAge);
 }
 
-function serves({ namespace, body }: MeshObject<'Service'>, proxy: Scope): boolean {
+function serves({ namespace, body }: MeshObject<'Service'>, proxy: Place): boolean {
   const selector = Object.entries(body.spec.selector ?? {});
   return namespace === proxy.namespace && selector.length > 0 && hasLabels(proxy.labels, new Map(selector));
 }
