@@ -1,7 +1,7 @@
 // What holds for the whole mesh and may be changed while it runs: Istio's MeshConfig (mesh.istio.io), as an object.
 import { isTrustDomain } from '../../certs/spiffe.ts';
 import { readCertificates } from '../../certs/chain.ts';
-import { enumeration, string } from '../../proxy/config/scalar.ts';
+import { duration, enumeration, string } from '../../proxy/config/scalar.ts';
 import { list, message, optional, Refusal, required, type Static } from '../../proxy/config/schema.ts';
 import { ExtensionProvider } from './extension-provider.ts';
 import { objectHead } from './object-meta.ts';
@@ -37,6 +37,8 @@ export const MeshConfigSpec = message('istio.mesh.v1alpha1.MeshConfig', {
     + 'let in, and principals written with one name are those of all.'),
   extensionProviders: optional(list(ExtensionProvider), 'Services that policies and telemetry name.'),
   caCertificates: optional(list(CertificateData), 'Roots beside those of the authority, by trust domain.'),
+  protocolDetectionTimeout: optional(duration(), 'How long first bytes are waited for on ports whose '
+    + 'protocol nobody says; 0s for ever. Default 0.1s for Envoy; weft asks the server meanwhile, and has 60s.'),
   outboundTrafficPolicy: optional(OutboundTrafficPolicy, 'What becomes of hosts that the mesh does not know, where no '
     + 'Sidecar says.'),
 }, {

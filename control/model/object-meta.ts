@@ -10,7 +10,7 @@ export const ObjectMeta = message('k8s.meta.v1.ObjectMeta', {
   namespace: optional(label(), "Namespace; 'default' when absent."),
   labels: optional(map(string()), 'Labels that selectors and subsets match.'),
   annotations: optional(map(string()), 'Annotations; networking.istio.io/exportTo, istio.io/dry-run and those of '
-    + 'gateway.weft.dev are read.'),
+    + 'gateway.weft.dev and config.weft.dev are read.'),
   generateName: optional(opaque(), kept),
   uid: optional(opaque(), kept),
   resourceVersion: optional(opaque(), kept),

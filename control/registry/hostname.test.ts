@@ -44,7 +44,7 @@ test('appProtocol goes before the port name, which speaks by its first word', ()
     ['grpc-web', undefined, 'grpc-web', true], ['grpc-web-x', undefined, 'grpc-web', true],
     ['grpc', undefined, 'http2', true],
     ['https', undefined, 'tls', true], ['tcp-http', undefined, 'tcp', true], ['mysql', undefined, 'tcp', true],
-    ['', undefined, 'tcp', false], ['web', undefined, 'tcp', false], ['httpx', undefined, 'tcp', false],
+    ['', undefined, 'auto', false], ['web', undefined, 'auto', false], ['httpx', undefined, 'auto', false],
     ['web', 'http', 'http', true], ['http', 'tcp', 'tcp', true], ['x', 'kubernetes.io/h2c', 'http2', true],
   ];
   for (const [name, appProtocol, protocol, declared] of cases) {

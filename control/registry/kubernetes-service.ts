@@ -28,13 +28,14 @@ interface AddressRef {
 
 export function kubernetesService(parts: Parts, domain: string): MeshService {
   const { service } = parts;
+  const opaque = opaquePorts(parts);
   const exportTo = service.annotations.get('networking.istio.io/exportTo')?.split(',').map((name) => name.trim());
   return {
     hostname: serviceHost(service.name, service.namespace, domain),
     name: service.name,
     namespace: service.namespace,
-    ports: (service.body.spec.ports ?? []).map((port) => servicePort(parts,
-      port)).filter((port) => port.protocol !== 'udp'),
+    ports: (service.body.spec.ports ?? []).map((port) => servicePort(parts, port, opaque))
+      .filter((port) => port.protocol !== 'udp'),
     resolution: isExternalName(service) ? 'dns' : 'static',
     external: isExternalName(service),
     exportTo: exportedNamespaces(exportTo, service.namespace),
@@ -52,10 +53,20 @@ export function wantsAddresses({ body }: MeshObject<'Service'>): boolean {
   return body.spec.clusterIP === undefined && (body.spec.clusterIPs ?? []).length === 0;
 }
 
+const OPAQUE_PORTS = 'config.weft.dev/opaque-ports';
+
+/** Those that are carried as they are, whatever they are called: the service's, else its namespace's. */
+function opaquePorts({ service, inventory }: Parts): ReadonlySet<number> {
+  const text = service.annotations.get(OPAQUE_PORTS)
+    ?? inventory.get('Namespace', '', service.namespace)?.annotations.get(OPAQUE_PORTS) ?? '';
+  return new Set(text.split(',').map((port) => Number(port.trim())));
+}
+
 /** A port that says nothing speaks what routes to it do. */
-function servicePort({ service, inventory }: Parts, port: PortSpec): ServicePort {
+function servicePort({ service, inventory }: Parts, port: PortSpec, opaque: ReadonlySet<number>): ServicePort {
   const name = port.name ?? '';
   const { protocol, declared } = portProtocol(name, port.appProtocol, port.protocol);
+  if (protocol !== 'udp' && opaque.has(port.port)) return { number: port.port, name, protocol: 'tcp' };
   const routed = declared ? undefined : routedProtocol(inventory, service.namespace, service.name, port.port);
   return { number: port.port, name, protocol: routed ?? protocol };
 }

@@ -1,9 +1,12 @@
 // What a port speaks: from appProtocol, else from the port's name (`http-web`), as Istio reads them.
 
-/** `grpc-web` is HTTP/2 to servers, whose clients may be browsers. */
-export type PortProtocol = 'http' | 'http2' | 'grpc-web' | 'tcp' | 'tls' | 'udp';
+/**
+ * `grpc-web` is HTTP/2 to servers, whose clients may be browsers. `auto` is told apart by first bytes, HTTP or not,
+ * where connections are redirected, and carried as it is elsewhere.
+ */
+export type PortProtocol = 'auto' | 'http' | 'http2' | 'grpc-web' | 'tcp' | 'tls' | 'udp';
 
-/** What the name says, and whether it says anything: an unnamed protocol is carried as TCP and warned about. */
+/** What the name says, and whether it says anything: an unnamed protocol is looked for, and warned about. */
 export interface ProtocolChoice {
   readonly protocol: PortProtocol;
   readonly declared: boolean;
@@ -24,7 +27,7 @@ export const PROTOCOL_WORDS: readonly string[] = [...PROTOCOLS.keys()];
 export function portProtocol(name: string, appProtocol: string | undefined, transport = 'TCP'): ProtocolChoice {
   if (transport.toUpperCase() === 'UDP') return { protocol: 'udp', declared: true };
   const found = wordProtocol(appProtocol ?? '') ?? nameProtocol(name);
-  return found === undefined ? { protocol: 'tcp', declared: false } : { protocol: found, declared: true };
+  return found === undefined ? { protocol: 'auto', declared: false } : { protocol: found, declared: true };
 }
 
 /** A protocol by its word, in any case: `HTTP`, `grpc`. */

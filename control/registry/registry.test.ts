@@ -166,9 +166,9 @@ test('exportTo hides a service from other namespaces', () => {
   assert.equal(registry.visibleFrom('other').length, 0);
 });
 
-test('a port whose name says no protocol is carried as TCP, and that is said', () => {
+test('a port whose name says no protocol is found out, and that is said', () => {
   const registry = registryOf(serviceYaml('reviews').replace('name: http', 'name: htp-web'));
-  assert.equal(registry.byHost(REVIEWS)?.ports[0]?.protocol, 'tcp');
+  assert.equal(registry.byHost(REVIEWS)?.ports[0]?.protocol, 'auto');
   assert.match(registry.findings.map(findingText).join('\n'), /^test\.yaml:8: .*carried as TCP.*did you mean 'http'/);
 });
 

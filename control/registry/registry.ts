@@ -158,7 +158,7 @@ function groupFindings(inventory: Inventory): Finding[] {
   });
 }
 
-/** Ports whose protocol nobody says are carried as TCP: HTTP rules have no effect on them, which is easily missed. */
+/** Where it is not looked for HTTP rules have no effect on ports whose protocol nobody says: easily missed. */
 function undeclaredPorts(service: MeshObject<'Service'>, inventory: Inventory): Finding[] {
   return (service.body.spec.ports ?? []).flatMap((port, at) => {
     if (portProtocol(port.name ?? '', port.appProtocol, port.protocol).declared) return [];
@@ -178,5 +178,6 @@ function undeclaredEntryPorts(entry: MeshObject<'ServiceEntry'>): Finding[] {
 function undeclared(object: MeshObject, path: readonly (string | number)[], name: string): Finding {
   const hint = nearestName(name.split('-', 1)[0] ?? '', PROTOCOL_WORDS);
   return findingAt(object, path,
-    `port '${name}' says no protocol and is carried as TCP; name it http-… or set appProtocol${hint}`);
+    `port '${name}' says no protocol: it is found out where connections are redirected, and carried as TCP elsewhere; `
+    + `name it http-… or set appProtocol${hint}`);
 }

@@ -2,13 +2,36 @@
 // browsers' gRPC, gRPC's figures, faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
-  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
+  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_ALPN_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
 } from '../../proxy/config/type-url.ts';
 
 /** Names by which routes configure them. */
 export const FAULT_FILTER = 'envoy.filters.http.fault';
 export const CORS_FILTER = 'envoy.filters.http.cors';
 export const SESSION_FILTER = 'envoy.filters.http.stateful_session';
+
+const ISTIO_ALPN: HttpFilter = {
+  name: 'istio.alpn',
+  typedConfig: {
+    '@type': ISTIO_ALPN_TYPE,
+    alpnOverride: [
+      { upstreamProtocol: 'HTTP11', alpnOverride: ['istio-http/1.1', 'istio'] },
+      { upstreamProtocol: 'HTTP2', alpnOverride: ['istio-h2', 'istio', 'h2'] },
+    ],
+  },
+};
+
+/** A plain Envoy has no such filter, but a name for what it does. */
+const ALPN_IN_STATE = {
+  name: 'envoy.filters.http.set_filter_state',
+  typedConfig: {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config',
+    onRequestHeaders: [{
+      objectKey: 'envoy.network.application_protocols',
+      formatString: { textFormatSource: { inlineString: 'istio-http/1.1,istio' } }, sharedWithUpstream: 'ONCE',
+    }],
+  },
+} as unknown as HttpFilter;
 
 export interface FilterParts {
   /** At gateways; comes first, since it is the cheapest. */
@@ -31,12 +54,14 @@ export interface FilterParts {
   readonly isGateway?: boolean;
   /** Browsers' calls become gRPC here. */
   readonly grpcWeb: boolean;
+  /** Handshakes with other sidecars say that HTTP follows, in place of the ALPN that clusters have. */
+  readonly saysHttp?: boolean;
 }
 
 export function httpFilters(parts: FilterParts): HttpFilter[] {
   const {
     limits = [], login = [], custom = [], tokens = [], apis = [], credentials = [], sessions = [], authorization,
-    isWeft, isGateway = false, grpcWeb,
+    isWeft, isGateway = false, grpcWeb, saysHttp = false,
   } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
@@ -59,6 +84,7 @@ export function httpFilters(parts: FilterParts): HttpFilter[] {
     ...credentials,
     ...sessions,
     ...(isWeft ? [stats] : []),
+    ...(saysHttp ? [isWeft ? ISTIO_ALPN : ALPN_IN_STATE] : []),
     { name: 'envoy.filters.http.router', typedConfig: { '@type': ROUTER_TYPE } },
   ];
 }

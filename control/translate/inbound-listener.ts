@@ -7,7 +7,7 @@ import { httpAuthorization, networkAuthorization } from './authorization.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
 import { timeouts } from './http-route.ts';
-import { TLS_INSPECTOR } from './listener-filter.ts';
+import { detection, MESH_HTTP, MESH_TCP, PLAIN_HTTP, TLS_INSPECTOR } from './listener-filter.ts';
 import { meshTrust, type MeshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
 import { peerMode, type PeerMode } from './peer-authentication.ts';
@@ -24,6 +24,7 @@ import { carriesHttp, type WorkloadPort } from './workload-port.ts';
 export function inboundListener(view: MeshView, node: ProxyNode, port: WorkloadPort): Listener {
   const name = listenerName(port.address, port.port);
   const mode = peerMode(view.inventory, view.settings, node, port.port);
+  if (port.protocol === 'auto') return detectedListener(view, node, port, name, mode);
   const filters = carriesHttp(port) ? httpFiltersOf(view, node, port, name) : tcpFilters(view, node, port);
   return {
     name,
@@ -59,6 +60,35 @@ export function peerChains(
   };
   return [secured, plain];
 }
+
+/** HTTP and other bytes on one port: as the handshake says, or the first line. */
+function detectedListener(
+  view: MeshView, node: ProxyNode, port: WorkloadPort, name: string, mode: PeerMode,
+): Listener {
+  const [http, bytes] = [httpFiltersOf(view, node, port, name), tcpFilters(view, node, port)];
+  const transportSocket = meshServerTls(meshTrust(view));
+  const strict = mode === 'STRICT';
+  const secured: FilterChain[] = [
+    { name, filterChainMatch: MESH_HTTP, filters: http, transportSocket },
+    { name: `${name}_tcp`, filterChainMatch: strict ? ANY_TLS : MESH_TCP, filters: bytes, transportSocket },
+  ];
+  const plain: FilterChain[] = [
+    { name: `${name}_plaintext`, filterChainMatch: PLAIN_HTTP, filters: http },
+    // Each transport by itself: a chain for both would lose to those for one before ALPN is looked at.
+    { name: `${name}_plaintext_tcp`, filterChainMatch: ANY_PLAIN, filters: bytes },
+    { name: `${name}_tls_passthrough`, filterChainMatch: ANY_TLS, filters: bytes },
+  ];
+  return {
+    name,
+    address: { socketAddress: { address: port.address, portValue: port.port } },
+    trafficDirection: 'INBOUND',
+    ...detection(view, node),
+    filterChains: [...(mode === 'DISABLE' ? [] : secured), ...(strict ? [] : plain)],
+  };
+}
+
+const ANY_TLS = { transportProtocol: 'tls' } as const;
+const ANY_PLAIN = { transportProtocol: 'raw_buffer' } as const;
 
 function httpFiltersOf(view: MeshView, node: ProxyNode, port: WorkloadPort, name: string): NetworkFilter[] {
   return [httpManager({

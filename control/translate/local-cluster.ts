@@ -6,14 +6,14 @@ import { isHttp2 } from '../registry/port-protocol.ts';
 import { connectionLimits } from './cluster-policy.ts';
 import { inboundCluster, ZIPKIN_CLUSTER } from './resource-name.ts';
 import { upstreamProtocol, type UpstreamVersion } from './upstream-protocol.ts';
-import { carriesHttp, type WorkloadPort } from './workload-port.ts';
+import { mayCarryHttp, type WorkloadPort } from './workload-port.ts';
 
 export function applicationCluster(port: WorkloadPort): Cluster {
   const { service, connectionPool } = port;
   return {
     ...addressed(inboundCluster(port.port), port.app),
     ...connectionLimits({ ...(connectionPool !== undefined && { connectionPool }) }),
-    ...(carriesHttp(port) && {
+    ...(mayCarryHttp(port) && {
       typedExtensionProtocolOptions: upstreamProtocol(applicationVersion(port), connectionPool),
     }),
     metadata: {
@@ -25,7 +25,7 @@ export function applicationCluster(port: WorkloadPort): Cluster {
 }
 
 function applicationVersion({ protocol, connectionPool }: WorkloadPort): UpstreamVersion {
-  if (connectionPool?.http?.useClientProtocol === true) return 'client';
+  if (protocol === 'auto' || connectionPool?.http?.useClientProtocol === true) return 'client';
   return isHttp2(protocol) ? 'http2' : 'http';
 }
 

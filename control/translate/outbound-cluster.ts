@@ -22,6 +22,7 @@ import { clusterSni, outboundCluster } from './resource-name.ts';
 import { behindHeader, meshClientTls, PLAINTEXT } from './tls-context.ts';
 import { upstreamProtocol } from './upstream-protocol.ts';
 import type { UpstreamVersion } from './upstream-protocol.ts';
+import { mayCarryHttp } from './workload-port.ts';
 
 /** A cluster and, where EDS answers them, its endpoints. */
 export interface OutboundCluster {
@@ -65,7 +66,7 @@ function buildCluster(parts: Parts): OutboundCluster {
     name,
     ...(service.resolution === 'static' ? edsEndpoints(name) : dnsEndpoints(assignment, service.resolution)),
     ...clusterPolicy(policy),
-    ...(isPlain && isHttp(port.protocol) && {
+    ...(isPlain && mayCarryHttp(port) && {
       typedExtensionProtocolOptions: upstreamProtocol(
         upstreamVersion(port, policy), policy.connectionPool, namesServer(parts, policy)),
     }),
@@ -85,6 +86,7 @@ function namesServer({ service, port }: Parts, { tls }: PortPolicy): boolean {
 /** What the port says; its client's where the rule asks for that; HTTP/2 where it upgrades. */
 function upstreamVersion({ protocol }: ServicePort, { connectionPool }: PortPolicy): UpstreamVersion {
   if (connectionPool?.http?.useClientProtocol === true) return 'client';
+  if (protocol === 'auto') return 'client';
   return isHttp2(protocol) || connectionPool?.http?.h2UpgradePolicy === 'UPGRADE' ? 'http2' : 'http';
 }
 

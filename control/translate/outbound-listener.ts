@@ -14,9 +14,10 @@ export function outboundListener(view: MeshView, node: ProxyNode, at: HostPort):
   return httpListener(view, node, at, HTTP_PROXY_ROUTES, commonMesh(view, node));
 }
 
-/** `routes` is the name of a table. */
+/** `routes` is the name of a table. `isDetected`: the same clusters carry other bytes too. */
 export function httpListener(
   view: MeshView, node: ProxyNode, { host, port }: HostPort, routes: string, mesh: KnownMesh,
+  isDetected = false,
 ): Listener {
   const name = listenerName(host, port);
   return {
@@ -30,7 +31,7 @@ export function httpListener(
         statPrefix: `outbound_${name}`,
         filters: httpFilters({
           authorization: [], credentials: credentialFilters(view, node), isWeft: node.isWeft,
-          grpcWeb: speaksGrpcWeb(mesh),
+          grpcWeb: speaksGrpcWeb(mesh), saysHttp: isDetected,
         }),
         routes,
         ...telemetry(view, node, 'CLIENT'),

@@ -5,7 +5,7 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { FilterChain, Listener, NetworkFilter } from '../../proxy/config/listener.ts';
 import { networkAuthorization } from './authorization.ts';
 import { inboundListener, peerChains } from './inbound-listener.ts';
-import { ORIGINAL_DST, TLS_INSPECTOR } from './listener-filter.ts';
+import { detection, ORIGINAL_DST, TLS_INSPECTOR } from './listener-filter.ts';
 import { applicationCluster } from './local-cluster.ts';
 import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
@@ -32,16 +32,11 @@ export function redirectedInbound(view: MeshView, node: ProxyNode, ports: readon
     name: NAME,
     address: anyAddress(node, INBOUND_PORT),
     trafficDirection: 'INBOUND',
-    listenerFilters: [ORIGINAL_DST, TLS_INSPECTOR],
-    // A server that speaks first is called by clients that wait.
-    listenerFiltersTimeout: DETECTION_TIMEOUT,
-    continueOnListenerFiltersTimeout: true,
+    ...detection(view, node, [ORIGINAL_DST]),
+    ...(!ports.some(({ protocol }) => protocol === 'auto') && { listenerFilters: [ORIGINAL_DST, TLS_INSPECTOR] }),
     filterChains: [ownPortChain(view, node, 'SERVER', NAME, INBOUND_PORT), ...own, ...passage(view, node)],
   };
 }
-
-/** Istio's former protocolDetectionTimeout: what is silent for so long is not TLS. */
-export const DETECTION_TIMEOUT = '0.1s';
 
 function forPort(chain: FilterChain, port: number): FilterChain {
   return { ...chain, filterChainMatch: { ...chain.filterChainMatch, destinationPort: port } };

@@ -5,11 +5,12 @@ import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import { isHttp } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { serviceChain } from './egress-listener.ts';
-import { TLS_INSPECTOR } from './listener-filter.ts';
+import { detection, PLAIN_HTTP, TLS_INSPECTOR } from './listener-filter.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { clientAddresses } from './name-table.ts';
 import { httpListener } from './outbound-listener.ts';
-import { tableSteps } from './outbound-route.ts';
+import { DIRECT_RESPONSE_BYTES_MAX } from './http-route.ts';
+import { serviceRoutes, tableSteps } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { anyAddress, at, OUTBOUND_PORT, ownPortChain, plainTcp } from './redirected-address.ts';
 import { listenerName, portRoutes } from './resource-name.ts';
@@ -52,7 +53,7 @@ export function redirectedOutbound(view: MeshView, node: ProxyNode): Listener[] 
   return [restListener(outbound), ...ports, ...listeners.values()];
 }
 
-/** One table for each port of HTTP. */
+/** One table for each port of HTTP, and one for each service's port that may be of HTTP. */
 export function* redirectedRoutes(view: MeshView, scope: Scope): Steps<RouteConfiguration[]> {
   const mesh = commonMesh(view, scope);
   const ports = new Set(servedPorts(mesh).filter(({ port }) => isHttp(port.protocol)).map(({ port }) => port.number));
@@ -69,7 +70,7 @@ export function* redirectedRoutes(view: MeshView, scope: Scope): Steps<RouteConf
     const known = { services: having, virtualServices };
     tables.push(yield* tableSteps(view, scope, portRoutes(port), known, unknown, rulePort));
   }
-  return tables;
+  return [...tables, ...detectedTables(view, scope, mesh)];
 }
 
 function servedPorts({ services }: KnownMesh): Served[] {
@@ -80,13 +81,38 @@ function servedPorts({ services }: KnownMesh): Served[] {
 function addressListener({ view, node, rules }: Outbound, { service, port }: Served, address: string): Listener {
   // Whatever name it says, the address says which service is meant.
   const { filterChainMatch: _, ...chain } = serviceChain(view, node, { service, port, rules, isTls: isTls(port) });
-  return {
-    name: listenerName(address, port.number),
-    address: at(address, port.number),
-    bindToPort: false,
+  const parts = {
+    name: listenerName(address, port.number), address: at(address, port.number), bindToPort: false,
     trafficDirection: 'OUTBOUND',
-    filterChains: [chain],
+  } as const;
+  if (port.protocol !== 'auto') return { ...parts, filterChains: [chain] };
+  const to = { host: address, port: port.number };
+  const mesh = { services: [service], virtualServices: [] };
+  const http = httpListener(view, node, to, detectedRoutes(service, port), mesh, true).filterChains ?? [];
+  return {
+    ...parts, ...detection(view, node),
+    filterChains: http.map((one): FilterChain => ({ ...one, filterChainMatch: PLAIN_HTTP })),
+    defaultFilterChain: chain,
   };
+}
+
+/** Whatever host a request says, it is for the service whose address was called. */
+function detectedTables(view: MeshView, scope: Scope, mesh: KnownMesh): RouteConfiguration[] {
+  const rules = new VirtualServiceIndex(view, mesh.virtualServices);
+  return servedPorts(mesh).filter(({ port }) => port.protocol === 'auto').map(({ service, port }) => ({
+    name: detectedRoutes(service, port),
+    virtualHosts: [{
+      name: detectedRoutes(service, port), domains: ['*'], includeRequestAttemptCount: true,
+      routes: serviceRoutes(view, scope, service, port, rules),
+    }],
+    validateClusters: false,
+    maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BYTES_MAX,
+  }));
+}
+
+/** As Istio calls the tables of such ports. */
+function detectedRoutes({ hostname }: MeshService, { number }: ServicePort): string {
+  return `${hostname}:${number}`;
 }
 
 /** Told apart by their first bytes: TLS by its server name, then HTTP; the rest as if there were no service. */
@@ -94,7 +120,7 @@ function portListener(outbound: Outbound, port: number, served: readonly Served[
   const { view, node, mesh, rules } = outbound;
   const web = served.filter(({ port: own }) => isHttp(own.protocol));
   const secure = served.filter(({ port: own }) => isTls(own));
-  const bytes = served.find(({ port: own }) => own.protocol === 'tcp');
+  const bytes = served.find(({ port: own }) => own.protocol === 'tcp' || own.protocol === 'auto');
   const inspects = web.length > 0 || secure.length > 0;
   const to = { host: ANY, port };
   const http = web.length === 0 ? [] : httpListener(view, node, to, portRoutes(port), mesh).filterChains ?? [];

@@ -117,6 +117,11 @@ function ownEndpoints(registry: Registry, node: ProxyNode): Candidate[] {
   return found.filter((candidate) => isNamed(candidate) || !shared.has(candidate.endpoint.address));
 }
 
+/** Or may, as its first bytes say. */
+export function mayCarryHttp(port: Pick<WorkloadPort, 'protocol'>): boolean {
+  return port.protocol === 'auto' || carriesHttp(port);
+}
+
 export function carriesHttp({ protocol }: Pick<WorkloadPort, 'protocol'>): boolean {
   return isHttp(protocol);
 }

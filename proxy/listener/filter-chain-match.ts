@@ -62,7 +62,9 @@ function compileCriteria(match: FilterChainMatch): Criterion[] {
 
 function listCriterion(wanted: readonly string[], present: readonly string[]): number {
   if (wanted.length === 0) return 0;
-  return wanted.some((value) => present.includes(value)) ? EXACT : NO_MATCH;
+  // What a client names first is what it would rather speak.
+  const first = present.findIndex((value) => wanted.includes(value));
+  return first === -1 ? NO_MATCH : EXACT - Math.min(first, EXACT - 1);
 }
 
 /** Longer prefixes are more specific. */

@@ -10,14 +10,15 @@ import { until } from '../harness/until.ts';
 
 const WEB_IP = '10.96.0.10';
 const BYTES_IP = '10.96.0.11';
+const ANY_IP = '10.96.0.12';
 
 /** Speaks first, as databases do. */
 const BYTES = `
-import socketserver
+import socketserver, sys
 class Greet(socketserver.BaseRequestHandler):
     def handle(self): self.request.sendall(b'hello\\n')
 class Server(socketserver.ThreadingTCPServer): allow_reuse_address = True
-Server(('0.0.0.0', 9000), Greet).serve_forever()`;
+Server(('0.0.0.0', int(sys.argv[1])), Greet).serve_forever()`;
 
 const MESH = `
 apiVersion: v1
@@ -29,6 +30,12 @@ apiVersion: v1
 kind: Service
 metadata: { name: bytes, namespace: default }
 spec: { clusterIP: ${BYTES_IP}, selector: { app: server }, ports: [{ name: tcp, port: 9000 }] }
+---
+# Names that say no protocol.
+apiVersion: v1
+kind: Service
+metadata: { name: any, namespace: default }
+spec: { clusterIP: ${ANY_IP}, selector: { app: server }, ports: [{ name: db, port: 3306 }, { name: api, port: 8081 }] }
 ---
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
@@ -71,7 +78,8 @@ inOwnNetwork(import.meta.url, () => {
     pods = makePods(['client', 'server', 'outside']);
     const { server, outside } = pods;
     for (const [pod, ...args] of [[server, WEB, 'server', '8080'], [server, WEB, 'unlisted', '7070'],
-      [server, BYTES], [outside, WEB, 'outside', '8080']] as const) {
+      [server, WEB, 'detected', '8081'], [server, BYTES, '9000'], [server, BYTES, '3306'],
+      [outside, WEB, 'outside', '8080']] as const) {
       mesh.startApplication(pod, 'python3', '-c', ...args);
     }
     await mesh.startControl();
@@ -86,6 +94,24 @@ inOwnNetwork(import.meta.url, () => {
     const seen = await curl(client, 'http://web.default/', '--resolve', `web.default:80:${WEB_IP}`);
     assert.match(seen, /^server .*URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/client\n200$/);
     assert.equal(await hear(client, BYTES_IP, 9000), 'hello');
+  });
+
+  test('ports that say no protocol carry HTTP and bytes of servers that speak first (curl, bash)', async () => {
+    const { client, server, outside } = pods;
+    const greeted = async (): Promise<number> => {
+      const stats = await (await fetch(`http://${client.ip}:15000/stats?filter=server_first`)).text();
+      return Number(/10\.96\.0\.12_3306\.downstream_cx_server_first: (\d+)/.exec(stats)?.[1] ?? -1);
+    };
+    await until('the server is heard', async () => await hear(client, ANY_IP, 3306, 1) === 'hello');
+    const before = await greeted();
+    for (let round = 1; round <= 3; round++) {
+      assert.equal(await hear(client, ANY_IP, 3306), 'hello');
+      await until('it is counted', async () => await greeted() === before + round);
+    }
+    await until('the service answers', async () => (await curl(client, `http://${ANY_IP}:8081/`)).includes('200'));
+    assert.match(await curl(client, `http://${ANY_IP}:8081/`), /^detected .*URI=\S*sa\/client\n200$/);
+    assert.equal(await curl(outside, `http://${server.ip}:8081/`), 'detected nobody\n200');
+    assert.equal(await hear(outside, server.ip, 3306), 'hello');
   });
 
   test('what the mesh does not know is passed on as it is, out and in (curl, bash)', async () => {
@@ -126,8 +152,12 @@ inOwnNetwork(import.meta.url, () => {
       && await curl(outside, `http://${server.ip}:8080/`) === 'closed');
     assert.equal(await curl(outside, `http://${server.ip}:7070/`), 'closed');
     assert.equal(await hear(outside, server.ip, 9000, 1), '');
+    assert.equal(await curl(outside, `http://${server.ip}:8081/`), 'closed');
+    assert.equal(await hear(outside, server.ip, 3306, 1), '');
     assert.match(await curl(client, `http://${WEB_IP}/`), /sa\/client\n200$/);
+    assert.match(await curl(client, `http://${ANY_IP}:8081/`), /sa\/client\n200$/);
     assert.equal(await hear(client, BYTES_IP, 9000), 'hello');
+    assert.equal(await hear(client, ANY_IP, 3306), 'hello');
     assert.equal(await curl(client, 'http://10.96.0.99/'), '502');
   });
 

@@ -60,7 +60,8 @@ kind: Service
 metadata: { name: db, namespace: default }
 spec:
   selector: { app: db }
-  ports: [{ name: tcp-db, port: 3306 }, { name: grpc, port: 9000 }]
+  clusterIP: 10.96.0.20
+  ports: [{ name: tcp-db, port: 3306 }, { name: grpc, port: 9000 }, { name: any, port: 27017 }]
 ---
 apiVersion: networking.istio.io/v1
 kind: WorkloadEntry
