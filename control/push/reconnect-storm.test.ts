@@ -10,7 +10,6 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import { CLUSTER_TYPE } from '../../proxy/config/type-url.ts';
 import { Wire } from '../../proxy/config/wire.ts';
 import { RawXds, RawXdsClient } from '../../test/harness/raw-xds.ts';
-import type { RawDeltaResponse } from '../../test/harness/raw-xds.ts';
 import { until } from '../../test/harness/until.ts';
 import { listenXds, makeXdsServer } from './listen.ts';
 import { PushServer } from './push-server.ts';
@@ -114,12 +113,11 @@ async function storm(
   const before = process.cpuUsage();
   const isCold = Object.keys(versions).length === 0;
   const clients = Array.from({ length: PROXIES }, (_, i) => connect(t, control, i, versions));
-  const responses: RawDeltaResponse[] = [];
-  for (const client of clients) {
+  const responses = await Promise.all(clients.map(async (client) => {
     const response = await client.next('Cluster');
     client.ack(response);
-    responses.push(response);
-  }
+    return response;
+  }));
   await until('all are connected and settled', () => control.push.counts.pushing + control.push.counts.waiting === 0);
   const { user, system } = process.cpuUsage(before);
   for (const client of clients) client[Symbol.dispose]();
