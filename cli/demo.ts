@@ -1,8 +1,12 @@
 // `weft demo`: the whole mesh on this machine with Bookinfo in it, or what a task needs; --check walks through it.
 import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { Demo } from '../examples/demo/demo.ts';
+import { CONTROL, CONVENTIONAL, Demo, PAGE } from '../examples/demo/demo.ts';
 import type { DemoOptions } from '../examples/demo/demo.ts';
+import { canBind, freePorts } from '../examples/demo/free-ports.ts';
+import { clearLeftovers, findSpaces, INSIDE, runInside, WAYS } from '../examples/demo/namespaces.ts';
+import type { Way } from '../examples/demo/namespaces.ts';
 import { runTour } from '../examples/demo/tour.ts';
 import { checkTasks, prepareTask, TASKS } from '../examples/tasks/run.ts';
 import { TaskMesh } from '../examples/tasks/task-mesh.ts';
@@ -19,11 +23,14 @@ export const HELP = `usage: weft demo [options]
                       ${TASKS.slice(9).map(({ name }) => name).join(', ')}, all
       --port N        port of the product page (default 8080; another one is taken when it is in use)
       --config DIR    the mesh's YAML; default is a copy of examples/bookinfo/mesh in a temporary folder
+      --netns         each pod in a network namespace, unmodified applications behind real redirection (Linux, as root
+                      or with user namespaces)
       --zipkin URL    send the spans to this Zipkin v2 collector as well (…/api/v2/spans); may be repeated
 `;
 
 const OPTIONS = {
   check: { type: 'boolean' },
+  netns: { type: 'boolean' },
   task: { type: 'string' },
   port: { type: 'string' },
   config: { type: 'string' },
@@ -48,10 +55,32 @@ export async function run(args: string[]): Promise<number> {
   if (bad !== undefined) {
     throw new UsageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
   }
+  const inside = process.env[INSIDE];
+  if (values.netns === true && inside === undefined) return runNetns(args, Number(port), check, collectors);
   return start({
-    port: Number(port), conventionalPorts: !check, zipkin: collectors,
+    inside, port: Number(port), conventionalPorts: !check, zipkin: collectors,
     configDir: values.config === undefined ? undefined : resolve(values.config), say,
   }, check);
+}
+
+/** The same command once more, in namespaces of its own. */
+async function runNetns(
+  args: readonly string[], port: number, check: boolean, zipkin: readonly string[],
+): Promise<number> {
+  if (zipkin.length > 0) throw new UsageError('--zipkin is not for --netns: nothing outside can be reached from there');
+  const spaces = findSpaces();
+  if ('reason' in spaces) throw new UsageError(`--netns does not work here: ${spaces.reason}`);
+  for (const folder of clearLeftovers()) say(`removed ${folder}, which a demo left behind`);
+  const ways = check ? [] : await Promise.all([way(port, PAGE), way(CONVENTIONAL.http, CONTROL)]);
+  const command = [process.execPath, fileURLToPath(new URL('./weft.mjs', import.meta.url)), 'demo', ...args];
+  return runInside(spaces.flags, command, ways);
+}
+
+async function way(port: number, name: string): Promise<Way> {
+  if (await canBind('127.0.0.1', port)) return { port, name };
+  const [other = 0] = await freePorts(1);
+  say(`port ${port} is in use; ${other} is taken instead`);
+  return { port: other, name };
 }
 
 function say(line: string): void {
@@ -93,7 +122,7 @@ async function start(options: DemoOptions, check: boolean): Promise<number> {
     await demo.start();
     say(`everything is up after ${((performance.now() - startMs) / 1000).toFixed(1)} s\n`);
     if (check) return runTour(demo, say);
-    say(whereToLook(demo));
+    say(process.env[INSIDE] === undefined ? whereToLook(demo) : whereToLookInside(demo));
     return 'stay';
   });
 }
@@ -119,6 +148,7 @@ async function untilInterrupted<T extends Running>(
     interrupted.resolve('interrupted');
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
+  if (process.env[INSIDE] !== undefined) process.stdin.resume().once('end', onSignal);
   // However this process ends, the others end with it.
   process.once('exit', abandon);
   try {
@@ -136,6 +166,7 @@ async function untilInterrupted<T extends Running>(
     say('stopping …');
     await running?.stop();
     process.off('exit', abandon);
+    if (process.env[INSIDE] !== undefined) process.stdin.destroy();
   }
 }
 
@@ -153,6 +184,18 @@ Try next:
   npx weft status --http 127.0.0.1:${demo.httpPort}                      which proxy runs what, and what was refused
   npx weft demo --check                                        the whole tour, checked, beside this one
   npx weft demo --task circuit-breaking                        another part of Istio's documentation, by hand
+Ctrl-C ends everything.
+`;
+}
+
+/** What leads out of the namespaces: the ports that the outer process has opened. */
+function whereToLookInside(demo: Demo): string {
+  const [page = '', control = ''] = (process.env[WAYS] ?? '').split(',');
+  return `  product page   http://127.0.0.1:${page}/productpage
+  traces         http://127.0.0.1:${control}/traces
+  status         npx weft status --http 127.0.0.1:${control}
+  mesh YAML      ${demo.meshDir}   (edit a file, watch the traffic change)
+
 Ctrl-C ends everything.
 `;
 }

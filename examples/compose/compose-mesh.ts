@@ -23,7 +23,7 @@ export class ComposeMesh implements TouredMesh {
   readonly folder: string;
   readonly meshDir: string;
   readonly gatewayPort: number;
-  readonly httpPort: number;
+  readonly controlUrl: string;
   readonly workloads: readonly TouredWorkload[];
   readonly #compose: Compose;
 
@@ -35,7 +35,7 @@ export class ComposeMesh implements TouredMesh {
     this.meshDir = join(folder, 'mesh');
     this.workloads = workloads;
     this.gatewayPort = gatewayPort;
-    this.httpPort = httpPort;
+    this.controlUrl = `http://127.0.0.1:${httpPort}`;
   }
 
   /** `folder` gets a copy of the authority's keys as `ca`: the tour shows certificates of its own making. */

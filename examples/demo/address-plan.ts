@@ -12,6 +12,8 @@ export interface PodAddress {
   readonly appPort: number;
   readonly outboundPort: number;
   readonly adminPort: number;
+  /** Its network namespace, where it has one: then all connections of its application are redirected. */
+  readonly namespace?: string;
 }
 
 const INBOUND = 9080;

@@ -6,6 +6,9 @@ import { planPods } from './address-plan.ts';
 import { canBind, freePorts } from './free-ports.ts';
 import { LocalMesh } from './local-mesh.ts';
 import { writeMesh, writePods } from './mesh-directory.ts';
+import { lead } from './namespaces.ts';
+import { HOST_IP } from './pod-network.ts';
+import { PodRunner } from './pod-runner.ts';
 import { answers } from './ready.ts';
 import { until, type TouredMesh, type TouredWorkload } from './tour-context.ts';
 import type { Workload } from './workloads.ts';
@@ -19,11 +22,16 @@ export interface DemoOptions {
   /** A folder with the mesh's YAML instead of the example's copy. */
   readonly configDir: string | undefined;
   readonly zipkin: readonly string[];
+  /** In namespaces of its own: the folder by whose sockets it is reached. Each pod is a network namespace then. */
+  readonly inside?: string | undefined;
   /** A line of progress. */
   say(line: string): void;
 }
 
-const CONVENTIONAL = { xds: 15_010, ca: 15_012, http: 15_080 };
+/** Sockets that lead into namespaces. */
+export const PAGE = 'page.sock';
+export const CONTROL = 'control.sock';
+export const CONVENTIONAL = { xds: 15_010, ca: 15_012, http: 15_080 };
 
 export class Demo implements TouredMesh {
   readonly folder: string;
@@ -33,6 +41,7 @@ export class Demo implements TouredMesh {
   readonly httpPort: number;
   readonly #options: DemoOptions;
   readonly #mesh: LocalMesh;
+  readonly #host: string;
 
   private constructor(options: DemoOptions, folder: string, workloads: readonly Workload[], ports: readonly number[]) {
     this.#options = options;
@@ -42,7 +51,9 @@ export class Demo implements TouredMesh {
     const [gateway, xds, ca, http] = ports;
     this.gatewayPort = gateway!;
     this.httpPort = http!;
+    this.#host = options.inside === undefined ? '127.0.0.1' : HOST_IP;
     this.#mesh = new LocalMesh({
+      host: this.#host, ...(options.inside !== undefined && { pods: new PodRunner(folder) }),
       folder, meshDir: this.meshDir, xdsPort: xds!, caPort: ca!, httpPort: http!, gatewayPorts: { 80: gateway! },
       zipkin: options.zipkin, say: options.say,
     });
@@ -51,15 +62,22 @@ export class Demo implements TouredMesh {
   /** Plans addresses and writes the mesh's YAML; nothing runs yet. */
   static async plan(options: DemoOptions): Promise<Demo> {
     const folder = await mkdtemp(join(tmpdir(), 'weft-demo-'));
-    const workloads = planWorkloads(await planPods(WORKLOAD_COUNT, process.pid));
+    const pods = options.inside === undefined ? await planPods(WORKLOAD_COUNT, process.pid)
+      : PodRunner.plan(WORKLOAD_COUNT);
+    const workloads = planWorkloads(pods);
     const demo = new Demo(options, folder, workloads, await choosePorts(options));
     if (options.configDir === undefined) await writeMesh(demo.meshDir, workloads);
     else await writePods(demo.meshDir, workloads);
     return demo;
   }
 
+  /** Of the control plane's page and API. */
+  get controlUrl(): string {
+    return `http://${this.#host}:${this.httpPort}`;
+  }
+
   get tracesUrl(): string {
-    return `http://127.0.0.1:${this.httpPort}/traces`;
+    return `${this.controlUrl}/traces`;
   }
 
   get productPageUrl(): string {
@@ -102,6 +120,14 @@ export class Demo implements TouredMesh {
     };
     await Promise.all(this.workloads.map((workload) => this.#mesh.startWorkload(workload, onReady)));
     await this.untilServing();
+    await this.#leadInside();
+  }
+
+  async #leadInside(): Promise<void> {
+    const { inside } = this.#options;
+    if (inside === undefined) return;
+    await lead(join(inside, PAGE), '127.0.0.1', this.gatewayPort);
+    await lead(join(inside, CONTROL), this.#host, this.httpPort);
   }
 
   /** Resolves when the product page answers through the gateway with everything on it. */

@@ -8,6 +8,8 @@ import { openStore } from '../../certs/store.ts';
 import { TokenAuthority, writeTokenFile } from '../../certs/token.ts';
 import { systemClock } from '../../proxy/base/clock.ts';
 import { ManagedProcess } from './managed-process.ts';
+import type { ProcessPlan } from './managed-process.ts';
+import type { PodRunner } from './pod-runner.ts';
 import { accepts, answers } from './ready.ts';
 import type { MeshAddresses } from './sidecar-bootstrap.ts';
 import { sidecarBootstrap } from './sidecar-bootstrap.ts';
@@ -19,7 +21,8 @@ export interface LocalMeshOptions {
   readonly folder: string;
   /** The mesh's YAML. */
   readonly meshDir: string;
-  /** Ports of 127.0.0.1 for the control plane. */
+  /** Address of the control plane, and its ports. Default 127.0.0.1. */
+  readonly host?: string;
   readonly xdsPort: number;
   readonly caPort: number;
   readonly httpPort: number;
@@ -28,6 +31,8 @@ export interface LocalMeshOptions {
   readonly zipkin: readonly string[];
   /** Group of egress gateways, by which a firewall knows them; absent: as all others. */
   readonly egressGid?: number;
+  /** Where pods are network namespaces: how something runs in one. Absent: all run here. */
+  readonly pods?: PodRunner;
   /** A line of progress. */
   say(line: string): void;
 }
@@ -50,9 +55,11 @@ export class LocalMesh {
     mkdirSync(join(options.folder, 'logs'), { recursive: true });
     const store = openStore({ dir: this.caDir, trustDomain: TRUST_DOMAIN });
     this.#tokens = new TokenAuthority({ key: store.tokenKey, trustDomain: TRUST_DOMAIN, clock: systemClock });
+    const { host = '127.0.0.1', pods } = options;
     this.#mesh = {
-      xds: { host: '127.0.0.1', port: options.xdsPort }, ca: { host: '127.0.0.1', port: options.caPort },
-      rootFile: store.rootFile, extraCollectors: options.zipkin, gatewayPorts: options.gatewayPorts,
+      xds: { host, port: options.xdsPort }, ca: { host, port: options.caPort },
+      rootFile: pods?.share(store.rootFile) ?? store.rootFile, extraCollectors: options.zipkin,
+      gatewayPorts: options.gatewayPorts,
     };
   }
 
@@ -86,12 +93,12 @@ export class LocalMesh {
   }
 
   async startControl(): Promise<void> {
-    const { folder, meshDir, httpPort } = this.#options;
+    const { folder, meshDir, httpPort, host = '127.0.0.1' } = this.#options;
     const { xds, ca } = this.#mesh;
     const args = [WEFT, 'control', '--config', meshDir, '--xds', `${xds.host}:${xds.port}`,
-      '--secure', `${ca.host}:${ca.port}`, '--http', `127.0.0.1:${httpPort}`, '--ca-dir', join(folder, 'ca'),
+      '--secure', `${ca.host}:${ca.port}`, '--http', `${host}:${httpPort}`, '--ca-dir', join(folder, 'ca'),
       '--audit-dir', this.auditDir()];
-    const ready = (): Promise<boolean> => answers(`http://127.0.0.1:${httpPort}/api/status`);
+    const ready = (): Promise<boolean> => answers(`http://${host}:${httpPort}/api/status`);
     await this.#launch(this.#managed('control', args, {}, ready));
     this.#refresh = setInterval(() => void this.#renewTokens(), TOKEN_REFRESH_MS);
   }
@@ -109,6 +116,7 @@ export class LocalMesh {
     await this.#writeToken(workload);
     const bootstrap = sidecarBootstrap(workload, this.#mesh, this.#tokenFile(workload), this.auditDir(workload));
     await writeFile(this.#bootstrapFile(workload), `${JSON.stringify(bootstrap, undefined, 2)}\n`);
+    this.#options.pods?.prepare(workload, [this.#tokenFile(workload), this.auditDir(workload)]);
     return [this.#sidecar(workload)];
   }
 
@@ -148,11 +156,11 @@ export class LocalMesh {
   }
 
   #managed(
-    name: string, args: string[], env: Record<string, string>, ready: () => Promise<boolean>, gid?: number,
+    name: string, args: string[], env: Record<string, string>, ready: () => Promise<boolean>,
+    how: Pick<ProcessPlan, 'gid' | 'inside'> = {},
   ): ManagedProcess {
     const { folder } = this.#options;
-    const group = gid === undefined ? {} : { gid };
-    const plan = { name, args, env, cwd: folder, logFile: this.logFile(name), ready, ...group };
+    const plan = { name, args, env, cwd: folder, logFile: this.logFile(name), ready, ...how };
     return new ManagedProcess(plan, (process, how) => {
       if (!this.#stopping) this.#options.say(`${process.plan.name} ended (${how}) and is started again`);
     });
@@ -162,20 +170,28 @@ export class LocalMesh {
     const args = [WEFT, 'proxy', '-c', this.#bootstrapFile(workload), '--concurrency', '1', '--drain-time-s', '4'];
     const ready = (): Promise<boolean> => answers(`${this.adminUrl(workload)}/ready`);
     const gid = workload.place === 'egress' ? this.#options.egressGid : undefined;
-    return this.#managed(`sidecar/${workload.name}`, args, {}, ready, gid);
+    const how = gid === undefined ? this.#options.pods?.asSidecar(workload) : { gid };
+    return this.#managed(`sidecar/${workload.name}`, args, {}, ready, how);
   }
 
-  #application({ pod, name, version, locality, portName, entry, place }: Workload): ManagedProcess[] {
+  #application(workload: Workload): ManagedProcess[] {
+    const { pod, name, version, locality, portName, entry, place } = workload;
+    const { pods } = this.#options;
     if (entry === undefined) return [];
     const env = {
       HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name, LOCALITY: locality,
       ...(place === 'outside' ? { TLS_PORT: String(pod.outboundPort), MUTUAL_PORT: String(pod.adminPort) }
-        : { HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}` }),
+        : pods === undefined && { HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}` }),
       NODE_COMPILE_CACHE_PORTABLE: '1',
       NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
     };
     const ready = (): Promise<boolean> => (portName.startsWith('http')
       ? answers(`http://${pod.ip}:${pod.appPort}/health`) : accepts(pod.ip, pod.appPort));
+    if (pods !== undefined) {
+      const listens = (): Promise<boolean> => pods.listens(application.pid, pod.appPort);
+      const application = this.#managed(`app/${name}`, [entry], env, listens, pods.asApplication(workload));
+      return [application];
+    }
     return [this.#managed(`app/${name}`, [entry], env, ready)];
   }
 
@@ -187,6 +203,7 @@ export class LocalMesh {
     const identity = workloadSpiffeId(TRUST_DOMAIN, workload.namespace, workload.serviceAccount);
     if (identity === undefined) throw new Error(`${workload.serviceAccount} is no name of a service account`);
     writeTokenFile(this.#tokenFile(workload), await this.#tokens.mint(identity));
+    this.#options.pods?.give(this.#tokenFile(workload));
   }
 
   #tokenFile(workload: Workload): string {

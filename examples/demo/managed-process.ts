@@ -14,6 +14,8 @@ export interface ProcessPlan {
   readonly cwd?: string;
   /** Group that it runs as; this process's when absent. */
   readonly gid?: number;
+  /** Where else than here: the command that runs another one there, after which it stands. */
+  readonly inside?: (command: string, args: readonly string[]) => readonly [string, readonly string[]];
   /** Where its output goes. */
   readonly logFile: string;
   /** True once it does its work; asked again and again while it starts. */
@@ -111,7 +113,8 @@ export class ManagedProcess {
     this.#state = 'starting';
     this.#startedMs = performance.now();
     // A group of its own: Ctrl-C reaches the demo alone, which then ends its processes in order.
-    const child = spawn(process.execPath, this.plan.args, {
+    const [command, args] = this.plan.inside?.(process.execPath, this.plan.args) ?? [process.execPath, this.plan.args];
+    const child = spawn(command, args, {
       env: { ...process.env, ...this.plan.env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true,
       ...(this.plan.cwd !== undefined && { cwd: this.plan.cwd }),
       ...(this.plan.gid !== undefined && { gid: this.plan.gid }),

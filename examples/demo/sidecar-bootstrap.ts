@@ -36,6 +36,7 @@ export function sidecarBootstrap(
 
 function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string): Record<string, unknown> {
   const { pod, app, version, name, serviceAccount, isGateway } = workload;
+  const redirected = pod.namespace !== undefined;
   return {
     NAMESPACE: workload.namespace,
     NAME: name,
@@ -45,7 +46,8 @@ function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string):
     CLUSTER_ID: 'Kubernetes',
     MESH_ID: TRUST_DOMAIN,
     INSTANCE_IPS: pod.ip,
-    INTERCEPTION_MODE: 'NONE',
+    ...(redirected ? { INTERCEPTION_MODE: 'REDIRECT', DNS_CAPTURE: 'true', DNS_AUTO_ALLOCATE: 'true' }
+      : { INTERCEPTION_MODE: 'NONE' }),
     WEFT_CA: {
       address: `${mesh.ca.host}:${mesh.ca.port}`, token_file: tokenFile, root_file: mesh.rootFile,
       trust_domain: TRUST_DOMAIN,
@@ -55,7 +57,7 @@ function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string):
       ? workload.place === 'egress'
         ? { WEFT_GATEWAY_LISTEN: pod.ip, WEFT_GATEWAY_PORTS: { 80: pod.inboundPort, 443: pod.appPort } }
         : { WEFT_GATEWAY_LISTEN: '127.0.0.1', WEFT_GATEWAY_PORTS: mesh.gatewayPorts }
-      : {
+      : !redirected && {
         WEFT_OUTBOUND_LISTEN: `${pod.ip}:${pod.outboundPort}`,
         WEFT_APP_PORTS: { [pod.inboundPort]: `${pod.ip}:${pod.appPort}` },
       }),

@@ -45,9 +45,10 @@ export interface TouredMesh {
   readonly folder: string;
   /** The mesh's YAML, which may be changed. */
   readonly meshDir: string;
-  /** Of the gateway and of the control plane's pages, on 127.0.0.1. */
+  /** Of the gateway, on 127.0.0.1. */
   readonly gatewayPort: number;
-  readonly httpPort: number;
+  /** Of the control plane's pages. */
+  readonly controlUrl: string;
   readonly workloads: readonly TouredWorkload[];
   workload(name: string): TouredWorkload;
   /** Its sidecar's metrics, for Prometheus. */
@@ -96,7 +97,7 @@ export class TourContext {
   }
 
   async json(path: string): Promise<unknown> {
-    return JSON.parse(await this.text(`http://127.0.0.1:${this.demo.httpPort}${path}`));
+    return JSON.parse(await this.text(`${this.demo.controlUrl}${path}`));
   }
 }
 
