@@ -1,7 +1,7 @@
 // A Docker engine of the test's own, apart from the machine's: its images are kept in the cache of peers, all else ends
 // with it. Base images are made of Debian's packages and of npm's Node, and are named as the Dockerfile names them.
 import { execFile, execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -83,7 +83,14 @@ export class DockerEngine implements AsyncDisposable {
     const ended = new Promise((resolve) => this.#engine.once('exit', resolve));
     this.#engine.kill('SIGTERM');
     await ended;
+    for (const mount of this.#mounts()) execFileSync('umount', ['-l', mount]);
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Namespaces that it leaves mounted, deepest first. */
+  #mounts(): string[] {
+    const mounts = readFileSync('/proc/mounts', 'utf8').split('\n').map((line) => line.split(' ')[1] ?? '');
+    return mounts.filter((mount) => mount.startsWith(`${this.#folder}/`)).toSorted().toReversed();
   }
 
   async #has(image: string): Promise<boolean> {
