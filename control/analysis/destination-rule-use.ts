@@ -10,7 +10,7 @@ export function destinationRuleFindings(view: MeshView): Finding[] {
   const subsets = new Map<string, Rule>();
   return view.inventory.list('DestinationRule').flatMap((rule) => {
     const { trafficPolicy, subsets: own = [], workloadSelector } = rule.body.spec;
-    const idle = idleFailover(rule);
+    const idle = [...idleFailover(rule), ...idlePassthrough(rule)];
     if (workloadSelector !== undefined) return idle;
     const host = ruleHost(view, rule);
     const key = `${rule.namespace} ${host}`;
@@ -30,6 +30,12 @@ function idleFailover(rule: Rule): Finding[] {
   if (outlierDetection !== undefined || (failover ?? failoverPriority) === undefined) return [];
   const path = ['spec', 'trafficPolicy', 'loadBalancer', 'localityLbSetting'];
   return [findingAt(rule, path, 'has no effect without outlierDetection: endpoints are not found to fail')];
+}
+
+function idlePassthrough(rule: Rule): Finding[] {
+  if (rule.body.spec.trafficPolicy?.loadBalancer?.simple !== 'PASSTHROUGH') return [];
+  const path = ['spec', 'trafficPolicy', 'loadBalancer', 'simple'];
+  return [findingAt(rule, path, 'is LEAST_REQUEST where connections are not redirected')];
 }
 
 function taken(

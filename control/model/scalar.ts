@@ -1,6 +1,7 @@
 // Leaves that Kubernetes and Istio objects have beside protobuf's: Go durations, int-or-string, names, opaque parts.
 import { isIP } from 'node:net';
 import { getCiphers } from 'node:tls';
+import { parseCidr } from '../../proxy/base/cidr.ts';
 import { compileRegex } from '../../proxy/base/regex.ts';
 import { ConfigError } from '../../proxy/base/error.ts';
 import { formatDuration } from '../../proxy/config/duration.ts';
@@ -95,12 +96,18 @@ export function ipAddress(): Schema<string> {
 /** `10.0.0.1` or `10.0.0.0/8`. */
 export function addressRange(): Schema<string> {
   return leaf({ type: 'string' }, (input) => {
-    const [address = '', bits, more] = typeof input === 'string' ? input.split('/') : [];
-    const family = isIP(address);
-    const fits = bits === undefined || (/^[0-9]{1,3}$/.test(bits) && Number(bits) <= (family === 6 ? 128 : 32));
-    if (family !== 0 && fits && more === undefined) return input;
+    if (typeof input === 'string' && isIP(input.split('/', 1)[0] ?? '') !== 0 && isCidr(input)) return input;
     return new Refusal(`must be an IP address or a range like 10.0.0.0/8, is ${show(input)}`);
   });
+}
+
+function isCidr(text: string): boolean {
+  try {
+    parseCidr(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** OpenSSL's name of a cipher suite that the runtime has. */

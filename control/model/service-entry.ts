@@ -65,14 +65,16 @@ export const ServiceEntrySpec = message('istio.networking.v1.ServiceEntry', {
   resolution: optional(enumeration(['NONE', 'STATIC', 'DNS', 'DNS_ROUND_ROBIN'], {
     refused: { DYNAMIC_DNS: 'hosts that are learned from requests are not supported yet' },
     numbers: { NONE: 0, STATIC: 1, DNS: 2, DNS_ROUND_ROBIN: 3 },
-  }), 'How endpoints are found. NONE (default) goes to the host that was asked for, which is looked up by DNS.'),
+  }), 'How endpoints are found. NONE (default) goes to the address that was called, where connections are '
+    + 'redirected; elsewhere to the host that was asked for, which is looked up by DNS.'),
   endpoints: optional(list(WorkloadEntrySpec), 'Endpoints; with DNS the hosts themselves when absent.'),
   workloadSelector: optional(message('istio.networking.v1.WorkloadSelector', {
     labels: optional(map(string()), 'Labels of workload entries and pods of the namespace.'),
   }), 'Endpoints by label.'),
   subjectAltNames: optional(list(string({ minLength: 1 })), 'Names of which the server certificate carries one.'),
   exportTo: optional(list(string()), "Namespaces that see it: '*' (default), '.', '~' or names."),
-  addresses: optional(list(addressRange()), 'Virtual IPs, by which clients may ask for it too.'),
+  addresses: optional(list(addressRange()), 'Virtual IPs, by which clients may ask for it too. Ranges '
+    + 'are those of TCP ports, where connections are redirected.'),
 }, {
   check: (spec) => {
     if (spec.endpoints !== undefined && spec.workloadSelector !== undefined) {
@@ -90,7 +92,9 @@ interface Resolving {
 }
 
 function badResolution({ resolution = 'NONE', hosts, endpoints = [] }: Resolving): Refusal | undefined {
-  const wildcard = hosts.findIndex((host) => host.startsWith('*'));
+  // Where connections are redirected those of a wildcard of resolution NONE go on to where they wanted.
+  const isNowhere = (host: string): boolean => host === '*' || (host.startsWith('*') && resolution !== 'NONE');
+  const wildcard = hosts.findIndex(isNowhere);
   if (wildcard >= 0 && (resolution !== 'STATIC' && endpoints.length === 0)) {
     const reason = `a wildcard cannot be looked up by DNS; resolution ${resolution} needs a name`;
     return new Refusal(reason, ['hosts', wildcard]);

@@ -92,7 +92,8 @@ export interface Warmup extends Static<typeof Warmup> {}
 export const LoadBalancerSettings = message('istio.networking.v1.LoadBalancerSettings', {
   simple: optional(enumeration(
     ['UNSPECIFIED', 'LEAST_CONN', 'RANDOM', 'PASSTHROUGH', 'ROUND_ROBIN', 'LEAST_REQUEST'],
-  ), 'LEAST_REQUEST when absent; LEAST_CONN is its old name.'),
+  ), 'LEAST_REQUEST when absent; LEAST_CONN is its old name. PASSTHROUGH: to the address that was called, where '
+    + 'connections are redirected, and LEAST_REQUEST elsewhere.'),
   consistentHash: optional(ConsistentHash, 'Requests that are alike go to one endpoint.'),
   localityLbSetting: optional(LocalityLbSetting, 'Which localities are used, by where the caller is.'),
   warmup: optional(Warmup, 'New endpoints get their share little by little; for LEAST_REQUEST and ROUND_ROBIN.'),
@@ -114,8 +115,7 @@ export const LoadBalancerSettings = message('istio.networking.v1.LoadBalancerSet
     if (consistentHash !== undefined && !HASHES) {
       return new Refusal('is not supported: requests are not balanced by hash yet', ['consistentHash']);
     }
-    if (simple !== 'PASSTHROUGH') return undefined;
-    return new Refusal('PASSTHROUGH needs redirected connections, which are not supported yet', ['simple']);
+    return undefined;
   },
 });
 export interface LoadBalancerSettings extends Static<typeof LoadBalancerSettings> {}

@@ -1,11 +1,14 @@
 // A ServiceEntry as services: one for each of its hosts.
 import { isIP } from 'node:net';
+import { parseCidr } from '../../proxy/base/cidr.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
-import type { ServiceEntryPort, WorkloadEntrySpec } from '../model/service-entry.ts';
+import type { ServiceEntryPort, ServiceEntrySpec, WorkloadEntrySpec } from '../model/service-entry.ts';
 import type { WorkloadIndex } from './pod-workload.ts';
 import { isWildcard } from './hostname.ts';
 import { portProtocol, wordProtocol } from './port-protocol.ts';
-import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
+import {
+  exportedNamespaces, type MeshService, type Resolution, type ServiceEndpoint, type ServicePort,
+} from './service.ts';
 import { tlsModeOf, type Workload } from './workload.ts';
 
 type Entry = MeshObject<'ServiceEntry'>;
@@ -19,12 +22,13 @@ export function entryServices(entry: Entry, workloads: WorkloadIndex): MeshServi
     name: hostname,
     namespace: entry.namespace,
     ports,
-    resolution: RESOLUTIONS[spec.resolution ?? 'NONE'],
+    resolution: resolutionOf(spec),
     external,
     exportTo: exportedNamespaces(spec.exportTo, entry.namespace),
     subjectAltNames: spec.subjectAltNames ?? [],
     endpoints: workloadsOf(entry, hostname, external, workloads).flatMap((workload) => endpointsAt(entry, workload)),
     addresses: (spec.addresses ?? []).flatMap(singleAddress),
+    ranges: rangesOf(spec.addresses ?? []),
     autoAddresses: [],
     origin: entry.origin,
   }));
@@ -37,12 +41,28 @@ export function wantsAddresses(entry: Entry, { hostname }: MeshService): boolean
     && entry.labels.get('networking.istio.io/enable-autoallocate-ip') !== 'false';
 }
 
-const RESOLUTIONS = { NONE: 'dns', STATIC: 'static', DNS: 'dns', DNS_ROUND_ROBIN: 'dns-round-robin' } as const;
+const RESOLUTIONS = { STATIC: 'static', DNS: 'dns', DNS_ROUND_ROBIN: 'dns-round-robin' } as const;
 
-/** Of ranges only those of one address can be asked for. */
+/** Endpoints that are written hold for NONE too. */
+function resolutionOf({ resolution = 'NONE', endpoints = [], workloadSelector }: ServiceEntrySpec): Resolution {
+  if (resolution !== 'NONE') return RESOLUTIONS[resolution];
+  return endpoints.length > 0 || workloadSelector !== undefined ? 'dns' : 'none';
+}
+
 function singleAddress(text: string): string[] {
+  return isRange(text) ? [] : [text.split('/', 1)[0] ?? ''];
+}
+
+/** More than one address. */
+export function isRange(text: string): boolean {
   const [address = '', bits] = text.split('/');
-  return bits === undefined || Number(bits) === (isIP(address) === 6 ? 128 : 32) ? [address] : [];
+  return bits !== undefined && Number(bits) !== (isIP(address) === 6 ? 128 : 32);
+}
+
+/** All addresses are no range. */
+function rangesOf(addresses: readonly string[]): readonly string[] {
+  const ranges = addresses.filter(isRange).map((text) => parseCidr(text));
+  return ranges.some(({ prefixLength }) => prefixLength === 0) ? [] : [...new Set(ranges.map(String))];
 }
 
 /** Entries of one namespace for one host add up: ports and endpoints; the rest is the first one's, as in Istio. */
@@ -54,6 +74,7 @@ export function mergedService(first: MeshService, more: MeshService): MeshServic
     ports: [...first.ports, ...more.ports.filter(({ number }) => !known.has(number))],
     endpoints: [...first.endpoints, ...more.endpoints.filter((endpoint) => !places.has(placeOfEndpoint(endpoint)))],
     addresses: [...new Set([...first.addresses, ...more.addresses])],
+    ranges: [...new Set([...first.ranges, ...more.ranges])],
     subjectAltNames: [...new Set([...first.subjectAltNames, ...more.subjectAltNames])],
   };
 }
@@ -76,7 +97,9 @@ function workloadsOf(entry: Entry, hostname: string, external: boolean, index: W
     return external ? found.map((workload) => ({ ...workload, tlsMode: 'disabled' })) : found;
   }
   if (endpoints !== undefined && endpoints.length > 0) return endpoints.map((spec) => inline(entry, spec, external));
-  return entry.body.spec.resolution === 'STATIC' ? [] : [inline(entry, { address: hostname }, external)];
+  // Nobody can look up a wildcard.
+  return entry.body.spec.resolution === 'STATIC' || isWildcard(hostname) ? []
+    : [inline(entry, { address: hostname }, external)];
 }
 
 function inline(entry: Entry, spec: WorkloadEntrySpec, external: boolean): Workload {

@@ -43,6 +43,7 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
     endpoints: isExternalName(service) ? externalEndpoints(service) : endpointsOf(parts),
     addresses: [...new Set([service.body.spec.clusterIP ?? '', ...service.body.spec.clusterIPs ?? []])]
       .filter((address) => isIP(address) !== 0),
+    ranges: [],
     autoAddresses: [],
     origin: service.origin,
   };

@@ -46,6 +46,11 @@ export function isHttp(protocol: PortProtocol): boolean {
   return protocol === 'http' || isHttp2(protocol);
 }
 
+/** Neither HTTP nor TLS, as far as anybody says. */
+export function isBytes(protocol: PortProtocol): boolean {
+  return protocol === 'tcp' || protocol === 'auto';
+}
+
 /** Spoken to servers. */
 export function isHttp2(protocol: PortProtocol): boolean {
   return protocol === 'http2' || protocol === 'grpc-web';

@@ -4,11 +4,13 @@ import type { Inventory } from '../model/inventory.ts';
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
 import { autoAddresses, type Unaddressed } from './auto-address.ts';
 import { DestinationRules } from './destination-rules.ts';
-import { entryServices, mergedService, wantsAddresses as entryWantsAddresses } from './external-service.ts';
+import {
+  entryPort, entryServices, isRange, mergedService, wantsAddresses as entryWantsAddresses,
+} from './external-service.ts';
 import { closestHost, isWildcard, resolveHost } from './hostname.ts';
 import { isExternalName, kubernetesService, wantsAddresses } from './kubernetes-service.ts';
 import { GROUP_ANNOTATION, WorkloadIndex } from './pod-workload.ts';
-import { PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
+import { isBytes, PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
 import { routedProtocol } from './routed-port.ts';
 import { isVisible, type MeshService } from './service.ts';
 
@@ -94,7 +96,7 @@ export class Registry {
     const target = this.#services.get((object.body.spec.externalName ?? '').replace(/\.$/, ''));
     if (alias?.origin !== object.origin || target === undefined || target === alias) return;
     const { hostname, name, namespace, exportTo, origin } = alias;
-    this.#services.set(hostname, { ...target, hostname, name, namespace, exportTo, origin, addresses: [] });
+    this.#services.set(hostname, { ...target, hostname, name, namespace, exportTo, origin, addresses: [], ranges: [] });
   }
 
   #giveAddresses(): void {
@@ -140,13 +142,17 @@ function serviceFindings(service: MeshObject<'Service'>): Finding[] {
 
 /** Parts of an entry that do less than they say. */
 function entryFindings(entry: MeshObject<'ServiceEntry'>): Finding[] {
-  const { addresses = [] } = entry.body.spec;
-  return addresses.flatMap((text, at) => (isRange(text)
-    ? [findingAt(entry, ['spec', 'addresses', at], 'has no effect: a range cannot be asked for by host')] : []));
-}
-
-function isRange(text: string): boolean {
-  return text.includes('/') && !/(\.[0-9]+\/32|:.*\/128)$/.test(text);
+  const { addresses = [], hosts, ports, resolution = 'NONE', endpoints = [], workloadSelector } = entry.body.spec;
+  const carriesBytes = ports.map(entryPort).some(({ protocol }) => isBytes(protocol));
+  const range = carriesBytes ? 'has no effect where connections are not redirected: a range cannot be asked for by host'
+    : 'has no effect: a range is for TCP ports; HTTP and TLS are told apart by host';
+  const isNowhere = (host: string): boolean => isWildcard(host) && resolution === 'NONE' && endpoints.length === 0
+    && workloadSelector === undefined;
+  const wildcard = 'leads nowhere where connections are not redirected: a wildcard cannot be looked up by DNS';
+  return [
+    ...addresses.flatMap((text, at) => (isRange(text) ? [findingAt(entry, ['spec', 'addresses', at], range)] : [])),
+    ...hosts.flatMap((host, at) => (isNowhere(host) ? [findingAt(entry, ['spec', 'hosts', at], wildcard)] : [])),
+  ];
 }
 
 /** Entries of groups that nobody has described. */

@@ -21,9 +21,9 @@ export interface ServiceEndpoint {
 
 /**
  * `static`: endpoints are addresses. `dns`: names that the proxy looks up; `dns-round-robin`: of whose addresses each
- * new connection takes the first.
+ * new connection takes the first. `none`: where the caller wanted to go, if its proxy knows; else as `dns`.
  */
-export type Resolution = 'static' | 'dns' | 'dns-round-robin';
+export type Resolution = 'static' | 'dns' | 'dns-round-robin' | 'none';
 
 export interface MeshService {
   /** Fully qualified, lower case; may start with `*.` for a ServiceEntry. */
@@ -41,6 +41,8 @@ export interface MeshService {
   readonly endpoints: readonly ServiceEndpoint[];
   /** Virtual addresses by which clients may ask for it too. */
   readonly addresses: readonly string[];
+  /** Ranges of addresses that are all its own, as `10.0.0.0/8` without bits beyond the length. */
+  readonly ranges: readonly string[];
   /** Those that it would have where it has none: one of each family, for proxies that want them. */
   readonly autoAddresses: readonly string[];
   readonly origin: Origin;

@@ -16,7 +16,7 @@ import { backendPolicy, backendTransport } from './gateway-api/backend-tls.ts';
 import { localityGroups } from './locality-balancing.ts';
 import { meshTrust, type MeshTrust } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
-import { egressGate } from './network-policy.ts';
+import { egressGate, keepsIn } from './network-policy.ts';
 import { configPath } from './provenance.ts';
 import { clusterSni, outboundCluster } from './resource-name.ts';
 import { behindHeader, meshClientTls, PLAINTEXT } from './tls-context.ts';
@@ -62,19 +62,31 @@ function buildCluster(parts: Parts): OutboundCluster {
   const policy = parts.policies.forPort(port.number, declared?.subset);
   const groups = localityGroups(subsetEndpoints(parts), policy, scope);
   const assignment = loadAssignment(view, name, groups);
+  const passes = passesOn(parts, policy);
+  const isEds = service.resolution === 'static' && !passes;
   const cluster: Cluster = {
     name,
-    ...(service.resolution === 'static' ? edsEndpoints(name) : dnsEndpoints(assignment, service.resolution)),
+    ...(passes ? { type: 'ORIGINAL_DST' } : isEds ? edsEndpoints(name) : dnsEndpoints(assignment, service.resolution)),
     ...clusterPolicy(policy),
     ...(isPlain && mayCarryHttp(port) && {
       typedExtensionProtocolOptions: upstreamProtocol(
         upstreamVersion(port, policy), policy.connectionPool, namesServer(parts, policy)),
     }),
     ...(isPlain && proxied(transport(parts, policy), policy)),
-    ...balancing(policy, scope.isWeft),
+    ...(passes ? { lbPolicy: 'CLUSTER_PROVIDED' } : balancing(policy, scope.isWeft)),
     metadata: { filterMetadata: { istio: clusterFacts(parts) } },
   };
-  return { cluster, endpoints: service.resolution === 'static' ? assignment : undefined };
+  return { cluster, endpoints: isEds ? assignment : undefined };
+}
+
+/**
+ * Connections go on to where they wanted. Not those of callers that may not reach every address, nor to backends whose
+ * policy cannot be kept.
+ */
+function passesOn({ view, scope, service, port, naming }: Parts, { loadBalancer }: PortPolicy): boolean {
+  const isAsked = service.resolution === 'none' || loadBalancer?.simple === 'PASSTHROUGH';
+  return isAsked && scope.redirected === true && naming === 'pipe' && !keepsIn(view, scope)
+    && backendPolicy(view, service, port)?.invalid === undefined;
 }
 
 /** Each request says which of a wildcard's servers it is for, by its host: in SNI, and for the certificate's names. */
@@ -157,7 +169,13 @@ function proxied(inner: Transport, { proxyProtocol }: PortPolicy): Transport {
  */
 function autoTransport(parts: Parts, policy: PortPolicy, sni: string): Transport {
   const { view, service } = parts;
-  const isSecured = service.endpoints.some((endpoint) => endpointTls(view, endpoint) === 'istio');
+  const speaksTls = (endpoint: ServiceEndpoint): boolean => endpointTls(view, endpoint) === 'istio';
+  if (passesOn(parts, policy)) {
+    // Addresses say nothing about themselves: all or none, as in Istio.
+    const allSecured = service.endpoints.length > 0 && service.endpoints.every(speaksTls);
+    return allSecured ? { transportSocket: meshTls(parts, policy, sni) } : {};
+  }
+  const isSecured = service.endpoints.some(speaksTls);
   if (!isSecured && (service.endpoints.length > 0 || service.external)) return {};
   return {
     transportSocketMatches: [

@@ -2,7 +2,7 @@
 // for each address of another service, and one for all the rest.
 import type { FilterChain, Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
-import { isHttp } from '../registry/port-protocol.ts';
+import { isBytes, isHttp } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { serviceChain } from './egress-listener.ts';
 import { detection, PLAIN_HTTP, TLS_INSPECTOR } from './listener-filter.ts';
@@ -12,6 +12,7 @@ import { httpListener } from './outbound-listener.ts';
 import { DIRECT_RESPONSE_BYTES_MAX } from './http-route.ts';
 import { serviceRoutes, tableSteps } from './outbound-route.ts';
 import type { ProxyNode } from './proxy-node.ts';
+import { cidrRange } from './rbac-match.ts';
 import { anyAddress, at, OUTBOUND_PORT, ownPortChain, plainTcp } from './redirected-address.ts';
 import { listenerName, portRoutes } from './resource-name.ts';
 import type { Steps } from './scope-memo.ts';
@@ -47,7 +48,8 @@ export function redirectedOutbound(view: MeshView, node: ProxyNode): Listener[] 
       // Of several services for one address the first holds.
       if (!listeners.has(name)) listeners.set(name, addressListener(outbound, served, address));
     }
-    if (addresses.length === 0) everywhere.set(number, [...everywhere.get(number) ?? [], served]);
+    const isRanged = isBytes(protocol) && served.service.ranges.length > 0;
+    if (addresses.length === 0 || isRanged) everywhere.set(number, [...everywhere.get(number) ?? [], served]);
   }
   const ports = [...everywhere].map(([port, served]) => portListener(outbound, port, served));
   return [restListener(outbound), ...ports, ...listeners.values()];
@@ -120,11 +122,12 @@ function portListener(outbound: Outbound, port: number, served: readonly Served[
   const { view, node, mesh, rules } = outbound;
   const web = served.filter(({ port: own }) => isHttp(own.protocol));
   const secure = served.filter(({ port: own }) => isTls(own));
-  const bytes = served.find(({ port: own }) => own.protocol === 'tcp' || own.protocol === 'auto');
+  const bytes = served.filter(({ port: own }) => isBytes(own.protocol));
+  const any = bytes.find(({ service }) => service.ranges.length === 0);
   const inspects = web.length > 0 || secure.length > 0;
   const to = { host: ANY, port };
   const http = web.length === 0 ? [] : httpListener(view, node, to, portRoutes(port), mesh).filterChains ?? [];
-  const chain = bytes === undefined ? restChain(outbound) : serviceChain(view, node, { ...bytes, rules, isTls: false });
+  const chain = any === undefined ? restChain(outbound) : serviceChain(view, node, { ...any, rules, isTls: false });
   return {
     name: listenerName(ANY, port),
     address: anyAddress(node, port),
@@ -134,9 +137,22 @@ function portListener(outbound: Outbound, port: number, served: readonly Served[
     filterChains: [
       ...http.map((one): FilterChain => ({ ...one, filterChainMatch: { transportProtocol: 'raw_buffer' } })),
       ...secure.map((one) => serviceChain(view, node, { ...one, rules, isTls: true })),
+      ...rangeChains(outbound, bytes),
     ],
     defaultFilterChain: chain,
   };
+}
+
+/** The longest range that has the address says which service is meant; of several for one the first holds. */
+function rangeChains({ view, node, rules }: Outbound, served: readonly Served[]): FilterChain[] {
+  const taken = new Set<string>();
+  return served.flatMap((one) => {
+    const own = one.service.ranges.filter((range) => !taken.has(range));
+    for (const range of own) taken.add(range);
+    if (own.length === 0) return [];
+    const chain = serviceChain(view, node, { ...one, rules, isTls: false });
+    return [{ ...chain, filterChainMatch: { prefixRanges: own.map(cidrRange) } }];
+  });
 }
 
 function restListener(outbound: Outbound): Listener {

@@ -81,6 +81,7 @@ function namelessService({ name, namespace, origin }: MeshObject<'Sidecar'>): Me
     hostname: `${name}.${namespace}`, name, namespace, origin, ports: [], resolution: 'static', external: false,
     exportTo: undefined, subjectAltNames: [], endpoints: [],
     addresses: [],
+    ranges: [],
     autoAddresses: [],
   };
 }

@@ -122,7 +122,11 @@ export class Cidr {
     this.prefixLength = prefixLength;
     const bits = network.family === 4 ? MAPPED_BITS + prefixLength : prefixLength;
     this.#masks = [maskOf(bits), maskOf(bits - 32), maskOf(bits - 64), maskOf(bits - 96)];
-    this.#network = network;
+    const [a, b, c, d] = this.#masks;
+    const { family } = network;
+    this.#network = {
+      family, a: kept(network.a, a), b: kept(network.b, b), c: kept(network.c, c), d: kept(network.d, d),
+    };
   }
 
   /** False also for a text that is no address. */
@@ -144,6 +148,10 @@ export class Cidr {
     const groups = [a, b, c, d].flatMap((w) => [(w >>> 16).toString(16), (w & 0xffff).toString(16)]).join(':');
     return `${this.family === 4 ? octets : groups}/${this.prefixLength}`;
   }
+}
+
+function kept(word: number, mask: number): number {
+  return (word & mask) >>> 0;
 }
 
 function maskOf(bits: number): number {

@@ -62,6 +62,18 @@ kind: Sidecar
 metadata: { name: closed, namespace: default }
 spec: { workloadSelector: { labels: { app: client } }, outboundTrafficPolicy: { mode: REGISTRY_ONLY } }
 `;
+/** Hosts and addresses that a closed client may call all the same, wherever they are. */
+const AS_THEY_ARE = `
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: wide, namespace: default }
+spec: { hosts: ['*.wide.test'], ports: [{ number: 8080, name: http }], resolution: NONE }
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: range, namespace: default }
+spec: { hosts: [range.test], addresses: [10.9.0.0/24], ports: [{ number: 9001, name: tcp }], resolution: NONE }
+`;
 
 inOwnNetwork(import.meta.url, () => {
   const mesh = new PodMesh();
@@ -79,7 +91,7 @@ inOwnNetwork(import.meta.url, () => {
     const { server, outside } = pods;
     for (const [pod, ...args] of [[server, WEB, 'server', '8080'], [server, WEB, 'unlisted', '7070'],
       [server, WEB, 'detected', '8081'], [server, BYTES, '9000'], [server, BYTES, '3306'],
-      [outside, WEB, 'outside', '8080']] as const) {
+      [outside, WEB, 'outside', '8080'], [outside, BYTES, '9001']] as const) {
       mesh.startApplication(pod, 'python3', '-c', ...args);
     }
     await mesh.startControl();
@@ -160,6 +172,20 @@ inOwnNetwork(import.meta.url, () => {
     assert.equal(await hear(client, ANY_IP, 3306), 'hello');
     assert.equal(await curl(client, 'http://10.96.0.99/'), '502');
   });
+
+  test('hosts of a wildcard and addresses of a range are reached where they are, by resolution NONE (curl, bash)',
+    async () => {
+      const { client, outside } = pods;
+      const ask = (host: string): Promise<string> =>
+        curl(client, `http://${host}:8080/`, '--resolve', `${host}:8080:${outside.ip}`);
+      assert.equal(await ask('a.wide.test'), 'closed');
+      assert.equal(await hear(client, outside.ip, 9001, 1), '');
+      writeFileSync(mesh.rules('as-they-are.yaml'), AS_THEY_ARE);
+      await until('the host is known', async () => await ask('a.wide.test') === 'outside nobody\n200');
+      assert.equal(await ask('a.other.test'), '502');
+      assert.equal(await hear(client, outside.ip, 9001), 'hello');
+      assert.equal(await hear(client, '10.9.1.1', 9001, 1), '', 'beyond the range');
+    });
 
   test('without the rules of init nothing passes the sidecar (curl)', async () => {
     const { client, server, outside } = pods;

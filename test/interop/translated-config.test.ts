@@ -93,6 +93,40 @@ spec:
   resolution: DNS
 ---
 apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: as-they-are, namespace: default }
+spec:
+  hosts: ['*.wide.test']
+  ports: [{ number: 80, name: http }, { number: 443, name: tls }]
+  resolution: NONE
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: ranges, namespace: default }
+spec:
+  hosts: [ranges.test]
+  addresses: [10.20.0.0/16, '2001:db8::/32', 10.96.0.30]
+  ports: [{ number: 80, name: tcp }, { number: 5432, name: tcp-db }, { number: 8443, name: any }]
+  location: MESH_INTERNAL
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: more-ranges, namespace: default }
+spec:
+  hosts: [more.test]
+  addresses: [10.20.3.4/16, 10.0.0.0/8]
+  ports: [{ number: 5432, name: tcp-db }]
+  resolution: STATIC
+  endpoints: [{ address: 10.0.0.1 }]
+---
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: { name: ranges, namespace: default }
+spec:
+  host: ranges.test
+  trafficPolicy: { loadBalancer: { simple: PASSTHROUGH }, outlierDetection: { consecutive5xxErrors: 3 } }
+---
+apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata: { name: ratings, namespace: default }
 spec:
