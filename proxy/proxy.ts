@@ -20,6 +20,7 @@ import type { HostAnswer } from './config/host-demand.ts';
 import { HostLink } from './filter/host-link.ts';
 import { LoginLink } from './filter/login-link.ts';
 import { HttpFilters } from './filter/registry.ts';
+import { ConnectionPlaces } from './listener/connection-places.ts';
 import { ListenerCompiler } from './listener/listener-compile.ts';
 import { ListenerSet } from './listener/listener-set.ts';
 import { ServerFirstMemory } from './listener/server-first.ts';
@@ -241,7 +242,7 @@ export class WorkerProxy {
     });
     const host = {
       clock: this.#clock, timers: this.#timers, reusePort: this.#start.reusePort,
-      serverFirst: new ServerFirstMemory(this.#clock, this.#stats),
+      serverFirst: new ServerFirstMemory(this.#clock, this.#stats), places: this.#makePlaces(),
       inherit: (address: string) => this.#inherit(address),
       nextConnectionId: () => ++this.#connectionIds,
       onHandshakeFailure: (listener: string, peer: string, reason: string) => {
@@ -254,6 +255,12 @@ export class WorkerProxy {
       onWarming: (listener, missing) => this.#send({ kind: 'warming', listener, missing }),
       onListenFailed: (listener, reason) => this.#send({ kind: 'listen-failed', listener, reason }),
     });
+  }
+
+  #makePlaces(): ConnectionPlaces {
+    const count = this.#namedCounts().count('downstream connections');
+    const log = this.#log.component('listener');
+    return new ConnectionPlaces(count, this.#start.connectionsMax, this.#clock, (line) => log.warning(line));
   }
 
   #inherit(address: string): readonly number[] {

@@ -6,15 +6,18 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { until } from '../../test/harness/until.ts';
 import { systemClock } from '../base/clock.ts';
+import { NamedCounts } from '../base/named-counts.ts';
 import { TimerWheel } from '../base/timers.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
 import { listenerScope } from '../telemetry/stat-name.ts';
 import { Stats } from '../telemetry/stats.ts';
+import { ConnectionPlaces } from './connection-places.ts';
 import { Listener } from './listener.ts';
 import { ServerFirstMemory } from './server-first.ts';
 import type { CompiledListener } from './compiled-listener.ts';
 import { ProxyProtocolFilter } from './proxy-protocol.ts';
 
+const NO_COUNTS = new NamedCounts(new ArrayBuffer(NamedCounts.bytesFor(1)), 1, 0);
 const NO_STATS = new Stats({ chunk: () => {}, register: () => {} });
 
 function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, 'stats'>): Listener {
@@ -25,6 +28,7 @@ function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, '
     continueOnInspectTimeout: false, connectionsMax: 100, ...fields,
   }, {
     clock: systemClock, timers: new TimerWheel(systemClock), reusePort: false,
+    places: new ConnectionPlaces(NO_COUNTS.count('all'), Infinity, systemClock, () => {}),
     serverFirst: new ServerFirstMemory(systemClock, NO_STATS), nextConnectionId: () => 1,
     onHandshakeFailure: () => {},
   }, () => undefined);

@@ -23,6 +23,7 @@ import { chainFor, Inspection, NO_HELLO } from './inspection.ts';
 import type { EarlyHold, InspectionOwner } from './inspection.ts';
 import type { OriginalDestination } from './original-destination.ts';
 import type { HeaderEnd, ProxyProtocolFilter } from './proxy-protocol.ts';
+import type { ConnectionPlaces } from './connection-places.ts';
 import type { ServerFirstMemory } from './server-first.ts';
 
 /** What listeners share in a worker. */
@@ -30,6 +31,7 @@ export interface ListenerHost {
   readonly clock: Clock;
   readonly timers: TimerWheel;
   readonly serverFirst: ServerFirstMemory;
+  readonly places: ConnectionPlaces;
   /** Several threads bind the same port and the kernel spreads connections; false where the system cannot. */
   readonly reusePort: boolean;
   /** Sockets that another process listened on at `host:port`, once: they are used in place of new ones. */
@@ -117,7 +119,10 @@ export class Listener implements InspectionOwner {
       server.listen(place, () => {
         server.removeListener('error', reject);
         // Accept errors (EMFILE) pass: libuv tries again, and the listener stays.
-        server.on('error', () => this.#compiled.stats.acceptErrors.inc());
+        server.on('error', (cause) => {
+          this.#compiled.stats.acceptErrors.inc();
+          this.#host.places.onAcceptError(this.name, cause);
+        });
         const address = server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : 0);
       });
@@ -192,6 +197,11 @@ export class Listener implements InspectionOwner {
     this.#count();
     if (this.connections >= connectionsMax) {
       stats.connectionOverflow.inc();
+      socket.destroy();
+      return;
+    }
+    if (!this.#host.places.take(socket, this.name)) {
+      stats.globalOverflow.inc();
       socket.destroy();
       return;
     }

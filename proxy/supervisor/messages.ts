@@ -54,6 +54,8 @@ export interface WorkerStart {
   readonly heartbeats: SharedArrayBuffer;
   /** What all workers know about endpoints (base/shared-hosts.ts). */
   readonly hosts: SharedArrayBuffer;
+  /** Clients' connections of all workers together; Infinity without a limit. */
+  readonly connectionsMax: number;
   /** Several threads may bind one port; false where the system cannot. */
   readonly reusePort: boolean;
   /** Sockets of the process before this one, by `host:port`; this worker's alone. */

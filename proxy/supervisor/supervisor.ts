@@ -1,5 +1,6 @@
 // The supervisor: starts the workers, brings configuration to them from file and control plane, and ends them in order.
 import type { Clock } from '../base/clock.ts';
+import { clientsWithin, descriptorLimit } from '../base/descriptor-limit.ts';
 import { ConfigError } from '../base/error.ts';
 import { PooledRandom } from '../base/random.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
@@ -60,6 +61,9 @@ export interface SupervisorServices {
   demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void;
 }
 
+/** Fewer places for clients are worth a word at the start. */
+const FEW_CLIENTS = 1000;
+
 /**
  * - initializing: static configuration is being applied, or listeners wait for what they need.
  * - live: all that was asked for at start serves.
@@ -92,8 +96,9 @@ export class Supervisor implements PoolListener {
     const { bootstrap, node, concurrency, clock, heapMb } = options;
     this.#logins = new LoginDesk(services.log.component('login'), clock, this.store);
     this.#deaths = new Stats(services.stats.source()).counter(statName(serverScope, 'worker_deaths'));
+    const count = reusePort ? concurrency : 1;
     const pool = {
-      logLevel: options.logLevel, count: reusePort ? concurrency : 1, reusePort, node,
+      logLevel: options.logLevel, count, reusePort, node, connectionsMax: this.#clientsMax(count),
       inherited: options.inherited ?? new Map<string, readonly number[]>(),
       tracing: bootstrap.tracing?.http, zone: localZoneOf(bootstrap),
       ...(heapMb !== undefined && { heapMb }),
@@ -113,6 +118,16 @@ export class Supervisor implements PoolListener {
     if (!reusePort && concurrency > 1) {
       services.log.component('main').warning('this system cannot share a port between threads: one worker is used');
     }
+  }
+
+  #clientsMax(workers: number): number {
+    const limit = descriptorLimit();
+    const max = clientsWithin(limit, workers);
+    if (max < FEW_CLIENTS) {
+      this.#services.log.component('main').warning(`${limit} open files are allowed, so that ${max} connections of `
+        + 'clients are taken at one time; raise the limit (ulimit -n, LimitNOFILE) for more');
+    }
+    return max;
   }
 
   static async create(options: SupervisorOptions, services: SupervisorServices): Promise<Supervisor> {

@@ -25,6 +25,8 @@ export interface PoolListener {
 
 export interface PoolOptions {
   readonly count: number;
+  /** Clients' connections of all workers together. */
+  readonly connectionsMax: number;
   readonly reusePort: boolean;
   /** Sockets of the process before this one, by `host:port`. */
   readonly inherited: ReadonlyMap<string, readonly number[]>;
@@ -177,11 +179,11 @@ export class WorkerPool implements WorkerListener {
   }
 
   #spawn(index: number, inherited: ReadonlyMap<string, readonly number[]> = new Map()): WorkerThread {
-    const { count, reusePort, node, tracing, zone, heapMb } = this.#options;
+    const { count, connectionsMax, reusePort, node, tracing, zone, heapMb } = this.#options;
     const start = {
       workerIndex: index, workerCount: count, breakerCounts: this.#memory, namedCounts: this.#namedMemory,
       heartbeats: this.#heartbeats, tokenBuckets: this.#buckets, hosts: this.#hosts, reusePort, inherited,
-      logLevel: this.#level, node, tracing, zone,
+      connectionsMax, logLevel: this.#level, node, tracing, zone,
     };
     const thread = new WorkerThread(start, this, heapMb);
     this.#threads.set(index, thread);

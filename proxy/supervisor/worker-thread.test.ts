@@ -14,7 +14,7 @@ const START = {
   workerIndex: 0, workerCount: 1, breakerCounts: new SharedArrayBuffer(SharedCounts.bytesFor(1, 1)),
   namedCounts: new SharedArrayBuffer(NamedCounts.bytesFor(1)), hosts: new SharedArrayBuffer(SharedHosts.headerBytes),
   tokenBuckets: new SharedArrayBuffer(SharedBuckets.bytes), heartbeats: new SharedArrayBuffer(4),
-  reusePort: false, logLevel: 'off',
+  connectionsMax: Infinity, reusePort: false, logLevel: 'off',
   node: { id: 'n', cluster: 'c', metadata: {} }, tracing: undefined, zone: undefined,
 };
 

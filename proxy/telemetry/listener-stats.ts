@@ -10,6 +10,8 @@ export class ListenerStats {
   readonly connectionsActive: Gauge;
   readonly connectionLengthMs: Histogram;
   readonly connectionOverflow: Counter;
+  /** Closed for want of a place in the whole process. */
+  readonly globalOverflow: Counter;
   readonly noFilterChainMatch: Counter;
   readonly inspectTimeout: Counter;
   /** Connections whose server spoke before its client. */
@@ -29,6 +31,7 @@ export class ListenerStats {
     this.connectionsActive = stats.gauge(statName(scope, 'downstream_cx_active'));
     this.connectionLengthMs = stats.histogram(statName(scope, 'downstream_cx_length_ms'));
     this.connectionOverflow = counter('downstream_cx_overflow');
+    this.globalOverflow = counter('downstream_global_cx_overflow');
     this.noFilterChainMatch = counter('no_filter_chain_match');
     this.inspectTimeout = counter('downstream_pre_cx_timeout');
     this.serverFirst = counter('downstream_cx_server_first');

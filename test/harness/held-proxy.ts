@@ -102,7 +102,8 @@ export class HeldProxy implements AsyncDisposable {
     this.#timers.push(timers);
     this.#sources.push(source);
     const start = {
-      ...shared, workerIndex, workerCount, reusePort: false, logLevel: 'off', tracing: undefined,
+      ...shared, workerIndex, workerCount, connectionsMax: Infinity, reusePort: false, logLevel: 'off',
+      tracing: undefined,
       zone: undefined,
       node: { id: 'test', cluster: 'test', metadata: {} },
     };

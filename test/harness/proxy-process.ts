@@ -37,15 +37,18 @@ export class ProxyProcess implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Ready when it resolves. `bootstrap` is in JSON's shape, without admin; listeners may have port 0. */
-  static async start(kind: ProxyKind, bootstrap: unknown): Promise<ProxyProcess> {
+  /**
+   * Ready when it resolves. `bootstrap` is in JSON's shape, without admin; listeners may have port 0. `openFiles` is a
+   * limit of weft's descriptors.
+   */
+  static async start(kind: ProxyKind, bootstrap: unknown, openFiles?: number): Promise<ProxyProcess> {
     const folder = await mkdtemp(join(tmpdir(), 'weft-test-'));
     const [admin = 0] = await freePorts(1);
     const address = { socket_address: { address: '127.0.0.1', port_value: admin } };
     const file = join(folder, 'bootstrap.json');
     // Certificates' keys are in it.
     await writeFile(file, JSON.stringify({ admin: { address }, ...(bootstrap as object) }), { mode: 0o600 });
-    const started = new ProxyProcess(kind, launch(kind, file), admin, folder);
+    const started = new ProxyProcess(kind, launch(kind, file, openFiles), admin, folder);
     try {
       await started.#untilReady();
       return started;
@@ -108,8 +111,12 @@ export class ProxyProcess implements AsyncDisposable {
   }
 }
 
-function launch(kind: ProxyKind, file: string): ServerProcess {
+function launch(kind: ProxyKind, file: string, openFiles: number | undefined): ServerProcess {
   const common = ['-c', file, '--concurrency', '1'];
+  if (openFiles !== undefined) {
+    const command = [process.execPath, WEFT, 'proxy', ...common, '--log-level', 'warning'];
+    return new ServerProcess('sh', ['-c', `ulimit -n ${openFiles}; exec "$@"`, 'sh', ...command], { name: 'weft' });
+  }
   return kind === 'weft'
     ? new ServerProcess(process.execPath, [WEFT, 'proxy', ...common, '--log-level', 'error'], { name: 'weft' })
     : new ServerProcess(findEnvoy(false), [...common, '-l', 'error', '--use-dynamic-base-id'], { name: 'envoy' });
