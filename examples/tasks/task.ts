@@ -18,6 +18,8 @@ export interface Task {
   readonly adds?: true;
   /** It begins without mutual TLS being asked for. */
   readonly isOpen?: true;
+  /** What `weft analyze` says of its files, where they show a mistake. */
+  readonly findings?: readonly string[];
 }
 
 /** From the root of the repository. */

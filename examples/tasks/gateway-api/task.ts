@@ -6,6 +6,7 @@ export const gatewayApi: Task = {
   name: 'gateway-api',
   title: 'into the mesh by a Gateway and a route of the Gateway API',
   needs: ['gateway', 'web'],
+  findings: ['routes.yaml:27: HTTPRoute default/shop spec.rules: BackendNotFound: no Service default/nobody'],
   steps: [
     {
       title: 'paths lead to web, by whole parts, rewritten, elsewhere, or nowhere',
