@@ -106,8 +106,8 @@ export class Forwarding {
 
   /** Behind an edge the client's, as HTTP/2 says it or the proxies in front: the connection's may be the mesh's own. */
   #scheme({ protocol, scheme, headers }: RequestHead, own: string): string {
-    if (this.#options.useRemoteAddress) return own;
-    if (protocol === 'HTTP/2') return scheme;
+    if (protocol === 'HTTP/2') return this.#options.useRemoteAddress ? own : scheme;
+    // At an edge without hops that are trusted it is this proxy's own word by now.
     const forwarded = headers.get('x-forwarded-proto');
     return forwarded === 'http' || forwarded === 'https' ? forwarded : own;
   }

@@ -89,13 +89,4 @@ export const ROUTE_DIFFERENCES: readonly RouteDifference[] = [
     envoy: /^answer location: /,
     example: caseOf({ path: '/' }, { match: ALL, directResponse: { status: 304 } }),
   },
-  {
-    id: 'scheme', reason: 'the scheme of a request is its connection\'s; x-forwarded-proto is a header beside it',
-    concerns: ({ headers = [] }) => headers.some(([name]) => name === 'x-forwarded-proto'),
-    envoy: /^(answer|try|copy) .*https/, weft: /^(answer|try|copy) .*http/,
-    example: caseOf({ path: '/', headers: [['x-forwarded-proto', 'https']] }, {
-      match: ALL, route: { cluster: 'c1' }, responseHeadersToAdd: [{ header: { key: 'x-new',
-        value: '%REQ(:SCHEME)%' } }],
-    }),
-  },
 ];
