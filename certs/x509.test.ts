@@ -158,6 +158,8 @@ test('S51 a leaf that is a CA, may sign, or lacks a use is no SVID', () => {
   assert.match(svidFault(withUsage(KeyUsage.digitalSignature | KeyUsage.crlSign))!, /cRLSign/);
   assert.match(svidFault(withUses([Oid.clientAuth]))!, /lacks serverAuth/);
   assert.match(svidFault(withUses([Oid.serverAuth]))!, /lacks clientAuth/);
+  assert.equal(svidFault(withUses([Oid.serverAuth]), true), undefined);
+  assert.match(svidFault(withUses([Oid.clientAuth]), true)!, /lacks serverAuth/);
   assert.match(svidFault(Buffer.from('3000', 'hex'))!, /not readable/);
 });
 

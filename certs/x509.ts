@@ -65,24 +65,25 @@ export function spiffeIdOf(der: Buffer): SpiffeId | undefined {
 
 /**
  * What keeps a certificate from being a workload's SVID (X509-SVID 4, 5.2), in words, or undefined when it is one:
- * one SPIFFE URI, not a CA, digitalSignature and neither signing bit, both uses where uses are listed.
+ * one SPIFFE URI, not a CA, digitalSignature and neither signing bit, both uses where uses are listed; for a
+ * `serverOnly` that of servers.
  */
-export function svidFault(der: Buffer): string | undefined {
+export function svidFault(der: Buffer, serverOnly = false): string | undefined {
   const fields = readCertificate(der);
   if (fields === undefined) return 'the certificate is not readable as DER';
   if (fields.uriSans.length !== 1) return `the certificate has ${fields.uriSans.length} URI names, an SVID has one`;
   if (parseSpiffeId(fields.uriSans[0]!) === undefined) return 'the URI name is not the SPIFFE id of a workload';
   if (fields.ca) return 'the certificate is a CA certificate';
-  return usageFault(fields);
+  return usageFault(fields, serverOnly);
 }
 
-function usageFault({ keyUsage, extendedKeyUsage }: CertificateFields): string | undefined {
+function usageFault({ keyUsage, extendedKeyUsage }: CertificateFields, serverOnly: boolean): string | undefined {
   if (keyUsage === undefined || (keyUsage & KeyUsage.digitalSignature) === 0) return 'key usage lacks digitalSignature';
   if ((keyUsage & KeyUsage.keyCertSign) !== 0) return 'key usage has keyCertSign';
   if ((keyUsage & KeyUsage.crlSign) !== 0) return 'key usage has cRLSign';
   if (extendedKeyUsage === undefined) return undefined;
   if (!extendedKeyUsage.includes(Oid.serverAuth)) return 'extended key usage lacks serverAuth';
-  return extendedKeyUsage.includes(Oid.clientAuth) ? undefined : 'extended key usage lacks clientAuth';
+  return serverOnly || extendedKeyUsage.includes(Oid.clientAuth) ? undefined : 'extended key usage lacks clientAuth';
 }
 
 const VERSION_TAG = 0xa0;

@@ -20,7 +20,9 @@ export const HELP = `usage: weft control (--config DIR | --source NAME) [options
       --config DIR         folder of Istio and Kubernetes YAML; watched. Its objects go before others of their names
       --xds HOST:PORT      xDS in plaintext (default 127.0.0.1:15010)
       --secure HOST:PORT   xDS and the certificate authority over TLS (default 127.0.0.1:15012)
-      --http HOST:PORT     spans, traces and status (default 127.0.0.1:15080)
+      --http HOST:PORT     spans, traces and status (default 127.0.0.1:15080); read by callers on this machine
+      --http-network CIDR  whose callers may read there too; may be repeated
+      --http-token-file FILE  a token by which all others may, as a bearer or as a password
       --ca-dir DIR         keys of the authority; made when missing (default ${defaultCaDir()})
       --ca-passphrase-file FILE  opens keys of the authority that are encrypted at rest, and encrypts those it makes
       --trust-domain NAME  for a new root (default cluster.local)
@@ -30,6 +32,7 @@ export const HELP = `usage: weft control (--config DIR | --source NAME) [options
       --workload NS/ACCOUNT=DIR  keeps a token for that identity and the root in DIR, for a sidecar where no Kubernetes
                            does; may be repeated
       --jwks-network CIDR  a private network where issuers' keys may be fetched, also without TLS; may be repeated
+      --strict-hosts       rules take over hosts of other namespaces only where a ReferenceGrant there lets them
   -l, --log-level LEVEL    trace, debug, info, warning, error, critical, off (default info)
 ${SOURCE_HELP.slice(1)}${WEBHOOK_HELP.slice(1)}${TOKEN_HELP.slice(1)}`;
 
@@ -40,6 +43,9 @@ const OPTIONS = {
   xds: { type: 'string' },
   secure: { type: 'string' },
   http: { type: 'string' },
+  'http-network': { type: 'string', multiple: true },
+  'http-token-file': { type: 'string' },
+  'strict-hosts': { type: 'boolean' },
   'ca-dir': { type: 'string' },
   'ca-passphrase-file': { type: 'string' },
   'audit-dir': { type: 'string' },
@@ -75,9 +81,11 @@ export async function run(args: string[]): Promise<number> {
     caPassphrase: passphraseOf(values['ca-passphrase-file']),
     authenticator: authenticatorOption(values),
     ...addresses,
+    httpReaders: { networks: values['http-network'] ?? [], tokenFile: values['http-token-file'] },
     trustDomain: values['trust-domain'],
     hosts: values.host ?? [],
     jwksNetworks: values['jwks-network'] ?? [],
+    settings: { strictHosts: values['strict-hosts'] ?? false },
     log,
   });
   const release = await keepWorkloadFolders(control, folders, (line) => log.warning(line));

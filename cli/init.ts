@@ -12,6 +12,8 @@ import { UsageError } from './usage.ts';
 export const HELP = `usage: weft init [options]
        weft init --clean
 Leads all TCP connections of this network namespace through the sidecar; its own are left alone. Run as root.
+      --mode MODE                 how callers are led to it: REDIRECT (default), or TPROXY: the application sees their
+                                  addresses, and the sidecar needs CAP_NET_ADMIN
       --outbound-port N           where the sidecar takes what the application calls (default 15001)
       --inbound-port N            where it takes what comes to the application (default 15006)
       --uid N, --gid N            the sidecar's user and group (default 1337)
@@ -79,11 +81,13 @@ function asText({ command, input }: RulePlan): string {
 }
 
 function summary(wanted: Interception, ipv6: boolean): string {
-  const { outboundPort, inboundPort, uid, gid, dnsServers, dnsPort } = wanted;
+  const { mode, outboundPort, inboundPort, uid, gid, dnsServers, dnsPort } = wanted;
   const dns = dnsServers.length === 0 ? ''
     : `, questions to ${dnsServers === 'all' ? 'any DNS server' : dnsServers.join(' and ')} port ${dnsPort}`;
   const families = ipv6 ? 'IPv4 and IPv6' : 'IPv4 alone, since there is no IPv6 here';
-  return `connections of this network namespace pass ports ${outboundPort} (calls) and ${inboundPort} (callers)${dns}, `
+  const callers = mode === 'TPROXY' ? 'callers, by TPROXY' : 'callers';
+  const sidecar = `ports ${outboundPort} (calls) and ${inboundPort} (${callers})`;
+  return `connections of this network namespace pass ${sidecar}${dns}, `
     + `but for those of user ${uid} and group ${gid}; ${families}\n`;
 }
 
@@ -95,10 +99,11 @@ function resolvers(): string[] {
 }
 
 function interceptionOf(given: Given, dnsServers: Interception['dnsServers']): Interception {
-  const mode = given.mode ?? 'REDIRECT';
-  if (mode !== 'REDIRECT') throw new UsageError(`--mode ${mode} is not supported yet; REDIRECT is`);
+  const { mode = 'REDIRECT' } = given;
+  if (mode !== 'REDIRECT' && mode !== 'TPROXY') throw new UsageError(`--mode takes REDIRECT or TPROXY, not "${mode}"`);
   const usual = INTERCEPTION_DEFAULTS;
   return {
+    mode,
     outboundPort: number(given, 'outbound-port', 65_535) ?? usual.outboundPort,
     inboundPort: number(given, 'inbound-port', 65_535) ?? usual.inboundPort,
     uid: number(given, 'uid', 4_294_967_294) ?? usual.uid,

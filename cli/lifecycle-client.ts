@@ -1,7 +1,9 @@
 // The application's side of the handshake with its proxy (proxy/supervisor/lifecycle-socket.ts).
 import { connect } from 'node:net';
 import type { Socket } from 'node:net';
+import { LIFE_VARIABLE } from '../control/inject/application-life.ts';
 import { messageOf } from '../proxy/base/error.ts';
+import { UsageError } from './usage.ts';
 
 /** What the proxy says of itself; `error` when it did not understand. */
 export interface ProxyWord {
@@ -11,6 +13,18 @@ export interface ProxyWord {
 }
 
 const WORD_BYTES_MAX = 65_536;
+
+/** What --socket says, or the environment, as injection writes it; undefined: nobody says it. */
+export function lifeSocketOf(option: string | undefined): string | undefined {
+  return option ?? (process.env[LIFE_VARIABLE] || undefined);
+}
+
+/** Throws a UsageError when nobody says it. */
+export function requiredLifeSocket(option: string | undefined): string {
+  const socket = lifeSocketOf(option);
+  if (socket === undefined) throw new UsageError(`--socket PATH is missing, and ${LIFE_VARIABLE} does not say it`);
+  return socket;
+}
 
 /** A connection on which one thing was said. */
 export class LifecycleClient {

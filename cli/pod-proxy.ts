@@ -1,6 +1,6 @@
 // `weft proxy sidecar` and `weft proxy router`: the data plane in an injected container, from its environment.
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { podProxyOf } from '../control/inject/pod-bootstrap.ts';
 import { readAppProbes } from '../proxy/admin/app-probe.ts';
@@ -35,6 +35,8 @@ export async function runPodProxy(kind: 'sidecar' | 'router', args: string[]): P
   }
   const log = new Logger(level).component('agent');
   await mkdir(pod.configPath, { recursive: true });
+  // No other user may write there, whatever the folder above, which Kubernetes opens to all of the pod's.
+  if (pod.lifeSocket !== undefined) await mkdir(dirname(pod.lifeSocket), { recursive: true, mode: 0o755 });
   const file = join(pod.configPath, 'weft-bootstrap.json');
   await writeFile(file, text, { mode: 0o600 });
   const status = await StatusServer.start({

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../proxy/base/error.ts';
-import { LifecycleClient } from './lifecycle-client.ts';
+import { LifecycleClient, requiredLifeSocket } from './lifecycle-client.ts';
 import { UsageError } from './usage.ts';
 
 const TIMEOUT_S = 60;
@@ -13,11 +13,12 @@ const TIMEOUT_S = 60;
 const PAUSE_MS = 100;
 const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGQUIT'] as const;
 
-export const HELP = `usage: weft run --socket PATH [--timeout-s N] -- COMMAND [ARGUMENT...]
+export const HELP = `usage: weft run [--socket PATH] [--timeout-s N] -- COMMAND [ARGUMENT...]
 
 Starts COMMAND when the proxy whose bootstrap names this socket is ready (node.metadata.WEFT_LIFECYCLE), passes signals
 on to it, and has its exit status. The proxy ends when COMMAND has ended, in whatever way.
 
+      --socket PATH   default: what WEFT_LIFECYCLE_SOCKET says, which injection sets (sidecar.weft.dev/lifecycle)
       --timeout-s N   how long the proxy may take to be ready (default ${TIMEOUT_S}); status 2 when it takes longer
 `;
 
@@ -34,8 +35,8 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   const [command, ...rest] = positionals;
-  const { socket, 'timeout-s': seconds = String(TIMEOUT_S) } = values;
-  if (socket === undefined) throw new UsageError('--socket PATH is missing');
+  const { 'timeout-s': seconds = String(TIMEOUT_S) } = values;
+  const socket = requiredLifeSocket(values.socket);
   if (command === undefined) throw new UsageError('there is no command; put it behind --');
   if (!/^[1-9]\d{0,5}$/.test(seconds)) throw new UsageError(`--timeout-s takes a whole number, not "${seconds}"`);
   const held = await hold(socket, performance.now() + Number(seconds) * 1000);

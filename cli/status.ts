@@ -5,18 +5,23 @@ import type { WatchStatus } from '../control/source/source.ts';
 import type { ControlStatus } from '../control/status.ts';
 import { messageOf } from '../proxy/base/error.ts';
 import { gatewayLines } from './gateway-status.ts';
-import { addressOption } from './usage.ts';
+import { addressOption, tokenHeader } from './usage.ts';
+
+/** Hosts of one lazy proxy. */
+const HOSTS_SHOWN = 20;
 
 const HTTP_DEFAULT = '127.0.0.1:15080';
 
 export const HELP = `usage: weft status [options]
 
       --http HOST:PORT   the control plane's HTTP address (default ${HTTP_DEFAULT})
+      --token-file FILE  what another machine's control plane wants to see (its --http-token-file)
       --json             the same as JSON
 `;
 
 const OPTIONS = {
   http: { type: 'string', default: HTTP_DEFAULT },
+  'token-file': { type: 'string' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
@@ -28,7 +33,7 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   addressOption('http', values.http);
-  const status = await fetchStatus(values.http);
+  const status = await fetchStatus(values.http, await tokenHeader(values['token-file']));
   if (typeof status === 'string') {
     process.stderr.write(`weft status: ${status}\n`);
     return 2;
@@ -38,9 +43,10 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /** The status, or why there is none. */
-async function fetchStatus(address: string): Promise<ControlStatus | string> {
+async function fetchStatus(address: string, headers: Record<string, string>): Promise<ControlStatus | string> {
   try {
-    const response = await fetch(`http://${address}/api/status`, { signal: AbortSignal.timeout(5000) });
+    const response = await fetch(`http://${address}/api/status`, { headers, signal: AbortSignal.timeout(5000) });
+    if ([401, 403].includes(response.status)) return `http://${address}: ${(await response.text()).trim()}`;
     if (!response.ok) return `http://${address}/api/status answers ${response.status}: is this a control plane?`;
     return await response.json() as ControlStatus;
   } catch (cause) {
@@ -63,6 +69,7 @@ export function statusText(status: ControlStatus, nowMs: number): string {
     ...gatewayLines(config.gatewayApi ?? []),
     '',
     ...proxyTable(proxies, nowMs),
+    ...proxies.flatMap(heldHosts),
     ...proxies.flatMap(refusals),
   ];
   return `${lines.join('\n')}\n`;
@@ -97,6 +104,15 @@ function typeText(type: TypeReceipt | undefined): string {
   if (type === undefined) return '-';
   if (type.nack !== undefined) return `${type.resources} NACK`;
   return `${type.resources} ${type.pending ? 'sent' : 'synced'}`;
+}
+
+/** Of lazy proxies: what their applications call. */
+function heldHosts({ id, types, excessHosts = 0 }: ProxyReceipt): string[] {
+  const hosts = types.flatMap((type) => type.hosts ?? []);
+  if (hosts.length === 0) return [];
+  const more = hosts.length > HOSTS_SHOWN ? `, and ${hosts.length - HOSTS_SHOWN} more (--json has all)` : '';
+  const excess = excessHosts === 0 ? [] : [`${id}: ${excessHosts} hosts are too many for it, and get 404 there`];
+  return [`${id}: holds ${hosts.slice(0, HOSTS_SHOWN).join(', ')}${more}`, ...excess];
 }
 
 function refusals(proxy: ProxyReceipt): string[] {

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../proxy/base/error.ts';
-import { LifecycleClient } from './lifecycle-client.ts';
+import { LifecycleClient, lifeSocketOf } from './lifecycle-client.ts';
 import { UsageError, addressOption } from './usage.ts';
 
 const URL_DEFAULT = 'http://127.0.0.1:15021/healthz/ready';
@@ -16,7 +16,8 @@ Holds until the proxy is ready: exit status 0 then, 1 when it is not in time. Wh
 
       --url URL          what answers 200 when it is ready (default ${URL_DEFAULT})
       --admin HOST:PORT  the proxy's admin interface, in place of --url
-      --socket PATH      the socket of its handshake with the application, in place of --url
+      --socket PATH      the socket of its handshake with the application, in place of --url (default: what
+                         WEFT_LIFECYCLE_SOCKET says, which injection sets)
       --timeout-s N      how long to hold (default 60)
       --interval-ms N    between two questions (default 500)
       --request-timeout-ms N   for one answer (default 500)
@@ -68,7 +69,7 @@ function waitOf(values: Values): Wait {
   if (url !== undefined && !/^http:\/\/[^/]/.test(url)) throw new UsageError(`--url takes http://..., not "${url}"`);
   if (admin !== undefined) addressOption('admin', admin);
   return {
-    place: url ?? socket ?? (admin === undefined ? URL_DEFAULT : `http://${admin}/ready`),
+    place: url ?? (admin === undefined ? lifeSocketOf(socket) ?? URL_DEFAULT : `http://${admin}/ready`),
     timeoutMs: 1000 * (count(values, 'timeout-s') ?? count(values, 'timeoutSeconds') ?? 60),
     intervalMs: count(values, 'interval-ms') ?? count(values, 'periodMillis') ?? 500,
     requestTimeoutMs: count(values, 'request-timeout-ms') ?? count(values, 'requestTimeoutMillis') ?? 500,

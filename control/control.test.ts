@@ -127,10 +127,10 @@ test('what a proxy refuses is in status, with its reason', async (t) => {
 
 test('a node that cannot be served is told nothing, and status says why', async (t) => {
   const { control, xds } = await start(t);
-  await using client = new AdsClient(xds, { ...NODE, metadata: { ...NODE.metadata, INTERCEPTION_MODE: 'TPROXY' } });
+  await using client = new AdsClient(xds, { ...NODE, metadata: { ...NODE.metadata, INTERCEPTION_MODE: 'TUNNEL' } });
   client.subscribe(CLUSTER_TYPE);
   await until('the reason', () => control.status().proxies[0]?.fault !== undefined);
-  assert.match(control.status().proxies[0]?.fault ?? '', /INTERCEPTION_MODE TPROXY is not supported yet/);
+  assert.match(control.status().proxies[0]?.fault ?? '', /INTERCEPTION_MODE TUNNEL is not known/);
   assert.deepEqual(client.responses, []);
 });
 

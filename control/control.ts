@@ -23,6 +23,7 @@ import { auditStatus, ConfigAudit } from './config-audit.ts';
 import { FetchedKeySets } from './keys/key-sets.ts';
 import type { SafeFetch } from './keys/safe-fetch.ts';
 import { listenFault } from './listen-fault.ts';
+import { HttpReaders, type HttpReadersOptions } from './http-readers.ts';
 import { startHttpServer, type HttpServerHandle } from './http-server.ts';
 import { MeshState, type ControlLog } from './mesh-state.ts';
 import { authorise, isLoopback } from './peer-authorisation.ts';
@@ -54,6 +55,8 @@ export interface ControlOptions extends SourceOptions {
   readonly secure?: HostPort;
   /** Spans, traces, status. Default 127.0.0.1:15080. */
   readonly http?: HostPort;
+  /** Who may read there, beside callers on this machine. Default nobody. */
+  readonly httpReaders?: Omit<HttpReadersOptions, 'warn'>;
   /** For a new root. Default cluster.local. */
   readonly trustDomain?: string | undefined;
   /** More names by which the TLS port is reached. */
@@ -144,16 +147,20 @@ class Control {
       objects = state;
       this.#state?.update(state);
       this.#changes?.update(state);
-      this.#push?.refresh();
-      this.#writeStatuses();
     });
     const live = this.#openStore(caDir, trustDomain);
     const store = live.current;
     this.#startAudit(source.name, objects);
     const http = await this.#startHttp(this.#options.http ?? HTTP_DEFAULT);
     this.#keySets = this.#makeKeySets();
-    const state = new MeshState(source.name, this.#settings(live, http), log, this.#keySets);
-    state.update(objects);
+    const state = new MeshState({
+      sourceName: source.name, settings: this.#settings(live, http), log, clock: this.#clock, keySets: this.#keySets,
+      onChange: () => {
+        this.#push?.refresh();
+        this.#writeStatuses();
+      },
+    });
+    state.start(objects);
     this.#state = state;
     this.#writeStatuses();
     const push = this.#makePush(state, live);
@@ -180,6 +187,7 @@ class Control {
 
   /** Proxies keep what they run. */
   async close(): Promise<void> {
+    this.#state?.close();
     await this.#source?.close();
     await this.#webhooks?.close();
     this.#keySets?.close();
@@ -229,7 +237,9 @@ class Control {
   }
 
   async #startHttp({ host, port }: HostPort): Promise<HostPort> {
-    this.#http = await startHttpServer({ host, port, traces: this.#traces, status: () => this.#status() });
+    const { httpReaders, log } = this.#options;
+    const readers = new HttpReaders({ ...httpReaders, warn: (line) => log.warning(line) });
+    this.#http = await startHttpServer({ host, port, traces: this.#traces, readers, status: () => this.#status() });
     return { host, port: this.#http.port };
   }
 

@@ -1,6 +1,7 @@
 // The control plane's HTTP side: spans in, traces and status out as JSON, and plain pages.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { isIP, type AddressInfo } from 'node:net';
+import { HttpReaders, type ReadRefusal } from './http-readers.ts';
 import { listenFault } from './listen-fault.ts';
 import { traceIdOf, zipkinSpan } from './traces/span.ts';
 import { takeSpans } from './traces/span-intake.ts';
@@ -16,6 +17,8 @@ export interface HttpServerOptions {
   /** 0 takes a free one. */
   readonly port: number;
   readonly traces: TraceStore;
+  /** Default: who is on this machine. */
+  readonly readers?: HttpReaders;
   /** What /api/status answers. */
   status(): unknown;
 }
@@ -32,17 +35,20 @@ const CONNECTIONS_MAX = 1024;
 
 /** Rejects with a ConfigError when the address cannot be bound. */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServerHandle> {
+  const { readers = new HttpReaders() } = options;
   const server = createServer({ headersTimeout: 10_000, requestTimeout: 30_000, maxHeaderSize: 16_384 });
   server.maxConnections = CONNECTIONS_MAX;
   server.on('request', (request, response) => {
-    answer(options, request, response).catch(() => response.destroy());
+    answer(options, readers, request, response).catch(() => response.destroy());
   });
   await listen(server, options);
   const { port } = server.address() as AddressInfo;
   return { address: `${options.host}:${port}`, port, close: () => close(server) };
 }
 
-async function answer(options: HttpServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  options: HttpServerOptions, readers: HttpReaders, request: IncomingMessage, response: ServerResponse,
+): Promise<void> {
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   if (request.method === 'POST' && path === '/api/v2/spans') {
     const { status, text } = await takeSpans(request, options.traces);
@@ -55,13 +61,21 @@ async function answer(options: HttpServerOptions, request: IncomingMessage, resp
   if (!isOwnHost(request.headers.host, options.host)) {
     return send(response, 403, 'text/plain', 'this server is asked for by its address\n', true);
   }
+  if (path === '/healthz') return send(response, 200, 'text/plain', 'ok\n');
+  const refusal = await readers.refusal(request);
+  if (refusal !== undefined) return refuse(response, refusal);
   return get(options, path, new URLSearchParams(query), response);
+}
+
+function refuse(response: ServerResponse, { status, text }: ReadRefusal): void {
+  // A browser asks for a password then.
+  if (status === 401) response.setHeader('www-authenticate', 'Basic realm="weft", charset="UTF-8"');
+  send(response, status, 'text/plain', text);
 }
 
 function get(options: HttpServerOptions, path: string, query: URLSearchParams, response: ServerResponse): void {
   const { traces } = options;
   if (path === '/api/status') return json(response, options.status());
-  if (path === '/healthz') return send(response, 200, 'text/plain', 'ok\n');
   if (path === '/' || path === '/traces') return page(response, traces, query);
   if (path === '/api/traces') return json(response, traces.list(limitOf(query), query.get('service') ?? undefined));
   const [, form, id] = /^\/api\/(trace|v2\/trace)\/([^/]+)$/.exec(path) ?? [];

@@ -1,16 +1,14 @@
 // The mesh as it is now: the source's objects, the services that they make, what is odd about them, and the translator.
-import { delegateFindings } from './analysis/delegate-use.ts';
-import { gatewayApiFindings } from './analysis/gateway-api-use.ts';
+import type { Clock } from '../proxy/base/clock.ts';
+import { messageOf } from '../proxy/base/error.ts';
 import { istioStatuses } from './analysis/istio-status.ts';
-import { networkPolicyFindings } from './analysis/network-policy-use.ts';
 import type { ObjectStatus } from './gateway-api/condition.ts';
 import { gatewayApiStatuses } from './gateway-api/status.ts';
 import type { FetchedKeySets } from './keys/key-sets.ts';
-import { Inventory } from './model/inventory.ts';
+import { buildMesh, type BuildParts, type BuiltMesh } from './mesh-build.ts';
 import type { KindName } from './model/kind.ts';
-import { findingText, type Finding } from './model/mesh-object.ts';
-import { checkReferences } from './registry/reference-check.ts';
-import { Registry } from './registry/registry.ts';
+import { findingText } from './model/mesh-object.ts';
+import { atOnce, inSlices } from './model/steps.ts';
 import type { SourceState } from './source/source.ts';
 import type { WantedStatus } from './source/status-writer.ts';
 import type { MeshSettings } from './translate/mesh-settings.ts';
@@ -53,97 +51,141 @@ export interface RefusedFileStatus {
 
 const WARNINGS_MAX = 1000;
 
+export interface MeshStateOptions {
+  readonly sourceName: string;
+  readonly settings: MeshSettings;
+  readonly log: ControlLog;
+  readonly clock: Clock;
+  /** Told whose keys the configuration needs. */
+  readonly keySets?: FetchedKeySets | undefined;
+  /** What update() was given is in force. */
+  readonly onChange?: () => void;
+}
+
+const NOTHING: SourceState = { objects: [], refused: [], warnings: [], units: 0 };
+
+/**
+ * - resting: what the source said last is in force.
+ * - building: something is made of a state of the source, in slices; what was in force before is so until then.
+ * - closed: nothing changes any more.
+ */
+type Progress = 'resting' | 'building' | 'closed';
+
 export class MeshState {
-  readonly #settings: MeshSettings;
-  readonly #log: ControlLog;
-  readonly #sourceName: string;
-  readonly #keySets: FetchedKeySets | undefined;
-  #source: SourceState = { objects: [], refused: [], warnings: [], units: 0 };
-  #findings: readonly Finding[] = [];
-  #inventory = new Inventory([]);
+  readonly #options: MeshStateOptions;
+  #progress: Progress = 'resting';
+  /** The newest of what came while another was being built. */
+  #next: SourceState | undefined = undefined;
+  #built: BuiltMesh;
   #translator: Translator;
   /** Lines that were logged and still hold: each is said once. */
   #said = new Set<string>();
 
-  /** `keySets` are told whose keys the configuration needs. */
-  constructor(sourceName: string, settings: MeshSettings, log: ControlLog, keySets?: FetchedKeySets) {
-    this.#keySets = keySets;
-    this.#sourceName = sourceName;
-    this.#settings = settings;
-    this.#log = log;
-    this.#translator = this.#rebuild();
+  constructor(options: MeshStateOptions) {
+    this.#options = options;
+    this.#built = atOnce(buildMesh(NOTHING, this.#parts));
+    this.#translator = new Translator(this.#built.view);
   }
 
   get translator(): Translator {
     return this.#translator;
   }
 
+  /** Puts it in force at once. */
+  start(source: SourceState): void {
+    this.#publish(atOnce(buildMesh(source, this.#parts, this.#built)));
+  }
+
+  /** In force soon: of what comes meanwhile the newest follows. */
   update(source: SourceState): void {
-    const before = this.#source.refused;
-    this.#source = source;
-    this.rebuild();
-    this.#say();
-    const refused = new Set(source.refused.map(({ file }) => file));
-    for (const { file } of before) if (!refused.has(file)) this.#log.info(`${file}: taken again, without fault`);
+    this.#next = source;
+    if (this.#progress === 'resting') void this.#buildAll();
+  }
+
+  close(): void {
+    this.#progress = 'closed';
   }
 
   /** Settings or issuers' keys have changed: translations that were kept hold no more. */
   rebuild(): void {
-    this.#translator = this.#rebuild();
+    this.#translator = new Translator(this.#built.view);
   }
 
   status(): ConfigStatus {
-    const { objects, units, warnings } = this.#source;
+    const { source: { objects, units, warnings }, findings } = this.#built;
     const gatewayApi = this.objectStatuses().map(({ object: { kind, namespace, name }, status }) => (
       { kind, namespace, name, status }));
     return {
-      source: this.#sourceName,
+      source: this.#options.sourceName,
       files: units,
       objects: objects.length,
-      warnings: [...warnings, ...this.#findings].slice(0, WARNINGS_MAX).map(findingText),
+      warnings: [...warnings, ...findings].slice(0, WARNINGS_MAX).map(findingText),
       ...(gatewayApi.length > 0 && { gatewayApi }),
     };
   }
 
   /** For whoever writes them to an API server. */
   objectStatuses(): ObjectStatus[] {
-    return gatewayApiStatuses(this.#inventory, this.#settings.domain);
+    return gatewayApiStatuses(this.#built.view.inventory, this.#options.settings.domain);
   }
 
   /** What objects should say of themselves, where there is an API server to write it to. */
   wantedStatuses(): WantedStatus[] {
-    const findings = [...this.#source.warnings, ...this.#findings];
-    return [...istioStatuses(this.#source, findings), ...this.objectStatuses()];
+    const { source } = this.#built;
+    const findings = [...source.warnings, ...this.#built.findings];
+    return [...istioStatuses(source, findings), ...this.objectStatuses()];
   }
 
   refusedFiles(): RefusedFileStatus[] {
-    return this.#source.refused.map(({ errors, ...file }) => ({ ...file, errors: errors.map(findingText) }));
+    return this.#built.source.refused.map(({ errors, ...file }) => ({ ...file, errors: errors.map(findingText) }));
   }
 
-  #rebuild(): Translator {
-    const inventory = new Inventory(this.#source.objects);
-    this.#inventory = inventory;
-    const registry = new Registry(inventory, this.#settings.domain);
-    const references = checkReferences(inventory, registry, this.#settings.rootNamespace);
-    const keySets = this.#keySets;
-    keySets?.watch(rulesToFetch(inventory));
-    const view = { inventory, registry, settings: this.#settings, ...(keySets !== undefined && { keySets }) };
-    this.#findings = [
-      ...registry.findings, ...references, ...delegateFindings(view), ...gatewayApiFindings(view),
-      ...networkPolicyFindings(view),
-    ];
-    return new Translator(view);
+  get #parts(): BuildParts {
+    const { settings, keySets } = this.#options;
+    return { settings, keySets };
+  }
+
+  async #buildAll(): Promise<void> {
+    this.#progress = 'building';
+    for (let source = this.#next; source !== undefined; source = this.#next) {
+      this.#next = undefined;
+      try {
+        const built = await inSlices(buildMesh(source, this.#parts, this.#built), this.#options.clock);
+        if (this.#isClosed) return;
+        this.#publish(built);
+        this.#options.onChange?.();
+      } catch (cause) {
+        this.#options.log.warning(`the mesh stays as it was, the newest objects cannot be used: ${messageOf(cause)}`);
+      }
+    }
+    this.#progress = 'resting';
+  }
+
+  get #isClosed(): boolean {
+    return this.#progress === 'closed';
+  }
+
+  #publish(built: BuiltMesh): void {
+    const before = this.#built.source.refused;
+    this.#built = built;
+    this.#options.keySets?.watch(rulesToFetch(built.view.inventory));
+    this.#translator = new Translator(built.view, built.sameRules ? this.#translator : undefined);
+    this.#say();
+    const refused = new Set(built.source.refused.map(({ file }) => file));
+    for (const { file } of before) {
+      if (!refused.has(file)) this.#options.log.info(`${file}: taken again, without fault`);
+    }
   }
 
   /** New refusals and warnings, each as one line. */
   #say(): void {
-    const { refused, warnings } = this.#source;
+    const { source: { refused, warnings }, findings } = this.#built;
     const lines = new Set([
       ...refused.flatMap(({ errors, servedObjects }) => errors.map((error) => `refused: ${findingText(error)}${
         servedObjects > 0 ? ` (the last good content is served: ${servedObjects} objects)` : ''}`)),
-      ...[...warnings, ...this.#findings].slice(0, WARNINGS_MAX).map(findingText),
+      ...[...warnings, ...findings].slice(0, WARNINGS_MAX).map(findingText),
     ]);
-    for (const line of lines) if (!this.#said.has(line)) this.#log.warning(line);
+    for (const line of lines) if (!this.#said.has(line)) this.#options.log.warning(line);
     this.#said = lines;
   }
 }

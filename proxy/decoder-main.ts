@@ -11,6 +11,7 @@ import type { Wire } from './config/wire.ts';
 import type { DecodedElsewhere, DecoderAnswer, DecoderJob, DecoderRequest } from './supervisor/decoder-messages.ts';
 import { decodeResponse } from './xds/resource-decode.ts';
 import type { DecodeResponse } from './xds/resource-decode.ts';
+import { readResourceFile } from './xds/resource-file.ts';
 
 harden();
 try {
@@ -36,6 +37,7 @@ function run(job: DecoderJob): unknown {
     case 'bootstrap': return loadBootstrap(job.file);
     case 'config-dump': return configDumpResponse(job.config, new URLSearchParams(job.query));
     case 'response': return decodeByWire(job.response);
+    case 'resource-file': return readResourceFile(job.type, job.file, { clock: systemClock, wire: loadWire });
     case 'model-text': return modelText(job.resources);
     case 'model': return modelOf(job.text);
   }
@@ -45,9 +47,13 @@ let wire: Promise<Wire> | undefined;
 let unknown: string[] = [];
 
 /** Protobuf's schema is loaded with the first response. */
-async function decodeByWire(response: Parameters<DecodeResponse>[0]): Promise<DecodedElsewhere> {
+function loadWire(): Promise<Wire> {
   wire ??= import('./config/wire.ts').then(({ Wire }) => new Wire((line) => unknown.push(line)));
-  const decoded = await decodeResponse({ wire: await wire, clock: systemClock }, response);
+  return wire;
+}
+
+async function decodeByWire(response: Parameters<DecodeResponse>[0]): Promise<DecodedElsewhere> {
+  const decoded = await decodeResponse({ wire: await loadWire(), clock: systemClock }, response);
   const lines = unknown;
   unknown = [];
   return { ...decoded, unknown: lines };

@@ -5,6 +5,7 @@ import { systemClock } from './base/clock.ts';
 import { endSignal } from './base/end-signal.ts';
 import { messageOf } from './base/error.ts';
 import { harden } from './base/harden.ts';
+import { RestCollection } from './base/rest-collection.ts';
 import type { Bootstrap } from './config/bootstrap.ts';
 import { Decoder } from './supervisor/decoder.ts';
 import type { DrainPlan } from './supervisor/drain.ts';
@@ -72,6 +73,7 @@ export async function runProxy(options: ProxyOptions): Promise<number> {
   }
   const admin = proxy.adminAddress === '' ? '' : `, admin on ${proxy.adminAddress}`;
   main.info(`serving with ${proxy.workers} worker${proxy.workers === 1 ? '' : 's'}${admin}`);
+  new RestCollection(0).touch();
   await Promise.race([told, proxy.quitRequested]);
   main.info(`draining: ${howLong(proxy.drainPlan)}; a second signal ends at once`);
   await Promise.race([proxy.drain(), endSignal()]);

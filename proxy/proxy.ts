@@ -1,23 +1,28 @@
 // The composition root of a worker: builds each layer and connects it to its neighbours; no layer constructs another.
+import { isIP } from 'node:net';
 import { EventClock, sharedMs } from './base/clock.ts';
 import type { WorkerClock } from './base/clock.ts';
 import { Heartbeats, startBeating } from './base/heartbeat.ts';
+import { joinHostPort } from './base/host-port.ts';
 import { localIp } from './base/local-ip.ts';
 import { NamedCounts } from './base/named-counts.ts';
 import { PooledRandom } from './base/random.ts';
 import { SharedBuckets } from './base/shared-buckets.ts';
 import { SharedCounts } from './base/shared-counts.ts';
 import { SharedHosts } from './base/shared-hosts.ts';
+import { SystemSockets } from './base/system-socket.ts';
+import type { BindAddress } from './base/system-socket.ts';
 import { TimerWheel } from './base/timers.ts';
 import { WorkPace } from './base/work-pace.ts';
 import { WriteBatch } from './base/write-batch.ts';
 import type { LoginAnswer } from './config/login-exchange.ts';
 import type { FilterChain as ChainConfig } from './config/listener.ts';
-import type { VirtualHost } from './config/route.ts';
+import type { HostPart } from './config/host-part.ts';
 import type { DownstreamTlsContext } from './config/tls.ts';
 import { DOWNSTREAM_TLS_TYPE } from './config/type-url.ts';
 import type { HostAnswer } from './config/host-demand.ts';
 import { HostLink } from './filter/host-link.ts';
+import { HostUses } from './filter/host-use.ts';
 import { LoginLink } from './filter/login-link.ts';
 import { HttpFilters } from './filter/registry.ts';
 import { ConnectionPlaces } from './listener/connection-places.ts';
@@ -57,6 +62,7 @@ export class WorkerProxy {
   readonly #secrets = new SecretStore();
   readonly #routes = new RouteTables();
   readonly #start: WorkerStart;
+  #sockets: SystemSockets | undefined = undefined;
   readonly #inherited: Map<string, readonly number[]>;
   readonly #send: Send;
   readonly #log: Logger;
@@ -95,7 +101,8 @@ export class WorkerProxy {
     this.#clusters = this.#makeClusters();
     this.#buckets = this.#makeBuckets();
     this.#logins = new LoginLink((id, provider, question) => send({ kind: 'login', id, provider, question }));
-    this.#hosts = new HostLink((table, authority) => send({ kind: 'demand', table, authority }));
+    const uses = new HostUses(this.#timers, (table, hosts) => send({ kind: 'hosts-used', table, hosts }));
+    this.#hosts = new HostLink((table, authority) => send({ kind: 'demand', table, authority }), uses);
     this.#filters = new HttpFilters({
       clusters: this.#clusters, random: this.#random, stats: this.#stats, node: start.node, buckets: this.#buckets,
       counts: this.#namedCounts(), decisions: this.#decisions, secrets: this.#secrets, logins: this.#logins,
@@ -115,7 +122,7 @@ export class WorkerProxy {
   }
 
   /** Virtual hosts of a route table of which the rest comes with apply(). */
-  addVirtualHosts(route: string, hosts: readonly VirtualHost[]): Promise<void> {
+  addVirtualHosts(route: string, hosts: readonly HostPart[]): Promise<void> {
     return this.#config.addVirtualHosts(route, hosts);
   }
 
@@ -244,6 +251,7 @@ export class WorkerProxy {
       clock: this.#clock, timers: this.#timers, reusePort: this.#start.reusePort,
       serverFirst: new ServerFirstMemory(this.#clock, this.#stats), places: this.#makePlaces(),
       inherit: (address: string) => this.#inherit(address),
+      tryBind: process.platform === 'linux' ? (place: BindAddress) => this.#tryBind(place) : undefined,
       nextConnectionId: () => ++this.#connectionIds,
       onHandshakeFailure: (listener: string, peer: string, reason: string) => {
         this.#log.component('tls').debug(`${listener}: handshake with ${peer} failed: ${reason}`);
@@ -261,6 +269,13 @@ export class WorkerProxy {
     const count = this.#namedCounts().count('downstream connections');
     const log = this.#log.component('listener');
     return new ConnectionPlaces(count, this.#start.connectionsMax, this.#clock, (line) => log.warning(line));
+  }
+
+  /** What another process hands over is not free, and need not be. */
+  #tryBind(place: BindAddress): void {
+    const { host, port } = place;
+    if (isIP(host) === 0 || this.#inherited.has(joinHostPort(host, port))) return;
+    (this.#sockets ??= new SystemSockets()).tryBind(place);
   }
 
   #inherit(address: string): readonly number[] {

@@ -4,7 +4,8 @@ import type { WorkPace } from './base/work-pace.ts';
 import type { Cluster } from './config/cluster.ts';
 import type { ClusterLoadAssignment } from './config/endpoint.ts';
 import type { Listener } from './config/listener.ts';
-import type { RouteConfiguration, VirtualHost } from './config/route.ts';
+import type { HostPart } from './config/host-part.ts';
+import type { RouteConfiguration } from './config/route.ts';
 import type { Secret } from './config/tls.ts';
 import type { ListenerSet } from './listener/listener-set.ts';
 import type { FilterConfigCompiler } from './route/filter-config.ts';
@@ -30,7 +31,7 @@ const ROUTES_PER_SLICE = 64;
 export class WorkerConfig {
   readonly #deps: WorkerConfigDeps;
   /** Virtual hosts by the table that follows them. */
-  readonly #hosts = new Map<string, VirtualHost[]>();
+  readonly #hosts = new Map<string, HostPart[]>();
 
   constructor(deps: WorkerConfigDeps) {
     this.#deps = deps;
@@ -53,7 +54,7 @@ export class WorkerConfig {
     return { refused };
   }
 
-  async addVirtualHosts(route: string, hosts: readonly VirtualHost[]): Promise<void> {
+  async addVirtualHosts(route: string, hosts: readonly HostPart[]): Promise<void> {
     this.#deps.pace.start();
     const known = this.#hosts.get(route);
     if (known === undefined) this.#hosts.set(route, [...hosts]);
@@ -61,9 +62,11 @@ export class WorkerConfig {
     await this.#deps.pace.rest();
   }
 
-  /** Compiles a table in slices. `owner` names it among all. Rejects with a ConfigError. */
-  async compileRoutes(config: RouteConfiguration, owner: string): Promise<RouteTable> {
-    const build = new RouteTableBuild(config, this.#deps.compileFilterConfig, owner);
+  /** Compiles a table in slices. `owner` names it among all; `hosts` came before it. Rejects with a ConfigError. */
+  async compileRoutes(
+    config: RouteConfiguration, owner: string, hosts?: readonly HostPart[], before?: RouteTable,
+  ): Promise<RouteTable> {
+    const build = new RouteTableBuild(config, this.#deps.compileFilterConfig, owner, hosts, before);
     for (;;) {
       const table = build.step(ROUTES_PER_SLICE);
       if (table !== undefined) return table;
@@ -72,7 +75,7 @@ export class WorkerConfig {
   }
 
   async #put(kind: ResourceKind, { name, resource, breakerSlot }: NamedResource): Promise<void> {
-    const { secrets, clusters, routes, listeners } = this.#deps;
+    const { secrets, clusters, listeners } = this.#deps;
     switch (kind) {
       case 'secret':
         secrets.apply(resource as Secret);
@@ -84,7 +87,7 @@ export class WorkerConfig {
         clusters.applyAssignment(resource as ClusterLoadAssignment);
         break;
       case 'route':
-        routes.put(name, await this.compileRoutes(this.#complete(name, resource), `rds/${name}`));
+        await this.#putRoutes(name, resource as RouteConfiguration);
         break;
       case 'listener':
         await listeners.apply(name, resource as Listener);
@@ -93,11 +96,11 @@ export class WorkerConfig {
   }
 
   /** With the virtual hosts that came before it. */
-  #complete(name: string, resource: unknown): RouteConfiguration {
-    const table = resource as RouteConfiguration;
+  async #putRoutes(name: string, table: RouteConfiguration): Promise<void> {
+    const { routes } = this.#deps;
     const hosts = this.#hosts.get(name);
     this.#hosts.delete(name);
-    return hosts === undefined ? table : { ...table, virtualHosts: [...hosts, ...(table.virtualHosts ?? [])] };
+    routes.put(name, await this.compileRoutes(table, `rds/${name}`, hosts, routes.ref(name).current));
   }
 
   #remove(kind: ResourceKind, name: string): void {

@@ -1,6 +1,7 @@
 // A worker thread: takes configuration from the supervisor, serves traffic, reports what it did.
 import { parentPort, workerData } from 'node:worker_threads';
 import { harden } from './base/harden.ts';
+import { RestCollection } from './base/rest-collection.ts';
 import { WorkerProxy } from './proxy.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './supervisor/messages.ts';
 
@@ -8,7 +9,10 @@ harden();
 
 const port = parentPort!;
 const send = (message: FromWorker): void => port.postMessage(message);
-const proxy = new WorkerProxy(workerData as WorkerStart, send);
+const start = workerData as WorkerStart;
+const proxy = new WorkerProxy(start, send);
+/** The main thread is 0. */
+const rest = new RestCollection(start.workerIndex + 1);
 
 /** One batch after the other: a listener may need the routes of the batch before. */
 let queue: Promise<void> = Promise.resolve();
@@ -16,9 +20,10 @@ let queue: Promise<void> = Promise.resolve();
 port.on('message', (message: ToWorker) => {
   switch (message.kind) {
     case 'config':
-      queue = queue.then(
-        async () => send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) }),
-      );
+      queue = queue.then(async () => {
+        send({ kind: 'applied', id: message.id, applied: await proxy.apply(message.batch) });
+        rest.touch();
+      });
       break;
     case 'virtual-hosts':
       queue = queue.then(async () => {

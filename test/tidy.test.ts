@@ -85,7 +85,9 @@ const SUPERVISOR_FORBIDDEN = new RegExp(`${HEAVY.source}|^node:(http|https|http2
 
 interface Import {
   readonly target: string;
+  /** Of types, or dynamic: it does not count for what is loaded at start. */
   readonly typeOnly: boolean;
+  readonly dynamic: boolean;
 }
 
 const files = globSync('{proxy,control,certs,cli,examples,bench,test}/**/*.ts', { cwd: ROOT }).map(
@@ -104,8 +106,8 @@ function importsOf(file: string, text: string): Import[] {
     const target = specifier.startsWith('.')
       ? normalize(join(dirname(file), specifier)).replaceAll('\\', '/')
       : specifier;
-    // A dynamic import does not count for what is loaded at start.
-    found.push({ target, typeOnly: match[1] !== undefined || match[4] !== undefined });
+    const dynamic = match[4] !== undefined;
+    found.push({ target, typeOnly: dynamic || match[1] !== undefined, dynamic });
   }
   return found;
 }
@@ -204,21 +206,22 @@ test('banned words and calls', () => {
   report(problems);
 });
 
-/** The ways from a file to what it must not load at start. */
-function loadedAtStart(start: string, forbidden: RegExp): string[] {
-  const problems: string[] = [];
-  const seen = new Set<string>();
-  const visit = (file: string, path: string[]): void => {
-    if (seen.has(file)) return;
-    seen.add(file);
-    for (const { target, typeOnly } of imports.get(file) ?? []) {
-      if (typeOnly) continue;
-      if (forbidden.test(target)) problems.push(`${[...path, file].join(' -> ')} -> ${target}`);
-      else if (sources.has(target)) visit(target, [...path, file]);
-    }
+/** What a file loads at start, each with the way to it. */
+function closureOf(start: string): Map<string, readonly string[]> {
+  const ways = new Map<string, readonly string[]>();
+  const visit = (target: string, path: readonly string[]): void => {
+    if (ways.has(target)) return;
+    const way = [...path, target];
+    ways.set(target, way);
+    for (const next of imports.get(target) ?? []) if (!next.typeOnly) visit(next.target, way);
   };
   visit(start, []);
-  return problems;
+  return ways;
+}
+
+/** The ways from a file to what it must not load at start. */
+function loadedAtStart(start: string, forbidden: RegExp): string[] {
+  return [...closureOf(start)].filter(([target]) => forbidden.test(target)).map(([, way]) => way.join(' -> '));
 }
 
 test('a worker loads no heavy library at start', () => report(loadedAtStart('proxy/worker-main.ts', HEAVY)));
@@ -226,4 +229,21 @@ test('a worker loads no heavy library at start', () => report(loadedAtStart('pro
 test('nor does the supervisor, nor what it needs for TLS, HTTP and regular expressions', () => {
   const starts = ['cli/proxy.ts', 'proxy/supervisor/running-proxy.ts'];
   report(starts.flatMap((start) => loadedAtStart(start, SUPERVISOR_FORBIDDEN)));
+});
+
+/** Of source: some 6 KB of memory each. What only some configurations need is loaded when they ask for it. */
+const WORKER_START_KB_MAX = 1440;
+/** Folders of which a worker loads parts on demand. */
+const ON_DEMAND = /^proxy\/(filter|network|upstream|listener|tls|route)\//;
+
+test('a worker loads at start neither what is loaded on demand elsewhere, nor more than it may', () => {
+  const ways = closureOf('proxy/worker-main.ts');
+  const lazy = [...imports].flatMap(([file, list]) => (
+    ON_DEMAND.test(file) && !file.endsWith('.test.ts') ? list.filter(({ dynamic }) => dynamic) : []
+  ));
+  assert.notEqual(lazy.length, 0);
+  const eager = lazy.flatMap(({ target }) => (ways.has(target) ? [`${ways.get(target)!.join(' -> ')}: at start`] : []));
+  const kb = [...ways.keys()].reduce((sum, file) => sum + (sources.get(file)?.length ?? 0), 0) / 1024;
+  const size = kb > WORKER_START_KB_MAX ? [`${kb.toFixed(0)} KB are loaded, ${WORKER_START_KB_MAX} may be`] : [];
+  report([...eager, ...size]);
 });

@@ -31,7 +31,7 @@ export async function startBackends(folder: string): Promise<Upstreams> {
   const [plain = 0, h2 = 0, tls = 0, grpc = 0, status = 0] = await freePorts(5);
   await startWeb(folder, plain, h2, tls, status);
   await startCalls(folder, grpc);
-  return { h1: plain, h2, grpc, mtls: plain, 'mtls-up': tls, 'mtls-both': tls, tcp: plain, status };
+  return { h1: plain, h2, grpc, mtls: plain, 'mtls-up': tls, 'mtls-both': tls, tcp: plain, 'tcp-mtls': plain, status };
 }
 
 /** Connections that nginx has accepted but for those of this question; undefined without nginx. */

@@ -6,9 +6,9 @@ import { parse } from 'yaml';
 
 /**
  * What goes in and out of the proxy: HTTP/1.1; HTTP/2 on both sides; the same with gRPC's upstream; mutual TLS in and
- * HTTP/1.1 out; HTTP/1.1 in and mutual TLS out; mutual TLS on both sides; bytes.
+ * HTTP/1.1 out; HTTP/1.1 in and mutual TLS out; mutual TLS on both sides; bytes; bytes with mutual TLS in.
  */
-export type Shape = 'h1' | 'h2' | 'grpc' | 'mtls' | 'mtls-up' | 'mtls-both' | 'tcp';
+export type Shape = 'h1' | 'h2' | 'grpc' | 'mtls' | 'mtls-up' | 'mtls-both' | 'tcp' | 'tcp-mtls';
 
 export const CROWDS = ['hosts', 'routes'] as const;
 /** What stands beside the routes of the sidecar: 10,000 virtual hosts, or 1,000 routes before its own. */
@@ -44,9 +44,9 @@ export async function writeBootstrap(name: string, shape: Shape, place: Place, c
   // A file, because the terminal would be what is measured.
   logTo(bootstrap, accessLogOf(name, place.folder));
   if (shape === 'h2' || shape === 'grpc') sendHttp2(bootstrap);
-  if (shape === 'mtls' || shape === 'mtls-both') acceptTls(bootstrap, place.folder);
+  if (shape === 'mtls' || shape === 'mtls-both' || shape === 'tcp-mtls') acceptTls(bootstrap, place.folder);
   if (shape === 'mtls-up' || shape === 'mtls-both') sendTls(bootstrap, place.folder);
-  if (shape === 'tcp') proxyBytes(bootstrap);
+  if (shape === 'tcp' || shape === 'tcp-mtls') proxyBytes(bootstrap);
   if (crowd !== undefined) addCrowd(bootstrap, crowd);
   const file = join(place.folder, `${name}-${shape}.json`);
   await writeFile(file, JSON.stringify(bootstrap));
@@ -134,6 +134,10 @@ function proxyBytes(bootstrap: Bootstrap): void {
     '@type': `${EXTENSIONS}.filters.network.tcp_proxy.v3.TcpProxy`, stat_prefix: 'outbound', cluster: 'reviews-v1',
     access_log: accessLog,
   };
+  // Envoy's default of 1,024 would be what is measured.
+  for (const cluster of applications(bootstrap)) {
+    cluster['circuit_breakers'] = { thresholds: [{ max_connections: 20_000, max_pending_requests: 20_000 }] };
+  }
 }
 
 interface RouteTable {

@@ -19,6 +19,8 @@ export interface Figures {
   readonly p50Ms: number | undefined;
   readonly p99Ms: number | undefined;
   readonly rssMb: number;
+  /** What each idle connection has added; undefined in rows without. */
+  readonly eachKb?: number | undefined;
   readonly errors: number;
   /**
    * New upstream connections for 1,000 requests: handshakes, where upstreams speak TLS. Requests that the load drops at
@@ -50,7 +52,7 @@ export interface Run {
 }
 
 /** One round of one proxy. */
-export type Sample = { readonly [Key in keyof Omit<Figures, 'ratio'>]: number };
+export type Sample = { readonly [Key in keyof Omit<Figures, 'ratio' | 'eachKb'>]: number };
 
 const WARM_UP_SECONDS_MIN = 2;
 

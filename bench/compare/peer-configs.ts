@@ -25,9 +25,11 @@ function put(text: string, place: Place, options: Options): string {
   return withPorts(text, place).replaceAll(/@([A-Z]+)@/g, (whole, name: string) => options[name] ?? whole);
 }
 
+/** Rows of memory compare sidecars. */
+const NO_SIDECAR = 'has no configuration for this row';
 const HAPROXY_TLS = 'ssl crt @FOLDER@/proxy.pem ca-file @FOLDER@/root.pem verify required ssl-min-ver TLSv1.3';
 const HAPROXY_H2: Options = { BIND: ' proto h2', SERVER: ' proto h2' };
-const HAPROXY: Readonly<Record<Exclude<Shape, 'tcp'>, Options>> = {
+const HAPROXY: Readonly<Record<Exclude<Shape, 'tcp' | 'tcp-mtls'>, Options>> = {
   h1: { BIND: '', SERVER: '' },
   h2: HAPROXY_H2,
   grpc: HAPROXY_H2,
@@ -37,6 +39,7 @@ const HAPROXY: Readonly<Record<Exclude<Shape, 'tcp'>, Options>> = {
 };
 
 export async function haproxyArguments(shape: Shape, place: Place): Promise<Arguments> {
+  if (shape === 'tcp-mtls') return NO_SIDECAR;
   const file = shape === 'tcp'
     ? await fillIn('haproxy-tcp.cfg', 'haproxy', place.folder, (text) => withPorts(text, place))
     : await fillIn('haproxy.cfg', 'haproxy', place.folder, (text) => put(text, place, HAPROXY[shape]));
@@ -50,7 +53,7 @@ const NGINX_TLS_IN = 'ssl_certificate @FOLDER@/proxy.crt; ssl_certificate_key @F
 const NGINX_TLS_OUT = 'proxy_ssl_certificate @FOLDER@/proxy.crt; proxy_ssl_certificate_key @FOLDER@/proxy.key; '
   + 'proxy_ssl_trusted_certificate @FOLDER@/root.pem; proxy_ssl_verify on; proxy_ssl_name reviews; '
   + 'proxy_ssl_server_name on; proxy_ssl_protocols TLSv1.3;';
-const NGINX: Readonly<Record<Exclude<Shape, 'tcp' | 'h2'>, Options>> = {
+const NGINX: Readonly<Record<Exclude<Shape, 'tcp' | 'tcp-mtls' | 'h2'>, Options>> = {
   h1: { LISTEN: '', SERVER: '', PASS: `proxy_pass http://$reviews; ${NGINX_PASS}` },
   grpc: { LISTEN: ' http2', SERVER: '', PASS: 'grpc_pass grpc://$reviews;' },
   mtls: { LISTEN: ' ssl', SERVER: NGINX_TLS_IN, PASS: `proxy_pass http://$reviews; ${NGINX_PASS}` },
@@ -63,6 +66,7 @@ const NGINX: Readonly<Record<Exclude<Shape, 'tcp' | 'h2'>, Options>> = {
 };
 
 export async function nginxArguments(shape: Shape, place: Place): Promise<Arguments> {
+  if (shape === 'tcp-mtls') return NO_SIDECAR;
   if (shape === 'h2') return 'speaks HTTP/2 to an upstream for gRPC only';
   const file = shape === 'tcp'
     ? await fillIn('nginx-tcp.conf', 'nginx', place.folder, (text) => withPorts(text, place))

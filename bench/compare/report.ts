@@ -4,7 +4,9 @@ import { writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Figures, Row, Run } from './measure.ts';
 
-const HEAD = ['row', 'proxy', 'CPU', 'ratio', 'rate', 'p50 ms', 'p99 ms', 'RSS MB', 'connects/1000', 'errors'];
+const HEAD = [
+  'row', 'proxy', 'CPU', 'ratio', 'rate', 'p50 ms', 'p99 ms', 'RSS MB', 'KB each', 'connects/1000', 'errors',
+];
 /** Columns of text; the others are figures. */
 const LEFT = 2;
 
@@ -19,13 +21,13 @@ export function table(rows: readonly Row[]): string {
 }
 
 function cellsOf({ id, per }: Row, name: string, figures: Figures): string[] {
-  const { cpu, ratio, rate, p50Ms, p99Ms, rssMb, connects, errors } = figures;
+  const { cpu, ratio, rate, p50Ms, p99Ms, rssMb, eachKb, connects, errors } = figures;
   const number = (value: number | undefined, digits: number, unit = ''): string =>
     value === undefined || Number.isNaN(value) ? '-' : value.toFixed(digits) + unit;
   return [
     id, name, per === 'GB' ? number(cpu, 2, ' s/GB') : number(cpu, 1, ' us'), number(ratio, 2),
     per === 'GB' ? number(rate, 2, ' GB/s') : number(rate, 0, '/s'), number(p50Ms, 2), number(p99Ms, 2),
-    number(rssMb, 0), number(connects, 2), String(errors),
+    number(rssMb, 0), number(eachKb, 1), number(connects, 2), String(errors),
   ];
 }
 

@@ -1,11 +1,10 @@
 // A process that loads one port over TLS 1.3 with a client certificate: keep-alive, or a handshake per request.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { connect, createSecureContext } from 'node:tls';
+import { connect } from 'node:tls';
 import type { TLSSocket } from 'node:tls';
 import { HOST, PATH, percentile } from './load.ts';
 import type { LoadResult } from './load.ts';
+import { clientContext } from './tls-client-context.ts';
 import type { TlsClientJob } from './tls-load.ts';
 
 /** More failures than this end the run: nothing is measured by connecting to a proxy that refuses. */
@@ -14,12 +13,7 @@ const SAMPLES_MAX = 1_000_000;
 const REQUEST = `GET ${PATH} HTTP/1.1\r\nHost: ${HOST}\r\nUser-Agent: tls-client\r\n\r\n`;
 
 const job = JSON.parse(process.argv[2] ?? '{}') as TlsClientJob;
-const pem = (name: string): Buffer => readFileSync(join(job.folder, name));
-const secureContext = createSecureContext({
-  ca: pem('root.pem'), cert: pem('client.crt'), key: pem('client.key'), minVersion: 'TLSv1.3',
-  // What all proxies have: a client with newer groups would make them do different work.
-  ecdhCurve: 'X25519', ciphers: 'TLS_AES_128_GCM_SHA256',
-});
+const secureContext = clientContext(job.folder);
 
 const latencies = new Float64Array(SAMPLES_MAX);
 let requests = 0;

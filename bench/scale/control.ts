@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { MeshState } from '../../control/mesh-state.ts';
+import type { MeshObject } from '../../control/model/mesh-object.ts';
 import { SnapshotBuilder } from '../../control/push/snapshot.ts';
 import { FileSource } from '../../control/source/files.ts';
 import { MESH_DEFAULTS } from '../../control/translate/mesh-settings.ts';
@@ -27,7 +28,7 @@ function labelsOf(name: string): object {
   return pod === null ? {} : { labels: { app: pod[1], version: `v${pod[2]}` } };
 }
 
-/** A Service with two pods; each tenth with rules. */
+/** A Service with two pods and the slice that names them; each tenth with rules. */
 function serviceText(i: number): string {
   const name = `svc-${i}`;
   const ports = [{ name: 'http', port: 9080 }];
@@ -36,7 +37,18 @@ function serviceText(i: number): string {
     status: { podIP: `10.${i >> 8}.${i & 255}.${k + 1}`, phase: 'Running' },
   }));
   return document('v1', 'Service', name, { spec: { selector: { app: name }, ports } }) + pods.join('')
-    + (i % 10 === 0 ? rulesText(name) : '');
+    + sliceText(name, i) + (i % 10 === 0 ? rulesText(name) : '');
+}
+
+function sliceText(name: string, i: number): string {
+  const endpoints = [0, 1].map((k) => ({
+    addresses: [`10.${i >> 8}.${i & 255}.${k + 1}`], targetRef: { kind: 'Pod', name: `${name}-${k}` },
+  }));
+  return `${JSON.stringify({
+    apiVersion: 'discovery.k8s.io/v1', kind: 'EndpointSlice', addressType: 'IPv4', endpoints,
+    metadata: { name, namespace: 'shop', labels: { 'kubernetes.io/service-name': name } },
+    ports: [{ name: 'http', port: 9080 }],
+  })}\n---\n`;
 }
 
 function rulesText(host: string): string {
@@ -93,9 +105,12 @@ try {
     ['wall ms', 'CPU ms', 'longest', 'RSS MB'].map((title) => title.padStart(10)).join('')}\n`);
   const source = new FileSource({ folder, clock: systemClock });
   const objects = await stage('files read', () => source.start(() => undefined));
+  let inForce = Promise.withResolvers<void>();
   const log = { info: (): void => undefined, warning: (): void => undefined };
-  const state = new MeshState('bench', MESH_DEFAULTS, log);
-  await stage('services and findings', () => state.update(objects));
+  const state = new MeshState({
+    sourceName: 'bench', settings: MESH_DEFAULTS, log, clock: systemClock, onChange: () => inForce.resolve(),
+  });
+  await stage('services and findings', () => state.start(objects));
   const builder = new SnapshotBuilder(new Wire());
   const serve = async (what: string, node: ProxyNode): Promise<void> => {
     const { translator } = state;
@@ -106,8 +121,17 @@ try {
   await serve('first proxy', nodeIn('shop', 'svc-0'));
   await serve('another workload', nodeIn('shop', 'svc-1'));
   await serve('another namespace', nodeIn('other', 'svc-1'));
-  await stage('a change: services', () => state.update(objects));
-  await serve('a change', nodeIn('shop', 'svc-0'));
+  const change = async (what: string, changed: typeof objects.objects): Promise<void> => {
+    inForce = Promise.withResolvers<void>();
+    state.update({ ...objects, objects: changed });
+    await stage(`${what}: services`, () => inForce.promise);
+    await serve(what, nodeIn('shop', 'svc-0'));
+  };
+  const ofKind = (wanted: string): MeshObject => objects.objects.find(({ kind }) => kind === wanted)!;
+  const without = (gone: MeshObject): MeshObject[] => objects.objects.filter((object) => object !== gone);
+  await change('a slice', without(ofKind('EndpointSlice')));
+  await change('a pod', without(ofKind('Pod')));
+  await change('a rule', without(ofKind('VirtualService')));
   source.close();
 } finally {
   await rm(folder, { recursive: true, force: true });

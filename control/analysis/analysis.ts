@@ -2,7 +2,9 @@
 import { decodeObjects, duplicate } from '../model/decode-object.ts';
 import { Inventory } from '../model/inventory.ts';
 import { titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { atOnce } from '../model/steps.ts';
 import { checkReferences } from '../registry/reference-check.ts';
+import { claimFinding, foreignClaims } from '../registry/host-ownership.ts';
 import { Registry } from '../registry/registry.ts';
 import { readStable, scanFolder } from '../source/file-scan.ts';
 import { MESH_DEFAULTS, type MeshSettings } from '../translate/mesh-settings.ts';
@@ -56,7 +58,7 @@ export function analyze(view: MeshView): Finding[] {
   const { inventory, registry, settings } = view;
   return [
     ...registry.findings,
-    ...checkReferences(inventory, registry, settings.rootNamespace),
+    ...atOnce(checkReferences(inventory, registry, settings.rootNamespace)),
     ...inventory.list('VirtualService').flatMap(unreachableRules),
     ...inventory.list('VirtualService').flatMap(unreachableConnections),
     ...portFindings(view),
@@ -71,6 +73,7 @@ export function analyze(view: MeshView): Finding[] {
     ...networkPolicyFindings(view),
     ...peerAuthenticationFindings(view),
     ...shutOutFindings(view),
+    ...foreignClaims(inventory, settings).map((claim) => claimFinding(claim, settings.strictHosts === true)),
   ];
 }
 

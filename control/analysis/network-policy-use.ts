@@ -14,8 +14,11 @@ type PolicyObject = MeshObject<'NetworkPolicy'>;
 type Path = readonly (string | number)[];
 
 export function networkPolicyFindings(view: MeshView): Finding[] {
+  const policies = view.inventory.list('NetworkPolicy');
+  // Whom selectors could mean takes long to find out in a large mesh.
+  if (policies.length === 0) return [];
   const peers = networkPeers(view.inventory);
-  return view.inventory.list('NetworkPolicy').flatMap((policy) => [
+  return policies.flatMap((policy) => [
     ...selectsNothing(view, peers, policy),
     ...(['Ingress', 'Egress'] as const).flatMap((direction) => rulesOf(policy.body, direction).flatMap((rule) => (
       isolates(policy.body, direction)

@@ -1,7 +1,7 @@
 // Selectors that select nothing, as far as the workloads or the services' selectors of the configuration tell.
 import type { KindName } from '../model/kind.ts';
 import { findingAt, type Finding, type MeshObject } from '../model/mesh-object.ts';
-import { WorkloadIndex } from '../registry/pod-workload.ts';
+import { workloadsOf } from '../registry/pod-workload.ts';
 import { hasLabels, type Labels } from '../registry/workload.ts';
 import type { MeshView } from '../translate/mesh-view.ts';
 
@@ -47,7 +47,7 @@ class KnownLabels {
   readonly #selected: readonly Labelled[];
 
   constructor({ inventory }: MeshView) {
-    this.#workloads = new WorkloadIndex(inventory).all();
+    this.#workloads = workloadsOf(inventory).all();
     this.#selected = [
       ...inventory.list('Service').map(({ namespace, body }) => ({ namespace, labels: body.spec.selector ?? {} })),
       ...inventory.list('Gateway').map(({ namespace, body }) => ({ namespace, labels: body.spec.selector ?? {} })),

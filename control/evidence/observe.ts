@@ -6,6 +6,8 @@ import { proxyFacts, type ProxyFacts, type SilentProxy } from './proxy-facts.ts'
 export interface ObserveOptions {
   /** HOST:PORT of the control plane. */
   readonly http: string;
+  /** What it is asked with. */
+  readonly headers?: Readonly<Record<string, string>>;
   /** Admin interfaces to ask beside those that are found, as URLs. */
   readonly admins: readonly string[];
   /** Where admin interfaces of the proxies that the control plane knows are looked for, at their own addresses. */
@@ -25,9 +27,10 @@ export interface Observation {
 }
 
 /** Rejects where there is no control plane. */
-export async function observe({ http, admins, adminPort, nowMs }: ObserveOptions): Promise<Observation> {
+export async function observe({ http, headers = {}, admins, adminPort, nowMs }: ObserveOptions): Promise<Observation> {
   const controlUrl = `http://${http}/api/status`;
-  const response = await fetch(controlUrl, { signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(controlUrl, { headers, signal: AbortSignal.timeout(10_000) });
+  if ([401, 403].includes(response.status)) throw new Error((await response.text()).trim());
   if (!response.ok) throw new Error(`${controlUrl} answers ${response.status}: is this a control plane?`);
   const status = await response.json() as ControlStatus;
   const known = status.proxies.filter(({ connected }) => connected)

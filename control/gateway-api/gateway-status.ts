@@ -89,8 +89,7 @@ export function listenerSetStatus(
   const reason = invalid?.reason ?? 'Accepted';
   const conditions = [
     condition(set, 'Accepted', accepted, reason, invalid?.message),
-    condition(set, 'Programmed',
-      accepted === undefined ? undefined : { ...accepted, reason: denied?.reason ?? 'Invalid' }),
+    condition(set, 'Programmed', accepted),
   ];
   const { listeners, conditions: ofListeners } = listenerStatuses(found, own);
   return {
@@ -121,7 +120,7 @@ function listenerConditions(one: GatewayListener): Condition[] {
   const object: ListenerOwner = owner;
   const because = unaccepted ?? conflict ?? unresolved;
   const invalid: Fault | undefined = isProgrammed(one) ? undefined
-    : { reason: 'Invalid', message: because?.message ?? '' };
+    : { reason: conflict?.reason ?? 'Invalid', message: because?.message ?? '' };
   return [
     condition(object, 'Accepted', unaccepted ?? conflict),
     {

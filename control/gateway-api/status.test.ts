@@ -1,12 +1,13 @@
 // Conditions as the Gateway API's conformance suite asks for them; short names are those of its tests.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { backendsYaml, caseYaml } from '../../test/conformance/gateway-case.ts';
+import { backendsYaml, caseYaml, MESH_PROOFS, SUITE_PROOFS } from '../../test/conformance/gateway-case.ts';
 import { HTTP_CASES } from '../../test/conformance/gateway-http-cases.ts';
+import { MESH_CASES } from '../../test/conformance/mesh-http-cases.ts';
 import { testLeaf, testRoot } from '../../test/harness/certificates.ts';
 import { inventoryOf } from '../../test/harness/mesh-fixture.ts';
 import type { Condition } from './condition.ts';
-import { gatewayApiStatuses } from './status.ts';
+import { gatewayApiStatuses, SUPPORTED_FEATURES } from './status.ts';
 
 const ROOT = testRoot();
 const LEAF = testLeaf(ROOT, { names: [{ dns: 'edge.test' }] });
@@ -79,7 +80,7 @@ const LISTENERS: readonly [string, string, readonly string[]][] = [
     + object('ReferenceGrant', 'r', `{ from: [{ group: gateway.networking.k8s.io, kind: Gateway, namespace: other }],
   to: [{ group: '', kind: Secret }] }`, 'certs'), ['ResolvedRefs=False/RefNotPermitted']],
   ['two protocols at a port', gateway(`{ name: l, port: 80, protocol: HTTP }, { name: m, port: 80, protocol: TCP }`),
-    ['Conflicted=True/ProtocolConflict', 'Programmed=False/Invalid']],
+    ['Conflicted=True/ProtocolConflict', 'Programmed=False/ProtocolConflict']],
   ['one host twice at a port', gateway(`{ name: l, port: 80, protocol: HTTP, hostname: a.test },
   { name: m, port: 80, protocol: HTTP, hostname: a.test }`), ['Conflicted=True/HostnameConflict']],
   ['GatewayWithInvalidClientCertificateValidation', gateway(https('{ name: c }'), `, tls: { frontend: { default: {
@@ -142,6 +143,7 @@ test('ListenerSetAllowedNamespaceNone, ListenerSetHostnameConflict, ListenerSetH
   assert.equal(taken.listeners?.[0]?.attachedRoutes, 1);
   const twice = told(gateway(own, allowed) + listenerSet('apart', extra.replace('b.test', 'a.test')));
   assert.match(words(twice.listeners?.[0]?.conditions), /Conflicted=True\/HostnameConflict/);
+  assert.equal(words(twice.conditions), 'Accepted=False/ListenersNotValid Programmed=False/ListenersNotValid');
 });
 
 test('BackendTLSPolicyConflictResolution, BackendTLSPolicyInvalidCACertificateRef, BackendTLSPolicyInvalidKind', () => {
@@ -156,4 +158,10 @@ test('BackendTLSPolicyConflictResolution, BackendTLSPolicyInvalidCACertificateRe
   assert.match(told(policy('a', ref('ConfigMap')), 'a'),
     /Accepted=False\/NoValidCACertificate ResolvedRefs=False\/InvalidCACertificateRef/);
   assert.match(told(policy('a', ref('Pod')), 'a'), /ResolvedRefs=False\/InvalidKind/);
+});
+
+test('each feature that the class says is supported has a case, and no other has one', () => {
+  assert.deepEqual([...SUITE_PROOFS.keys(), ...MESH_PROOFS.keys()].toSorted(), SUPPORTED_FEATURES.toSorted());
+  const cases = MESH_CASES.flatMap(({ upstream }) => upstream.match(/\w+/g) ?? []);
+  for (const [feature, name] of MESH_PROOFS) assert.ok(cases.includes(name), `${feature}: ${name}`);
 });

@@ -1,6 +1,7 @@
 // What is kept in a cluster: roots in webhooks and namespaces, written where they differ and nowhere else.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { until } from '../../test/harness/until.ts';
 import { ClusterKeeper } from './cluster-keeper.ts';
 import type { PatchOperation } from './json-patch.ts';
 
@@ -62,6 +63,23 @@ test('roots go to every webhook and namespace, once, and again when they change'
   roots = 'NEW';
   await keeper.keep();
   assert.equal(cluster.configMaps.get('b'), 'NEW');
+});
+
+test('a webhook that is installed later has the roots before the next look', async () => {
+  const cluster = new Cluster();
+  const { webhook } = cluster;
+  cluster.webhook = undefined;
+  const keeper = new ClusterKeeper({
+    api: cluster, webhookName: 'weft', roots: () => 'ROOT', ignored: new Set(), againMs: 5,
+    log: { info: () => undefined, warning: assert.fail },
+  });
+  keeper.start();
+  await until('it looked for the webhook again', () => (
+    cluster.calls.filter((call) => call.includes('mutating')).length > 1));
+  cluster.webhook = webhook;
+  await until('it has the roots', () => cluster.patch.length > 0);
+  await keeper.close();
+  assert.equal(cluster.calls.filter((call) => call.startsWith('GET /api/v1/namespaces?')).length, 2, 'one look');
 });
 
 test('a cluster that says no is told of once, and again when it says yes', async () => {

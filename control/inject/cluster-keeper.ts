@@ -21,10 +21,11 @@ export interface ClusterKeeperOptions {
   readonly log: { info(line: string): void; warning(line: string): void };
   /** Between two looks. Default a minute. */
   readonly everyMs?: number;
+  /** After a refusal, and while a webhook is not installed. Default 5 seconds. */
+  readonly againMs?: number;
 }
 
 const EVERY_MS = 60_000;
-/** After a refusal. */
 const AGAIN_MS = 5000;
 const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
 const OWN_LABEL = { 'app.kubernetes.io/managed-by': 'weft', 'istio.io/config': 'true' };
@@ -37,6 +38,8 @@ export class ClusterKeeper {
   #wake = new AbortController();
   #work: Promise<void> = Promise.resolve();
   readonly #kept = new Set<string>();
+  /** Webhooks that are not installed. */
+  readonly #missing = new Set<string>();
   /** What was said last of each matter, so that it is said once. */
   readonly #said = new Map<string, string>();
 
@@ -68,23 +71,31 @@ export class ClusterKeeper {
   }
 
   async #run(): Promise<void> {
-    const { everyMs = EVERY_MS } = this.#options;
+    const { everyMs = EVERY_MS, againMs = AGAIN_MS } = this.#options;
     while (!this.#ended.signal.aborted) {
       this.#wake = new AbortController();
-      const isKept = await this.keep();
-      await delay(isKept ? everyMs : Math.min(everyMs, AGAIN_MS), undefined, { signal: this.#wake.signal,
-        ref: false }).catch(() => undefined);
+      await this.#rest(await this.keep() ? everyMs : Math.min(everyMs, againMs), againMs);
+    }
+  }
+
+  /** A webhook that is installed meanwhile does not wait for the next look: without roots it keeps pods away. */
+  async #rest(restMs: number, againMs: number): Promise<void> {
+    const { signal } = this.#wake;
+    for (let leftMs = restMs; leftMs > 0 && !signal.aborted; leftMs -= againMs) {
+      await delay(Math.min(leftMs, againMs), undefined, { signal, ref: false }).catch(() => undefined);
+      if (this.#missing.size > 0 && !signal.aborted) await this.#webhooks();
     }
   }
 
   /** Once; what fails is said. True where there is nothing left to write. */
   async keep(): Promise<boolean> {
-    const done = [
-      await this.#try('the mutating webhook', () => this.#bundle('mutatingwebhookconfigurations')),
-      await this.#try('the validating webhook', () => this.#bundle('validatingwebhookconfigurations')),
-      await this.#try('the namespaces', () => this.#namespaces()),
-    ];
-    return done.every(Boolean);
+    const isDone = await this.#webhooks();
+    return await this.#try('the namespaces', () => this.#namespaces()) && isDone;
+  }
+
+  async #webhooks(): Promise<boolean> {
+    const isDone = await this.#try('the mutating webhook', () => this.#bundle('mutatingwebhookconfigurations'));
+    return await this.#try('the validating webhook', () => this.#bundle('validatingwebhookconfigurations')) && isDone;
   }
 
   async #try(what: string, act: () => Promise<void>): Promise<boolean> {
@@ -104,7 +115,11 @@ export class ClusterKeeper {
     const { api, webhookName, roots } = this.#options;
     const path = `${ADMISSION}/${resource}/${webhookName}`;
     const found = await getOrNothing(api, path);
-    if (!isRecord(found) || !Array.isArray(found['webhooks'])) return;
+    if (!isRecord(found) || !Array.isArray(found['webhooks'])) {
+      this.#missing.add(resource);
+      return;
+    }
+    this.#missing.delete(resource);
     const caBundle = Buffer.from(roots()).toString('base64');
     const webhooks = (found['webhooks'] as Values[]).map((webhook) => (
       { ...webhook, clientConfig: { ...webhook['clientConfig'] as Values, caBundle } }));

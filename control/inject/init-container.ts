@@ -27,12 +27,13 @@ export function initContainer(plan: InjectionPlan): Container {
 }
 
 /** What is as everywhere is not said. */
-function initArguments({ redirect, proxyConfig }: InjectionPlan): string[] {
+function initArguments({ mode, redirect, proxyConfig }: InjectionPlan): string[] {
   const option = (name: string, value: string, usual: string): string[] => (
     value === usual ? [] : [`--${name}`, value === '*' ? '*' : items(value).join(',')]);
   const dns = proxyConfig.proxyMetadata?.['ISTIO_META_DNS_CAPTURE'] === 'true';
   return [
     'init',
+    ...(mode === 'TPROXY' ? ['--mode', mode] : []),
     ...option('include-inbound-ports', redirect.includeInboundPorts, '*'),
     '--exclude-inbound-ports', redirect.excludeInboundPorts,
     ...option('include-outbound-cidrs', redirect.includeOutboundCidrs, '*'),

@@ -83,6 +83,35 @@ test('the sidecar knows by when the kubelet ends it', () => {
   assert.deepEqual(grace({ terminationGracePeriodSeconds: 0 }), { grace_period: '2s' });
 });
 
+test('a socket for both lives is there where the pod asks for it; applications cannot write to its folder', () => {
+  const asked = injected(annotated({ 'sidecar.weft.dev/lifecycle': 'true' }, { terminationGracePeriodSeconds: 60 }, {
+    env: [{ name: 'A', value: 'b' }] }), { nativeSidecars: false });
+  const { env, volumeMounts } = containerOf(asked, 'web');
+  const socket = '/var/run/weft/proxy/life';
+  assert.deepEqual(env, [{ name: 'A', value: 'b' }, { name: 'WEFT_LIFECYCLE_SOCKET', value: socket }]);
+  assert.deepEqual(volumeMounts, [{ name: 'weft-life', mountPath: '/var/run/weft', readOnly: true }]);
+  const [mount] = containerOf(asked, 'istio-proxy').volumeMounts?.filter(({ name }) => name === 'weft-life') ?? [];
+  assert.deepEqual(mount, { name: 'weft-life', mountPath: '/var/run/weft' });
+  const volume = asked.spec.volumes?.find(({ name }) => name === 'weft-life');
+  assert.deepEqual(volume, { name: 'weft-life', emptyDir: { medium: 'Memory' } });
+  assert.match(asked.metadata?.annotations?.['sidecar.istio.io/status'] ?? '', /"weft-life"/);
+  assert.deepEqual(JSON.parse(variables(asked).get('ISTIO_METAJSON_WEFT') ?? ''), {
+    WEFT_LIFECYCLE: { grace_period: '60s', socket, socket_mode: '0666' } });
+  for (const left of [injected(pod()), injected(annotated({ 'sidecar.weft.dev/lifecycle': 'false' }))]) {
+    assert.doesNotMatch(JSON.stringify(left), /weft-life|WEFT_LIFECYCLE_SOCKET/);
+  }
+});
+
+test('a socket of both lives is refused at a place that is taken, for a gateway, and by a wrong name', () => {
+  const asked = { 'sidecar.weft.dev/lifecycle': 'true' };
+  const taken = annotated(asked, {}, { volumeMounts: [{ name: 'x', mountPath: '/var/run/weft/' }] });
+  assert.match(errors(taken).join(), /^spec\.containers\.0\.volumeMounts\.0\.mountPath: is where sidecar\.weft\.dev/);
+  const gateway = annotated({ ...asked, 'inject.istio.io/templates': 'gateway' });
+  assert.match(errors(gateway).join(), /sidecar\.weft\.dev\/lifecycle: is for applications with a sidecar/);
+  assert.match(errors(annotated({ 'sidecar.weft.dev/lifecycle': 'yes' })).join(), /must be "true" or "false"/);
+  assert.match(errors(annotated({ 'sidecar.weft.dev/lifecylce': 'true' })).join(), /is not known.*lifecycle/);
+});
+
 test('what annotations include and exclude becomes what weft init is told', () => {
   const done = injected(annotated({
     'traffic.sidecar.istio.io/includeInboundPorts': '8080, 9090',
@@ -98,6 +127,19 @@ test('what annotations include and exclude becomes what weft init is told', () =
   const none = injected(annotated({ 'sidecar.istio.io/interceptionMode': 'NONE' }));
   assert.deepEqual(names(none.spec.initContainers), ['istio-proxy']);
   assert.equal(variables(none).get('ISTIO_META_INTERCEPTION_MODE'), 'NONE');
+});
+
+test('by TPROXY the sidecar may have its callers\' addresses, and the rules are for its group', () => {
+  for (const annotations of [{ 'sidecar.istio.io/interceptionMode': 'TPROXY' },
+    { 'proxy.istio.io/config': 'interceptionMode: TPROXY' }]) {
+    const done = injected(annotated(annotations));
+    assert.deepEqual(containerOf(done, 'istio-init').args?.slice(0, 3), ['init', '--mode', 'TPROXY']);
+    const { runAsUser, runAsGroup, runAsNonRoot, capabilities } = containerOf(done, 'istio-proxy')[
+      'securityContext'] as { runAsUser: number; runAsGroup: number; runAsNonRoot: boolean; capabilities: object };
+    assert.deepEqual([runAsUser, runAsGroup, runAsNonRoot], [0, 1337, false]);
+    assert.deepEqual(capabilities, { add: ['NET_ADMIN'], drop: ['ALL'] });
+    assert.equal(variables(done).get('ISTIO_META_INTERCEPTION_MODE'), 'TPROXY');
+  }
 });
 
 test('probes and HTTP hooks ask the sidecar, named ports and all; exec stays', () => {
@@ -208,8 +250,7 @@ test('what is not supported or cannot be is refused by its field', () => {
   const faults: readonly (readonly [object, RegExp])[] = [
     [annotated({ 'inject.istio.io/templates': 'sidecar,mine' }), /templates: must be sidecar or gateway/],
     [annotated({ 'sidecar.istio.io/proxyCPUs': '1' }), /proxyCPUs: is not known.*proxyCPU/],
-    [annotated({ 'sidecar.istio.io/interceptionMode': 'TPROXY' }), /TPROXY is not supported/],
-    [annotated({ 'proxy.istio.io/config': 'interceptionMode: TPROXY' }), /config\.interceptionMode: .*TPROXY/],
+    [annotated({ 'sidecar.istio.io/interceptionMode': 'TUNNEL' }), /must be REDIRECT, TPROXY or NONE/],
     [annotated({ 'sidecar.istio.io/proxyCPU': 'much' }), /must be a quantity/],
     [annotated({ 'traffic.sidecar.istio.io/excludeInboundPorts': '80,x' }), /not "x"/],
     [annotated({ 'traffic.sidecar.istio.io/includeOutboundIPRanges': '10.0.0.0/99' }), /must be ranges/],

@@ -1,5 +1,6 @@
 // A pod with its sidecar: what is added, what is changed, or why it is left alone.
 import { Refusal } from '../../proxy/config/schema.ts';
+import { LIFE_VOLUME, withLife } from './application-life.ts';
 import { FaultList, type InjectionFault } from './fault-list.ts';
 import { INIT_NAME, initContainer } from './init-container.ts';
 import { reasonNotToInject, STATUS_ANNOTATION } from './injection-decision.ts';
@@ -48,7 +49,8 @@ function withSidecar(
   const metrics = plan.template === 'sidecar' ? metricsOf(metadata, plan, faults) : undefined;
   const workload = workloadOf(metadata, plan.namespace, maker);
   const sidecar = sidecarContainer(plan, { pod, workload, probes, metrics: metrics?.application });
-  const spec = withContainers(rewritten, plan, sidecar);
+  const shared = plan.sharesLife ? withLife(rewritten, isAuthors, faults) : rewritten;
+  const spec = withContainers(shared, plan, sidecar);
   const status = statusOf(plan, spec);
   return {
     ...pod,
@@ -131,7 +133,7 @@ function checkUsers({ containers, initContainers = [], securityContext = {} }: P
 
 function statusOf({ settings, template, native, mode }: InjectionPlan, { volumes = [] }: PodSpec): string {
   const initContainers = [...(mode === 'NONE' ? [] : [INIT_NAME]), ...(native ? [SIDECAR_NAME] : [])];
-  const names = new Set(['istio-envoy', 'istio-data', 'istio-podinfo', 'istio-token', 'istiod-ca-cert']);
+  const names = new Set(['istio-envoy', 'istio-data', 'istio-podinfo', 'istio-token', 'istiod-ca-cert', LIFE_VOLUME]);
   return JSON.stringify({
     initContainers, containers: native ? [] : [SIDECAR_NAME],
     volumes: volumes.map((volume) => volume['name']).filter((name) => names.has(String(name))),

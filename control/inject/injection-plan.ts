@@ -1,4 +1,5 @@
 // What one pod's sidecar is to be like: the mesh's settings with what the pod says of itself, checked.
+import { LIFE_ANNOTATION } from './application-life.ts';
 import type { FaultList } from './fault-list.ts';
 import { ANNOTATIONS, asNamedList, items, PodAnnotations } from './pod-annotations.ts';
 import { INTERCEPTION_DEFAULTS } from './redirect-rules.ts';
@@ -8,7 +9,7 @@ import { mergedProxyConfig, type ProxyConfig } from './proxy-config.ts';
 
 /** `sidecar` beside an application; `gateway`: the proxy is the application. */
 export type Template = 'sidecar' | 'gateway';
-export type InterceptionMode = 'REDIRECT' | 'NONE';
+export type InterceptionMode = 'REDIRECT' | 'TPROXY' | 'NONE';
 
 export interface InjectionPlan {
   readonly settings: InjectionSettings;
@@ -22,6 +23,8 @@ export interface InjectionPlan {
   readonly holdApplication: boolean;
   readonly rewriteProbes: boolean;
   readonly mergeMetrics: boolean;
+  /** The application and its sidecar have a socket for their lives. */
+  readonly sharesLife: boolean;
   readonly resources: Values;
   readonly userVolumes: readonly Values[];
   readonly userVolumeMounts: readonly Values[];
@@ -51,6 +54,7 @@ export function planInjection(
     rewriteProbes: template === 'sidecar'
       && (said.flag('sidecar.istio.io/rewriteAppHTTPProbers') ?? settings.rewriteProbes),
     mergeMetrics: said.flag('prometheus.istio.io/merge-metrics') ?? settings.mergeMetrics,
+    sharesLife: sharesLife(said, template, faults),
     resources: resourcesOf(said, settings.resources),
     userVolumes: asNamedList(said.json('sidecar.istio.io/userVolume')),
     userVolumeMounts: asNamedList(said.json('sidecar.istio.io/userVolumeMount')),
@@ -65,7 +69,7 @@ export function planInjection(
 
 /** Others are refused where they are read. */
 function modeOf(text: string): InterceptionMode {
-  return text === 'NONE' ? 'NONE' : 'REDIRECT';
+  return text === 'NONE' || text === 'TPROXY' ? text : 'REDIRECT';
 }
 
 function templateOf(said: PodAnnotations, faults: FaultList): Template {
@@ -75,6 +79,14 @@ function templateOf(said: PodAnnotations, faults: FaultList): Template {
   faults.error([...ANNOTATIONS, 'inject.istio.io/templates'],
     `must be sidecar or gateway, not "${names.join(',')}": templates of one's own are not supported`);
   return 'sidecar';
+}
+
+function sharesLife(said: PodAnnotations, template: Template, faults: FaultList): boolean {
+  const isAsked = said.flag(LIFE_ANNOTATION) ?? false;
+  if (isAsked && template === 'gateway') {
+    faults.error([...ANNOTATIONS, LIFE_ANNOTATION], 'is for applications with a sidecar: a gateway is its own');
+  }
+  return isAsked;
 }
 
 /** As in Istio, what is said of one replaces all of it: a request must not be above the mesh's limit. */

@@ -1,4 +1,4 @@
-// What a pod's annotations say of its sidecar, by Istio's names; each is honoured, warned about, or refused.
+// What a pod's annotations say of its sidecar, by Istio's names and one of weft's: honoured, warned about, or refused.
 import { isIP } from 'node:net';
 import { decode } from '../../proxy/config/decode.ts';
 import { nearestName } from '../../proxy/config/nearest-name.ts';
@@ -80,7 +80,8 @@ export class PodAnnotations {
 
 /** Those that only an injector reads: a name that is not known there is a mistake. */
 function isInjectors(name: string): boolean {
-  return /^(sidecar|proxy|inject|traffic\.sidecar|status\.sidecar|readiness\.status\.sidecar)\.istio\.io\//.test(name);
+  return name.startsWith('sidecar.weft.dev/')
+    || /^(sidecar|proxy|inject|traffic\.sidecar|status\.sidecar|readiness\.status\.sidecar)\.istio\.io\//.test(name);
 }
 
 type Form = (value: string) => Refusal | undefined;
@@ -95,7 +96,7 @@ const quantity: Form = (value) => (
 const whole: Form = (value) => (/^[0-9]{1,6}$/.test(value) ? undefined : new Refusal('must be a whole number'));
 const port: Form = (value) => (isPort(value) ? undefined : new Refusal('must be a port'));
 const mode: Form = (value) => (
-  /^(REDIRECT|NONE)$/.test(value) ? undefined : new Refusal('must be REDIRECT or NONE; TPROXY is not supported'));
+  /^(REDIRECT|TPROXY|NONE)$/.test(value) ? undefined : new Refusal('must be REDIRECT, TPROXY or NONE'));
 const hostPort: Form = (value) => (
   /^(\[[0-9a-fA-F:.]+\]|[^:/\s[\]]+):[0-9]{1,5}$/.test(value) ? undefined : new Refusal('must be HOST:PORT'));
 const logLevel: Form = (value) => (
@@ -185,6 +186,7 @@ const HONOURED = {
   'readiness.status.sidecar.istio.io/initialDelaySeconds': whole,
   'readiness.status.sidecar.istio.io/periodSeconds': whole,
   'readiness.status.sidecar.istio.io/failureThreshold': whole,
+  'sidecar.weft.dev/lifecycle': flag,
   'prometheus.io/scrape': anything,
   'prometheus.io/port': anything,
   'prometheus.io/path': anything,

@@ -21,6 +21,8 @@ export interface PodProxy {
   readonly statusPort: number;
   readonly adminPort: number;
   readonly podIp: string;
+  /** Of the handshake with the application; its folder is the proxy's to make. */
+  readonly lifeSocket: string | undefined;
   /** ISTIO_KUBE_APP_PROBERS and ISTIO_PROMETHEUS_ANNOTATIONS, as they are; what they name is judged by who asks it. */
   readonly probes: unknown;
   readonly metrics: unknown;
@@ -58,9 +60,15 @@ export function podProxyOf(
   });
   return {
     bootstrap, configPath: config.configPath ?? paths.config, concurrency: concurrencyOf(config, env),
-    statusPort, adminPort, podIp,
+    statusPort, adminPort, podIp, lifeSocket: lifeSocketOf(metadata),
     probes: jsonOf(env, 'ISTIO_KUBE_APP_PROBERS'), metrics: jsonOf(env, 'ISTIO_PROMETHEUS_ANNOTATIONS'),
   };
+}
+
+/** What is no text is refused by who listens there. */
+function lifeSocketOf({ WEFT_LIFECYCLE: life }: Readonly<Record<string, unknown>>): string | undefined {
+  const socket = isRecord(life) ? life['socket'] : undefined;
+  return typeof socket === 'string' ? socket : undefined;
 }
 
 function required(env: Environment, name: string): string {

@@ -39,10 +39,8 @@ export const ProxyConfig = message('istio.mesh.v1alpha1.ProxyConfig', {
   terminationDrainDuration: optional(goDuration(), 'How long requests in flight have after SIGTERM. Default 5s.'),
   proxyAdminPort: optional(port(), 'The admin interface, on loopback. Default 15000.'),
   statusPort: optional(port(), 'Health, application probes, merged metrics. Default 15020.'),
-  interceptionMode: optional(enumeration(['REDIRECT', 'NONE'], {
-    refused: { TPROXY: 'connections are led to the proxy by REDIRECT' },
-    numbers: { REDIRECT: 0, TPROXY: 1, NONE: 2 },
-  }), 'How connections are led to the proxy.'),
+  interceptionMode: optional(enumeration(['REDIRECT', 'TPROXY', 'NONE']),
+    'How connections are led to the proxy. By TPROXY it has root\'s user and CAP_NET_ADMIN.'),
   holdApplicationUntilProxyStarts: optional(bool(), 'The application is started after the proxy.'),
   proxyMetadata: optional(map(string()), 'Environment of the proxy; ISTIO_META_ names become its metadata.'),
   meshId: optional(string(), 'Name of the mesh in metadata.'),

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { INTERCEPTION_DEFAULTS, redirectRules } from './redirect-rules.ts';
-import { iptablesCleanText, iptablesText, nftText } from './redirect-text.ts';
+import { iptablesCleanText, iptablesText, isOursAlone, nftText } from './redirect-text.ts';
 
 const NARROW = {
   ...INTERCEPTION_DEFAULTS, includeInboundPorts: [80, 443], includeOutboundCidrs: ['10.0.0.0/8', 'fd00::/8'],
@@ -65,4 +65,37 @@ test('DNS is asked of the sidecar, by UDP and TCP, and the sidecar itself asks i
   const nft = nftText([[4, rules], [6, rules6]]);
   assert.match(nft, /chain dns \{[^}]*ipv4 ip daddr 10\.96\.0\.53 udp dport 53 redirect to :15053/);
   assert.match(nft, /chain zone-in \{\n {4}type filter hook prerouting priority -300[^}]*sport 53 ct zone set 1/);
+});
+
+test('by TPROXY callers keep their addresses, and answers to the sidecar find it', () => {
+  const rules = redirectRules({ ...NARROW, mode: 'TPROXY', excludeInboundPorts: [15_021] }, 4);
+  const mangle = iptablesText('mangle', rules, '');
+  assert.deepEqual(appended(mangle, 'WEFT_TPROXY').slice(3), [
+    '-p tcp -m tcp --dport 15021 -j RETURN',
+    '-p tcp -m tcp --dport 80 -j TPROXY --on-port 15006 --tproxy-mark 1337',
+    '-p tcp -m tcp --dport 443 -j TPROXY --on-port 15006 --tproxy-mark 1337']);
+  assert.deepEqual(appended(mangle, 'WEFT_MARK'), ['-p tcp -m mark --mark 1337 -j CONNMARK --save-mark',
+    '-p tcp -m connmark --mark 1337 -j CONNMARK --restore-mark']);
+  const nat = iptablesText('nat', rules, '');
+  assert.deepEqual(appended(nat, 'WEFT_INBOUND'), []);
+  assert.equal(appended(nat, 'WEFT_OUTPUT')[0], '-p tcp -m mark --mark 1337 -j RETURN');
+  assert.match(nftText([[6, redirectRules({ ...NARROW, mode: 'TPROXY' }, 6)]]),
+    /chain mark-in \{\n {4}type filter hook prerouting priority -150[^}]*tproxy ip6 to :15006 meta mark set 1337/);
+  const there = '-N WEFT_TPROXY\n-N WEFT_MARK\n-A PREROUTING -p tcp -j WEFT_TPROXY\n';
+  assert.match(iptablesText('mangle', redirectRules(NARROW, 4), there), /-X WEFT_TPROXY/, 'REDIRECT takes it away');
+});
+
+test('a table that was made for our rules has a chain that says so, and stays when others have rules there', () => {
+  const rules = redirectRules(INTERCEPTION_DEFAULTS, 4);
+  assert.match(iptablesText('nat', rules, '', true), /^\*nat\n:WEFT_MADE_TABLE - \[0:0\]\n/);
+  assert.doesNotMatch(iptablesText('nat', rules, ''), /WEFT_MADE_TABLE/);
+  assert.equal(iptablesText('raw', rules, '', true), '', 'nor is one made for nothing');
+  const ours = '-P PREROUTING ACCEPT\n-P OUTPUT ACCEPT\n-N WEFT_MADE_TABLE\n-N WEFT_OUTPUT\n'
+    + '-A OUTPUT -p tcp -j WEFT_OUTPUT\n-A WEFT_OUTPUT -p tcp -m owner --uid-owner 1337 -j RETURN\n';
+  assert.ok(isOursAlone(ours));
+  assert.match(iptablesCleanText('nat', ours), /-X WEFT_MADE_TABLE\nCOMMIT\n$/);
+  for (const other of ['-A OUTPUT -p udp -j ACCEPT\n', '-N DOCKER\n', '-P INPUT DROP\n']) {
+    assert.ok(!isOursAlone(ours + other), other);
+  }
+  assert.ok(!isOursAlone(ours.replace('-N WEFT_MADE_TABLE\n', '')));
 });

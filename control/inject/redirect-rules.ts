@@ -3,6 +3,11 @@ import { isIP } from 'node:net';
 
 /** Names as in Istio's init container and its annotations; ports and ranges are as they are written in both. */
 export interface Interception {
+  /**
+   * How callers are led to the sidecar: `REDIRECT`, or `TPROXY`, by which the application sees their addresses.
+   * What the application calls is redirected either way. Default REDIRECT.
+   */
+  readonly mode: 'REDIRECT' | 'TPROXY';
   /** Where the sidecar takes what the application calls. Default 15001. */
   readonly outboundPort: number;
   /** Where it takes what comes to the application. Default 15006. */
@@ -26,7 +31,7 @@ export interface Interception {
 }
 
 export const INTERCEPTION_DEFAULTS: Interception = {
-  outboundPort: 15_001, inboundPort: 15_006, uid: 1337, gid: 1337,
+  mode: 'REDIRECT', outboundPort: 15_001, inboundPort: 15_006, uid: 1337, gid: 1337,
   includeInboundPorts: 'all',
   // What asks about the sidecar itself: admin, health, metrics.
   excludeInboundPorts: [15_000, 15_020, 15_021, 15_090],
@@ -38,9 +43,11 @@ export type Family = 4 | 6;
 
 /**
  * `input` and `output` are where connections pass, `dns` where questions by UDP leave, `zone-out` and `zone-in` where
- * the kernel has not looked yet for the flow that a packet belongs to; the others are reached from there.
+ * the kernel has not looked yet for the flow that a packet belongs to, `mark-in` and `mark-out` where its way is not
+ * chosen yet; the others are reached from there.
  */
-export type RuleChain = 'input' | 'output' | 'to-inbound' | 'to-outbound' | 'dns' | 'zone-out' | 'zone-in';
+export type RuleChain = 'input' | 'output' | 'to-inbound' | 'to-outbound' | 'dns' | 'zone-out' | 'zone-in'
+  | 'mark-in' | 'mark-out';
 
 export interface Rule {
   readonly chain: RuleChain;
@@ -48,6 +55,13 @@ export interface Rule {
   readonly udp?: true;
   /** It leaves by the loopback interface. */
   readonly loopback?: true;
+  /** It came by it. */
+  readonly fromLoopback?: true;
+  /** It bears a mark, or its connection does. */
+  readonly mark?: number;
+  readonly connectionMark?: number;
+  /** Its connection has been answered. */
+  readonly established?: true;
   readonly source?: string;
   readonly destination?: string;
   readonly notDestination?: string;
@@ -59,8 +73,14 @@ export interface Rule {
   readonly notGid?: number;
   /** `return`: it goes where it wants. */
   readonly verdict: 'return' | 'to-inbound' | 'to-outbound' | { readonly redirectTo: number }
-    | { readonly zone: number };
+    | { readonly zone: number } | { readonly transparentTo: number }
+    /** From the packet to its connection, and back; the next rule is asked. */
+    | 'save-mark' | 'restore-mark';
 }
+
+/** As Istio's: marked packets are for this machine, whosever address they bear, by a table of routes of their own. */
+export const TPROXY_MARK = 1337;
+export const TPROXY_ROUTES = 133;
 
 /** The sidecar calls its application from these, so that it is not sent back to the sidecar. */
 export const OWN_SOURCE: Readonly<Record<Family, string>> = { 4: '127.0.0.6', 6: '::6' };
@@ -71,7 +91,7 @@ export function redirectRules(wanted: Interception, family: Family): Rule[] {
   return [
     { chain: 'to-outbound', verdict: { redirectTo: wanted.outboundPort } },
     { chain: 'to-inbound', verdict: { redirectTo: wanted.inboundPort } },
-    ...inputRules(wanted),
+    ...(wanted.mode === 'TPROXY' ? transparentRules(wanted) : inputRules('input', 'to-inbound', wanted)),
     ...outputRules(wanted, family),
     ...dnsRules(wanted, family),
   ];
@@ -109,10 +129,29 @@ function dnsAsked({ dnsServers }: Interception, family: Family): Pick<Rule, 'por
   return ofFamily(dnsServers, family).map((destination) => ({ port: DNS_PORT, destination }));
 }
 
-function inputRules({ includeInboundPorts, excludeInboundPorts }: Interception): Rule[] {
-  const excluded = excludeInboundPorts.map((port): Rule => ({ chain: 'input', port, verdict: 'return' }));
-  if (includeInboundPorts === 'all') return [...excluded, { chain: 'input', verdict: 'to-inbound' }];
-  return [...excluded, ...includeInboundPorts.map((port): Rule => ({ chain: 'input', port, verdict: 'to-inbound' }))];
+/**
+ * The sidecar calls its application with its caller's address, and a mark. What the application answers to it bears the
+ * mark again, and so comes back to the sidecar in place of the caller.
+ */
+function transparentRules(wanted: Interception): Rule[] {
+  const [chain, mark] = ['mark-in', TPROXY_MARK] as const;
+  return [
+    { chain, mark, verdict: 'return' },
+    { chain, fromLoopback: true, verdict: 'return' },
+    { chain, established: true, verdict: 'return' },
+    ...inputRules(chain, { transparentTo: wanted.inboundPort }, wanted),
+    { chain: 'mark-out', mark, verdict: 'save-mark' },
+    { chain: 'mark-out', connectionMark: mark, verdict: 'restore-mark' },
+    { chain: 'output', mark, verdict: 'return' },
+  ];
+}
+
+function inputRules(
+  chain: RuleChain, verdict: Rule['verdict'], { includeInboundPorts, excludeInboundPorts }: Interception,
+): Rule[] {
+  const excluded = excludeInboundPorts.map((port): Rule => ({ chain, port, verdict: 'return' }));
+  if (includeInboundPorts === 'all') return [...excluded, { chain, verdict }];
+  return [...excluded, ...includeInboundPorts.map((port): Rule => ({ chain, port, verdict }))];
 }
 
 function outputRules(wanted: Interception, family: Family): Rule[] {

@@ -1,4 +1,5 @@
 // The proxy as a container of the pod: what it runs, what it may do, what it knows, and when it is ready.
+import { sidecarLife } from './application-life.ts';
 import type { AppProbes } from './probe-rewrite.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import type { Container, PodSpec, PodTemplate, Values } from './pod.ts';
@@ -71,16 +72,17 @@ function portOption(statusPort: number): string[] {
   return statusPort === 15_020 ? [] : ['--status-port', String(statusPort)];
 }
 
-/** It needs no right at all. */
-function securityContext({ template }: InjectionPlan): Values {
+/** It needs no right at all, but to have other hosts' addresses: containers have such a right as root only. */
+function securityContext({ template, mode }: InjectionPlan): Values {
+  const isTransparent = mode === 'TPROXY';
   return {
     allowPrivilegeEscalation: false,
-    capabilities: { drop: ['ALL'] },
+    capabilities: { ...(isTransparent && { add: ['NET_ADMIN'] }), drop: ['ALL'] },
     privileged: false,
     readOnlyRootFilesystem: true,
     runAsGroup: SIDECAR_USER,
-    runAsNonRoot: true,
-    runAsUser: SIDECAR_USER,
+    runAsNonRoot: !isTransparent,
+    runAsUser: isTransparent ? 0 : SIDECAR_USER,
     ...(template === 'sidecar' && { seccompProfile: { type: 'RuntimeDefault' } }),
   };
 }
@@ -91,7 +93,8 @@ function graceOf({ terminationGracePeriodSeconds: seconds }: PodSpec): string {
 }
 
 function environment(plan: InjectionPlan, { pod, workload, probes, metrics }: PodFacts): Values[] {
-  const { settings, proxyConfig, mode, template, statusPort } = plan;
+  const { settings, proxyConfig, mode, template, statusPort, sharesLife } = plan;
+  const life = { grace_period: graceOf(pod.spec), ...(sharesLife && sidecarLife()) };
   const value = (name: string, text: string): Values[] => (text === '' ? [] : [{ name, value: text }]);
   const field = (name: string, fieldPath: string): Values => ({ name, valueFrom: { fieldRef: { fieldPath } } });
   const json = (name: string, object: object | undefined): Values[] => (
@@ -106,7 +109,7 @@ function environment(plan: InjectionPlan, { pod, workload, probes, metrics }: Po
     field('INSTANCE_IP', 'status.podIP'), field('INSTANCE_IPS', 'status.podIPs'),
     field('SERVICE_ACCOUNT', 'spec.serviceAccountName'), field('HOST_IP', 'status.hostIP'),
     { name: 'ISTIO_CPU_LIMIT', valueFrom: { resourceFieldRef: { resource, divisor: '1' } } },
-    ...json('ISTIO_METAJSON_WEFT', { WEFT_LIFECYCLE: { grace_period: graceOf(pod.spec) } }),
+    ...json('ISTIO_METAJSON_WEFT', { WEFT_LIFECYCLE: life }),
     ...json('PROXY_CONFIG', { ...proxyConfig, discoveryAddress: settings.discoveryAddress, statusPort }),
     ...(ports.length > 0 ? [{ name: 'ISTIO_META_POD_PORTS', value: JSON.stringify(ports) }] : []),
     ...value('ISTIO_META_APP_CONTAINERS', names.join(',')),

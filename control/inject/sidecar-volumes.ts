@@ -1,4 +1,5 @@
 // What is mounted into an injected pod for its sidecar: token, roots, facts about the pod, room for its state.
+import { lifeVolume, sidecarLifeMount } from './application-life.ts';
 import type { InjectionPlan } from './injection-plan.ts';
 import type { Values } from './pod.ts';
 
@@ -19,7 +20,7 @@ const TOKEN_AUDIENCE = 'istio-ca';
 /** Renewed by the kubelet at 80 %. */
 const TOKEN_SECONDS = 43_200;
 
-export function sidecarVolumes({ userVolumes }: InjectionPlan): Values[] {
+export function sidecarVolumes({ userVolumes, sharesLife }: InjectionPlan): Values[] {
   const field = (path: string, fieldPath: string): Values => ({ path, fieldRef: { fieldPath } });
   const items = [field('labels', 'metadata.labels'), field('annotations', 'metadata.annotations')];
   const token = { path: 'istio-token', expirationSeconds: TOKEN_SECONDS, audience: TOKEN_AUDIENCE };
@@ -29,11 +30,12 @@ export function sidecarVolumes({ userVolumes }: InjectionPlan): Values[] {
     { name: 'istio-podinfo', downwardAPI: { items } },
     { name: 'istio-token', projected: { sources: [{ serviceAccountToken: token }] } },
     { name: 'istiod-ca-cert', configMap: { name: ROOT_CONFIG_MAP } },
+    ...(sharesLife ? [lifeVolume()] : []),
     ...userVolumes,
   ];
 }
 
-export function sidecarMounts({ userVolumeMounts }: InjectionPlan): Values[] {
+export function sidecarMounts({ userVolumeMounts, sharesLife }: InjectionPlan): Values[] {
   const folder = (path: string): string => path.slice(0, path.lastIndexOf('/'));
   return [
     { name: 'istiod-ca-cert', mountPath: folder(POD_PATHS.roots) },
@@ -41,6 +43,7 @@ export function sidecarMounts({ userVolumeMounts }: InjectionPlan): Values[] {
     { name: 'istio-envoy', mountPath: POD_PATHS.config },
     { name: 'istio-token', mountPath: folder(POD_PATHS.token) },
     { name: 'istio-podinfo', mountPath: folder(POD_PATHS.labels) },
+    ...(sharesLife ? [sidecarLifeMount()] : []),
     ...userVolumeMounts,
   ];
 }

@@ -164,6 +164,18 @@ const POLICIES: readonly (readonly [string, string, RegExp])[] = [
   ['a provider of another action', 'provider: { name: p }', /belongs to action CUSTOM/],
 ];
 
+for (const [kind, version, spec] of [
+  ['EnvoyFilter', 'networking.istio.io/v1alpha3', '{ configPatches: [{ applyTo: HTTP_FILTER }] }'],
+  ['WasmPlugin', 'extensions.istio.io/v1alpha1', '{ url: oci://registry.example/plugin:1 }'],
+  ['TrafficExtension', 'extensions.istio.io/v1alpha1', '{ lua: { inlineCode: os.exit() } }'],
+] as const) {
+  test(`S102 ${kind}, code or patches from elsewhere: refused by name, and nothing is made of it`, () => {
+    const { objects, errors } = decodeText(`${head(kind, version)}spec: ${spec}\n`);
+    assert.deepEqual(objects, []);
+    assert.match(errors.map(findingText).join('\n'), new RegExp(`^a\\.yaml:\\d+: .*${kind} is not supported: `));
+  });
+}
+
 for (const [what, spec, reason] of POLICIES) {
   test(`AuthorizationPolicy: ${what} is refused`, () => {
     const text = `${head('AuthorizationPolicy', 'security.istio.io/v1')}spec:\n  ${spec}\n`;

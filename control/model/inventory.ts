@@ -1,5 +1,6 @@
 // All objects of the configuration, by kind and by name; immutable once made.
 import { KINDS, type KindName } from './kind.ts';
+import { atOnce, type Steps } from './steps.ts';
 import { titleOf, type MeshObject } from './mesh-object.ts';
 
 export class Inventory {
@@ -7,20 +8,30 @@ export class Inventory {
   readonly #byTitle = new Map<string, MeshObject>();
 
   readonly #derived = new Map<unknown, unknown>();
+  /** Of what some of that was made, where it is known. */
+  readonly #kindsOf = new Map<unknown, readonly KindName[]>();
 
   /**
    * The first of a name holds. Rules of a kind stand in Istio's order, in which the first wins where they conflict: by
    * age, those of unknown age first, then by name and namespace. Names of files have no part in it.
    */
   constructor(objects: Iterable<MeshObject>) {
-    for (const kind of Object.keys(KINDS)) this.#byKind.set(kind as KindName, []);
-    for (const object of objects) {
-      const title = titleOf(object);
-      if (this.#byTitle.has(title)) continue;
-      this.#byTitle.set(title, object);
-      this.#byKind.get(object.kind)?.push(object);
+    atOnce(this.#fill(objects));
+  }
+
+  /** The same, a little at a time. What derivedSteps() gave `before` stays where none of its kinds is `changed`. */
+  static * steps(
+    objects: Iterable<MeshObject>, before?: Inventory, changed?: ReadonlySet<KindName>,
+  ): Steps<Inventory> {
+    const inventory = new Inventory([]);
+    yield* inventory.#fill(objects);
+    if (before === undefined || changed === undefined) return inventory;
+    for (const [derive, kinds] of before.#kindsOf) {
+      if (kinds.some((kind) => changed.has(kind))) continue;
+      inventory.#kindsOf.set(derive, kinds);
+      inventory.#derived.set(derive, before.#derived.get(derive));
     }
-    for (const [kind, ofKind] of this.#byKind) if (isRule(kind)) ofKind.sort(byPrecedence);
+    return inventory;
   }
 
   list<K extends KindName>(kind: K): readonly MeshObject<K>[] {
@@ -37,8 +48,32 @@ export class Inventory {
     return this.#derived.get(derive) as T;
   }
 
+  /** Like derived(), a little at a time. `kinds` are all that it is made of. */
+  * derivedSteps<T>(
+    derive: (inventory: Inventory) => T, steps: (inventory: Inventory) => Steps<T>, kinds: readonly KindName[],
+  ): Steps<T> {
+    if (!this.#derived.has(derive)) this.#derived.set(derive, yield* steps(this));
+    this.#kindsOf.set(derive, kinds);
+    return this.#derived.get(derive) as T;
+  }
+
   get size(): number {
     return this.#byTitle.size;
+  }
+
+  * #fill(objects: Iterable<MeshObject>): Steps<void> {
+    for (const kind of Object.keys(KINDS)) this.#byKind.set(kind as KindName, []);
+    for (const object of objects) {
+      yield;
+      const title = titleOf(object);
+      if (this.#byTitle.has(title)) continue;
+      this.#byTitle.set(title, object);
+      this.#byKind.get(object.kind)?.push(object);
+    }
+    for (const [kind, ofKind] of this.#byKind) {
+      if (isRule(kind)) ofKind.sort(byPrecedence);
+      yield;
+    }
   }
 }
 

@@ -13,7 +13,7 @@ function importedHost(): ReturnType<typeof matching> {
 }
 
 const captureMode = () => optional(enumeration(['DEFAULT', 'NONE'], {
-  refused: { IPTABLES: 'connections are not redirected; NONE listens where bind says' },
+  refused: { IPTABLES: 'what is redirected goes by the egress without a port; with one, NONE listens where bind says' },
   numbers: { DEFAULT: 0, IPTABLES: 1, NONE: 2 },
 }), 'NONE: the application, or its clients, call the address itself, which holds for DEFAULT too.');
 

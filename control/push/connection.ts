@@ -6,7 +6,9 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import { refusalsOf } from '../../proxy/config/discovery.ts';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, ResourceRefusal, RpcStatus }
   from '../../proxy/config/discovery.ts';
-import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../../proxy/config/type-url.ts';
+import {
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE,
+} from '../../proxy/config/type-url.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
 import type { ProxyRecord } from './receipts.ts';
 import { makeResponse } from './response.ts';
@@ -36,6 +38,12 @@ export interface ConnectionDeps {
   readonly onSettled: () => void;
 }
 
+/** Hosts that one proxy may hold on demand: an Envoy never forgets one. There are no others for it. */
+export const HOSTS_MAX = 2000;
+
+/** What leads to clusters. */
+const LEADING: readonly string[] = [LISTENER_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE];
+
 /** Types that one stream may ask for; xDS has some fifteen. */
 const TYPES_MAX = 32;
 
@@ -50,7 +58,9 @@ export class Connection implements TimerTarget {
   readonly #beginning: Timer;
   readonly #begunMs: number;
   readonly #subscriptions = new Map<string, Subscription>();
+  /** What it is served: of a lazy proxy's no more than what it has asked for. */
   #snapshot: Snapshot | undefined = undefined;
+  #whole: Snapshot | undefined = undefined;
   #isWritable = true;
   #nonces = 0;
   /** Monotonic time since when listeners or routes have been waiting; undefined: they don't. */
@@ -71,7 +81,8 @@ export class Connection implements TimerTarget {
 
   /** Sends what the proxy does not have yet. */
   serve(snapshot: Snapshot): void {
-    this.#snapshot = snapshot;
+    this.#whole = snapshot;
+    this.#narrow();
     this.#pump();
   }
 
@@ -91,6 +102,7 @@ export class Connection implements TimerTarget {
     if (known === undefined) this.#deps.record.began(typeUrl, request.initialResourceVersions ?? {});
     if (!subscription.request(request, known === undefined, LISTED.has(typeUrl))) return 'too many resource names';
     if (known !== undefined) this.#deps.record.dropped(typeUrl, request.resourceNamesUnsubscribe ?? []);
+    if (typeUrl === VIRTUAL_HOST_TYPE && namesSomething(request)) this.#narrow();
     if (responseNonce !== '') this.#answer(subscription, responseNonce, request.errorDetail);
     this.#pump();
     return undefined;
@@ -120,6 +132,13 @@ export class Connection implements TimerTarget {
     onAnswer(type, error === undefined, error?.message ?? '');
   }
 
+  /** Hosts bring the clusters that their routes lead to, so that these come first, and go with them. */
+  #narrow(): void {
+    const names = this.#subscriptions.get(VIRTUAL_HOST_TYPE)?.names ?? new Set<string>();
+    this.#deps.record.excessHosts = Math.max(0, names.size - HOSTS_MAX);
+    this.#snapshot = this.#whole?.withHosts?.(names.values().take(HOSTS_MAX)) ?? this.#whole;
+  }
+
   /**
    * Sends in make-before-break order, one response a type at a time: clusters and what they name; when those are
    * accepted, listeners and routes; when those are, the removal of what nothing names any more.
@@ -143,7 +162,7 @@ export class Connection implements TimerTarget {
     for (const type of this.#order()) {
       const subscription = this.#subscriptions.get(type)!;
       if (!this.#isWritable || subscription.outstanding !== undefined) continue;
-      const waits = !isReady && (type === LISTENER_TYPE || type === ROUTE_TYPE);
+      const waits = !isReady && LEADING.includes(type);
       // Made anew: the clusters before have asked for more.
       const difference = subscription.difference(resourcesOf(this.#snapshot, type));
       if (!waits) this.#send(subscription, difference, this.#mayRemove(type, differences));
@@ -198,14 +217,15 @@ export class Connection implements TimerTarget {
     if (type === LISTENER_TYPE) return true;
     const { record } = this.#deps;
     if (!this.#hasAskedForAll()) return false;
-    return [LISTENER_TYPE, ROUTE_TYPE].every((other) => (
+    return LEADING.every((other) => (
       other === type || (this.#isSettled(other, differences) && !record.refuses(other))
     ));
   }
 
   /** One that comes back names its clusters first; what still leads to them it says a moment later, or never. */
   #hasAskedForAll(): boolean {
-    if (this.#subscriptions.has(LISTENER_TYPE) && this.#subscriptions.has(ROUTE_TYPE)) return true;
+    const isLazy = this.#whole?.withHosts !== undefined;
+    if (LEADING.every((type) => this.#subscriptions.has(type) || (type === VIRTUAL_HOST_TYPE && !isLazy))) return true;
     const leftMs = this.#begunMs + PATIENCE_MS - this.#deps.clock.nowMs();
     if (leftMs > 0) this.#beginning.arm(leftMs);
     return leftMs <= 0;
@@ -241,6 +261,11 @@ export class Connection implements TimerTarget {
     record.accepted(type, outstanding);
     this.#isMore = true;
   }
+}
+
+function namesSomething(request: DeltaDiscoveryRequest): boolean {
+  const { resourceNamesSubscribe: more = [], resourceNamesUnsubscribe: less = [] } = request;
+  return more.length + less.length > 0;
 }
 
 /** Which resources a NACK means: as data from a weft; by the names in its text otherwise; all, or a nameless one. */

@@ -10,6 +10,7 @@ import type { Wire } from '../../proxy/config/wire.ts';
 import { Connection } from './connection.ts';
 import type { Sending } from './connection.ts';
 import type { ProxyIntroduction, ProxyRecord } from './receipts.ts';
+import { DELTA_VARIANT } from './variant.ts';
 import type { AnyRequest, AnyResponse, Variant } from './variant.ts';
 
 /** Who is at the other end, as TLS says. */
@@ -40,6 +41,8 @@ export interface ProxyStreamDeps {
   onEnd(stream: ProxyStream, record: ProxyRecord | undefined): void;
   warn(line: string): void;
 }
+
+const NO_HOSTS = 'metadata WEFT_LAZY needs delta xDS (api_type DELTA_GRPC): hosts cannot be asked for otherwise';
 
 /** A client that connects must say who it is. */
 const INTRODUCTION_MS = 10_000;
@@ -82,6 +85,11 @@ export class ProxyStream implements TimerTarget {
     return this.#isEnded ? undefined : this.#introduced?.node;
   }
 
+  /** Its peer shows no certificate. */
+  get isAnonymous(): boolean {
+    return this.#certificate() === undefined;
+  }
+
   /** Sends what is new for it. */
   refresh(): void {
     if (this.#introduced === undefined || this.#isEnded) return;
@@ -116,6 +124,9 @@ export class ProxyStream implements TimerTarget {
   #introduce({ node }: AnyRequest): [number, string] | undefined {
     const { id = '', cluster = '', userAgentName = '', userAgentVersion = '' } = node ?? {};
     if (node === undefined || id === '') return [status.INVALID_ARGUMENT, 'the first request must hold a node.id'];
+    if (node.metadata?.['WEFT_LAZY'] === 'true' && this.#variant !== DELTA_VARIANT) {
+      return [status.INVALID_ARGUMENT, NO_HOSTS];
+    }
     const address = this.#call.getPeer();
     const certificate = this.#certificate();
     const reason = this.#deps.authorise(node, { address, certificate });

@@ -35,6 +35,8 @@ export interface PushServerOptions {
   authorise?(node: DiscoveryNode, peer: Peer): string | undefined;
   /** Streams at one time; default 10,000. */
   readonly streamsMax?: number;
+  /** Those of them whose peers show no certificate: they keep nobody out who does (S100). Default half of all. */
+  readonly anonymousMax?: number;
   /** Proxies that are pushed to at one time; default 50. */
   readonly pushesMax?: number;
 }
@@ -66,6 +68,7 @@ export class PushServer {
   readonly #options: PushServerOptions;
   readonly #store: SnapshotStore;
   readonly #streams = new Set<ProxyStream>();
+  readonly #anonymous = new Set<ProxyStream>();
   readonly #slots: PushSlots<ProxyStream>;
   /** The last is next. */
   #stale: ProxyStream[] = [];
@@ -127,14 +130,17 @@ export class PushServer {
   }
 
   #accept(call: DiscoveryCall, variant: Variant): void {
-    const { streamsMax = STREAMS_MAX } = this.#options;
+    const { streamsMax = STREAMS_MAX, anonymousMax = Math.ceil(streamsMax / 2) } = this.#options;
     const stream = new ProxyStream(this.#streamDeps(), call, variant);
-    if (this.#streams.size < streamsMax) {
+    const isFull = this.#streams.size >= streamsMax;
+    if (!isFull && (!stream.isAnonymous || this.#anonymous.size < anonymousMax)) {
       this.#streams.add(stream);
+      if (stream.isAnonymous) this.#anonymous.add(stream);
       return;
     }
     this.#overflow++;
-    stream.end(status.RESOURCE_EXHAUSTED, `more than ${streamsMax} proxies are connected`);
+    const some = isFull ? `${streamsMax} proxies` : `${anonymousMax} proxies without a certificate`;
+    stream.end(status.RESOURCE_EXHAUSTED, `more than ${some} are connected`);
   }
 
   #streamDeps(): ProxyStreamDeps {
@@ -155,6 +161,7 @@ export class PushServer {
       onSettled: (stream) => this.#slots.give(stream),
       onEnd: (stream, record) => {
         this.#streams.delete(stream);
+        this.#anonymous.delete(stream);
         this.#slots.give(stream);
         if (record !== undefined) this.receipts.disconnect(record);
       },

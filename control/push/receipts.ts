@@ -1,6 +1,7 @@
 // Who runs what: for each proxy and type what was sent, what was accepted, what was refused and why.
 import type { Clock } from '../../proxy/base/clock.ts';
 import type { ResourceRefusal } from '../../proxy/config/discovery.ts';
+import { VIRTUAL_HOST_TYPE } from '../../proxy/config/type-url.ts';
 import { SERVICE_WORDS } from './snapshot.ts';
 import type { Outstanding } from './subscription.ts';
 
@@ -29,6 +30,8 @@ export interface TypeReceipt {
   /** The last refusal, until nothing is refused any more. */
   readonly nack: { readonly atMs: number; readonly reason: string } | undefined;
   readonly refused: readonly RefusedResource[];
+  /** Of vhds alone: which hosts a lazy proxy has asked for and runs, as `table/authority`. */
+  readonly hosts?: readonly string[];
 }
 
 export interface ProxyReceipt {
@@ -43,6 +46,8 @@ export interface ProxyReceipt {
   /** Why it is served nothing, or nothing new. */
   readonly fault: string | undefined;
   readonly types: readonly TypeReceipt[];
+  /** Hosts that a lazy proxy has asked for beyond what it may hold; absent where there are none. */
+  readonly excessHosts?: number;
 }
 
 /** What a proxy says of itself when it connects. */
@@ -70,6 +75,7 @@ export class ProxyRecord {
   connected = true;
   sinceMs: number;
   fault: string | undefined = undefined;
+  excessHosts = 0;
   readonly #clock: Clock;
   readonly #types = new Map<string, TypeRecord>();
 
@@ -143,8 +149,10 @@ export class ProxyRecord {
 
   receipt(): ProxyReceipt {
     const types = [...this.#types].map(([type, record]) => typeReceipt(type, record));
-    const { connected, sinceMs, fault } = this;
-    return { ...this.introduction, connected, sinceMs, fault, types };
+    const { connected, sinceMs, fault, excessHosts } = this;
+    return {
+      ...this.introduction, connected, sinceMs, fault, types, ...(excessHosts > 0 && { excessHosts }),
+    };
   }
 
   #forget(record: TypeRecord, name: string): void {
@@ -172,6 +180,7 @@ function typeReceipt(type: string, record: TypeRecord): TypeReceipt {
     pending,
     nack: refused.size === 0 ? undefined : { atMs: nackedMs, reason },
     refused: [...refused.values()],
+    ...(type === VIRTUAL_HOST_TYPE && { hosts: [...running.keys()].toSorted() }),
   };
 }
 

@@ -1,27 +1,28 @@
 // What one proxy is to run: resources by type and name, each encoded once, with a version that is a hash of its bytes.
 import { createHash } from 'node:crypto';
 import {
-  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE,
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, SECRET_TYPE, VIRTUAL_HOST_TYPE,
 } from '../../proxy/config/type-url.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { OpaqueAny } from '../../proxy/config/discovery.ts';
 import type { ClusterLoadAssignment } from '../../proxy/config/endpoint.ts';
 import type { Listener } from '../../proxy/config/listener.ts';
 import type { NameTable } from '../../proxy/config/name-table.ts';
-import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import type { RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
 import { TableCodec } from './table-codec.ts';
 
 /** Make before break: what is named is sent before what names it. */
 export const PUSH_ORDER: readonly string[] = [
-  CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE, NAME_TABLE_TYPE,
+  CLUSTER_TYPE, ENDPOINT_TYPE, SECRET_TYPE, LISTENER_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE,
+  NAME_TABLE_TYPE,
 ];
 
 /** Envoy's words for the services of the types. */
 export const SERVICE_WORDS: ReadonlyMap<string, string> = new Map([
   [CLUSTER_TYPE, 'cds'], [ENDPOINT_TYPE, 'eds'], [SECRET_TYPE, 'sds'], [LISTENER_TYPE, 'lds'], [ROUTE_TYPE, 'rds'],
-  [NAME_TABLE_TYPE, 'nds'],
+  [NAME_TABLE_TYPE, 'nds'], [VIRTUAL_HOST_TYPE, 'vhds'],
 ]);
 
 /** One resource, ready to be sent; the same object for all proxies that are told the same. */
@@ -42,7 +43,17 @@ export type ResourcesByName = ReadonlyMap<string, SnapshotResource>;
 export interface Snapshot {
   /** By type URL. A type that is missing has no resources. */
   readonly types: ReadonlyMap<string, ResourcesByName>;
+  /** Of a lazy proxy: the same with these virtual hosts, as VHDS names them, and what their routes lead to. */
+  readonly withHosts?: (names: Iterable<string>) => Snapshot;
 }
+
+/** What a name of VHDS stands for; undefined: there is no such host. */
+export type FindHost = (name: string) => {
+  readonly host: VirtualHost;
+  readonly clusters: readonly {
+    readonly cluster: Cluster; readonly endpoints: ClusterLoadAssignment | undefined;
+  }[];
+} | undefined;
 
 export const EMPTY_SNAPSHOT: Snapshot = { types: new Map() };
 
@@ -57,6 +68,8 @@ export interface SnapshotInput {
   readonly secrets?: readonly Secret[];
   /** One, or none. */
   readonly nameTables?: readonly NameTable[];
+  /** Of a lazy proxy. */
+  readonly onDemand?: FindHost;
 }
 
 const NO_RESOURCES: ResourcesByName = new Map<string, SnapshotResource>();
@@ -98,9 +111,9 @@ export class SnapshotBuilder {
   /** Throws a ConfigError for a resource that protobuf cannot hold: a fault of translation, not of the user. */
   build(input: SnapshotInput): Snapshot {
     const { clusters = [], endpoints = [], listeners = [], apiListeners = [], routes = [] } = input;
-    const { secrets = [], nameTables = [] } = input;
+    const { secrets = [], nameTables = [], onDemand } = input;
     const bound = [...listeners, ...apiListeners];
-    return {
+    const snapshot: Snapshot = {
       types: new Map([
         [CLUSTER_TYPE, this.#collect(CLUSTER_TYPE, clusters, ({ name }) => name)],
         [ENDPOINT_TYPE, this.#collect(ENDPOINT_TYPE, endpoints, ({ clusterName }) => clusterName)],
@@ -110,6 +123,31 @@ export class SnapshotBuilder {
         [NAME_TABLE_TYPE, this.#collect(NAME_TABLE_TYPE, nameTables, () => 'names')],
       ]),
     };
+    if (onDemand === undefined) return snapshot;
+    return { ...snapshot, withHosts: (names) => this.#withHosts(snapshot, onDemand, names) };
+  }
+
+  #withHosts(snapshot: Snapshot, find: FindHost, names: Iterable<string>): Snapshot {
+    const hosts = new Map<string, SnapshotResource>();
+    const clusters = new Map(resourcesOf(snapshot, CLUSTER_TYPE));
+    const endpoints = new Map(resourcesOf(snapshot, ENDPOINT_TYPE));
+    for (const name of names) {
+      const found = find(name);
+      if (found === undefined) continue;
+      hosts.set(name, this.#encode(VIRTUAL_HOST_TYPE, name, found.host));
+      for (const made of found.clusters) {
+        const { cluster, endpoints: assignment } = made;
+        if (clusters.has(cluster.name)) continue;
+        clusters.set(cluster.name, this.#encode(CLUSTER_TYPE, cluster.name, cluster));
+        if (assignment === undefined) continue;
+        const { clusterName } = assignment;
+        endpoints.set(clusterName, this.#encode(ENDPOINT_TYPE, clusterName, assignment));
+      }
+    }
+    const types = new Map([
+      ...snapshot.types, [CLUSTER_TYPE, clusters], [ENDPOINT_TYPE, endpoints], [VIRTUAL_HOST_TYPE, hosts],
+    ]);
+    return { types };
   }
 
   #collect<T extends object>(type: string, resources: readonly T[], nameOf: (resource: T) => string): ResourcesByName {

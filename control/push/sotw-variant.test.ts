@@ -212,3 +212,10 @@ test('clusters that are larger than a message come in one, because what is left 
   client.send(ask(CLUSTER_TYPE, [], { node }));
   assert.deepEqual(client.names(await client.next('Cluster')), clusters.map(({ name }) => name));
 });
+
+test('a lazy proxy that cannot ask for hosts is told so', async (t) => {
+  const client = connect(t, await start(t));
+  const metadata = { fields: { WEFT_LAZY: { stringValue: 'true' } } };
+  client.send(ask(CLUSTER_TYPE, [], { node: { ...node, metadata } }));
+  assert.match((await client.ended).details ?? '', /WEFT_LAZY needs delta xDS/);
+});

@@ -48,6 +48,11 @@ export class Subscription {
     return this.#names.has(name);
   }
 
+  /** What was asked for by name. */
+  get names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
   /** Number of resources that the proxy was told of. */
   get size(): number {
     return this.#known.size;

@@ -1,6 +1,7 @@
 // Virtual addresses of services that have none of their own: by them connections that are redirected tell what they are
 // for. Made of the name alone, so that every control plane gives the same, before and after a restart.
 import { createHash } from 'node:crypto';
+import type { Steps } from '../model/steps.ts';
 
 /** A service that wants addresses. */
 export interface Unaddressed {
@@ -20,7 +21,9 @@ const SLOTS = 256 * BLOCK;
  * it, else the one that comes first in the alphabet, and the other goes on to the next. `taken` are addresses that
  * somebody wrote.
  */
-export function autoAddresses(hosts: readonly Unaddressed[], taken: Iterable<string>): Map<string, readonly string[]> {
+export function* autoAddresses(
+  hosts: readonly Unaddressed[], taken: Iterable<string>,
+): Steps<Map<string, readonly string[]>> {
   const used = new Set<number>();
   for (const address of taken) {
     const slot = slotOf(address);
@@ -33,6 +36,7 @@ export function autoAddresses(hosts: readonly Unaddressed[], taken: Iterable<str
     while (used.has(slot)) slot = (slot + 1) % SLOTS;
     used.add(slot);
     given.set(hostname, addressesAt(slot));
+    yield;
   }
   return given;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf } from '../../test/harness/mesh-fixture.ts';
-import { WorkloadIndex } from './pod-workload.ts';
+import { workloadsOf } from './pod-workload.ts';
 import { Registry } from './registry.ts';
 
 const rule = (name: string, namespace: string, host: string): string => `
@@ -37,7 +37,7 @@ status: { podIP: ${ip}, phase: Running }
 `;
 
 test('workloads by labels, name and address, within their namespace', () => {
-  const index = new WorkloadIndex(inventoryOf([
+  const index = workloadsOf(inventoryOf([
     pod('a-1', 'shop', '10.0.0.1', '{ app: a, version: v1 }'),
     pod('a-2', 'shop', '10.0.0.2', '{ app: a, version: v2 }'),
     pod('b-1', 'shop', '10.0.0.2', '{ app: b, version: v1 }'), pod('a-1', 'other', '10.0.0.4', '{ app: a }'),

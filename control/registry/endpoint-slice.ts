@@ -3,6 +3,9 @@ import { isIP } from 'node:net';
 import type { Inventory } from '../model/inventory.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
 
+/** Says whose slice it is. */
+export const SERVICE_LABEL = 'kubernetes.io/service-name';
+
 type Slice = MeshObject<'EndpointSlice'>;
 type SliceEndpoint = NonNullable<Slice['body']['endpoints']>[number];
 
@@ -22,7 +25,7 @@ export function slicesOf(
 function slicesByService(inventory: Inventory): Map<string, Slice[]> {
   const slices = new Map<string, Slice[]>();
   for (const slice of inventory.list('EndpointSlice')) {
-    const service = slice.labels.get('kubernetes.io/service-name');
+    const service = slice.labels.get(SERVICE_LABEL);
     if (service === undefined) continue;
     const key = `${slice.namespace}/${service}`;
     const known = slices.get(key);

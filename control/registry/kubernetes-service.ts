@@ -9,7 +9,7 @@ import { localityOf } from './node-locality.ts';
 import { portProtocol } from './port-protocol.ts';
 import { routedProtocol } from './routed-port.ts';
 import { exportedNamespaces, type MeshService, type ServiceEndpoint, type ServicePort } from './service.ts';
-import type { Workload } from './workload.ts';
+import { opaquePortsOf, type Workload } from './workload.ts';
 
 interface Parts {
   readonly service: MeshObject<'Service'>;
@@ -28,7 +28,8 @@ interface AddressRef {
 
 export function kubernetesService(parts: Parts, domain: string): MeshService {
   const { service } = parts;
-  const opaque = opaquePorts(parts);
+  const endpoints = isExternalName(service) ? externalEndpoints(service) : endpointsOf(parts);
+  const opaque = opaquePorts(parts, endpoints);
   const exportTo = service.annotations.get('networking.istio.io/exportTo')?.split(',').map((name) => name.trim());
   return {
     hostname: serviceHost(service.name, service.namespace, domain),
@@ -40,7 +41,7 @@ export function kubernetesService(parts: Parts, domain: string): MeshService {
     external: isExternalName(service),
     exportTo: exportedNamespaces(exportTo, service.namespace),
     subjectAltNames: [],
-    endpoints: isExternalName(service) ? externalEndpoints(service) : endpointsOf(parts),
+    endpoints,
     addresses: [...new Set([service.body.spec.clusterIP ?? '', ...service.body.spec.clusterIPs ?? []])]
       .filter((address) => isIP(address) !== 0),
     ranges: [],
@@ -54,13 +55,15 @@ export function wantsAddresses({ body }: MeshObject<'Service'>): boolean {
   return body.spec.clusterIP === undefined && (body.spec.clusterIPs ?? []).length === 0;
 }
 
-const OPAQUE_PORTS = 'config.weft.dev/opaque-ports';
-
-/** Those that are carried as they are, whatever they are called: the service's, else its namespace's. */
-function opaquePorts({ service, inventory }: Parts): ReadonlySet<number> {
-  const text = service.annotations.get(OPAQUE_PORTS)
-    ?? inventory.get('Namespace', '', service.namespace)?.annotations.get(OPAQUE_PORTS) ?? '';
-  return new Set(text.split(',').map((port) => Number(port.trim())));
+/**
+ * Ports that are carried as they are, whatever they are called: the service's, else its namespace's, and those that a
+ * workload behind them says so of.
+ */
+function opaquePorts({ service, inventory }: Parts, endpoints: readonly ServiceEndpoint[]): ReadonlySet<number> {
+  const said = opaquePortsOf(service.annotations)
+    ?? opaquePortsOf(inventory.get('Namespace', '', service.namespace)?.annotations) ?? new Set<number>();
+  const ofWorkloads = endpoints.filter(({ workload, port }) => workload.opaquePorts?.has(port) === true);
+  return ofWorkloads.length === 0 ? said : new Set([...said, ...ofWorkloads.map(({ servicePort: port }) => port)]);
 }
 
 /** A port that says nothing speaks what routes to it do. */

@@ -3,7 +3,7 @@ import { isIP } from 'node:net';
 import type { Inventory } from '../model/inventory.ts';
 import { selects, selectsAll, type LabelSelector } from '../model/label-selector.ts';
 import type { NetworkPeer } from '../model/network-policy.ts';
-import { WorkloadIndex } from './pod-workload.ts';
+import { workloadsOf } from './pod-workload.ts';
 import type { Labels, Workload } from './workload.ts';
 
 /** Kubernetes gives it to every namespace. */
@@ -19,7 +19,7 @@ export class NetworkPeers {
   readonly #namespaces = new Map<string, Labels>();
 
   constructor(inventory: Inventory) {
-    this.workloads = new WorkloadIndex(inventory).all().map((workload) => {
+    this.workloads = workloadsOf(inventory).all().map((workload) => {
       const pod = inventory.get('Pod', workload.namespace, workload.name);
       const more = (pod?.body.status?.podIPs ?? []).map(({ ip = '' }) => ip);
       const addresses = [...new Set([workload.address, ...more])].filter((address) => isIP(address) !== 0);

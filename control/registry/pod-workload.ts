@@ -1,8 +1,9 @@
 // Workloads from Pods and WorkloadEntries, found by address, by name and by label.
 import type { Inventory } from '../model/inventory.ts';
 import type { MeshObject } from '../model/mesh-object.ts';
+import { atOnce, type Steps } from '../model/steps.ts';
 import { localityOf } from './node-locality.ts';
-import { hasLabels, tlsModeOf, workloadOfPod, type Labels, type Workload } from './workload.ts';
+import { hasLabels, opaquePortsOf, tlsModeOf, workloadOfPod, type Labels, type Workload } from './workload.ts';
 
 /** A pod as a workload; undefined when it has no address or is over. */
 export function podWorkload(pod: MeshObject<'Pod'>, inventory: Inventory): Workload | undefined {
@@ -21,6 +22,7 @@ export function podWorkload(pod: MeshObject<'Pod'>, inventory: Inventory): Workl
     workloadName: workloadOfPod(pod.name, pod.labels),
     address,
     ports,
+    opaquePorts: opaquePortsOf(pod.annotations),
     tlsMode: tlsModeOf(pod.labels, pod.annotations.has('sidecar.istio.io/status')),
     locality: localityOf(inventory, pod.body.spec?.nodeName, pod.labels),
     weight: 1,
@@ -55,6 +57,7 @@ export function entryWorkload(
     workloadName: workloadNameOf(labels, group?.name ?? entry.name),
     address: spec.address,
     ports: new Map(Object.entries({ ...template.ports, ...spec.ports })),
+    opaquePorts: opaquePortsOf(entry.annotations),
     tlsMode: tlsModeOf(labels, spec.serviceAccount !== undefined),
     locality: spec.locality ?? '',
     weight: spec.weight ?? 1,
@@ -69,27 +72,29 @@ function workloadNameOf(labels: Labels, name: string): string {
 
 /** The workloads of an inventory. */
 export class WorkloadIndex {
-  readonly #pods: readonly PodWorkload[];
-  readonly #entries: readonly Workload[];
-  readonly #podsByLabel: LabelIndex<PodWorkload>;
-  readonly #entriesByLabel: LabelIndex<Workload>;
+  readonly #pods: PodWorkload[] = [];
+  readonly #entries: Workload[] = [];
+  readonly #podsByLabel = new LabelIndex<PodWorkload>(({ workload }) => workload);
+  readonly #entriesByLabel = new LabelIndex<Workload>((workload) => workload);
   readonly #podsByName = new Map<string, Workload>();
   readonly #podsByAddress = new Map<string, Workload[]>();
 
-  constructor(inventory: Inventory) {
-    const pods = inventory.list('Pod').map((pod) => ({ pod, workload: podWorkload(pod, inventory) }));
-    this.#pods = pods.flatMap(({ pod, workload }) => (workload === undefined ? [] : [{ pod, workload }]));
-    this.#entries = inventory.list('WorkloadEntry').map((entry) => {
-      const group = entry.annotations.get(GROUP_ANNOTATION) ?? '';
-      return entryWorkload(entry, inventory.get('WorkloadGroup', entry.namespace, group));
-    });
-    this.#podsByLabel = new LabelIndex(this.#pods, ({ workload }) => workload);
-    this.#entriesByLabel = new LabelIndex(this.#entries, (workload) => workload);
-    for (const { workload } of this.#pods) {
-      const name = keyOf(workload.namespace, workload.name);
-      if (!this.#podsByName.has(name)) this.#podsByName.set(name, workload);
-      appendTo(this.#podsByAddress, keyOf(workload.namespace, workload.address), workload);
+  /** Of an inventory, a workload at a time. */
+  static * steps(inventory: Inventory): Steps<WorkloadIndex> {
+    const index = new WorkloadIndex();
+    for (const pod of inventory.list('Pod')) {
+      const workload = podWorkload(pod, inventory);
+      if (workload !== undefined) index.#addPod({ pod, workload });
+      yield;
     }
+    for (const entry of inventory.list('WorkloadEntry')) {
+      const group = entry.annotations.get(GROUP_ANNOTATION) ?? '';
+      const workload = entryWorkload(entry, inventory.get('WorkloadGroup', entry.namespace, group));
+      index.#entries.push(workload);
+      index.#entriesByLabel.add(workload);
+      yield;
+    }
+    return index;
   }
 
   all(): Workload[] {
@@ -115,6 +120,29 @@ export class WorkloadIndex {
   entriesWith(namespace: string, labels: Labels): Workload[] {
     return this.#entriesByLabel.with(namespace, labels);
   }
+
+  #addPod(found: PodWorkload): void {
+    const { workload } = found;
+    this.#pods.push(found);
+    this.#podsByLabel.add(found);
+    const name = keyOf(workload.namespace, workload.name);
+    if (!this.#podsByName.has(name)) this.#podsByName.set(name, workload);
+    appendTo(this.#podsByAddress, keyOf(workload.namespace, workload.address), workload);
+  }
+}
+
+/** Made once for an inventory. */
+export function workloadsOf(inventory: Inventory): WorkloadIndex {
+  return inventory.derived(allWorkloads);
+}
+
+/** The same, a little at a time. */
+export function workloadSteps(inventory: Inventory): Steps<WorkloadIndex> {
+  return inventory.derivedSteps(allWorkloads, WorkloadIndex.steps, ['Pod', 'WorkloadEntry', 'WorkloadGroup', 'Node']);
+}
+
+function allWorkloads(inventory: Inventory): WorkloadIndex {
+  return atOnce(WorkloadIndex.steps(inventory));
 }
 
 interface PodWorkload {
@@ -128,13 +156,14 @@ class LabelIndex<T> {
   readonly #byNamespace = new Map<string, T[]>();
   readonly #byLabel = new Map<string, T[]>();
 
-  constructor(things: readonly T[], workloadOf: (thing: T) => Workload) {
+  constructor(workloadOf: (thing: T) => Workload) {
     this.#workloadOf = workloadOf;
-    for (const thing of things) {
-      const { namespace, labels } = workloadOf(thing);
-      appendTo(this.#byNamespace, namespace, thing);
-      for (const [key, value] of labels) appendTo(this.#byLabel, keyOf(namespace, key, value), thing);
-    }
+  }
+
+  add(thing: T): void {
+    const { namespace, labels } = this.#workloadOf(thing);
+    appendTo(this.#byNamespace, namespace, thing);
+    for (const [key, value] of labels) appendTo(this.#byLabel, keyOf(namespace, key, value), thing);
   }
 
   /** Those with all labels; with none of them all of the namespace. */

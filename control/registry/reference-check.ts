@@ -3,18 +3,27 @@ import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Destination } from '../model/destination.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { findingAt, placeOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
-import { hostMatches, isWildcard } from './hostname.ts';
+import { isWildcard } from './hostname.ts';
 import type { Registry } from './registry.ts';
 import { isHttp } from './port-protocol.ts';
+import type { Steps } from '../model/steps.ts';
 import type { MeshService } from './service.ts';
 
 type Path = readonly (string | number)[];
 
-export function checkReferences(inventory: Inventory, registry: Registry, rootNamespace: string): Finding[] {
+/** An object at a time. */
+export function* checkReferences(inventory: Inventory, registry: Registry, rootNamespace: string): Steps<Finding[]> {
   const checker = new ReferenceChecker(inventory, registry);
-  for (const object of inventory.list('VirtualService')) checker.virtualService(object);
-  for (const object of inventory.list('DestinationRule')) checker.destinationRule(object);
+  for (const object of inventory.list('VirtualService')) {
+    checker.virtualService(object);
+    yield;
+  }
+  for (const object of inventory.list('DestinationRule')) {
+    checker.destinationRule(object);
+    yield;
+  }
   for (const object of inventory.list('PeerAuthentication')) checker.rootSelector(object, rootNamespace);
+  yield;
   checker.sharedHosts();
   return checker.findings;
 }
@@ -64,7 +73,7 @@ class ReferenceChecker {
   destinationRule(object: MeshObject<'DestinationRule'>): void {
     const { host, subsets = [] } = object.body.spec;
     const full = this.#registry.resolve(host, object.namespace);
-    const services = [...this.#registry.services].filter(({ hostname }) => hostMatches(full, hostname));
+    const services = this.#registry.covered(full);
     if (services.length === 0) {
       this.#add(object, ['spec', 'host'], `no service '${full}'${this.#registry.nearest(host, object.namespace)}`);
     }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inventoryOf, serviceYaml, workloadYaml } from '../../test/harness/mesh-fixture.ts';
 import { findingText } from '../model/mesh-object.ts';
+import { atOnce } from '../model/steps.ts';
 import { checkReferences } from './reference-check.ts';
 import { Registry } from './registry.ts';
 
@@ -200,7 +201,7 @@ spec: { servers: [{ hosts: ['*'], port: { number: 80, name: http, protocol: HTTP
 `;
   const inventory = inventoryOf(yaml);
   const registry = new Registry(inventory, 'cluster.local');
-  const findings = checkReferences(inventory, registry, 'istio-system').map(findingText);
+  const findings = atOnce(checkReferences(inventory, registry, 'istio-system')).map(findingText);
   const expected = [
     /no Gateway 'default\/ingres'; did you mean 'ingress'/,
     /spec\.http\[0\].*no service 'reviws\.default\.svc\.cluster\.local': requests get 503; did you mean 'reviews'/,

@@ -1,55 +1,85 @@
-// All services of the mesh by host name, made anew from the objects whenever they change.
+// All services of the mesh by host name, made of the objects; what has not changed is taken over when those do.
+import { isDeepStrictEqual } from 'node:util';
 import { nearestName } from '../../proxy/config/nearest-name.ts';
 import type { Inventory } from '../model/inventory.ts';
 import { findingAt, placeOf, titleOf, type Finding, type MeshObject } from '../model/mesh-object.ts';
+import { atOnce, type Steps } from '../model/steps.ts';
 import { autoAddresses, type Unaddressed } from './auto-address.ts';
 import { DestinationRules } from './destination-rules.ts';
 import {
   entryPort, entryServices, isRange, mergedService, wantsAddresses as entryWantsAddresses,
 } from './external-service.ts';
-import { closestHost, isWildcard, resolveHost } from './hostname.ts';
+import { closestHost, hostMatches, isWildcard, resolveHost } from './hostname.ts';
 import { isExternalName, kubernetesService, wantsAddresses } from './kubernetes-service.ts';
-import { GROUP_ANNOTATION, WorkloadIndex } from './pod-workload.ts';
+import { GROUP_ANNOTATION, workloadsOf, workloadSteps } from './pod-workload.ts';
 import { isBytes, PROTOCOL_WORDS, portProtocol, wordProtocol } from './port-protocol.ts';
 import { routedProtocol } from './routed-port.ts';
 import { isVisible, type MeshService } from './service.ts';
 
 export class Registry {
+  readonly #inventory: Inventory;
   readonly #services = new Map<string, MeshService>();
   /** Hosts that ServiceEntries have brought, to which more may add. */
   readonly #ofEntries = new Set<string>();
   readonly #unaddressed: Unaddressed[] = [];
-  readonly #wildcards: string[];
-  /** What is odd about the services, for the log and status. */
-  readonly findings: readonly Finding[];
+  #wildcards: readonly string[] = [];
+  #findings: Finding[] = [];
+  #hasAliases = false;
+  #made = 0;
   readonly domain: string;
   readonly destinationRules: DestinationRules;
 
-  constructor(inventory: Inventory, domain: string) {
+  /** `empty` is for what fills it little by little. */
+  constructor(inventory: Inventory, domain: string, how: 'whole' | 'empty' = 'whole') {
+    this.#inventory = inventory;
     this.domain = domain;
     this.destinationRules = new DestinationRules(inventory.list('DestinationRule'), ({ namespace, body }) =>
       this.resolve(body.spec.host, namespace));
-    const findings: Finding[] = [];
-    const workloads = new WorkloadIndex(inventory);
-    for (const service of inventory.list('Service')) {
-      const made = kubernetesService({ service, workloads, inventory }, domain);
-      this.#add(made, service, findings);
-      if (wantsAddresses(service)) this.#unaddressed.push({ hostname: made.hostname, createdMs: service.createdMs });
-      findings.push(...undeclaredPorts(service, inventory), ...serviceFindings(service));
+    if (how === 'whole') atOnce(this.#fill());
+  }
+
+  /** The same, a little at a time. A service that is as it was `before` is the same object. */
+  static * steps(inventory: Inventory, domain: string, before?: Registry): Steps<Registry> {
+    yield* workloadSteps(inventory);
+    const registry = new Registry(inventory, domain, 'empty');
+    yield* registry.#fill();
+    if (before === undefined) return registry;
+    for (const [host, service] of registry.#services) {
+      const known = before.#services.get(host);
+      if (isDeepStrictEqual(known, service)) registry.#services.set(host, known!);
+      yield;
     }
-    for (const entry of inventory.list('ServiceEntry')) {
-      for (const service of entryServices(entry, workloads)) {
-        this.#addEntry(service, entry, findings);
-        if (!entryWantsAddresses(entry, service)) continue;
-        this.#unaddressed.push({ hostname: service.hostname, createdMs: entry.createdMs });
-      }
-      findings.push(...undeclaredEntryPorts(entry), ...entryFindings(entry));
+    return registry;
+  }
+
+  /**
+   * After nothing but Endpoints and EndpointSlices has changed, those of `owners` (`namespace/name`): only these
+   * services are made anew. Undefined where others have their endpoints too.
+   */
+  static * withEndpoints(
+    before: Registry, inventory: Inventory, owners: Iterable<string>,
+  ): Steps<Registry | undefined> {
+    if (before.#hasAliases) return undefined;
+    const registry = new Registry(inventory, before.domain, 'empty');
+    for (const [host, service] of before.#services) registry.#services.set(host, service);
+    registry.#wildcards = before.#wildcards;
+    registry.#findings = before.#findings;
+    yield* workloadSteps(inventory);
+    for (const owner of owners) {
+      registry.#renew(owner);
+      yield;
     }
-    for (const service of inventory.list('Service')) if (isExternalName(service)) this.#alias(service);
-    findings.push(...groupFindings(inventory));
-    this.#giveAddresses();
-    this.#wildcards = [...this.#services.keys()].filter(isWildcard);
-    this.findings = findings;
+    return registry;
+  }
+
+  /** What is odd about the services, for the log and status. */
+  get findings(): readonly Finding[] {
+    return this.#findings;
+  }
+
+  /** Services that were made of their objects, and not taken over from another registry. */
+  get made(): number {
+    return this.#made;
   }
 
   /** In the order of their objects. */
@@ -70,6 +100,13 @@ export class Registry {
     return resolveHost(host, namespace, this.domain);
   }
 
+  /** Those that a pattern names: one host, or all below a wildcard. */
+  covered(pattern: string): MeshService[] {
+    const service = this.#services.get(pattern);
+    if (!isWildcard(pattern)) return service === undefined ? [] : [service];
+    return [...this.#services.values()].filter(({ hostname }) => hostMatches(pattern, hostname));
+  }
+
   visibleFrom(namespace: string): MeshService[] {
     return [...this.#services.values()].filter((service) => isVisible(service.exportTo, namespace));
   }
@@ -79,6 +116,49 @@ export class Registry {
     const short = [...this.#services.values()].map((service) =>
       (service.namespace === namespace && !host.includes('.') ? service.name : service.hostname));
     return nearestName(host, short);
+  }
+
+  * #fill(): Steps<void> {
+    const inventory = this.#inventory;
+    const workloads = workloadsOf(inventory);
+    const findings = this.#findings;
+    for (const service of inventory.list('Service')) {
+      const made = kubernetesService({ service, workloads, inventory }, this.domain);
+      this.#add(made, service, findings);
+      if (wantsAddresses(service)) this.#unaddressed.push({ hostname: made.hostname, createdMs: service.createdMs });
+      findings.push(...undeclaredPorts(service, inventory), ...serviceFindings(service));
+      this.#made++;
+      yield;
+    }
+    for (const entry of inventory.list('ServiceEntry')) {
+      for (const service of entryServices(entry, workloads)) {
+        this.#addEntry(service, entry, findings);
+        if (!entryWantsAddresses(entry, service)) continue;
+        this.#unaddressed.push({ hostname: service.hostname, createdMs: entry.createdMs });
+      }
+      findings.push(...undeclaredEntryPorts(entry), ...entryFindings(entry));
+      this.#made++;
+      yield;
+    }
+    for (const service of inventory.list('Service')) if (isExternalName(service)) this.#alias(service);
+    findings.push(...groupFindings(inventory));
+    yield* this.#giveAddresses();
+    this.#wildcards = [...this.#services.keys()].filter(isWildcard);
+  }
+
+  #renew(owner: string): void {
+    const [namespace = '', name = ''] = owner.split('/');
+    const service = this.#inventory.get('Service', namespace, name);
+    if (service === undefined) return;
+    const parts = { service, workloads: workloadsOf(this.#inventory), inventory: this.#inventory };
+    const made = kubernetesService(parts, this.domain);
+    const known = this.#services.get(made.hostname);
+    // The host may be a ServiceEntry's, whose name is the host.
+    if (known?.name !== name) return;
+    this.#made++;
+    if (!isDeepStrictEqual(known.endpoints, made.endpoints)) {
+      this.#services.set(made.hostname, { ...known, endpoints: made.endpoints });
+    }
   }
 
   #addEntry(service: MeshService, entry: MeshObject<'ServiceEntry'>, findings: Finding[]): void {
@@ -96,14 +176,15 @@ export class Registry {
     const target = this.#services.get((object.body.spec.externalName ?? '').replace(/\.$/, ''));
     if (alias?.origin !== object.origin || target === undefined || target === alias) return;
     const { hostname, name, namespace, exportTo, origin } = alias;
+    this.#hasAliases = true;
     this.#services.set(hostname, { ...target, hostname, name, namespace, exportTo, origin, addresses: [], ranges: [] });
   }
 
-  #giveAddresses(): void {
+  * #giveAddresses(): Steps<void> {
     const wanting = this.#unaddressed.filter(({ hostname }) => this.#services.get(hostname)?.addresses.length === 0);
     if (wanting.length === 0) return;
     const taken = this.#services.values().flatMap(({ addresses }) => addresses);
-    for (const [hostname, addresses] of autoAddresses(wanting, taken)) {
+    for (const [hostname, addresses] of yield* autoAddresses(wanting, taken)) {
       this.#services.set(hostname, { ...this.#services.get(hostname)!, autoAddresses: addresses });
     }
   }

@@ -18,10 +18,20 @@ export interface Workload {
   /** Named ports and service ports to where they are served, as in WorkloadEntry.ports. */
   readonly ports: ReadonlyMap<string, number>;
   readonly tlsMode: TlsMode;
+  /** Its ports that are carried as they are. */
+  readonly opaquePorts?: ReadonlySet<number> | undefined;
   /** `region/zone/subzone`, '' when unknown. */
   readonly locality: string;
   readonly weight: number;
   readonly origin: Origin;
+}
+
+const OPAQUE_PORTS = 'config.weft.dev/opaque-ports';
+
+/** What an object's annotation says; undefined where it has none. */
+export function opaquePortsOf(annotations: ReadonlyMap<string, string> | undefined): ReadonlySet<number> | undefined {
+  const text = annotations?.get(OPAQUE_PORTS);
+  return text === undefined ? undefined : new Set(text.split(',').map((port) => Number(port.trim())));
 }
 
 const TLS_MODE_LABEL = 'security.istio.io/tlsMode';

@@ -135,6 +135,17 @@ test('a status is written once, and again when it is another', async (t) => {
   assert.match(JSON.stringify(patches(api)[2]), /it is bad.*"lastTransitionTime":"20/);
 });
 
+test('an object that was deleted and made again at once has its status too', async (t) => {
+  const api = await WatchApi.start(t);
+  const writer = await writerOf(t, api);
+  for (const [count, uid] of ['one', 'two'].entries()) {
+    api.put(rule('a'));
+    const status = wanted('a');
+    writer.want([{ ...status, object: { ...status.object, body: { metadata: { uid } } } }]);
+    await until('written', () => patches(api).length === count + 1 && writer.counts.waiting === 0, 2000);
+  }
+});
+
 test('who does not lead writes nothing, and all of it as soon as it does', async (t) => {
   const api = await WatchApi.start(t);
   api.put(rule('a'));

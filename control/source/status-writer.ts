@@ -10,7 +10,9 @@ import { pluralOf, resourcePath } from './kube-resource.ts';
 
 /** What an object's status should say. Conditions are without their times: whoever writes knows them. */
 export interface WantedStatus {
-  readonly object: Pick<MeshObject, 'kind' | 'namespace' | 'name'>;
+  readonly object: Pick<MeshObject, 'kind' | 'namespace' | 'name'> & {
+    readonly body?: { readonly metadata: { readonly uid?: unknown } };
+  };
   readonly status: Readonly<Record<string, unknown>>;
 }
 
@@ -55,9 +57,9 @@ export class StatusWriter {
 
   /** All that should be written; what is not among it is left as it is. */
   want(statuses: readonly WantedStatus[]): void {
-    this.#wanted = new Map(statuses.map((status) => [titleOf(status.object), status]));
+    this.#wanted = new Map(statuses.map((status) => [keyOf(status.object), status]));
     for (const known of [this.#written, this.#later]) {
-      for (const title of known.keys()) if (!this.#wanted.has(title)) known.delete(title);
+      for (const key of known.keys()) if (!this.#wanted.has(key)) known.delete(key);
     }
     this.wake();
   }
@@ -86,28 +88,28 @@ export class StatusWriter {
 
   #next(): [string, WantedStatus][] {
     const nowMs = this.#options.clock.nowMs();
-    return [...this.#wanted].filter(([title, { status }]) =>
-      (this.#later.get(title) ?? 0) <= nowMs && this.#written.get(title) !== textOf(status));
+    return [...this.#wanted].filter(([key, { status }]) =>
+      (this.#later.get(key) ?? 0) <= nowMs && this.#written.get(key) !== textOf(status));
   }
 
   async #work(): Promise<void> {
     const { isLeading, writesPerSecond = 10 } = this.#options;
     const { signal } = this.#ending;
     for (let next = this.#next(); next.length > 0; next = this.#next()) {
-      for (const [title] of next) {
-        const wanted = this.#wanted.get(title);
+      for (const [key] of next) {
+        const wanted = this.#wanted.get(key);
         if (signal.aborted || !isLeading()) return;
         if (wanted === undefined) continue;
-        await this.#write(title, wanted);
+        await this.#write(key, wanted);
         await pause(1000 / writesPerSecond, undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  async #write(title: string, wanted: WantedStatus): Promise<void> {
+  async #write(key: string, wanted: WantedStatus): Promise<void> {
     const { client, versionOf } = this.#options;
     const version = versionOf(wanted.object.kind);
-    if (version === undefined) return this.#putOff(title);
+    if (version === undefined) return this.#putOff(key);
     try {
       const path = pathOf(wanted.object, version);
       const { metadata, status } = await client.call('GET', path) as KubeStatusObject;
@@ -123,16 +125,16 @@ export class StatusWriter {
       // Somebody else has written: it is read again.
       if (status === 409) return;
       // What is gone is wanted no more when the source has seen it too.
-      if (status !== 404) this.#say(title, messageOf(cause));
-      return this.#putOff(title);
+      if (status !== 404) this.#say(titleOf(wanted.object), messageOf(cause));
+      return this.#putOff(key);
     }
-    this.#later.delete(title);
-    this.#written.set(title, textOf(wanted.status));
+    this.#later.delete(key);
+    this.#written.set(key, textOf(wanted.status));
   }
 
-  #putOff(title: string): void {
+  #putOff(key: string): void {
     const { clock, retryMs = 30_000 } = this.#options;
-    this.#later.set(title, clock.nowMs() + retryMs);
+    this.#later.set(key, clock.nowMs() + retryMs);
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.wake(), retryMs + 1);
   }
@@ -143,6 +145,12 @@ export class StatusWriter {
     this.#said.add(reason);
     this.#options.log.warning(`status of ${title} is not written: ${reason}`);
   }
+}
+
+/** One that was deleted and made again is another, that has no status yet. */
+function keyOf(object: WantedStatus['object']): string {
+  const { uid } = object.body?.metadata ?? {};
+  return `${titleOf(object)} ${typeof uid === 'string' ? uid : ''}`;
 }
 
 interface KubeStatusObject {

@@ -6,11 +6,11 @@ import { RouteAction } from '../../proxy/config/route-action.ts';
 import { serviceYaml, viewOf } from '../../test/harness/mesh-fixture.ts';
 import { honours } from '../model/data-plane.ts';
 import type { HttpRule } from '../model/http-route.ts';
+import { atOnce } from '../model/steps.ts';
 import { hashBalancing, hashPolicy } from './consistent-hash.ts';
 import { httpRoute } from './http-route.ts';
 import type { Scope } from './mesh-view.ts';
 import { outboundRoutes } from './outbound-route.ts';
-import { atOnce } from './scope-memo.ts';
 import { serviceClusters } from './outbound-cluster.ts';
 
 const SCOPE: Scope = { namespace: 'default', labels: new Map(), isWeft: true };

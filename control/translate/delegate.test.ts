@@ -5,9 +5,9 @@ import type { Route } from '../../proxy/config/route.ts';
 import { serviceYaml, viewOf } from '../../test/harness/mesh-fixture.ts';
 import { delegateFindings } from '../analysis/delegate-use.ts';
 import { findingText } from '../model/mesh-object.ts';
+import { atOnce } from '../model/steps.ts';
 import type { Scope } from './mesh-view.ts';
 import { outboundRoutes } from './outbound-route.ts';
-import { atOnce } from './scope-memo.ts';
 
 const SCOPE: Scope = { namespace: 'default', labels: new Map([['app', 'page']]), isWeft: true };
 const TO_REVIEWS = 'route: [{ destination: { host: reviews } }]';

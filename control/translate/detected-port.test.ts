@@ -94,6 +94,13 @@ test('the called: as the handshake says, or the first line, by the mode of mutua
 test('opaque ports are bytes, and the wait is as the MeshConfig says', () => {
   const opaque = listenerOf(resources(service(OPAQUE) + WORKLOAD, 'weft', '10.0.0.9'), '10.96.0.7_9080');
   assert.deepEqual([opaque.listenerFilters, opaque.filterChains?.map(shown)], [undefined, [': tcp']]);
+  const named = WORKLOAD.replace('name: reviews-v1,', `name: reviews-v1${OPAQUE},`);
+  assert.notEqual(named, WORKLOAD);
+  const told = listenerOf(resources(service() + named, 'weft', '10.0.0.9'), '10.96.0.7_9080');
+  assert.deepEqual(told.filterChains?.map(shown), [': tcp'], 'its workload says so');
+  const inbound = listenerOf(resources(service() + named, 'weft'), 'virtualInbound').filterChains ?? [];
+  assert.ok(inbound.filter((chain) => chain.filterChainMatch?.destinationPort === 9080).map(shown)
+    .every((chain) => chain.includes('tcp')), 'where it is served, too');
   const asked = resources(service() + WORKLOAD + SETTINGS, 'weft', '10.0.0.9');
   assert.equal(listenerOf(asked, '10.96.0.7_9080').listenerFiltersTimeout, '7s');
   assert.equal(listenerOf(asked, 'virtualInbound').listenerFiltersTimeout, '7s');

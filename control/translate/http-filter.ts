@@ -2,7 +2,8 @@
 // browsers' gRPC, gRPC's figures, faults, cross-origin rules, APIs' descriptions, credentials, metrics, router.
 import type { HttpFilter } from '../../proxy/config/http-connection-manager.ts';
 import {
-  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_ALPN_TYPE, ISTIO_STATS_TYPE, ROUTER_TYPE,
+  CORS_TYPE, FAULT_TYPE, GRPC_STATS_TYPE, GRPC_WEB_TYPE, ISTIO_ALPN_TYPE, ISTIO_STATS_TYPE, ON_DEMAND_TYPE,
+  ROUTER_TYPE,
 } from '../../proxy/config/type-url.ts';
 
 /** Names by which routes configure them. */
@@ -33,7 +34,11 @@ const ALPN_IN_STATE = {
   },
 } as unknown as HttpFilter;
 
+const ON_DEMAND: HttpFilter = { name: 'envoy.filters.http.on_demand', typedConfig: { '@type': ON_DEMAND_TYPE } };
+
 export interface FilterParts {
+  /** Waits for hosts of a lazy sidecar: whatever comes after it sees the route. */
+  readonly onDemand?: boolean;
   /** At gateways; comes first, since it is the cheapest. */
   readonly limits?: readonly HttpFilter[];
   /** At gateways. */
@@ -61,13 +66,14 @@ export interface FilterParts {
 export function httpFilters(parts: FilterParts): HttpFilter[] {
   const {
     limits = [], login = [], custom = [], tokens = [], apis = [], credentials = [], sessions = [], authorization,
-    isWeft, isGateway = false, grpcWeb, saysHttp = false,
+    isWeft, isGateway = false, grpcWeb, saysHttp = false, onDemand = false,
   } = parts;
   const stats: HttpFilter = {
     name: 'istio.stats',
     typedConfig: { '@type': ISTIO_STATS_TYPE, ...(isGateway && { disableHostHeaderFallback: true }) },
   };
   return [
+    ...(onDemand ? [ON_DEMAND] : []),
     ...limits,
     ...login,
     ...custom,

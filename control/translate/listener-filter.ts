@@ -1,8 +1,10 @@
 // What listeners look at before a filter chain is chosen, and how chains are chosen by server name.
 import type { FilterChain, FilterChainMatch, Listener, ListenerFilter } from '../../proxy/config/listener.ts';
 import {
-  HTTP_INSPECTOR_TYPE, ORIGINAL_DST_TYPE, PROXY_PROTOCOL_FILTER, PROXY_PROTOCOL_TYPE, TLS_INSPECTOR_TYPE,
+  HTTP_INSPECTOR_TYPE, ORIGINAL_DST_TYPE, ORIGINAL_SRC_TYPE, PROXY_PROTOCOL_FILTER, PROXY_PROTOCOL_TYPE,
+  TLS_INSPECTOR_TYPE,
 } from '../../proxy/config/type-url.ts';
+import { TPROXY_MARK } from '../inject/redirect-rules.ts';
 import { meshConfig } from './mesh-trust.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 
@@ -19,6 +21,12 @@ export const PROXY_PROTOCOL: ListenerFilter = {
 export const ORIGINAL_DST: ListenerFilter = {
   name: 'envoy.filters.listener.original_dst',
   typedConfig: { '@type': ORIGINAL_DST_TYPE },
+};
+
+/** By the mark the answers of the application come back to its sidecar. */
+export const ORIGINAL_SRC: ListenerFilter = {
+  name: 'envoy.filters.listener.original_src',
+  typedConfig: { '@type': ORIGINAL_SRC_TYPE, mark: TPROXY_MARK },
 };
 
 const HTTP_INSPECTOR: ListenerFilter = {

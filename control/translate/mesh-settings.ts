@@ -14,6 +14,8 @@ export interface MeshSettings {
   readonly clusterId: string;
   /** Zipkin collector of proxies that name none; undefined: no spans. */
   readonly zipkin: HostPort | undefined;
+  /** A namespace's hosts are claimed by others' rules only where it grants that (S101). Istio has no such setting. */
+  readonly strictHosts?: boolean;
 }
 
 /** Istio's defaults. */

@@ -4,6 +4,7 @@ import type { Listener } from '../../proxy/config/listener.ts';
 import { credentialFilters } from './egress-credential.ts';
 import { httpFilters } from './http-filter.ts';
 import { httpManager } from './http-manager.ts';
+import { isOnDemand } from './lazy-scope.ts';
 import type { MeshView } from './mesh-view.ts';
 import type { ProxyNode } from './proxy-node.ts';
 import { HTTP_PROXY_ROUTES, listenerName } from './resource-name.ts';
@@ -31,7 +32,7 @@ export function httpListener(
         statPrefix: `outbound_${name}`,
         filters: httpFilters({
           authorization: [], credentials: credentialFilters(view, node), isWeft: node.isWeft,
-          grpcWeb: speaksGrpcWeb(mesh), saysHttp: isDetected,
+          grpcWeb: speaksGrpcWeb(mesh), saysHttp: isDetected, onDemand: node.lazy && isOnDemand(routes),
         }),
         routes,
         ...telemetry(view, node, 'CLIENT'),

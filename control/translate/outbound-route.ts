@@ -1,6 +1,7 @@
 // The route tables of a sidecar's outbound listeners: every service that the application may call, by host.
 import { isIP } from 'node:net';
 import type { Route, RouteConfiguration, VirtualHost } from '../../proxy/config/route.ts';
+import { atOnce, type Steps } from '../model/steps.ts';
 import { hostMatches, isWildcard } from '../registry/hostname.ts';
 import { isHttp, isHttp2 } from '../registry/port-protocol.ts';
 import { virtualAddresses, type MeshService, type ServicePort } from '../registry/service.ts';
@@ -11,7 +12,6 @@ import { defaultRoute, DIRECT_RESPONSE_BYTES_MAX } from './http-route.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { HTTP_PROXY_ROUTES, outboundCluster } from './resource-name.ts';
 import { MESH_GATEWAY } from './rule-scope.ts';
-import { atOnce, type Steps } from './scope-memo.ts';
 import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
 import { tunnelTarget } from './tcp-filter.ts';
 import { connectionWay, type ConnectionWay } from './tcp-route.ts';

@@ -44,10 +44,14 @@ export interface ProxyNode {
   readonly proxyless: boolean;
   /** Those that call a gateway tell it of their clients in the PROXY protocol (gatewayTopology.proxyProtocol). */
   readonly proxyProtocol: boolean;
-  /** INTERCEPTION_MODE REDIRECT: `weft init` leads its workload's connections to it. */
+  /** INTERCEPTION_MODE REDIRECT or TPROXY: `weft init` leads its workload's connections to it. */
   readonly redirected: boolean;
+  /** TPROXY: its application sees the addresses of its callers. */
+  readonly transparent: boolean;
   /** DNS_CAPTURE: it answers what its application asks DNS. */
   readonly dnsCapture: boolean;
+  /** WEFT_LAZY: it is told of hosts when its application first calls them. */
+  readonly lazy: boolean;
   /** DNS_AUTO_ALLOCATE: and services without addresses have some for it, of the families that it has itself. */
   readonly autoAddresses: AutoFamilies | undefined;
 }
@@ -63,8 +67,8 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
   if (kind !== 'sidecar' && kind !== 'router') return `node kind '${kind.slice(0, 40)}' is neither sidecar nor router`;
   const metadata = node.metadata ?? {};
   const mode = text(metadata['INTERCEPTION_MODE']) ?? 'NONE';
-  if (mode !== 'NONE' && mode !== 'REDIRECT') {
-    return `INTERCEPTION_MODE ${mode.slice(0, 40)} is not supported yet; use REDIRECT or NONE`;
+  if (mode !== 'NONE' && mode !== 'REDIRECT' && mode !== 'TPROXY') {
+    return `INTERCEPTION_MODE ${mode.slice(0, 40)} is not known; use REDIRECT, TPROXY or NONE`;
   }
   const generator = text(metadata['GENERATOR']);
   if (generator !== undefined && generator !== 'grpc') {
@@ -94,8 +98,10 @@ export function parseProxyNode(node: XdsNode): ProxyNode | string {
     trustedProxies,
     proxyless: generator === 'grpc',
     proxyProtocol: kind === 'router' && isObject(topologyOf(metadata['PROXY_CONFIG'])?.['proxyProtocol']),
-    redirected: kind === 'sidecar' && mode === 'REDIRECT',
+    redirected: kind === 'sidecar' && mode !== 'NONE',
+    transparent: kind === 'sidecar' && mode === 'TPROXY',
     dnsCapture,
+    lazy: kind === 'sidecar' && isOn(metadata['WEFT_LAZY']),
     autoAddresses: dnsCapture && isOn(metadata['DNS_AUTO_ALLOCATE']) ? familiesOf(addresses) : undefined,
     ...listens,
   };

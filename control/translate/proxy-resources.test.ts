@@ -320,7 +320,7 @@ test('a node that cannot be served is told why', () => {
   const faults: readonly (readonly [Parameters<typeof parseProxyNode>[0], RegExp])[] = [
     [{ id: 'x' }, /is not kind~ip~pod\.namespace~domain/],
     [{ id: 'waypoint~10.0.0.1~a.b~b.svc.cluster.local' }, /neither sidecar nor router/],
-    [{ id, metadata: { INTERCEPTION_MODE: 'TPROXY' } }, /use REDIRECT or NONE/],
+    [{ id, metadata: { INTERCEPTION_MODE: 'TUNNEL' } }, /use REDIRECT, TPROXY or NONE/],
     [{ id, metadata: { WEFT_OUTBOUND_LISTEN: '15001' } }, /HOST:PORT/],
     [{ id, metadata: { WEFT_APP_PORTS: { x: '1.1.1.1:1' } } }, /WEFT_APP_PORTS/],
   ];

@@ -5,6 +5,8 @@ import type { Listener } from '../../proxy/config/listener.ts';
 import type { NameTable } from '../../proxy/config/name-table.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
 import type { Secret } from '../../proxy/config/tls.ts';
+import type { Steps } from '../model/steps.ts';
+import type { MeshService } from '../registry/service.ts';
 import { clientSecrets } from './client-tls.ts';
 import { credentialSecrets } from './egress-credential.ts';
 import { providerService } from './external-authorization.ts';
@@ -18,6 +20,8 @@ import { gatewayResources } from './gateway.ts';
 import { inboundListener } from './inbound-listener.ts';
 import { applicationCluster, zipkinCluster } from './local-cluster.ts';
 import { trustSecrets } from './mesh-trust.ts';
+import { clustersWithin, emptyTable, HostCatalogs, isOnDemand } from './lazy-scope.ts';
+import type { HostsOnDemand } from './lazy-scope.ts';
 import type { MeshView, Scope } from './mesh-view.ts';
 import { nameTable } from './name-table.ts';
 import { withIngressGate } from './network-policy.ts';
@@ -29,8 +33,7 @@ import { proxylessResources, type ApiListener, type ProxylessResources } from '.
 import { passthroughClusters } from './redirected-address.ts';
 import { redirectedApplication, redirectedInbound } from './redirected-inbound.ts';
 import { redirectedOutbound, redirectedRoutes } from './redirected-outbound.ts';
-import { ScopeMemo } from './scope-memo.ts';
-import type { Steps } from './scope-memo.ts';
+import { ScopeMemo, type MakeSteps } from './scope-memo.ts';
 import { knownMesh } from './sidecar-scope.ts';
 import { workloadPorts, type WorkloadPort } from './workload-port.ts';
 
@@ -45,19 +48,29 @@ export interface ProxyResources {
   readonly secrets?: readonly Secret[];
   /** For its DNS proxy, if it has one. */
   readonly nameTables?: readonly NameTable[];
+  /** Of a lazy sidecar: what comes when it is asked for. */
+  readonly onDemand?: HostsOnDemand;
 }
 
 /** Translates one moment of the mesh; what several proxies share is made once. */
 export class Translator {
   readonly #view: MeshView;
-  readonly #clusters = new ScopeMemo<OutboundCluster[]>();
-  readonly #routes = new ScopeMemo<RouteConfiguration>();
+  readonly #clusters: ScopeMemo<ServiceClusters>;
+  readonly #routes: ScopeMemo<RouteConfiguration>;
   readonly #names = new ScopeMemo<NameTable>();
-  readonly #byPort = new ScopeMemo<RouteConfiguration[]>();
+  readonly #byPort: ScopeMemo<RouteConfiguration[]>;
+  readonly #catalogs = new HostCatalogs();
   readonly #proxyless = new ScopeMemo<ProxylessResources>();
 
-  constructor(view: MeshView) {
+  /**
+   * `before`: of a mesh that differs from this one in nothing but the endpoints of services. Its route tables hold, and
+   * the clusters of those services that are the same object.
+   */
+  constructor(view: MeshView, before?: Translator) {
     this.#view = view;
+    this.#clusters = new ScopeMemo(before === undefined ? undefined : before.#clusters);
+    this.#routes = new ScopeMemo(before === undefined ? undefined : before.#routes);
+    this.#byPort = new ScopeMemo(before === undefined ? undefined : before.#byPort);
   }
 
   /** What takes long of resourcesFor(), in small steps. */
@@ -66,10 +79,10 @@ export class Translator {
       yield* this.#proxyless.steps(node, (scope) => proxylessResources(this.#view, scope));
       return;
     }
-    yield* this.#clusters.steps(node, (scope) => clustersOf(this.#view, scope));
+    yield* this.#clusters.steps(node, (scope, known) => clustersOf(this.#view, scope, known));
     const { outboundListen, redirected } = node;
-    if (outboundListen !== undefined) yield* this.#routes.steps(node, (scope) => outboundRoutes(this.#view, scope));
-    if (redirected) yield* this.#byPort.steps(node, (scope) => redirectedRoutes(this.#view, scope));
+    if (outboundListen !== undefined) yield* this.#routes.steps(node, this.#makeRoutes);
+    if (redirected) yield* this.#byPort.steps(node, this.#makeByPort);
   }
 
   resourcesFor(node: ProxyNode): ProxyResources {
@@ -81,22 +94,27 @@ export class Translator {
   #resourcesFor(node: ProxyNode): ProxyResources {
     const passed = node.kind === 'router' ? meshPassthroughClusters(this.#view, node) : [];
     const known = [...this.#outboundClusters(node), ...passed];
-    const outbound = [...known, ...this.#providerClusters(node, known)];
+    const providers = this.#providerClusters(node, known);
     const zipkin = node.zipkin ?? this.#view.settings.zipkin;
     const collector = zipkin === undefined ? [] : [zipkinCluster(zipkin)];
-    const shared = [...outbound.map(({ cluster }) => cluster), ...collector];
-    const endpoints = outbound.flatMap((made) => made.endpoints ?? []);
-    if (node.kind === 'router') {
-      const view = this.#view;
-      const ofGateway = [
-        ...gatewaySecrets(view, node), ...listenerSecrets(view, node), ...backendSecrets(view, node),
-        ...clientSecrets(view, node), ...loginSecrets(view, node),
-      ];
-      const secrets = [...trustSecrets(view), ...ofGateway, ...credentialSecrets(view, node)];
-      const { listeners, routes } = gatewayResources(this.#view, node);
-      const gated = listeners.map((listener) => withIngressGate(this.#view, node, listener));
-      return { listeners: gated, routes, clusters: shared, endpoints, secrets };
-    }
+    if (node.lazy) return this.#lazyResources(node, [...providers, ...collector.map(alone)]);
+    const shared = withEndpoints([...known, ...providers, ...collector.map(alone)]);
+    if (node.kind === 'router') return { ...this.#gatewayResources(node), ...shared };
+    return this.#sidecarResources(node, shared);
+  }
+
+  #gatewayResources(node: ProxyNode): Omit<ProxyResources, 'clusters' | 'endpoints'> {
+    const view = this.#view;
+    const ofGateway = [
+      ...gatewaySecrets(view, node), ...listenerSecrets(view, node), ...backendSecrets(view, node),
+      ...clientSecrets(view, node), ...loginSecrets(view, node),
+    ];
+    const secrets = [...trustSecrets(view), ...ofGateway, ...credentialSecrets(view, node)];
+    const { listeners, routes } = gatewayResources(view, node);
+    return { listeners: listeners.map((listener) => withIngressGate(view, node, listener)), routes, secrets };
+  }
+
+  #sidecarResources(node: ProxyNode, shared: Pick<ProxyResources, 'clusters' | 'endpoints'>): ProxyResources {
     const ports = workloadPorts(this.#view, node);
     const inbound = node.redirected ? [redirectedInbound(this.#view, node, ports)]
       : ports.map((port) => withIngressGate(this.#view, node, inboundListener(this.#view, node, port)));
@@ -105,15 +123,37 @@ export class Translator {
     const egress = egressResources(this.#view, node);
     return {
       listeners: [...inbound, ...out, ...(redirected ? redirectedOutbound(this.#view, node) : []), ...egress.listeners],
-      clusters: [...shared, ...applicationClusters(node, ports)],
+      clusters: [...shared.clusters, ...applicationClusters(node, ports)],
       routes: [
         ...(outboundListen === undefined ? [] : [this.#outboundRoutes(node)]),
         ...(redirected ? this.#redirectedRoutes(node) : []), ...egress.routes,
       ],
-      endpoints,
+      endpoints: shared.endpoints,
       secrets: [
         ...trustSecrets(this.#view), ...clientSecrets(this.#view, node), ...credentialSecrets(this.#view, node),
       ],
+    };
+  }
+
+  readonly #makeRoutes: MakeSteps<RouteConfiguration> = (scope, known) => (
+    known === undefined ? outboundRoutes(this.#view, scope) : unchanged(known));
+
+  readonly #makeByPort: MakeSteps<RouteConfiguration[]> = (scope, known) => (
+    known === undefined ? redirectedRoutes(this.#view, scope) : unchanged(known));
+
+  /** Of the clusters it is told those that something names which is not asked for. */
+  #lazyResources(node: ProxyNode, others: readonly OutboundCluster[]): ProxyResources {
+    const known = this.#catalogs.clusters(this.#serviceClusters(node));
+    const all = this.#sidecarResources(node, withEndpoints(others));
+    const tables = all.routes.filter(({ name = '' }) => isOnDemand(name));
+    const fixed = all.routes.filter(({ name = '' }) => !isOnDemand(name));
+    const needed = withEndpoints([...clustersWithin([all.listeners, fixed], known)]);
+    return {
+      ...all,
+      routes: [...tables.map(emptyTable), ...fixed],
+      clusters: [...needed.clusters, ...all.clusters],
+      endpoints: [...needed.endpoints, ...all.endpoints],
+      onDemand: this.#catalogs.hosts(tables, known),
     };
   }
 
@@ -122,11 +162,15 @@ export class Translator {
   }
 
   #outboundClusters(node: ProxyNode): OutboundCluster[] {
-    return this.#clusters.get(node, (scope) => clustersOf(this.#view, scope));
+    return [...this.#serviceClusters(node).values()].flat();
+  }
+
+  #serviceClusters(node: ProxyNode): ServiceClusters {
+    return this.#clusters.get(node, (scope, known) => clustersOf(this.#view, scope, known));
   }
 
   #redirectedRoutes(node: ProxyNode): RouteConfiguration[] {
-    return this.#byPort.get(node, (scope) => redirectedRoutes(this.#view, scope));
+    return this.#byPort.get(node, this.#makeByPort);
   }
 
   /** Those of the provider of CUSTOM policies, where the proxy knows its service from nothing else. */
@@ -136,17 +180,32 @@ export class Translator {
   }
 
   #outboundRoutes(node: ProxyNode): RouteConfiguration {
-    return this.#routes.get(node, (scope) => outboundRoutes(this.#view, scope));
+    return this.#routes.get(node, this.#makeRoutes);
   }
 }
 
-function* clustersOf(view: MeshView, scope: Scope): Steps<OutboundCluster[]> {
-  const clusters: OutboundCluster[] = [];
+type ServiceClusters = ReadonlyMap<MeshService, readonly OutboundCluster[]>;
+
+function* clustersOf(view: MeshView, scope: Scope, before?: ServiceClusters): Steps<ServiceClusters> {
+  const clusters = new Map<MeshService, readonly OutboundCluster[]>();
   for (const service of knownMesh(view, scope).services) {
-    clusters.push(...serviceClusters(view, scope, service));
+    clusters.set(service, before?.get(service) ?? serviceClusters(view, scope, service));
     yield;
   }
   return clusters;
+}
+
+function* unchanged<T>(made: T): Steps<T> {
+  yield;
+  return made;
+}
+
+function withEndpoints(made: readonly OutboundCluster[]): Pick<ProxyResources, 'clusters' | 'endpoints'> {
+  return { clusters: made.map(({ cluster }) => cluster), endpoints: made.flatMap(({ endpoints }) => endpoints ?? []) };
+}
+
+function alone(cluster: Cluster): OutboundCluster {
+  return { cluster, endpoints: undefined };
 }
 
 function applicationClusters({ redirected }: ProxyNode, ports: readonly WorkloadPort[]): Cluster[] {

@@ -7,6 +7,7 @@ import type { HttpConnectionManager } from '../../proxy/config/http-connection-m
 import type { Route, RouteConfiguration } from '../../proxy/config/route.ts';
 import { FAULT_TYPE, HTTP_CONNECTION_MANAGER_TYPE, ROUTER_TYPE, UPSTREAM_TLS_TYPE }
   from '../../proxy/config/type-url.ts';
+import type { Steps } from '../model/steps.ts';
 import { isHttp } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { FAULT_FILTER } from './http-filter.ts';
@@ -14,7 +15,6 @@ import type { MeshView, Scope } from './mesh-view.ts';
 import { serviceClusters, type OutboundCluster } from './outbound-cluster.ts';
 import { hostNames, serviceRoutes } from './outbound-route.ts';
 import { outboundCluster } from './resource-name.ts';
-import type { Steps } from './scope-memo.ts';
 import { knownMesh } from './sidecar-scope.ts';
 import { TLS_SOCKET } from './tls-context.ts';
 import { VirtualServiceIndex } from './virtual-service.ts';

@@ -5,7 +5,7 @@ import type { Cluster } from '../../proxy/config/cluster.ts';
 import type { FilterChain, Listener, NetworkFilter } from '../../proxy/config/listener.ts';
 import { networkAuthorization } from './authorization.ts';
 import { inboundListener, peerChains } from './inbound-listener.ts';
-import { detection, ORIGINAL_DST, TLS_INSPECTOR } from './listener-filter.ts';
+import { detection, ORIGINAL_DST, ORIGINAL_SRC, TLS_INSPECTOR } from './listener-filter.ts';
 import { applicationCluster } from './local-cluster.ts';
 import { meshTrust } from './mesh-trust.ts';
 import type { MeshView } from './mesh-view.ts';
@@ -28,12 +28,15 @@ export function redirectedInbound(view: MeshView, node: ProxyNode, ports: readon
     const { filterChains = [] } = withIngressGate(view, node, inboundListener(view, node, port));
     return filterChains.map((chain) => forPort(chain, port.port));
   });
+  // Where the family of its caller is not that of the application, it is called as by REDIRECT.
+  const origin = node.transparent ? [ORIGINAL_DST, ORIGINAL_SRC] : [ORIGINAL_DST];
   return {
     name: NAME,
     address: anyAddress(node, INBOUND_PORT),
     trafficDirection: 'INBOUND',
-    ...detection(view, node, [ORIGINAL_DST]),
-    ...(!ports.some(({ protocol }) => protocol === 'auto') && { listenerFilters: [ORIGINAL_DST, TLS_INSPECTOR] }),
+    ...(node.transparent && { transparent: true }),
+    ...detection(view, node, origin),
+    ...(!ports.some(({ protocol }) => protocol === 'auto') && { listenerFilters: [...origin, TLS_INSPECTOR] }),
     filterChains: [ownPortChain(view, node, 'SERVER', NAME, INBOUND_PORT), ...own, ...passage(view, node)],
   };
 }

@@ -2,6 +2,7 @@
 // for each address of another service, and one for all the rest.
 import type { FilterChain, Listener } from '../../proxy/config/listener.ts';
 import type { RouteConfiguration } from '../../proxy/config/route.ts';
+import type { Steps } from '../model/steps.ts';
 import { isBytes, isHttp } from '../registry/port-protocol.ts';
 import type { MeshService, ServicePort } from '../registry/service.ts';
 import { serviceChain } from './egress-listener.ts';
@@ -15,7 +16,6 @@ import type { ProxyNode } from './proxy-node.ts';
 import { cidrRange } from './rbac-match.ts';
 import { anyAddress, at, OUTBOUND_PORT, ownPortChain, plainTcp } from './redirected-address.ts';
 import { listenerName, portRoutes } from './resource-name.ts';
-import type { Steps } from './scope-memo.ts';
 import { commonMesh, type KnownMesh } from './sidecar-scope.ts';
 import { HTTP_PORT, unknownCluster, unknownHost } from './unknown-host.ts';
 import { VirtualServiceIndex } from './virtual-service.ts';

@@ -72,7 +72,7 @@ test('what a sidecar cannot do is refused by name', () => {
   assert.throws(spec('outboundTrafficPolicy: { egressProxy: { host: a } }'), /egressProxy: is for ALLOW_ANY/);
   assert.throws(spec("egress: [{ hosts: ['a'] }]"), /hosts\[0\]: must be 'namespace\/host'/);
   assert.throws(spec("egress: [{ hosts: ['./*'], bind: 127.0.0.1 }]"), /bind: needs a port/);
-  assert.throws(spec(ingress('captureMode: IPTABLES')), /captureMode: .*not redirected/);
+  assert.throws(spec(ingress('captureMode: IPTABLES')), /captureMode: .*goes by the egress without a port/);
   assert.throws(spec(ingress("bind: 'unix:///a'")), /bind: must be an IP address/);
   assert.throws(spec(ingress("defaultEndpoint: '10.0.0.1:80'")), /defaultEndpoint: must be '127/);
   assert.throws(spec(ingress('tls: { mode: PASSTHROUGH }')), /tls.mode: must be SIMPLE or MUTUAL/);

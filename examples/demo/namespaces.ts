@@ -17,6 +17,8 @@ export const INSIDE = 'WEFT_DEMO_NAMESPACES';
 export const WAYS = 'WEFT_DEMO_PORTS';
 
 const TOOLS = ['unshare', 'setpriv', 'ip', 'iptables', 'mount', 'sh'];
+/** Of users who are not root (package uidmap). */
+const ID_TOOLS = ['newuidmap', 'newgidmap'];
 const SPACES = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc'];
 /** A /run of its own, for the names of namespaces and the lock of iptables; resolv.conf may be a link to there. */
 const PREPARE = 'mount -t tmpfs none /run && mkdir -p /run/netns && names=$(readlink -f /etc/resolv.conf) && '
@@ -34,9 +36,10 @@ export interface Way {
 /** Why the machine cannot; undefined: it can, with these flags of `unshare`. */
 export function findSpaces(): { readonly flags: readonly string[] } | { readonly reason: string } {
   if (process.platform !== 'linux') return { reason: 'network namespaces are Linux\'s' };
-  const missing = TOOLS.filter((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined);
-  if (missing.length > 0) return { reason: `${missing.join(', ')} must be installed` };
   const isRoot = process.getuid?.() === 0;
+  const needed = [...TOOLS, ...(isRoot ? [] : ID_TOOLS)];
+  const missing = needed.filter((tool) => spawnSync(tool, ['--version'], { stdio: 'ignore' }).error !== undefined);
+  if (missing.length > 0) return { reason: `${missing.join(', ')} must be installed` };
   // Users of their own need more than one id: those of /etc/subuid.
   const flags = isRoot ? SPACES : ['--user', '--map-root-user', '--map-auto', ...SPACES];
   const { status, stderr } = spawnSync('unshare', [...flags, 'sh', '-c', TRIAL], { encoding: 'utf8' });

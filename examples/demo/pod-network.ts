@@ -30,15 +30,20 @@ export function makePodNetwork(names: readonly string[], { ipv6 = false }: { rea
   if (ipv6) configure([`ip addr add ${HOST_IP6}/64 dev pods nodad`]);
   for (const [index, name] of names.entries()) {
     const { ip, ip6 } = podAddresses(index);
-    configure([
-      `ip netns add ${name}`, `ip link add ${name} type veth peer name eth0 netns ${name}`,
-      `ip link set ${name} master pods`, `ip link set ${name} up`,
-      `ip -n ${name} link set lo up`, `ip -n ${name} addr add ${ip}/24 dev eth0`, `ip -n ${name} link set eth0 up`,
-      `ip -n ${name} route add default via ${HOST_IP}`,
-    ]);
+    addPod(name, ip);
     if (!ipv6) continue;
     configure([`ip -n ${name} addr add ${ip6}/64 dev eth0 nodad`, `ip -n ${name} route add default via ${HOST_IP6}`]);
   }
+}
+
+/** One more at the bridge, with an IPv4 address of its network. */
+export function addPod(name: string, ip: string): void {
+  configure([
+    `ip netns add ${name}`, `ip link add ${name} type veth peer name eth0 netns ${name}`,
+    `ip link set ${name} master pods`, `ip link set ${name} up`,
+    `ip -n ${name} link set lo up`, `ip -n ${name} addr add ${ip}/24 dev eth0`, `ip -n ${name} link set eth0 up`,
+    `ip -n ${name} route add default via ${HOST_IP}`,
+  ]);
 }
 
 export interface PodUser {

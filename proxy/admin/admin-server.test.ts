@@ -1,21 +1,23 @@
 // The admin server: who may ask, what takes POST, what a failure says.
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
 import { fakeSource } from '../../test/harness/admin-source.ts';
 import type { FakeSource } from '../../test/harness/admin-source.ts';
+import { isLoopback } from '../base/cidr.ts';
 import { ConfigError } from '../base/error.ts';
 import type { Address } from '../config/address.ts';
 import { Logger } from '../telemetry/log.ts';
 import type { AdminHandler } from './admin-server.ts';
 import { AdminServer } from './admin-server.ts';
+import { adminTokenFile } from './change-permission.ts';
 import { runCommand } from './commands.ts';
-import { isLoopback, isTrustedHost } from './host-check.ts';
+import { isTrustedHost } from './host-check.ts';
 
 interface Answer {
   readonly status: number;
@@ -38,11 +40,15 @@ interface Bench {
 
 const LOOPBACK: Address = { socketAddress: { address: '127.0.0.1', portValue: 0 } };
 
-async function start(t: TestContext, address: Address = LOOPBACK, handler?: AdminHandler): Promise<Bench> {
+async function start(
+  t: TestContext, address: Address = LOOPBACK, handler?: AdminHandler, tokenFile?: string,
+): Promise<Bench> {
   const fake = fakeSource();
   const lines: string[] = [];
   const log = new Logger('info', undefined, (line) => lines.push(line) > 0).component('admin');
-  const server = await AdminServer.start(address, handler ?? ((asked) => runCommand(fake.source, asked)), log);
+  const server = await AdminServer.start(address, handler ?? ((asked) => runCommand(fake.source, asked)), log, {
+    tokenFile,
+  });
   t.after(() => server.close());
   const target = address.pipe === undefined
     ? { host: '127.0.0.1', port: Number(server.address.slice(server.address.lastIndexOf(':') + 1)) }
@@ -129,6 +135,54 @@ test('S99 an address that others reach is served and warned about once', async (
   assert.deepEqual(['127.0.0.1', '127.9.9.9', '::1'].map(isLoopback), [true, true, true]);
   assert.deepEqual(['10.0.0.1', '::', 'localhost'].map(isLoopback), [false, false, false]);
   assert.deepEqual([isTrustedHost(undefined), isTrustedHost('10.0.0.1:15000')], [false, true]);
+});
+
+/** An address of this machine that is not loopback; none in a namespace without a network. */
+function otherAddress(): string | undefined {
+  return Object.values(networkInterfaces()).flat().find((own) => own?.internal === false && own.family === 'IPv4')
+    ?.address;
+}
+
+test('S99 over another address than loopback nothing is changed without the token (peer: node:http)', async (t) => {
+  const host = otherAddress();
+  if (host === undefined) return t.skip('this machine has no address but loopback');
+  const everywhere: Address = { socketAddress: { address: '0.0.0.0', portValue: 0 } };
+  const { fake, server, ask: askHere } = await start(t, everywhere);
+  const port = server.address.slice(server.address.lastIndexOf(':') + 1);
+  const there = { host, port, path: '/healthcheck/fail' };
+  const refused = await ask(there, { method: 'POST' });
+  assert.deepEqual([refused.status, fake.actions], [403, []]);
+  assert.match(refused.body, /on a loopback address or a unix socket, or by the token of WEFT_ADMIN/);
+  assert.equal((await ask({ ...there, path: '/ready' }, {})).status, 200);
+  assert.equal((await askHere('/healthcheck/fail', { method: 'POST' })).status, 200);
+
+  const folder = mkdtempSync(join(tmpdir(), 'weft-admin-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, 'token');
+  const guarded = await start(t, everywhere, undefined, file);
+  const here = { ...there, port: guarded.server.address.slice(guarded.server.address.lastIndexOf(':') + 1) };
+  const show = (authorization: string): Promise<Answer> => ask(here, { method: 'POST', headers: { authorization } });
+  assert.equal((await show('Bearer undefined')).status, 401, 'there is no file');
+  writeFileSync(file, 'short\n');
+  assert.equal((await show('Bearer short')).status, 401, 'a token that can be guessed is none');
+  writeFileSync(file, 'x'.repeat(5000));
+  assert.equal((await show(`Bearer ${'x'.repeat(5000)}`)).status, 401, 'a file that is no token');
+  writeFileSync(file, 'correct horse battery\n'.replaceAll(' ', '-'));
+  for (const wrong of ['', 'correct-horse-battery', 'Bearer correct-horse-batterY', 'Basic correct-horse-battery']) {
+    assert.equal((await show(wrong)).status, 401, wrong);
+  }
+  assert.deepEqual(guarded.fake.actions, []);
+  assert.equal((await show('Bearer correct-horse-battery')).status, 200);
+  assert.deepEqual(guarded.fake.actions, ['fail']);
+  assert.ok(!guarded.lines.join('\n').includes('correct-horse'), 'no token in the log');
+});
+
+test('S99 where the token is, is said in full', () => {
+  assert.equal(adminTokenFile({}), undefined);
+  assert.equal(adminTokenFile({ WEFT_ADMIN: { token_file: '/t' } }), '/t');
+  assert.throws(() => adminTokenFile({ WEFT_ADMIN: '/t' }), /WEFT_ADMIN: expected an object with token_file/);
+  assert.throws(() => adminTokenFile({ WEFT_ADMIN: { tokenfile: '/t' } }), /unknown field.*token_file/);
+  assert.throws(() => adminTokenFile({ WEFT_ADMIN: { token_file: '' } }), /token_file: expected a file/);
 });
 
 test('a unix socket takes any Host, since no page reaches it', async (t) => {

@@ -1,6 +1,7 @@
 // The admin interface's HTTP server: bounds, who may ask, and no answer that a browser could misread.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isLoopback } from '../base/cidr.ts';
 import { ConfigError, messageOf } from '../base/error.ts';
 import { joinHostPort } from '../base/host-port.ts';
 import { bindFailureText } from '../base/node-error.ts';
@@ -8,7 +9,8 @@ import type { Address } from '../config/address.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
 import type { AdminRequest, AdminResponse } from './admin-response.ts';
 import { text } from './admin-response.ts';
-import { isForeignOrigin, isLoopback, isTrustedHost } from './host-check.ts';
+import { changeRefusal } from './change-permission.ts';
+import { isForeignOrigin, isTrustedHost } from './host-check.ts';
 
 /** Answers one request; a rejection is told as 500 without its reason, and logged. */
 export type AdminHandler = (request: AdminRequest) => Promise<AdminResponse>;
@@ -39,20 +41,22 @@ export class AdminServer {
 
   /**
    * Listens. Rejects with a ConfigError when the address cannot be bound. With `publicAt`, the field that asks for it,
-   * nothing there changes anything, so that it is for other hosts too, by whatever name.
+   * nothing there changes anything, so that it is for other hosts too, by whatever name. `tokenFile` holds what callers
+   * of other hosts show to change something; without it they may not.
    */
   static async start(
-    address: Address, handler: AdminHandler, log: ComponentLog, publicAt?: string,
+    address: Address, handler: AdminHandler, log: ComponentLog,
+    { publicAt, tokenFile }: { readonly publicAt?: string; readonly tokenFile?: string | undefined } = {},
   ): Promise<AdminServer> {
     const byNetwork = address.pipe === undefined && publicAt === undefined;
-    const context = { byNetwork, handler, log };
+    const context = { byNetwork, tokenFile, handler, log };
     const server = createServer(LIMITS, (request, response) => void answer(request, response, context));
     server.maxConnections = CONNECTIONS_MAX;
     const where = await listen(server, address, publicAt ?? 'admin.address');
     server.on('error', (cause) => log.error(`the admin interface on ${where}: ${messageOf(cause)}`));
     if (byNetwork && !isLoopback(address.socketAddress?.address ?? '')) {
-      const danger = 'can be reached by other hosts, and whoever reaches it can end this proxy';
-      log.warning(`the admin interface on ${where} ${danger}`);
+      const may = tokenFile === undefined ? 'they may read but change nothing' : 'they change things by their token';
+      log.warning(`the admin interface on ${where} can be reached by other hosts; ${may}`);
     }
     return new AdminServer(server, where);
   }
@@ -79,6 +83,7 @@ function listen(server: Server, { pipe, socketAddress }: Address, field: string)
 
 interface Context {
   readonly byNetwork: boolean;
+  readonly tokenFile: string | undefined;
   readonly handler: AdminHandler;
   readonly log: ComponentLog;
 }
@@ -86,7 +91,7 @@ interface Context {
 async function answer(request: IncomingMessage, response: ServerResponse, context: Context): Promise<void> {
   response.on('error', () => {});
   discardBody(request);
-  const result = refusal(request, context.byNetwork) ?? await handle(request, context);
+  const result = await refusal(request, context) ?? await handle(request, context);
   const body = Buffer.from(result.body);
   const entity = { 'content-type': result.contentType, 'content-length': body.length };
   response.writeHead(result.status, { ...HEADERS, ...entity });
@@ -103,13 +108,16 @@ function discardBody(request: IncomingMessage): void {
   });
 }
 
-function refusal({ method, headers }: IncomingMessage, byNetwork: boolean): AdminResponse | undefined {
+async function refusal(
+  request: IncomingMessage, { byNetwork, tokenFile, log }: Context,
+): Promise<AdminResponse | undefined> {
+  const { method, headers } = request;
   if (byNetwork && !isTrustedHost(headers.host)) {
     return text('the Host header must be an IP address or localhost\n', 403);
   }
-  const reads = method === 'GET' || method === 'HEAD';
-  if (!reads && isForeignOrigin(headers.origin, headers.host)) return text('this page may not do that\n', 403);
-  return undefined;
+  if (method === 'GET' || method === 'HEAD') return undefined;
+  if (isForeignOrigin(headers.origin, headers.host)) return text('this page may not do that\n', 403);
+  return byNetwork ? changeRefusal(request, tokenFile, log) : undefined;
 }
 
 async function handle(request: IncomingMessage, { handler, log }: Context): Promise<AdminResponse> {

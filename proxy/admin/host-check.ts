@@ -25,8 +25,3 @@ export function isForeignOrigin(origin: string | undefined, authority: string | 
   const scheme = origin.indexOf('://');
   return scheme === -1 || origin.slice(scheme + 3).toLowerCase() !== authority?.toLowerCase();
 }
-
-/** 127.0.0.0/8 and ::1. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || (isIP(address) === 4 && address.startsWith('127.'));
-}

@@ -1,11 +1,11 @@
 // What Istio's agent answers in a pod, on :15020: readiness, the application's probes, metrics of both, the end.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { isLoopback } from '../base/cidr.ts';
 import { messageOf } from '../base/error.ts';
 import { bindFailureText } from '../base/node-error.ts';
 import { ConfigError } from '../base/error.ts';
 import { askApplication, type AppProbe } from './app-probe.ts';
-import { isLoopback } from './host-check.ts';
 import { joined, scrape, type MetricsTarget } from './merged-metrics.ts';
 
 const http = process.getBuiltinModule('node:http');

@@ -1,4 +1,5 @@
 // IP addresses and CIDR ranges as numbers: ranges are parsed at compile, an address once for each question.
+import { isIP } from 'node:net';
 import { ConfigError } from './error.ts';
 
 /** Four 32-bit words, first to last; an IPv4 address (also in its IPv6-mapped form) has family 4 and only `d`. */
@@ -212,4 +213,9 @@ export class CidrSet {
     for (const range of this.ranges) if (range.covers(ip)) return true;
     return false;
   }
+}
+
+/** 127.0.0.0/8 and ::1, as their usual texts. */
+export function isLoopback(ip: string): boolean {
+  return ip === '::1' || (isIP(ip) === 4 && ip.startsWith('127.'));
 }

@@ -25,6 +25,7 @@ export type ErrorKind =
   | 'fault-overflow'
   | 'connect-failure'
   | 'connect-timeout'
+  | 'local-connect-failure' // this machine had nothing to connect with: ports, descriptors, memory, rights
   | 'upstream-tls' // handshake or peer verification failed
   | 'upstream-reset' // the upstream connection ended before the response was complete
   | 'upstream-refused' // the peer said that it did not process the stream

@@ -1,5 +1,5 @@
 // The only file that knows Node's error codes: turns what a socket or a TLS handshake reports into a ProxyError.
-import { ProxyError } from './error.ts';
+import { messageOf, ProxyError } from './error.ts';
 
 /** On which side of the proxy a socket is. */
 export type SocketSide = 'downstream' | 'upstream';
@@ -50,6 +50,9 @@ export function fromNodeError(cause: unknown, side: SocketSide, connecting: bool
   if (nodeErrorCode(cause) === 'ETIMEDOUT') {
     return new ProxyError('connect-timeout', 'upstream', 'connection_timeout', retry, cause);
   }
+  if (isLocalFailure(cause)) {
+    return new ProxyError('local-connect-failure', 'internal', 'local_connection_failure', retry, cause);
+  }
   return new ProxyError('connect-failure', 'upstream', 'remote_connection_failure', retry, cause);
 }
 
@@ -57,6 +60,12 @@ function fromDownstream(cause: unknown, connecting: boolean): ProxyError {
   const tls = isTlsError(cause);
   const detail = tls && connecting ? 'downstream_tls_handshake_error' : 'downstream_remote_disconnect';
   return new ProxyError('downstream-reset', 'downstream', detail, 'never', cause);
+}
+
+/** Nothing was sent to the peer: what is missing is missing here. */
+function isLocalFailure(cause: unknown): boolean {
+  const code = nodeErrorCode(cause);
+  return isResourceShortage(cause) || code === 'EADDRNOTAVAIL' || code === 'EADDRINUSE' || code === 'EPERM';
 }
 
 /**
@@ -75,9 +84,23 @@ export function bindFailureText(cause: unknown): string {
       return 'the address is in use by another process; choose another port or stop that process';
     case 'EADDRNOTAVAIL':
       return 'this machine has no such address; check the listener address and the interfaces';
+    case 'EPERM':
+      return 'a transparent listener needs CAP_NET_ADMIN; grant it to the proxy, or redirect by iptables REDIRECT';
     case 'EACCES':
       return 'binding is not permitted; ports under 1024 need CAP_NET_BIND_SERVICE or root';
     default:
       return cause instanceof Error ? cause.message : String(cause);
   }
+}
+
+const READ_FAILURES: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EACCES', 'may not be read by this user'],
+  ['EISDIR', 'is a directory'],
+  ['ERR_ENCODING_INVALID_ENCODED_DATA', 'is not UTF-8 text'],
+]);
+
+/** Why a file could not be read, for people. */
+export function readFailureText(cause: unknown): string {
+  return READ_FAILURES.get(nodeErrorCode(cause)) ?? messageOf(cause);
 }

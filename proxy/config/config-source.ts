@@ -56,16 +56,29 @@ export const ApiConfigSource = message('envoy.config.core.v3.ApiConfigSource', {
 });
 export interface ApiConfigSource extends Static<typeof ApiConfigSource> {}
 
+export const WatchedDirectory = message('envoy.config.core.v3.WatchedDirectory', {
+  path: required(string({ minLength: 1 }), 'Folder; whatever happens in it counts.'),
+});
+export interface WatchedDirectory extends Static<typeof WatchedDirectory> {}
+
+export const PathConfigSource = message('envoy.config.core.v3.PathConfigSource', {
+  path: required(string({ minLength: 1 }), 'A DiscoveryResponse as .yaml, .yml, .json or .pb, which is read again when '
+    + 'another file is moved to its place; what is written into it in place is not.'),
+  watchedDirectory: optional(WatchedDirectory, 'Folder whose changes have the file read again, whatever file it is.'),
+});
+export interface PathConfigSource extends Static<typeof PathConfigSource> {}
+
 export const ConfigSource = message('envoy.config.core.v3.ConfigSource', {
   ads: optional(flag(), 'The ADS stream of dynamic_resources.ads_config.'),
   apiConfigSource: optional(ApiConfigSource, 'A stream of its own.'),
+  pathConfigSource: optional(PathConfigSource, 'A file, watched.'),
+  path: optional(string({ minLength: 1 }), 'Older spelling of path_config_source.path.'),
   initialFetchTimeout: optional(duration(), 'How long start-up waits for the first answer; default 15s, 0s waits for '
     + 'ever.'),
   resourceApiVersion: optional(API_VERSION, 'V3; default AUTO means the same.'),
 }, {
   refused: {
-    'resources in files are not watched; use static_resources or xDS': ['path', 'path_config_source'],
-    'say where from: ads or api_config_source': ['self'],
+    'say where from: ads, api_config_source or path_config_source': ['self'],
     'xdstp:// resource names are not supported': ['authorities'],
   },
   oneOf: [exactlyOne('path', 'path_config_source', 'api_config_source', 'ads', 'self')],

@@ -5,17 +5,34 @@ import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { AccessLog } from './access-log.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { Cluster } from './cluster.ts';
 import { decode } from './decode.ts';
 import { HeaderMatcher } from './header-matcher.ts';
 import { HttpFilter } from './http-connection-manager.ts';
-import { FilterChain, Listener } from './listener.ts';
+import { FilterChain, Listener, NetworkFilter } from './listener.ts';
 import { Permission } from './rbac.ts';
 import { RouteConfiguration } from './route.ts';
 import { bool, string, struct, uint32 } from './scalar.ts';
 import { any, atMostOne, exactlyOne, list, map, message, optional, recursive, Refusal, required } from './schema.ts';
 import type { Schema, Static } from './schema.ts';
+
+const GOOGLE = 'type.googleapis.com/';
+
+/** Envoy's extensions that run somebody's program inside the proxy. */
+const CODE_FROM_ELSEWHERE = [
+  ['HTTP filter', HttpFilter, [
+    'envoy.extensions.filters.http.lua.v3.Lua', 'envoy.extensions.filters.http.wasm.v3.Wasm',
+    'envoy.extensions.filters.http.golang.v3alpha.Config',
+    'envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter',
+  ]],
+  ['network filter', NetworkFilter, [
+    'envoy.extensions.filters.network.wasm.v3.Wasm', 'envoy.extensions.filters.network.golang.v3alpha.Config',
+    'envoy.extensions.filters.network.dynamic_modules.v3.DynamicModuleNetworkFilter',
+  ]],
+  ['access log', AccessLog, ['envoy.extensions.access_loggers.wasm.v3.WasmAccessLog']],
+] as const;
 
 const SIDECAR = new URL('../../test/interop/bootstraps/sidecar.yaml', import.meta.url);
 
@@ -206,6 +223,16 @@ describe('Any', () => {
         { '@type': ROUTER, suppressEnvoyHeaders: true });
     }
   });
+
+  for (const [place, schema, types] of CODE_FROM_ELSEWHERE) {
+    for (const type of types) {
+      test(`S102 ${type.slice(type.lastIndexOf('.') + 1)}, code from elsewhere, is refused by name as ${place}`, () => {
+        const typedConfig = { '@type': `${GOOGLE}${type}` };
+        const [error = ''] = messages(schema as Schema<unknown>, { name: 'x', typed_config: typedConfig });
+        assert.ok(error.startsWith(`typed_config: '${type}' is not supported as `), error);
+      });
+    }
+  }
 
   test('an unknown type names the ones that are known there', () => {
     const [error] = messages(HttpFilter, { name: 'x', typed_config: { '@type': 'type.googleapis.com/x.Lua' } });

@@ -211,13 +211,11 @@ export const HttpConnectionManager = message(
 );
 export interface HttpConnectionManager extends Static<typeof HttpConnectionManager> {}
 
-/** The router ends the chain; names are unique, because routes configure filters by name. */
+/** The router ends the chain. Names may come again, as istiod's for CUSTOM policies: what a route says is for all. */
 function checkFilters(filters: readonly HttpFilter[]): Refusal | undefined {
   const routers = filters.filter(({ typedConfig }) => typedConfig['@type'] === ROUTER_TYPE).length;
   if (routers !== 1 || filters.at(-1)?.typedConfig['@type'] !== ROUTER_TYPE) {
     return new Refusal('must end with the one envoy.filters.http.router', ['httpFilters']);
   }
-  const names = filters.map(({ name }) => name);
-  const twice = names.findIndex((name, i) => names.indexOf(name) !== i);
-  return twice === -1 ? undefined : new Refusal(`is used twice`, ['httpFilters', twice, 'name']);
+  return undefined;
 }

@@ -77,6 +77,9 @@ export const LIMITS = {
   // Detection of protocols: how long a client may be silent before its server is asked whether it speaks first, and the
   // destinations of which that is known.
   serverFirstWaitMs: 50,
+  // Where the client may also speak TLS, a server that is asked too early would spoil the handshake of a late
+  // ClientHello: as long as one takes that is lost once, and sent again.
+  serverFirstTlsWaitMs: 300,
   serverFirstDestinationsMax: 1024,
   serverFirstMemoryMs: 10 * MINUTE,
 

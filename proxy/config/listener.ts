@@ -55,12 +55,11 @@ export const FilterChain = message('envoy.config.listener.v3.FilterChain', {
   transportSocket: optional(DownstreamTransportSocket, 'TLS; default plaintext.'),
   name: optional(string(), 'Shown in logs and decisions; unique in the listener.'),
   metadata: optional(Metadata, 'Free-form.'),
+  transportSocketConnectTimeout: optional(duration(), 'Time for a TLS handshake; default and 0s weft\'s 10s '
+    + '(Envoy: no limit).'),
 }, {
   refused: { 'the listener filter proxy_protocol takes it': ['use_proxy_proto'] },
-  warned: {
-    'a TLS handshake has weft\'s 10 s': ['transport_socket_connect_timeout'],
-    'Envoy does not honour it either': ['on_demand_configuration'],
-  },
+  warned: { 'Envoy does not honour it either': ['on_demand_configuration'] },
   check: ({ filters = [] }) => checkTerminal(filters),
 });
 export interface FilterChain extends Static<typeof FilterChain> {}
@@ -87,12 +86,18 @@ export interface TlsInspector extends Static<typeof TlsInspector> {}
 export const OriginalDst = message('envoy.extensions.filters.listener.original_dst.v3.OriginalDst', {});
 export interface OriginalDst extends Static<typeof OriginalDst> {}
 
+export const OriginalSrc = message('envoy.extensions.filters.listener.original_src.v3.OriginalSrc', {
+  mark: optional(uint32(), 'Of what is sent to the servers (SO_MARK): the kernel\'s rules must lead their answers back '
+    + 'here. Default 0, none.'),
+}, { refused: { 'the client\'s port is in use by the client\'s own connection': ['bind_port'] } });
+export interface OriginalSrc extends Static<typeof OriginalSrc> {}
+
 export const HttpInspector = message('envoy.extensions.filters.listener.http_inspector.v3.HttpInspector', {});
 export interface HttpInspector extends Static<typeof HttpInspector> {}
 
 export const ListenerFilter = message('envoy.config.listener.v3.ListenerFilter', {
   name: required(string({ minLength: 1 }), 'Free name.'),
-  typedConfig: required(any('listener filter', [TlsInspector, HttpInspector, OriginalDst, ProxyProtocol]),
+  typedConfig: required(any('listener filter', [TlsInspector, HttpInspector, OriginalDst, OriginalSrc, ProxyProtocol]),
     'What is looked at. The PROXY protocol comes before the others, and TLS also where a chain matches by it.'),
   filterDisabled: optional(ListenerFilterPredicate, 'Inspectors are off where it matches. Default nowhere.'),
 }, {
@@ -122,14 +127,15 @@ export const Listener = message('envoy.config.listener.v3.Listener', {
   bindToPort: optional(bool(), 'Default true; false: reached only by redirection from another listener.'),
   useOriginalDst: optional(bool(), 'Connections that the system redirected here go to the listener of the address that '
     + 'they wanted, if there is one. Linux only. Default false.'),
+  transparent: optional(bool(), 'Connections that TPROXY leads here are taken, whatever address they are for. Linux '
+    + 'only, with CAP_NET_ADMIN. Default false.'),
   tcpBacklogSize: optional(uint32(), 'Connections that the system holds before they are accepted; default 511.'),
 }, {
   refused: {
     'a listener has one address': ['additional_addresses'],
     'chains come with their listener': ['fcds_config'],
     'chains are found by filter_chain_match': ['filter_chain_matcher'],
-    'raw socket options cannot be set': ['transparent', 'freebind', 'socket_options', 'tcp_fast_open_queue_length',
-      'enable_mptcp'],
+    'raw socket options cannot be set': ['freebind', 'socket_options', 'tcp_fast_open_queue_length', 'enable_mptcp'],
     'weft carries TCP only': ['udp_listener_config'],
     'this kind of listener is not supported': ['api_listener', 'internal_listener'],
   },

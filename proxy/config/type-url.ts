@@ -16,6 +16,7 @@ export const NAME_TABLE_TYPE = `${PREFIX}istio.networking.nds.v1.NameTable`;
 export const TLS_INSPECTOR_TYPE = `${PREFIX}envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector` as const;
 export const ORIGINAL_DST_TYPE = `${PREFIX}envoy.extensions.filters.listener.original_dst.v3.OriginalDst` as const;
 
+export const ORIGINAL_SRC_TYPE = `${PREFIX}envoy.extensions.filters.listener.original_src.v3.OriginalSrc` as const;
 export const SPIFFE_VALIDATOR_TYPE = `${PREFIX}envoy.extensions.transport_sockets.tls.v3.SPIFFECertValidatorConfig`;
 
 export const HTTP_INSPECTOR_TYPE =

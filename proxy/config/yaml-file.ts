@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { Alias, isMap, isNode, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
 import type { Document, Node, Pair, ParsedNode, YAMLMap, YAMLSeq } from 'yaml';
 import { ConfigError, messageOf } from '../base/error.ts';
+import { readFailureText } from '../base/node-error.ts';
 import { type Locate, pathText } from './decode-report.ts';
 import { LIMITS } from './limits.ts';
 
@@ -25,7 +26,7 @@ export async function readYamlFile(file: string): Promise<YamlText> {
   try {
     return parseYaml(await readText(file), file);
   } catch (cause) {
-    const error = cause instanceof ConfigError ? cause : new ConfigError('', readFailure(cause), file);
+    const error = cause instanceof ConfigError ? cause : new ConfigError('', readFailureText(cause), file);
     return { documents: [], errors: [error] };
   }
 }
@@ -198,16 +199,4 @@ async function readText(file: string): Promise<string> {
   } finally {
     await handle.close();
   }
-}
-
-const READ_FAILURES: ReadonlyMap<string, string> = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'may not be read by this user'],
-  ['EISDIR', 'is a directory'],
-  ['ERR_ENCODING_INVALID_ENCODED_DATA', 'is not UTF-8 text'],
-]);
-
-function readFailure(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return READ_FAILURES.get(code) ?? messageOf(cause);
 }

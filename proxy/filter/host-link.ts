@@ -1,9 +1,11 @@
 // A worker's questions to the supervisor for virtual hosts that no request has asked for before; so many and no more.
 import type { HostAnswer } from '../config/host-demand.ts';
+import type { HostUses } from './host-use.ts';
 
 export interface HostService {
   /** Answers once, later. False: too many requests wait already, and there will be no answer. */
   ask(table: string, authority: string, done: (answer: HostAnswer) => void): boolean;
+  readonly uses: Pick<HostUses, 'begin' | 'end'>;
 }
 
 /** Requests that wait, of one worker; all for one host are one question. */
@@ -13,11 +15,13 @@ export const HOST_WAITS_MAX = 1024;
 const AUTHORITY_MAX = 262;
 
 export class HostLink implements HostService {
+  readonly uses: HostUses;
   readonly #send: (table: string, authority: string) => void;
   readonly #waiting = new Map<string, ((answer: HostAnswer) => void)[]>();
   #count = 0;
 
-  constructor(send: (table: string, authority: string) => void) {
+  constructor(send: (table: string, authority: string) => void, uses: HostUses) {
+    this.uses = uses;
     this.#send = send;
   }
 

@@ -15,6 +15,9 @@ export interface OnDemandDeps {
   readonly table: RouteTableRef | undefined;
 }
 
+/** In place of a virtual host's name. */
+const OVER = '';
+
 export class OnDemandFilter implements HttpFilter {
   readonly name: string;
   index = 0;
@@ -33,7 +36,11 @@ export class OnDemandFilter implements HttpFilter {
 
   onRequestHead(stream: FilterStream): Verdict {
     const { hosts, table } = this.#deps;
-    if (stream.route !== undefined || table?.current?.isOnDemand !== true) return 'continue';
+    if (table?.current?.isOnDemand !== true) return 'continue';
+    if (stream.route !== undefined) {
+      this.#use(stream, stream.route.virtualHostName);
+      return 'continue';
+    }
     const isAsked = hosts.ask(table.name, stream.request.authority.toLowerCase(), (answer) => {
       if (answer === 'late') this.#fail(stream, this.#late);
       else this.#goOn(stream);
@@ -48,7 +55,21 @@ export class OnDemandFilter implements HttpFilter {
 
   #goOn(stream: FilterStream): void {
     stream.clearRouteCache();
+    const { route } = stream;
+    if (route !== undefined && stream.getState(this.index) !== OVER) this.#use(stream, route.virtualHostName);
     stream.resumeRequest();
+  }
+
+  onComplete(stream: FilterStream): void {
+    const host = stream.getState(this.index) as string | undefined;
+    if (host !== undefined) this.#deps.hosts.uses.end(this.#deps.table!.name, host);
+    // An answer may still come.
+    stream.setState(this.index, OVER);
+  }
+
+  #use(stream: FilterStream, host: string): void {
+    stream.setState(this.index, host);
+    this.#deps.hosts.uses.begin(this.#deps.table!.name, host);
   }
 
   /** Whether there is such a host nobody knows: 404 would be a lie. */

@@ -35,7 +35,8 @@ function registry(counted = new CountedStats()): HttpFilters {
   return new HttpFilters({
     clusters, random: new SeededRandom(1), stats: counted.stats, node, buckets: heldBuckets(), counts: heldCounts(),
     decisions: new AccessDecisions(), clock, timers: new TimerWheel(clock),
-    secrets: new SecretStore(), hosts: { ask: () => false }, logins: { ask: () => false },
+    secrets: new SecretStore(), logins: { ask: () => false },
+    hosts: { ask: () => false, uses: { begin: () => undefined, end: () => undefined } },
   });
 }
 

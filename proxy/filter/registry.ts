@@ -172,7 +172,11 @@ export class HttpFilters {
     for (const [i, filter] of config.entries()) {
       const at = `httpFilters[${i}]`;
       const used = filter.disabled === true ? withoutOwnRules(filter, at) : filter;
-      const own = { ...context, isDisabled: filter.disabled === true };
+      // Another of the same name has buckets of its own.
+      const before = config.slice(0, i).filter(({ name }) => name === filter.name).length;
+      const own = {
+        ...context, isDisabled: filter.disabled === true, owner: before === 0 ? owner : `${owner}#${before}`,
+      };
       if (used !== undefined) filters.push(await compileFilter(used, own, `${at}.typedConfig`));
     }
     return filters;

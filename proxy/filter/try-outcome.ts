@@ -10,7 +10,9 @@ export function outcomeOfHead({ status, headers }: ResponseHead, request: Reques
   return grpc === undefined || !isGrpc(request) ? status : httpStatusOfGrpc(grpcStatusOfText(grpc));
 }
 
+/** What this machine lacked says nothing of an endpoint, and would put out of service all that it has. */
 export function outcomeOf(error: ProxyError): Outcome {
+  if (error.kind === 'local-connect-failure') return 'cancelled';
   if (error.kind === 'connect-failure' || error.kind === 'connect-timeout' || error.kind === 'upstream-tls') {
     return 'connect-failure';
   }

@@ -60,6 +60,7 @@ const REPLIES: Readonly<Record<ErrorKind, ErrorReply>> = {
   'fault-abort': reply(503, GRPC.UNAVAILABLE, 'FI', 'fault filter abort'),
   'fault-overflow': reply(503, GRPC.UNAVAILABLE, undefined, ''),
   'connect-failure': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}remote connection failure`),
+  'local-connect-failure': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}local connection failure`),
   'connect-timeout': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}connection timeout`),
   'upstream-tls': reply(503, GRPC.UNAVAILABLE, 'UF', `${RESET}remote connection failure`),
   'upstream-reset': reply(503, GRPC.UNAVAILABLE, 'UC', `${RESET}connection termination`),
@@ -129,6 +130,6 @@ export function detailFor(error: ProxyError): string {
   const { cause, detail, kind } = error;
   if (!REPLIES[kind].body.startsWith(RESET) || detail.startsWith('upstream_reset')) return detail;
   const reason = kind === 'upstream-tls' ? 'remote_connection_failure' : detail;
-  const words = reason === 'remote_connection_failure' && cause !== undefined ? `|${messageOf(cause)}` : '';
+  const words = reason.endsWith('_connection_failure') && cause !== undefined ? `|${messageOf(cause)}` : '';
   return `upstream_reset_before_response_started{${reason}${words}}`;
 }

@@ -1,4 +1,6 @@
 // A listener's configuration when it is ready for connections.
+import type { OriginalSource } from '../base/original-source.ts';
+import type { SystemSockets } from '../base/system-socket.ts';
 import type { NetworkFilter } from '../network/network-filter.ts';
 import type { ListenerStats } from '../telemetry/listener-stats.ts';
 import type { ServedHosts } from '../telemetry/stream-info.ts';
@@ -13,6 +15,8 @@ export interface CompiledChain {
   readonly name: string;
   readonly network: NetworkFilter;
   readonly tls: ServerTlsContext | undefined;
+  /** Bound on its handshake. */
+  readonly handshakeMs: number;
 }
 
 /** A listener's configuration, compiled; replaced as a whole. */
@@ -26,6 +30,10 @@ export interface CompiledListener {
   readonly binds: boolean;
   /** How it sees where redirected connections wanted to go; undefined: it does not ask. */
   readonly findOriginal: FindOriginalDestination | undefined;
+  /** It takes connections to other hosts' addresses (transparent), by sockets that these make. */
+  readonly transparent: SystemSockets | undefined;
+  /** Its requests leave from their clients' addresses (the filter original_src). */
+  readonly originalSource: OriginalSource | undefined;
   /** Redirected connections go to the listener of the address that they wanted, if there is one (use_original_dst). */
   readonly handsOn: boolean;
   /** An IPv6 address that takes no IPv4 connections (the opposite of ipv4_compat). */

@@ -1,6 +1,7 @@
 // What is known of a connection: before any filter runs, for the choice of its chain, and then for all that follows.
 import type { Socket } from 'node:net';
 import { joinHostPort } from '../base/host-port.ts';
+import type { OriginalSource } from '../base/original-source.ts';
 import type { ConnectionInfo, ServedHosts, TlsInfo } from '../telemetry/stream-info.ts';
 import { plainIp } from './original-destination.ts';
 import type { OriginalDestination } from './original-destination.ts';
@@ -62,6 +63,7 @@ export interface ChainPlace {
   readonly listener: string;
   readonly name: string;
   readonly servedHosts: ServedHosts | undefined;
+  readonly originalSource: OriginalSource | undefined;
 }
 
 /** `socket` is the decrypted one where there is TLS. */
@@ -88,6 +90,7 @@ export function connectionInfo(
     tls,
     serverName,
     servedHosts: chain.servedHosts,
+    ...(chain.originalSource !== undefined && { upstreamSource: chain.originalSource.of(facts.sourceIp) }),
     listenerName: chain.listener,
     filterChainName: chain.name,
   };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FilterChainMatch } from '../config/listener.ts';
 import type { ConnectionFacts } from './connection-facts.ts';
-import { ChainMatcher, matchChain, needsInspection } from './filter-chain-match.ts';
+import { ChainMatcher, matchChain, mayBecome, needsInspection } from './filter-chain-match.ts';
 
 const FACTS: ConnectionFacts = {
   destinationIp: '10.1.2.3', destinationPort: 9080, redirected: false,
@@ -89,4 +89,18 @@ test('only TLS criteria ask for a look at the first bytes', () => {
   assert.equal(needsInspection({ destinationPort: 80 }), false);
   assert.equal(needsInspection({ serverNames: ['a'] }), true);
   assert.equal(needsInspection({ transportProtocol: 'tls' }), true);
+});
+
+test('what first bytes may still choose is what all else leaves', () => {
+  const may = (matches: Record<string, FilterChainMatch>, facts: Partial<ConnectionFacts> = {}): boolean => mayBecome(
+    Object.entries(matches).map(([name, match]) => new ChainMatcher(name, match)), { ...FACTS, ...facts },
+    (name) => name === 'tls');
+  const tls: FilterChainMatch = { transportProtocol: 'tls', applicationProtocols: ['istio'], serverNames: ['a.test'] };
+  assert.equal(may({}), false);
+  assert.equal(may({ tls, plain: {} }), true);
+  assert.equal(may({ tls, plain: { destinationPort: 9080 } }), false);
+  assert.equal(may({ tls, plain: { destinationPort: 9080 } }, { destinationPort: 1 }), true);
+  assert.equal(may({ tls: { ...tls, destinationPort: 1 }, plain: {} }), false);
+  assert.equal(may({ tls: { ...tls, sourcePorts: [1] }, plain: {} }), false);
+  assert.equal(may({ plain: {} }), false);
 });

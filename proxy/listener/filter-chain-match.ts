@@ -11,6 +11,9 @@ type Criterion = (facts: ConnectionFacts) => number;
 const NO_MATCH = -1;
 const EXACT = 10_000;
 
+/** Criteria that first bytes decide: server name, transport protocol, application protocols. */
+const FIRST_BYTES_STEPS = { first: 2, last: 4 } as const;
+
 /** A chain's criteria in Envoy's order of evaluation. */
 export class ChainMatcher<T> {
   readonly chain: T;
@@ -26,13 +29,24 @@ export class ChainMatcher<T> {
 export function matchChain<T>(chains: readonly ChainMatcher<T>[], facts: ConnectionFacts): T | undefined {
   let left: readonly ChainMatcher<T>[] = chains;
   const steps = left[0]?.criteria.length ?? 0;
-  for (let step = 0; step < steps && left.length > 0; step++) {
-    const scores = left.map((matcher) => matcher.criteria[step]!(facts));
-    const best = Math.max(...scores);
-    if (best === NO_MATCH) return undefined;
-    left = left.filter((_, i) => scores[i] === best);
-  }
+  for (let step = 0; step < steps && left.length > 0; step++) left = bestAt(step, left, facts);
   return left[0]?.chain;
+}
+
+/** Whether one of the chains that first bytes may still choose is so. */
+export function mayBecome<T>(
+  chains: readonly ChainMatcher<T>[], facts: ConnectionFacts, isSo: (chain: T) => boolean,
+): boolean {
+  let left: readonly ChainMatcher<T>[] = chains;
+  for (let step = 0; step < FIRST_BYTES_STEPS.first; step++) left = bestAt(step, left, facts);
+  return left.some(({ chain, criteria }) => isSo(chain)
+    && criteria.every((criterion, step) => step <= FIRST_BYTES_STEPS.last || criterion(facts) !== NO_MATCH));
+}
+
+function bestAt<T>(step: number, left: readonly ChainMatcher<T>[], facts: ConnectionFacts): readonly ChainMatcher<T>[] {
+  const scores = left.map((matcher) => matcher.criteria[step]!(facts));
+  const best = Math.max(...scores);
+  return best === NO_MATCH ? [] : left.filter((_, i) => scores[i] === best);
 }
 
 /** Whether the criteria need a look at the connection's first bytes. */

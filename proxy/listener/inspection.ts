@@ -8,7 +8,7 @@ import { factsOf } from './connection-facts.ts';
 import type { Arrival, ConnectionFacts } from './connection-facts.ts';
 import { EarlyTransport } from './early-connection.ts';
 import type { EarlyOwner } from './early-connection.ts';
-import { matchChain } from './filter-chain-match.ts';
+import { matchChain, mayBecome } from './filter-chain-match.ts';
 import { FirstBytes } from './first-bytes.ts';
 import type { FirstBytesEnd } from './first-bytes.ts';
 import type { CompiledChain, CompiledListener } from './compiled-listener.ts';
@@ -54,6 +54,7 @@ export class Inspection implements EarlyOwner, TimerTarget {
   readonly #owner: InspectionOwner;
   #look: FirstBytes<Detection> | undefined = undefined;
   #wait: Timer | undefined = undefined;
+  #waitedForTls = false;
   #serverFirst: ServerFirstMemory | undefined = undefined;
   #begun: Begun | undefined = undefined;
   #hold: EarlyHold | undefined = undefined;
@@ -75,13 +76,27 @@ export class Inspection implements EarlyOwner, TimerTarget {
     look.start(this.#compiled.inspectTimeoutMs);
     if (!this.#compiled.continueOnInspectTimeout) return;
     this.#wait = new Timer(timers, this);
-    if (serverFirst.knows(this.#silentFacts())) this.#begin();
-    else this.#wait.arm(LIMITS.serverFirstWaitMs);
+    if (!serverFirst.knows(this.#silentFacts())) this.#wait.arm(LIMITS.serverFirstWaitMs);
+    else if (this.#mayEncrypt()) this.#waitForTls(0);
+    else this.#begin();
   }
 
-  /** The client has been silent for long enough. */
+  /** The client has been silent for long enough, unless it may be a handshake that is late. */
   onTimer(): void {
-    this.#begin();
+    if (!this.#waitedForTls && this.#look?.isSilent === true && this.#mayEncrypt()) {
+      this.#waitForTls(LIMITS.serverFirstWaitMs);
+    } else {
+      this.#begin();
+    }
+  }
+
+  #waitForTls(waitedMs: number): void {
+    this.#waitedForTls = true;
+    this.#wait?.arm(LIMITS.serverFirstTlsWaitMs - waitedMs);
+  }
+
+  #mayEncrypt(): boolean {
+    return mayBecome(this.#compiled.matchers, this.#silentFacts(), ({ tls }) => tls !== undefined);
   }
 
   onServerFirst(): void {

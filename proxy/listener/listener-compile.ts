@@ -1,9 +1,11 @@
 // From a Listener's configuration to its compiled chains; chains that did not change are kept with their connections.
 import { ConfigError, messageOf, under } from '../base/error.ts';
+import { OriginalSource } from '../base/original-source.ts';
+import { SystemSockets } from '../base/system-socket.ts';
 import { msOr } from '../config/duration.ts';
 import { LIMITS } from '../config/limits.ts';
-import { ORIGINAL_DST_TYPE, PROXY_PROTOCOL_TYPE } from '../config/type-url.ts';
-import type { FilterChain as ChainConfig, Listener as Config } from '../config/listener.ts';
+import { ORIGINAL_DST_TYPE, ORIGINAL_SRC_TYPE, PROXY_PROTOCOL_TYPE } from '../config/type-url.ts';
+import type { FilterChain as ChainConfig, Listener as Config, OriginalSrc } from '../config/listener.ts';
 import type { ProxyProtocol } from '../config/proxy-protocol.ts';
 import type { PreparedFilter } from '../network/network-filter.ts';
 import { ListenerStats } from '../telemetry/listener-stats.ts';
@@ -18,7 +20,6 @@ import type { PreparedListener } from './listener-set.ts';
 import { servedHosts } from './served-host.ts';
 import type { TlsChain } from './served-host.ts';
 import { originalDestinations } from './original-destination.ts';
-import type { FindOriginalDestination } from './original-destination.ts';
 import { ProxyProtocolFilter } from './proxy-protocol.ts';
 
 /**
@@ -41,7 +42,7 @@ interface KnownChain {
 export class ListenerCompiler {
   readonly #factory: ChainFactory;
   readonly #known = new Map<string, Map<string, KnownChain>>();
-  #findOriginal: FindOriginalDestination | undefined = undefined;
+  #sockets: SystemSockets | undefined = undefined;
 
   constructor(factory: ChainFactory) {
     this.#factory = factory;
@@ -93,19 +94,25 @@ export class ListenerCompiler {
       const filter = await this.#factory.filter(chain, config);
       const name = chain.name ?? '';
       const tls = this.#factory.tls(chain, `${config.name ?? ''}/${path}/${name}`, stats);
-      return { filter, chain: { name, network: filter.filter, tls } };
+      const handshakeMs = msOr(chain.transportSocketConnectTimeout, 0) || LIMITS.tlsHandshakeTimeoutMs;
+      return { filter, chain: { name, network: filter.filter, tls, handshakeMs } };
     } catch (cause) {
       throw under(path, cause);
     }
   }
 
   /** Made with the first listener that asks. */
-  #originals(): FindOriginalDestination {
+  #systemSockets(field: string): SystemSockets {
     try {
-      return this.#findOriginal ??= originalDestinations();
+      return this.#sockets ??= new SystemSockets();
     } catch (cause) {
-      throw new ConfigError('useOriginalDst', messageOf(cause));
+      throw new ConfigError(field, messageOf(cause));
     }
+  }
+
+  #originalSource(config: Config): OriginalSource | undefined {
+    const filter = filterOf(config, ORIGINAL_SRC_TYPE) as OriginalSrc | undefined;
+    return filter && new OriginalSource(this.#systemSockets('listenerFilters'), filter.mark ?? 0);
   }
 
   #listener(
@@ -117,12 +124,15 @@ export class ListenerCompiler {
     defaultChain: CompiledChain | undefined,
   ): Omit<CompiledListener, 'served'> {
     const chainsAsk = (config.filterChains ?? []).some((chain) => needsInspection(chain.filterChainMatch));
-    const { useOriginalDst = false, bindToPort = true } = config;
+    const { useOriginalDst = false, bindToPort = true, transparent = false } = config;
     const header = filterOf(config, PROXY_PROTOCOL_TYPE) as ProxyProtocol | undefined;
     const inspectTimeoutMs = msOr(config.listenerFiltersTimeout, LIMITS.inspectorTimeoutMs);
     const asks = useOriginalDst || hasFilter(config, ORIGINAL_DST_TYPE);
     return {
-      name, ...address, binds: bindToPort, handsOn: useOriginalDst, findOriginal: asks ? this.#originals() : undefined,
+      name, ...address, binds: bindToPort, handsOn: useOriginalDst,
+      findOriginal: asks ? originalDestinations(this.#systemSockets('useOriginalDst'), transparent) : undefined,
+      transparent: transparent && bindToPort ? this.#systemSockets('transparent') : undefined,
+      originalSource: this.#originalSource(config),
       inbound: config.trafficDirection === 'INBOUND', matchers, defaultChain,
       inspectsAt: inspectionRules(config, chainsAsk),
       backlog: config.tcpBacklogSize ?? 511,

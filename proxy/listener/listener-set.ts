@@ -1,5 +1,6 @@
 // The listeners of one worker: compiled beside the running ones, warmed until their routes and
 // secrets are there, then bound.
+import { ConfigError } from '../base/error.ts';
 import { joinHostPort } from '../base/host-port.ts';
 import { bindFailureText } from '../base/node-error.ts';
 import type { Listener as ListenerConfig } from '../config/listener.ts';
@@ -62,8 +63,13 @@ export class ListenerSet {
 
   /** Rejects with a ConfigError and keeps what was there. */
   async apply(name: string, config: ListenerConfig): Promise<void> {
-    this.#warming.set(name, await this.#chains.compile(config, name));
-    await this.activate();
+    const prepared = await this.#chains.compile(config, name);
+    // Who waits for its routes says now, while it can be refused, what it would find then.
+    const cannot = prepared.missing().length > 0 ? this.#cannotBind(name, prepared.compiled) : undefined;
+    if (cannot !== undefined) throw new ConfigError('address', cannot);
+    this.#warming.set(name, prepared);
+    const failed = (await this.activate()).get(name);
+    if (failed !== undefined) throw new ConfigError('address', failed);
   }
 
   remove(name: string): void {
@@ -75,15 +81,21 @@ export class ListenerSet {
     this.#retire(listener);
   }
 
-  /** Puts in force every warming listener that has all it needs. Called when routes or secrets arrive. */
-  async activate(): Promise<void> {
+  /**
+   * Puts in force every warming listener that has all it needs. Called when routes or secrets arrive. Resolves with why
+   * those of these names cannot listen.
+   */
+  async activate(): Promise<ReadonlyMap<string, string>> {
+    const failed = new Map<string, string>();
     for (const [name, prepared] of [...this.#warming]) {
       const missing = prepared.missing();
       if (missing.length > 0) this.#events.onWarming(name, missing);
       if (missing.length > 0 || this.#warming.get(name) !== prepared) continue;
       this.#warming.delete(name);
-      await this.#putInForce(name, prepared.compiled);
+      const reason = await this.#putInForce(name, prepared.compiled);
+      if (reason !== undefined) failed.set(name, reason);
     }
+    return failed;
   }
 
   /** Those that come later drain as well. */
@@ -109,11 +121,25 @@ export class ListenerSet {
     this.#leaving.clear();
   }
 
-  async #putInForce(name: string, compiled: CompiledListener): Promise<void> {
+  #cannotBind(name: string, compiled: CompiledListener): string | undefined {
+    const { binds, host, port, ipv6Only } = compiled;
+    const { tryBind, reusePort } = this.#host;
+    const address = joinHostPort(host, port);
+    const isOwn = this.#byAddress.has(address) || this.#running.get(name)?.sameAddress(compiled) === true;
+    if (!binds || tryBind === undefined || isOwn) return undefined;
+    try {
+      tryBind({ host, port, ipv6Only, reusePort });
+      return undefined;
+    } catch (cause) {
+      return `${address}: ${bindFailureText(cause)}`;
+    }
+  }
+
+  async #putInForce(name: string, compiled: CompiledListener): Promise<string | undefined> {
     const running = this.#running.get(name);
     if (running !== undefined && running.sameAddress(compiled)) {
       running.replace(compiled);
-      return;
+      return undefined;
     }
     const listener = new Listener(compiled, this.#host, (wanted) => this.#of(wanted));
     try {
@@ -122,8 +148,12 @@ export class ListenerSet {
       if (this.#drains(listener)) listener.drain();
       if (running !== undefined) this.#retire(running);
       this.#events.onListening(name, port, listener.address, listener.descriptors);
+      return undefined;
     } catch (cause) {
-      this.#events.onListenFailed(name, `${compiled.host}:${compiled.port}: ${bindFailureText(cause)}`);
+      const reason = `${joinHostPort(compiled.host, compiled.port)}: ${bindFailureText(cause)}`;
+      // One that serves elsewhere under this name goes on.
+      if (running === undefined) this.#events.onListenFailed(name, reason);
+      return reason;
     }
   }
 

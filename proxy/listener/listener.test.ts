@@ -23,7 +23,8 @@ const NO_STATS = new Stats({ chunk: () => {}, register: () => {} });
 function listenerOf(fields: Partial<CompiledListener> & Pick<CompiledListener, 'stats'>): Listener {
   return new Listener({
     name: 'l', inbound: false, host: '127.0.0.1', port: 0, ipv6Only: false, binds: true, handsOn: false,
-    findOriginal: undefined, matchers: [], defaultChain: undefined, served: new Map(), backlog: 16,
+    findOriginal: undefined, transparent: undefined, originalSource: undefined, matchers: [], defaultChain: undefined,
+    served: new Map(), backlog: 16,
     proxyProtocol: undefined, proxyHeaderTimeoutMs: 1000, inspectsAt: undefined, inspectTimeoutMs: 0,
     continueOnInspectTimeout: false, connectionsMax: 100, ...fields,
   }, {

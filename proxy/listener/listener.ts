@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import { joinHostPort } from '../base/host-port.ts';
 import { PlaceSet } from '../base/place-set.ts';
 import { openTransport } from '../base/socket-transport.ts';
+import type { BindAddress } from '../base/system-socket.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import { LIMITS } from '../config/limits.ts';
 import type { NetworkConnection } from '../network/network-filter.ts';
@@ -34,6 +35,8 @@ export interface ListenerHost {
   readonly places: ConnectionPlaces;
   /** Several threads bind the same port and the kernel spreads connections; false where the system cannot. */
   readonly reusePort: boolean;
+  /** Throws where nobody could listen; undefined where that cannot be asked. */
+  readonly tryBind?: ((place: BindAddress) => void) | undefined;
   /** Sockets that another process listened on at `host:port`, once: they are used in place of new ones. */
   inherit?(address: string): readonly number[];
   nextConnectionId(): number;
@@ -94,17 +97,19 @@ export class Listener implements InspectionOwner {
   }
 
   sameAddress(compiled: CompiledListener): boolean {
-    const { host, port, binds } = this.#compiled;
-    return compiled.host === host && compiled.port === port && compiled.binds === binds;
+    const { host, port, binds, transparent } = this.#compiled;
+    return compiled.host === host && compiled.port === port && compiled.binds === binds
+      && compiled.transparent === transparent;
   }
 
   /** Binds, if it does; resolves with the port (the system's choice for port 0), rejects with Node's error. */
   async listen(): Promise<number> {
     if (!this.#compiled.binds) return this.#compiled.port;
-    const { host, port, backlog, ipv6Only } = this.#compiled;
+    const { host, port, backlog, ipv6Only, transparent } = this.#compiled;
     const inherited = this.#host.inherit?.(this.address) ?? [];
     if (inherited.length === 0) {
-      return this.#open({ host, port, backlog, ipv6Only, reusePort: this.#host.reusePort });
+      const place = { host, port, ipv6Only, reusePort: this.#host.reusePort };
+      return this.#open({ ...(transparent ? { fd: transparent.bindTransparent(place) } : place), backlog });
     }
     const ports = await Promise.all(inherited.map((fd) => this.#open({ fd, backlog })));
     return ports[0]!;
@@ -279,13 +284,14 @@ export class Listener implements InspectionOwner {
       settle();
       this.#accept(secure, chain, facts, tls);
     };
-    const onFailure = (reason: string): void => {
+    const onFailure = (reason: string, timedOut: boolean): void => {
       settle();
+      if (timedOut) this.#compiled.stats.transportTimeout.inc();
       this.#host.onHandshakeFailure(this.name, facts.sourceIp, reason);
     };
-    acceptTls(
-      socket, context, onSecure, onFailure, facts.transportProtocol === 'tls' ? { offeredAlpn: facts.alpn } : {},
-    );
+    acceptTls(socket, context, onSecure, onFailure, {
+      timeoutMs: chain.handshakeMs, ...(facts.transportProtocol === 'tls' && { offeredAlpn: facts.alpn }),
+    });
   }
 
   #accept(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): void {
@@ -297,8 +303,8 @@ export class Listener implements InspectionOwner {
   }
 
   #infoOf(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): ConnectionInfo {
-    const { served, name } = this.#compiled;
-    const place = { listener: name, name: chain.name, servedHosts: served.get(chain) };
+    const { served, name, originalSource } = this.#compiled;
+    const place = { listener: name, name: chain.name, servedHosts: served.get(chain), originalSource };
     return connectionInfo(this.#host.nextConnectionId(), place, facts, tls, socket);
   }
 

@@ -4,19 +4,23 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { test } from 'node:test';
+import { SystemSockets } from '../base/system-socket.ts';
 import { originalDestinations, plainIp } from './original-destination.ts';
 
 const linux = { skip: process.platform === 'linux' ? false : 'only Linux has the socket option' };
 
 for (const [listen, to] of [['127.0.0.1', '127.0.0.1'], ['::1', '::1'], ['::', '127.0.0.1']] as const) {
   void test(`a connection from node:net to ${to} at a socket of ${listen} was not redirected`, linux, async () => {
-    const find = originalDestinations();
+    const sockets = new SystemSockets();
+    const find = originalDestinations(sockets, false);
+    const findTransparent = originalDestinations(sockets, true);
     const server = createServer();
     server.listen(0, listen);
     await once(server, 'listening');
     const client = connect((server.address() as AddressInfo).port, to);
     const [socket] = await once(server, 'connection') as [Socket];
     assert.equal(find(socket), undefined);
+    assert.deepEqual(findTransparent(socket), { ip: to, port: socket.localPort });
     client.destroy();
     socket.destroy();
     // Its descriptor may be another connection's by now.

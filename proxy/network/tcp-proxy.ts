@@ -204,7 +204,9 @@ class TcpConnection implements EarlyConnection, TransportHandler, AttemptSink, T
     const attempt = this.#attempt;
     this.#attempt = undefined;
     // How bytes flow is not judged: what ends a connection may be either side's wish.
-    if (!this.#connected) attempt?.endpoint.done('connect-failure');
+    if (!this.#connected) {
+      attempt?.endpoint.done(error.kind === 'local-connect-failure' ? 'cancelled' : 'connect-failure');
+    }
     if (!this.#connected && this.#tries < this.#settings.maxConnectAttempts) this.connect();
     else this.#fail(this.#connected ? 'UC' : 'UF', error.detail);
   }

@@ -25,6 +25,7 @@ const COVERS_RESET = RetryOn.reset | RetryOn.serverError | RetryOn.gatewayError;
 const FAILURES: ReadonlyMap<ErrorKind, number> = new Map<ErrorKind, number>([
   ['connect-failure', RetryOn.connectFailure],
   ['connect-timeout', RetryOn.connectFailure],
+  ['local-connect-failure', RetryOn.connectFailure],
   ['upstream-tls', RetryOn.connectFailure],
   ['upstream-refused', RetryOn.refusedStream],
   ['upstream-reset', 0],

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { sampleStream } from '../../test/harness/stream-sample.ts';
 import { SeededRandom } from '../base/random.ts';
 import type { DataSource } from '../config/data-source.ts';
+import type { HostPart } from '../config/host-part.ts';
 import type { Route, RouteConfiguration, VirtualHost } from '../config/route.ts';
 import { Headers } from '../http/headers.ts';
 import { RequestHead } from '../http/message.ts';
@@ -209,6 +210,33 @@ test('a large table is compiled in slices', () => {
   } while (table === undefined);
   assert.equal(steps, 3);
   assert.equal(find(table, 'd24')?.name, 'r24');
+});
+
+test('virtual hosts that are kept answer as before, and their clusters are named', () => {
+  const forward = (name: string): VirtualHost => (
+    { name, domains: [name], routes: [{ name, match: { prefix: '/' }, route: { cluster: `c-${name}` } }] });
+  const mirrored = { name: 't', requestMirrorPolicies: [{ cluster: 'mirror' }] };
+  const before = compile({ ...mirrored, virtualHosts: ['a', 'b', 'c'].map(forward) });
+  const kept = (...parts: readonly HostPart[]): RouteTable | undefined => (
+    new RouteTableBuild(mirrored, () => undefined, '', parts, before).step(Infinity));
+  const after = kept({ from: 1, count: 2 }, forward('d'), { from: 0, count: 1 });
+  assert.deepEqual(['a', 'b', 'c', 'd'].map((name) => find(after!, name)?.name), ['a', 'b', 'c', 'd']);
+  assert.equal(find(after!, 'b'), find(before, 'b'), 'it is not compiled again');
+  assert.deepEqual([...after!.clusters].toSorted(), ['c-a', 'c-b', 'c-c', 'c-d', 'mirror']);
+  assert.deepEqual([...kept({ from: 1, count: 1 })!.clusters].toSorted(), ['c-b', 'mirror']);
+  assert.throws(() => kept({ from: 0, count: 1 }, forward('a')), /virtualHosts\[1\]\.domains\[0\]/);
+  assert.throws(() => kept({ from: 2, count: 2 }), /virtualHosts: are to be kept, and are not there/);
+});
+
+test('a virtual host with filters\' configuration is kept at its own place only', () => {
+  const typedPerFilterConfig = { f: { '@type': 'type.googleapis.com/test', disabled: true } };
+  const own = { name: 'own', domains: ['own'], typedPerFilterConfig } as unknown as VirtualHost;
+  const before = compile({ virtualHosts: [own] });
+  const other: VirtualHost = { name: 'b', domains: ['b'] };
+  const kept = (...parts: readonly HostPart[]): unknown => (
+    new RouteTableBuild({}, () => undefined, '', parts, before).step(Infinity));
+  kept({ from: 0, count: 1 }, other);
+  assert.throws(() => kept(other, { from: 0, count: 1 }), /virtualHosts\[1\]: has filters' configuration/);
 });
 
 test('require_tls sends requests without TLS to https, and spares internal ones where it says so', () => {

@@ -63,3 +63,18 @@ test('an empty batch is one slice, so that a worker answers', () => {
     { kind: 'config', batch: { kind: 'cluster', updated: [], removed: [] } },
   ]);
 });
+
+test('of a table with one virtual host more a worker that has the others gets that one', () => {
+  const [table] = routes as [RouteConfiguration];
+  const more = { ...table, virtualHosts: [...table.virtualHosts!, { name: 'new', domains: ['new'] }] };
+  const batch = batchOf('route', [more], ({ name }: { name: string }) => name);
+  const slices = [...slicesOf(batch, (name) => (name === 'r' ? table : undefined))];
+  assert.deepEqual(slices, [
+    {
+      kind: 'virtual-hosts', route: 'r',
+      hosts: [{ from: 0, count: table.virtualHosts!.length }, { name: 'new', domains: ['new'] }],
+    },
+    { kind: 'config', batch: { kind: 'route', updated: [{ name: 'r', resource: { name: 'r' } }], removed: [] } },
+    { kind: 'config', batch: { kind: 'route', updated: [], removed: [] } },
+  ]);
+});

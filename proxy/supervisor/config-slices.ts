@@ -2,13 +2,15 @@
 // (threats.md S85).
 import type { Cluster } from '../config/cluster.ts';
 import type { ClusterLoadAssignment } from '../config/endpoint.ts';
+import { hostParts } from '../config/host-part.ts';
+import type { HostPart } from '../config/host-part.ts';
 import type { RouteConfiguration, VirtualHost } from '../config/route.ts';
 import type { ConfigBatch, NamedResource, ResourceKind } from './messages.ts';
 
 /** What a worker is sent at once: changes, or virtual hosts of a route table that follows. */
 export type ConfigSlice =
   | { readonly kind: 'config'; readonly batch: ConfigBatch }
-  | { readonly kind: 'virtual-hosts'; readonly route: string; readonly hosts: readonly VirtualHost[] };
+  | { readonly kind: 'virtual-hosts'; readonly route: string; readonly hosts: readonly HostPart[] };
 
 /** Costs of one slice; one is some 10 us of a worker's time. A resource that costs more comes alone. */
 export const SLICE_COST = 128;
@@ -17,15 +19,20 @@ const CLUSTER_COST = 4;
 const HOST_COST = 2;
 const REMOVAL_COST = 2;
 
-/** One slice at least; the removals come last, as in the batch. */
-export function* slicesOf(batch: ConfigBatch): Generator<ConfigSlice, void, undefined> {
+/**
+ * One slice at least; the removals come last, as in the batch. `inForce` is the worker's table of a name: of that, what
+ * is the same object is kept.
+ */
+export function* slicesOf(
+  batch: ConfigBatch, inForce?: (table: string) => RouteConfiguration | undefined,
+): Generator<ConfigSlice, void, undefined> {
   const { kind, updated, removed } = batch;
   let waiting: NamedResource[] = [];
   let cost = 0;
   for (const resource of updated) {
     const next = costOf(kind, resource.resource);
     if (kind === 'route' && next > SLICE_COST) {
-      const table = yield* hostsFirst(resource);
+      const table = yield* hostsFirst(resource, inForce?.(resource.name));
       yield { kind: 'config', batch: { kind, updated: [table], removed: [] } };
       continue;
     }
@@ -45,13 +52,15 @@ export function* slicesOf(batch: ConfigBatch): Generator<ConfigSlice, void, unde
 }
 
 /** Yields the virtual hosts of a large table, and returns what is left of it. */
-function* hostsFirst(route: NamedResource): Generator<ConfigSlice, NamedResource, undefined> {
-  const { virtualHosts = [], ...table } = route.resource as RouteConfiguration;
-  let hosts: VirtualHost[] = [];
+function* hostsFirst(
+  route: NamedResource, before: RouteConfiguration | undefined,
+): Generator<ConfigSlice, NamedResource, undefined> {
+  const { virtualHosts: _all, ...table } = route.resource as RouteConfiguration;
+  let hosts: HostPart[] = [];
   let cost = 0;
-  for (const host of virtualHosts) {
+  for (const host of hostParts(route.resource as RouteConfiguration, before)) {
     hosts.push(host);
-    cost += hostCost(host);
+    cost += 'from' in host ? HOST_COST : hostCost(host);
     if (cost < SLICE_COST) continue;
     yield { kind: 'virtual-hosts', route: route.name, hosts };
     hosts = [];

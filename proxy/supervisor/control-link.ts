@@ -5,6 +5,8 @@ import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
+import { ConfigError } from '../base/error.ts';
+import { durationMs } from '../config/duration.ts';
 import type { HostAnswer } from '../config/host-demand.ts';
 import type { Listener } from '../config/listener.ts';
 import type { Secret } from '../config/tls.ts';
@@ -25,6 +27,7 @@ import type { ConfigStore } from './config-store.ts';
 import type { LastGood } from './last-good.ts';
 import type { NodeIdentity, Refusal, ResourceKind } from './messages.ts';
 import type { StatsMerger } from './stats-merger.ts';
+import { TableMemory } from './table-memory.ts';
 
 export interface ControlLinkOptions {
   readonly bootstrap: Bootstrap;
@@ -53,6 +56,10 @@ const KIND_OF: Readonly<Record<Exclude<ResourceType, typeof NAME_TABLE_TYPE>, Re
   [SECRET_TYPE]: 'secret', [VIRTUAL_HOST_TYPE]: 'route',
 };
 
+/** Hosts on demand are forgotten when no request was for them for so long; uses are told of every two seconds. */
+const FORGET_HOSTS = '600s';
+const FORGET_HOSTS_MS_MIN = 5000;
+
 /** Names that the agent answers for the SDS source `sds-grpc` (design.md section 7). */
 const OWN_SECRETS: ReadonlySet<string> = new Set(['default', 'ROOTCA']);
 
@@ -73,7 +80,7 @@ export class ControlLink {
   /** Rejects with a ConfigError when the bootstrap's words about it are wrong; what is unreachable is tried again. */
   async start(): Promise<void> {
     const { bootstrap, node } = this.#options;
-    const dynamic = bootstrap.dynamicResources !== undefined || usesSds(bootstrap);
+    const dynamic = bootstrap.dynamicResources !== undefined || usesSources(bootstrap);
     if (dynamic || node.metadata['WEFT_CA'] !== undefined) {
       const secrets = await this.#loadSecrets();
       const agent = await this.#startAgent(secrets);
@@ -98,6 +105,10 @@ export class ControlLink {
   demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void {
     if (this.#dynamic === undefined) tell('absent');
     else this.#dynamic.demand(table, authority, tell);
+  }
+
+  usedHosts(table: string, hosts: readonly string[]): void {
+    this.#dynamic?.usedHosts(table, hosts);
   }
 
   stop(): void {
@@ -162,21 +173,26 @@ export class ControlLink {
       ]);
     const xds = log.component('xds');
     const warn = (line: string): void => xds.warning(line);
+    const tables = new TableMemory((response) => decoder.response(response, warn), clock);
     this.#dynamic = new DynamicConfig({
       bootstrap, clock, random, wheel: timers, log: xds, stats: new Stats(stats.source()),
       node: discoveryNode({ ...bootstrap.node, id: node.id, cluster: node.cluster }, version),
       ownSecrets: hasAgent ? OWN_SECRETS : new Set(), wire: new Wire(warn, loadSchema(SCHEMA_FILE, 'protocol')),
-      decode: (response) => decoder.response(response, warn),
+      decode: (response) => tables.decode(response),
+      decodeFile: (type, file) => decoder.resourceFile(type, file),
       tls: (context) => grpcClientTls(context, secrets, clock),
       handler: { apply: (batch) => this.#apply(batch) }, names: this.#options.names !== undefined,
+      forgetHostsMs: forgetHostsMs(node.metadata),
       onInitialised: () => {
         this.#lastGood?.onInitialised();
         this.#options.onProgress();
       },
       onAnswer: (type, version, refused) => this.#options.audit?.onAnswer(type, version, refused),
     });
+    const remembered = node.metadata['WEFT_LAZY'] === 'true' ? await this.#lastGood?.hostsOnDemand() : undefined;
     this.#lastGood?.start();
     this.#dynamic.start();
+    if (remembered !== undefined) this.#dynamic.rememberHosts(remembered);
   }
 
   async #apply(batch: {
@@ -199,7 +215,15 @@ export class ControlLink {
   }
 }
 
-/** Whether a static context asks for a secret by name. */
-function usesSds(bootstrap: Bootstrap): boolean {
-  return JSON.stringify(bootstrap.staticResources ?? {}).includes('"sdsConfig"');
+/** node.metadata.WEFT_LAZY_FORGET. Throws a ConfigError. */
+function forgetHostsMs(metadata: Readonly<Record<string, unknown>>): number {
+  const value = metadata['WEFT_LAZY_FORGET'] ?? FORGET_HOSTS;
+  const ms = typeof value === 'string' ? durationMs(value) : undefined;
+  if (ms !== undefined && (ms === 0 || ms >= FORGET_HOSTS_MS_MIN) && ms < 2 ** 31) return ms;
+  throw new ConfigError('node.metadata.WEFT_LAZY_FORGET', 'expected at least 5s as in "600s", or "0s" for never');
+}
+
+/** Whether something static has its secrets, endpoints or routes from elsewhere. */
+function usesSources(bootstrap: Bootstrap): boolean {
+  return /"(?:sdsConfig|edsConfig|configSource)":/.test(JSON.stringify(bootstrap.staticResources ?? {}));
 }

@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 import type { AdminResponse } from '../admin/admin-response.ts';
 import type { ConfigSnapshot } from '../admin/admin-source.ts';
 import { ConfigError } from '../base/error.ts';
+import type { ResourceType } from '../config/any-registry.ts';
 import type { LoadedBootstrap } from '../config/bootstrap-file.ts';
 import { ConfigWarning } from '../config/decode-report.ts';
 import type { ModelResource, ModelText } from '../config/model-text.ts';
 import type { DecodedResponse, DecodeResponse } from '../xds/resource-decode.ts';
+import type { ResourceFile } from '../xds/resource-file.ts';
 import type { DecodedElsewhere, DecoderAnswer, DecoderJob, DecoderRequest } from './decoder-messages.ts';
 
 const ENTRY = fileURLToPath(new URL('../thread.mjs', import.meta.url));
@@ -56,6 +58,12 @@ export class Decoder {
       onUnknown(line);
     }
     return { ...decoded, warnings: warnings.map(withClass) };
+  }
+
+  /** Reads a file of resources; rejects with an Error when it cannot be read. */
+  async resourceFile(type: ResourceType, file: string): Promise<ResourceFile> {
+    const { decoded, ...read } = await this.#run({ kind: 'resource-file', type, file }) as ResourceFile;
+    return { ...read, decoded: { ...decoded, warnings: decoded.warnings.map(withClass) } };
   }
 
   /** Resources as text that can be kept, those that hold secrets left out. */

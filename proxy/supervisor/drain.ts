@@ -57,6 +57,11 @@ export class Drain {
     this.#check();
   }
 
+  /** Whoever drained ends now: what its timers wait for would keep the process. */
+  stop(): void {
+    if (this.#phase !== 'idle') this.#end();
+  }
+
   onConnections(worker: number, count: number): void {
     this.#connections.set(worker, count);
     this.#check();

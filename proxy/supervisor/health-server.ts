@@ -12,7 +12,9 @@ export function startHealthServer(
   { host, port }: HostPort, readiness: Readiness, log: ComponentLog,
 ): Promise<AdminServer> {
   const address = { socketAddress: { address: host, portValue: port } };
-  return AdminServer.start(address, async (request) => answer(request, readiness), log, `${LIFECYCLE}.health`);
+  return AdminServer.start(address, async (request) => answer(request, readiness), log, {
+    publicAt: `${LIFECYCLE}.health`,
+  });
 }
 
 function answer({ method, path }: AdminRequest, readiness: Readiness): AdminResponse {

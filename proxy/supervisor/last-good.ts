@@ -4,6 +4,7 @@ import { ConfigError, messageOf } from '../base/error.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import type { ModelResource } from '../config/model-text.ts';
 import type { Cluster } from '../config/cluster.ts';
+import type { RouteConfiguration } from '../config/route.ts';
 import { CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE } from '../config/type-url.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
 import { serverScope, statName } from '../telemetry/stat-name.ts';
@@ -129,24 +130,44 @@ export class LastGood {
 
   async #serve(): Promise<void> {
     if (this.#phase !== 'waiting') return;
-    const { log, clock, node, decoder } = this.#services;
+    const { log } = this.#services;
+    const file = this.#file;
     try {
-      const sealed = this.#file.read();
-      if (sealed === undefined) {
-        log.warning(`the control plane does not answer, and ${this.#file.path} holds nothing to serve until it does`);
-        return;
-      }
-      const ageMs = clock.wallMs() - sealed.writtenWallMs;
-      if (sealed.node !== node.id) throw new ConfigError('', `is of node '${sealed.node}'`, this.#file.path);
-      if (ageMs > this.#config.maxAgeMs || ageMs < -FUTURE_MS) {
-        throw new ConfigError('', `is ${seconds(ageMs)} old; WEFT_LAST_GOOD.max_age allows ${
-          seconds(this.#config.maxAgeMs)}`, this.#file.path);
-      }
-      await this.#putInForce(await decoder.model(sealed.text), ageMs);
+      const found = await this.#read();
+      if (found !== undefined) await this.#putInForce(found.resources, found.ageMs);
+      else log.warning(`the control plane does not answer, and ${file.path} holds nothing to serve until it does`);
     } catch (cause) {
       this.#refused.inc();
       log.error(`the control plane does not answer, and what it said last is not served: ${messageOf(cause)}`);
     }
+  }
+
+  /** Undefined where nothing was written yet. Rejects with a ConfigError for what must not be served. */
+  async #read(): Promise<{ readonly resources: readonly ModelResource[]; readonly ageMs: number } | undefined> {
+    const { clock, node, decoder } = this.#services;
+    const sealed = this.#file.read();
+    if (sealed === undefined) return undefined;
+    const ageMs = clock.wallMs() - sealed.writtenWallMs;
+    if (sealed.node !== node.id) throw new ConfigError('', `is of node '${sealed.node}'`, this.#file.path);
+    if (ageMs > this.#config.maxAgeMs || ageMs < -FUTURE_MS) {
+      throw new ConfigError('', `is ${seconds(ageMs)} old; WEFT_LAST_GOOD.max_age allows ${
+        seconds(this.#config.maxAgeMs)}`, this.#file.path);
+    }
+    return { resources: await decoder.model(sealed.text), ageMs };
+  }
+
+  /**
+   * Hosts that tables with vhds had, as `table/authority`: what this proxy used before. By the names that our control
+   * plane gives them; of others' nothing is remembered.
+   */
+  async hostsOnDemand(): Promise<string[]> {
+    // What is wrong with the file is told when it is to be served.
+    const found = await this.#read().catch(() => undefined);
+    return (found?.resources ?? []).filter(({ type }) => type === ROUTE_TYPE).flatMap(({ name, resource }) => {
+      const { vhds, virtualHosts = [] } = resource as RouteConfiguration;
+      const hosts = vhds === undefined ? [] : virtualHosts.map((host) => host.name);
+      return hosts.filter((host) => host.startsWith(`${name}/`));
+    });
   }
 
   async #putInForce(resources: readonly ModelResource[], ageMs: number): Promise<void> {

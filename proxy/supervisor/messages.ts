@@ -1,8 +1,8 @@
 // What the supervisor and its worker threads say to each other: plain values that structured clone carries.
+import type { HostPart } from '../config/host-part.ts';
 import type { LocalZone } from '../config/local-zone.ts';
 import type { HostAnswer } from '../config/host-demand.ts';
 import type { LoginAnswer, LoginProvider, LoginQuestion } from '../config/login-exchange.ts';
-import type { VirtualHost } from '../config/route.ts';
 import type { TracingProvider } from '../config/tracing.ts';
 import type { DecisionRecord } from '../telemetry/decision-record.ts';
 import type { SpanRecord } from '../telemetry/span-record.ts';
@@ -91,7 +91,7 @@ export type ToWorker =
     readonly kind: 'virtual-hosts';
     readonly id: number;
     readonly route: string;
-    readonly hosts: readonly VirtualHost[];
+    readonly hosts: readonly HostPart[];
   }
   /** Every response from now on is its connection's last; of inbound listeners only, if so asked. */
   | { readonly kind: 'drain'; readonly inboundOnly: boolean }
@@ -136,6 +136,8 @@ export type FromWorker =
   | { readonly kind: 'decisions'; readonly records: readonly DecisionRecord[]; readonly dropped: number }
   /** A request waits for a host that its table does not know; answered by `demanded`. */
   | { readonly kind: 'demand'; readonly table: string; readonly authority: string }
+  /** Requests were for these virtual hosts of a table, or still are. */
+  | { readonly kind: 'hosts-used'; readonly table: string; readonly hosts: readonly string[] }
   /** A user logs in; answered by `login-answer`. */
   | { readonly kind: 'login'; readonly id: number; readonly provider: LoginProvider; readonly question: LoginQuestion }
   /** Open downstream connections; sent while draining whenever it changes. */

@@ -1,5 +1,6 @@
 // A whole proxy in one process: supervisor, workers and the services beside them; what main.ts runs and tests embed.
 import type { AdminRequest, AdminResponse } from '../admin/admin-response.ts';
+import { adminTokenFile } from '../admin/change-permission.ts';
 import type { Clock } from '../base/clock.ts';
 import { PooledRandom } from '../base/random.ts';
 import { TimerWheel } from '../base/timers.ts';
@@ -94,6 +95,7 @@ export class RunningProxy implements AsyncDisposable {
     const supervisor: Supervisor = await Supervisor.create({ ...options, ...(inherited && { inherited }) }, {
       log, stats, audit, spans: (records) => spans.feed(records), waitingFor: () => link.waitingFor,
       demand: (table, authority, tell) => link.demand(table, authority, tell),
+      usedHosts: (table, hosts) => link.usedHosts(table, hosts),
     });
     const onProgress = (): void => supervisor.updateState();
     const link = new ControlLink({
@@ -181,7 +183,8 @@ export class RunningProxy implements AsyncDisposable {
     };
     const view = new AdminView(options, this.supervisor, this.stats, this.readiness, () => this.#quit.resolve());
     return new SideServers({
-      adminAddress: bootstrap.admin?.address, lifecycle: this.#lifecycle, readiness: this.readiness, log,
+      adminAddress: bootstrap.admin?.address, adminTokenFile: adminTokenFile(this.#options.node.metadata),
+      lifecycle: this.#lifecycle, readiness: this.readiness, log,
       answer: (request) => answer(view, request), onDone: () => this.#onDone(),
     });
   }

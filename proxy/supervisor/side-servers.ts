@@ -11,6 +11,8 @@ import type { Readiness } from './readiness.ts';
 
 export interface SideServersOptions {
   readonly adminAddress: Address | undefined;
+  /** Of node.metadata.WEFT_ADMIN: holds what other hosts show to change something by the admin interface. */
+  readonly adminTokenFile: string | undefined;
   readonly lifecycle: LifecycleConfig;
   readonly readiness: Readiness;
   readonly log: Logger;
@@ -59,9 +61,10 @@ export class SideServers {
       const host = { readiness, onDone };
       this.#application ??= await LifecycleSocket.open(socket, socketMode, host, log.component('lifecycle'));
     }
+    const { adminTokenFile: tokenFile } = this.#options;
     if (adminAddress === undefined) return;
     const { AdminServer } = await import('../admin/admin-server.ts');
-    this.#admin ??= await AdminServer.start(adminAddress, answer, log.component('admin'));
+    this.#admin ??= await AdminServer.start(adminAddress, answer, log.component('admin'), { tokenFile });
   }
 
   /** Says what cannot be opened again, and leaves it. */

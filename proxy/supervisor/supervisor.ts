@@ -59,6 +59,8 @@ export interface SupervisorServices {
   waitingFor(): readonly string[];
   /** A request waits for a virtual host; `tell` is called once. */
   demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void;
+  /** Requests were for these virtual hosts of a table, or still are. */
+  usedHosts(table: string, hosts: readonly string[]): void;
 }
 
 /** Fewer places for clients are worth a word at the start. */
@@ -226,6 +228,7 @@ export class Supervisor implements PoolListener {
   async stop(): Promise<void> {
     this.#state = 'stopped';
     this.#watchdog.stop();
+    this.#drain.stop();
     this.#dns.stop();
     await this.#logins.stop();
     const stopped = new Promise<void>((resolve) => {
@@ -274,6 +277,9 @@ export class Supervisor implements PoolListener {
         this.#services.demand(table, authority, tell);
         break;
       }
+      case 'hosts-used':
+        this.#services.usedHosts(message.table, message.hosts);
+        break;
       case 'login':
         void this.#logins.answer(message.provider, message.question).then((answer) => {
           thread.post({ kind: 'login-answer', id: message.id, answer });

@@ -1,5 +1,6 @@
 // One worker thread as the supervisor sees it: its start, its answers to configuration, its end.
 import { Worker } from 'node:worker_threads';
+import type { RouteConfiguration } from '../config/route.ts';
 import { slicesOf } from './config-slices.ts';
 import type { ConfigSlice } from './config-slices.ts';
 import type { Applied, ConfigBatch, FromWorker, Refusal, ToWorker, WorkerStart } from './messages.ts';
@@ -24,6 +25,8 @@ export class WorkerThread {
   readonly #worker: Worker;
   readonly #listener: WorkerListener;
   readonly #waiting = new Map<number, (applied: Applied) => void>();
+  /** Route tables that it has in force. */
+  readonly #tables = new Map<string, RouteConfiguration>();
   #nextId = 0;
   #state: WorkerState = 'starting';
   #error = '';
@@ -70,11 +73,20 @@ export class WorkerThread {
    */
   async apply(batch: ConfigBatch): Promise<Applied> {
     const refused: Refusal[] = [];
-    for (const slice of slicesOf(batch)) {
+    for (const slice of slicesOf(batch, (name) => this.#tables.get(name))) {
       if (this.#state === 'ended' || this.#state === 'stopping') break;
       refused.push(...(await this.#send(slice)).refused);
     }
+    if (batch.kind === 'route') this.#noteTables(batch, refused);
     return { refused };
+  }
+
+  #noteTables({ updated, removed }: ConfigBatch, refused: readonly Refusal[]): void {
+    const bad = new Set(refused.map(({ name }) => name));
+    for (const { name, resource } of updated) {
+      if (!bad.has(name)) this.#tables.set(name, resource as RouteConfiguration);
+    }
+    for (const name of removed) this.#tables.delete(name);
   }
 
   #send(slice: ConfigSlice): Promise<Applied> {

@@ -1,14 +1,13 @@
 // One round of getting a certificate: a new key, a request, and a hard look at the answer.
 import { generateKeyPair } from 'node:crypto';
 import type { KeyObject, X509Certificate } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { chainFault, readCertificates } from '../../certs/chain.ts';
 import { createCsr } from '../../certs/csr.ts';
 import { formatSpiffeId, parseSpiffeId, workloadSpiffeId } from '../../certs/spiffe.ts';
 import type { SpiffeId } from '../../certs/spiffe.ts';
 import { spiffeIdOf, svidFault } from '../../certs/x509.ts';
-import { messageOf } from '../base/error.ts';
+import { readShort } from '../base/short-file.ts';
 import type { AgentConfig } from './agent-config.ts';
 import type { RequestCertificate } from './ca-client.ts';
 import type { TrustAnchors } from './trust-anchors.ts';
@@ -133,15 +132,4 @@ function outside(fault: string | undefined, roots: string): string | undefined {
 
 function refusal(fault: string): Error {
   return new Error(`the authority's certificate ${fault}`);
-}
-
-async function readShort(path: string, bytesMax: number): Promise<string> {
-  try {
-    await using file = await open(path);
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(bytesMax + 1), 0, bytesMax + 1, 0);
-    if (bytesRead <= bytesMax) return buffer.toString('utf8', 0, bytesRead);
-  } catch (cause) {
-    throw new Error(`${path}: cannot be read: ${messageOf(cause)}`, { cause });
-  }
-  throw new Error(`${path}: is longer than ${bytesMax} bytes`);
 }

@@ -13,6 +13,7 @@ const COUNTERS = {
   cxHttp1Total: 'upstream_cx_http1_total',
   cxHttp2Total: 'upstream_cx_http2_total',
   cxConnectFail: 'upstream_cx_connect_fail',
+  cxLocalConnectFail: 'upstream_cx_local_connect_fail',
   cxConnectTimeout: 'upstream_cx_connect_timeout',
   cxOverflow: 'upstream_cx_overflow',
   cxDestroy: 'upstream_cx_destroy',

@@ -14,6 +14,8 @@ export class ListenerStats {
   readonly globalOverflow: Counter;
   readonly noFilterChainMatch: Counter;
   readonly inspectTimeout: Counter;
+  /** Handshakes that took too long. */
+  readonly transportTimeout: Counter;
   /** Connections whose server spoke before its client. */
   readonly serverFirst: Counter;
   /** Accepts that failed, for want of file descriptors mostly. */
@@ -34,6 +36,7 @@ export class ListenerStats {
     this.globalOverflow = counter('downstream_global_cx_overflow');
     this.noFilterChainMatch = counter('no_filter_chain_match');
     this.inspectTimeout = counter('downstream_pre_cx_timeout');
+    this.transportTimeout = counter('downstream_cx_transport_socket_connect_timeout');
     this.serverFirst = counter('downstream_cx_server_first');
     this.acceptErrors = counter('downstream_accept_error');
     this.workerConnectionsTotal = stats.counter(statName(own, 'downstream_cx_total'));

@@ -1,5 +1,6 @@
 // What is known about one request while it lives: written by every stage, read by stats, access log and tracing.
 import type { X509Certificate } from 'node:crypto';
+import type { UpstreamSource } from '../base/original-source.ts';
 import type { ProxyTlv } from '../base/proxy-protocol.ts';
 import type { AccessDecision } from './decision.ts';
 import type { DynamicMetadata } from './dynamic-metadata.ts';
@@ -59,6 +60,8 @@ export interface ConnectionInfo {
   readonly proxyTlvs?: readonly ProxyTlv[] | undefined;
   /** The local address is where it wanted to go before the system redirected it here. */
   readonly redirected?: boolean;
+  /** Where connections for it leave from; undefined: as their cluster says. */
+  readonly upstreamSource?: UpstreamSource;
   readonly tls: TlsInfo | undefined;
   /** SNI, also on plaintext connections that were inspected. */
   readonly serverName: string | undefined;

@@ -290,7 +290,7 @@ test('S80 a client that sends a byte now and then is cut off after 10 s in all',
   clock.advance(HANDSHAKE_DEADLINE_MS / 2 + 10);
   fixture.timers.advance();
   await end;
-  assert.match((await fixture.outcome()).failure!, /longer than 10 s/);
+  assert.match((await fixture.outcome()).failure!, /took too long/);
 });
 
 test('a client of node:tls may end its side after the handshake, and is still answered', async () => {

@@ -18,19 +18,23 @@ export interface AcceptOptions {
    * ALPN names that the client is known to offer; without it an offer with nothing of ours is refused (RFC 7301 3.2).
    */
   readonly offeredAlpn?: readonly string[];
+  /** For the whole handshake. Default 10 s. */
+  readonly timeoutMs?: number;
 }
+
+/** Why a handshake failed, for the log, and whether time ran out. */
+export type OnHandshakeFailure = (reason: string, timedOut: boolean) => void;
 
 /**
  * Makes the handshake on an accepted socket, which must be paused and without listeners that read. Exactly one of the
- * two is called, once: `onSecure` with the TLS socket and its facts, or `onFailure` when the connection is closed
- * (reason
- * for the log). Never throws; nothing of the peer's is answered before the handshake ends, and 10 s end it.
+ * two is called, once: `onSecure` with the TLS socket and its facts, or `onFailure` when the connection is closed.
+ * Never throws; nothing of the peer's is answered before the handshake ends, and its deadline ends it.
  */
 export function acceptTls(
   socket: Socket,
   context: ServerTlsContext,
   onSecure: (socket: TLSSocket, info: TlsInfo) => void,
-  onFailure: (reason: string) => void,
+  onFailure: OnHandshakeFailure,
   options: AcceptOptions = {},
 ): void {
   const binding = context.binding;
@@ -40,7 +44,7 @@ export function acceptTls(
     // Whoever accepted it may be gone; an error of a socket without listener would end the worker.
     socket.on('error', () => {});
     socket.destroy();
-    onFailure(unfit ?? '');
+    onFailure(unfit ?? '', false);
     return;
   }
   new ServerHandshake(socket, context, binding, onSecure, onFailure).start(options);
@@ -64,7 +68,7 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
   readonly #context: ServerTlsContext;
   readonly #binding: ServerBinding;
   readonly #onSecure: (socket: TLSSocket, info: TlsInfo) => void;
-  readonly #onFailure: (reason: string) => void;
+  readonly #onFailure: OnHandshakeFailure;
   readonly #deadline: Timer;
   readonly #halfOpen: boolean;
   readonly #onClose = (): void => this.#fail('the client closed the connection during the handshake');
@@ -75,7 +79,7 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
     context: ServerTlsContext,
     binding: ServerBinding,
     onSecure: (socket: TLSSocket, info: TlsInfo) => void,
-    onFailure: (reason: string) => void,
+    onFailure: OnHandshakeFailure,
   ) {
     this.key = handshakeKey(socket);
     this.socket = socket;
@@ -87,8 +91,8 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
     this.#deadline = new Timer(context.deps.timers, this);
   }
 
-  start({ initial, offeredAlpn }: AcceptOptions): void {
-    this.#deadline.arm(HANDSHAKE_DEADLINE_MS);
+  start({ initial, offeredAlpn, timeoutMs = HANDSHAKE_DEADLINE_MS }: AcceptOptions): void {
+    this.#deadline.arm(timeoutMs);
     this.socket.on('close', this.#onClose);
     // Whoever sends no more cannot finish a handshake; the TLS socket takes this over from the TCP one.
     this.socket.allowHalfOpen = false;
@@ -115,7 +119,7 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
     } catch (cause) {
       // A defect in the owner costs this connection, not the worker (S55).
       secure.destroy();
-      this.#onFailure(`internal error: ${messageOf(cause)}`);
+      this.#onFailure(`internal error: ${messageOf(cause)}`, false);
     }
   }
 
@@ -124,20 +128,20 @@ class ServerHandshake implements PendingHandshake, TimerTarget {
   }
 
   onTimer(): void {
-    this.#fail('the handshake took longer than 10 s');
+    this.#fail('the handshake took too long', true);
   }
 
-  #fail(reason: string): void {
+  #fail(reason: string, timedOut = false): void {
     if (this.#done) return;
     this.#context.deps.stats.connectionError.inc();
-    this.#end(reason);
+    this.#end(reason, timedOut);
   }
 
-  #end(reason: string): void {
+  #end(reason: string, timedOut = false): void {
     if (this.#done) return;
     this.#finish();
     this.socket.destroy();
-    this.#onFailure(reason);
+    this.#onFailure(reason, timedOut);
   }
 
   #finish(): void {

@@ -5,10 +5,11 @@ import { isIP } from 'node:net';
 import { createSecureContext } from 'node:tls';
 import type { ConnectionOptions, SecureContext, TLSSocket } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
+import type { UpstreamSource } from '../base/original-source.ts';
 import type { UpstreamTlsContext } from '../config/tls.ts';
 import type { TlsInfo } from '../telemetry/stream-info.ts';
 import { PeerTrustLedger } from './peer-trust.ts';
-import { PeerRefusal, overtaken, verifyPeer } from './peer-verification.ts';
+import { PeerRefusal, isOutsideOf, overtaken, verifyPeer } from './peer-verification.ts';
 import type { PeerIdentity } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
 import type { SecureContexts } from './secure-contexts.ts';
@@ -35,6 +36,8 @@ export interface ServerNames {
   readonly required: string | undefined;
   /** Bytes that are sent before all else (the PROXY protocol). */
   readonly header?: Buffer;
+  /** From where it is connected to, if not from where its cluster says. */
+  readonly source?: UpstreamSource;
 }
 
 /** One transport socket's TLS. Until all its secrets are there nothing can be connected through it. */
@@ -116,12 +119,14 @@ export class ClientBinding {
   readonly #sessions: SessionCache;
   readonly #trust: PeerTrustLedger;
   readonly #removals: number;
+  readonly #isOutside: boolean;
 
   constructor(config: UpstreamTlsContext, material: TlsMaterial, deps: ClientTlsDeps, trust: PeerTrustLedger) {
     this.#trust = trust;
     this.#removals = trust.removals;
     this.#deps = deps;
     this.#material = material;
+    this.#isOutside = isOutsideOf(material.certificates);
     this.#alpn = spokenAlpn(config.commonTlsContext);
     this.#sessions = new SessionCache(config.maxSessionKeys ?? 1);
     this.#secureContext = deps.contexts.for(config, material, this.#sessions.enabled);
@@ -185,7 +190,9 @@ export class ClientBinding {
     if (certificate === undefined) return new PeerRefusal('no_cert', 'the server showed no certificate');
     const chainError = socket.authorized ? undefined : String(socket.authorizationError);
     const resumed = socket.isSessionReused();
-    return verifyPeer(validation, { certificate, chainError, resumed, nowMs: this.nowMs, verifiedMs, requiredName });
+    return verifyPeer(validation, {
+      certificate, chainError, resumed, nowMs: this.nowMs, verifiedMs, requiredName, isOutside: this.#isOutside,
+    });
   }
 }
 

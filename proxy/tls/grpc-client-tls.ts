@@ -5,7 +5,7 @@ import type { PeerCertificate, SecureContext } from 'node:tls';
 import type { Clock } from '../base/clock.ts';
 import type { UpstreamTlsContext } from '../config/tls.ts';
 import { contextOf } from './client-context.ts';
-import { PeerRefusal, verifyPeer } from './peer-verification.ts';
+import { PeerRefusal, isOutsideOf, verifyPeer } from './peer-verification.ts';
 import type { SecretStore } from './secret-store.ts';
 import { MaterialSource } from './tls-material.ts';
 import type { TlsMaterial } from './tls-material.ts';
@@ -29,11 +29,12 @@ export function grpcClientTls(config: UpstreamTlsContext, secrets: SecretStore, 
   source.close();
   if (found === undefined) throw new Error(`secrets are not there yet: ${missing.join(', ')}`);
   const { validation } = found;
+  const isOutside = isOutsideOf(found.certificates);
   const secureContext = contextOf(config, found, false);
   if (validation === undefined) return { secureContext, verified: false, judge: () => undefined };
   const judge = ({ raw }: PeerCertificate): Error | undefined => {
     const evidence = {
-      certificate: new X509Certificate(raw), chainError: undefined, resumed: false, nowMs: clock.wallMs(),
+      certificate: new X509Certificate(raw), chainError: undefined, resumed: false, nowMs: clock.wallMs(), isOutside,
     };
     const verdict = verifyPeer(validation, evidence);
     return verdict instanceof PeerRefusal ? new Error(verdict.reason) : undefined;

@@ -51,6 +51,13 @@ export interface PeerEvidence {
   readonly verifiedMs?: number | undefined;
   /** A host that the certificate must name, beside the configured names (auto_san_validation). */
   readonly requiredName?: string | undefined;
+  /** A server that is shown no SVID of ours: no workload of a mesh, which must be fit for both sides (S51). */
+  readonly isOutside?: boolean;
+}
+
+/** Whether a server is outside of the mesh for a client that shows it these certificates. */
+export function isOutsideOf(shown: readonly { readonly uriSan: string | undefined }[]): boolean {
+  return !shown.some(({ uriSan }) => uriSan !== undefined && isSpiffe(uriSan));
 }
 
 /** The peer's identity, or why it is refused. Every check runs on resumed sessions as well (S53). */
@@ -66,7 +73,8 @@ export function verifyPeer(validation: ValidationMaterial, evidence: PeerEvidenc
   if (fields.ca) return new PeerRefusal('error', 'the certificate is a CA certificate');
   const { trustDomains, sanMatchers } = validation;
   const isSvid = trustDomains !== undefined || fields.uriSans.some(isSpiffe);
-  const svid = isSvid ? svidFault(certificate.raw) : undefined;
+  const svid = isSvid ? svidFault(certificate.raw, evidence.isOutside && trustDomains === undefined)
+    : undefined;
   if (svid !== undefined) return new PeerRefusal('san', svid);
   if (trustDomains !== undefined) {
     const fault = bundleFault(trustDomains, parseSpiffeId(fields.uriSans[0]!)!, chain, evidence.nowMs);

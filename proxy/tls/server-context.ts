@@ -26,6 +26,8 @@ import type { TlsStats } from './tls-stats.ts';
 
 /** Whole handshake, from the first byte on (limits.md; S80). */
 export const HANDSHAKE_DEADLINE_MS: number = LIMITS.tlsHandshakeTimeoutMs;
+/** The runtime's own deadline must not come before a chain's. */
+const NO_DEADLINE_MS = 2 ** 31 - 1;
 
 /** One connection on its way through the handshake. */
 export interface PendingHandshake {
@@ -234,7 +236,7 @@ function serverOptions(config: DownstreamTlsContext, scope: string, material: Tl
     // The runtime must not refuse by itself: `judge` does, with a reason and a count.
     rejectUnauthorized: false,
     sessionIdContext: createHash('sha256').update(scope).digest('hex').slice(0, 32),
-    handshakeTimeout: HANDSHAKE_DEADLINE_MS,
+    handshakeTimeout: NO_DEADLINE_MS,
     ...(sessionTimeout !== undefined && { sessionTimeout: Math.ceil(msOr(sessionTimeout, 0) / 1000) }),
   };
 }

@@ -104,6 +104,12 @@ export class Connecting implements TimerTarget {
 
   #open({ sourceAddress }: ConnectionSettings): Socket {
     const target = this.#route.memory.target ?? this.#route.target;
+    const { source: from } = this.#route.names;
+    if (from !== undefined && !('path' in target) && from.reaches(target.host)) {
+      const plain = from.connect(target, { allowHalfOpen: true, noDelay: true });
+      if (this.#handshake === undefined || this.#header !== undefined) return plain;
+      return this.#shakeHands(this.#handshake, { socket: plain });
+    }
     const source = sourceAddress !== undefined && !('path' in target) && { localAddress: sourceAddress };
     const options = { ...target, ...source, allowHalfOpen: true, noDelay: true, autoSelectFamily: false };
     if (this.#handshake === undefined || this.#header !== undefined) return connectTcp(options);

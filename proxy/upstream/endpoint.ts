@@ -30,9 +30,9 @@ const FAIL_NOW = 'x-envoy-immediate-health-check-fail';
 export const NO_NAMES: ServerNames = { sni: undefined, required: undefined };
 
 /** Connections that say the same and ask the same are of one pool. */
-function poolKey({ key }: PoolMaker, { sni, required, header }: ServerNames): string {
-  if (sni === undefined && required === undefined && header === undefined) return key;
-  return `${key}|${sni}|${required}|${header?.toString('latin1') ?? ''}`;
+function poolKey({ key }: PoolMaker, { sni, required, header, source }: ServerNames): string {
+  if (sni === undefined && required === undefined && header === undefined && source === undefined) return key;
+  return `${key}|${sni}|${required}|${source?.key}|${header?.toString('latin1') ?? ''}`;
 }
 
 /** The cluster, as its endpoints know it. */

@@ -139,6 +139,7 @@ implements ConnectHandler, ClientConnectionHandler, ReadyConnection, TimerTarget
     counters.cxConnectFail.inc();
     this.#endpoint.counters.cxConnectFail.inc();
     if (error.kind === 'connect-timeout') counters.cxConnectTimeout.inc();
+    if (error.kind === 'local-connect-failure') counters.cxLocalConnectFail.inc();
     this.#end();
     this.#owner.onConnectFailed(this, error);
   }

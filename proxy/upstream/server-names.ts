@@ -12,6 +12,15 @@ export function namesFor(
   endpoint: UpstreamEndpoint, authority: string | undefined, settings: ConnectionSettings,
   downstream: ConnectionInfo | undefined,
 ): ServerNames {
+  const names = saidNames(endpoint, authority, settings, downstream);
+  const source = downstream?.upstreamSource;
+  return source === undefined ? names : { ...names, source };
+}
+
+function saidNames(
+  endpoint: UpstreamEndpoint, authority: string | undefined, settings: ConnectionSettings,
+  downstream: ConnectionInfo | undefined,
+): ServerNames {
   const { transport } = endpoint;
   if (transport === undefined) return NO_NAMES;
   const names = secureNames(transport, endpoint, authority, settings);

@@ -111,6 +111,7 @@ export class UpstreamTunnel implements Attempt, ConnectHandler, TransportHandler
     counters.cxConnectFail.inc();
     this.endpoint.stats.counters.cxConnectFail.inc();
     if (error.kind === 'connect-timeout') counters.cxConnectTimeout.inc();
+    if (error.kind === 'local-connect-failure') counters.cxLocalConnectFail.inc();
     this.#close();
     this.#sink.onResponseError(error);
   }

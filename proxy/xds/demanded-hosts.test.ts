@@ -14,11 +14,18 @@ const table = (vhds: boolean): RouteConfiguration => ({
 const host = (name: string, ...domains: string[]): VirtualHost => ({ name, domains });
 const named = (name: string, resource: VirtualHost | RouteConfiguration) => ({ name, version: '1', resource });
 
-function start(vhds = true) {
+function start(vhds = true, forgetMs = 0) {
   const clock = new ManualClock();
   const wheel = new TimerWheel(clock);
   let displaced = 0;
-  const hosts = new DemandedHosts(clock, wheel, () => { displaced++; });
+  const forgotten: string[][] = [];
+  const hosts = new DemandedHosts({
+    clock, wheel, forgetMs, onDisplaced: () => { displaced++; },
+    onForgotten: (count, tables) => {
+      const left = hosts.tables(tables).flatMap(({ resource }) => (resource as RouteConfiguration).virtualHosts ?? []);
+      forgotten.push([String(count), ...left.map(({ name }) => name)]);
+    },
+  });
   hosts.batchOf({ type: ROUTE_TYPE, updated: [named('r', table(vhds))], removed: [] });
   const told: string[] = [];
   const ask = (name: string): boolean => hosts.demand('r', name, (answer) => told.push(`${name} ${answer}`));
@@ -29,7 +36,11 @@ function start(vhds = true) {
     const [made] = updated;
     return ((made?.resource as RouteConfiguration | undefined)?.virtualHosts ?? []).map((each) => each.name);
   };
-  return { hosts, clock, wheel, told, ask, come, displaced: () => displaced };
+  const pass = (ms: number): void => {
+    clock.advance(ms);
+    wheel.advance();
+  };
+  return { hosts, clock, wheel, told, ask, come, forgotten, pass, displaced: () => displaced };
 }
 
 test('a host is asked for once, whoever asks, and stands in its table when they are told', () => {
@@ -77,4 +88,40 @@ test('F03 a host that spoils its table is left out of it', () => {
   ask('good.test');
   assert.deepEqual(come('good.test', host('good', 'good.test')), ['own', 'good']);
   assert.deepEqual(told, ['bad.test absent', 'good.test known']);
+});
+
+test('a host that no request was for is forgotten, counted from the last use that was told; absent ones too', () => {
+  const { hosts, ask, come, forgotten, pass } = start(true, 60_000);
+  for (const name of ['a.test', 'b.test', 'nobody.test']) ask(name);
+  come('a.test', host('a', 'a.test'));
+  come('b.test', host('b', 'b.test'));
+  const gone = { type: VIRTUAL_HOST_TYPE, updated: [], removed: ['r/nobody.test'] } as const;
+  hosts.batchOf(gone);
+  hosts.settled(gone, false);
+  pass(40_000);
+  hosts.used('r', ['a', 'own']);
+  pass(30_000);
+  assert.deepEqual(forgotten, [['2', 'own', 'a']]);
+  assert.deepEqual(hosts.references().map(({ name }) => name), ['r/a.test']);
+  for (let i = 0; i < 5; i++) {
+    hosts.used('r', ['a']);
+    pass(30_000);
+  }
+  assert.equal(forgotten.length, 1, 'a stream that goes on is a use');
+  pass(60_000);
+  assert.deepEqual(forgotten[1], ['1', 'own']);
+  assert.deepEqual([hosts.held, ask('a.test')], [0, true], 'it is asked for again');
+});
+
+test('what an earlier life used is asked for when its table comes, no more than fits', () => {
+  const clock = new ManualClock();
+  const hosts = new DemandedHosts({ clock, wheel: new TimerWheel(clock) });
+  hosts.remember(Array.from({ length: DEMANDED_HOSTS_MAX + 1 }, (_, i) => `r/${i}.test`));
+  assert.deepEqual(hosts.references(), []);
+  const told: string[] = [];
+  assert.equal(hosts.demand('r', '1.test', (answer) => told.push(answer)), false);
+  assert.deepEqual(told, ['late'], 'nobody can say before the table came');
+  hosts.batchOf({ type: ROUTE_TYPE, updated: [named('r', table(true))], removed: [] });
+  assert.equal(hosts.references().length, DEMANDED_HOSTS_MAX);
+  assert.equal(hosts.demand('r', '1.test', () => undefined), false, 'it is asked for already');
 });

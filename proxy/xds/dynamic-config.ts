@@ -13,8 +13,7 @@ import {
 } from '../config/type-url.ts';
 import type { HostAnswer } from '../config/host-demand.ts';
 import { DemandedHosts } from './demanded-hosts.ts';
-import { statName } from '../telemetry/stat-name.ts';
-import type { StatScope } from '../telemetry/stat-name.ts';
+import { HostStats } from './host-stats.ts';
 import { clusterReferences, listenerReferences, tableReferences } from './references.ts';
 import type { Reference } from './references.ts';
 import type { AnyResource } from './resource-decode.ts';
@@ -23,7 +22,7 @@ import { Sources } from './sources.ts';
 import type { SourcesOptions } from './sources.ts';
 import { Warming } from './warming.ts';
 import type { WarmingListener } from './warming.ts';
-import type { ResourceBatch, XdsClientOwner, XdsClientState } from './xds-client.ts';
+import type { ResourceBatch, ResourceOwner, ResourceClientState } from './resource-client.ts';
 
 /** Puts configuration in force. What is named comes before what names it: keep what nobody names yet. */
 export interface ResourceHandler {
@@ -35,6 +34,8 @@ export interface DynamicConfigOptions extends SourcesOptions {
   readonly handler: ResourceHandler;
   /** Asks for the names of the mesh, over ADS. Default false. */
   readonly names?: boolean;
+  /** A host on demand that no request was for is forgotten after this; 0: never. Default 0. */
+  readonly forgetHostsMs?: number;
   /** Called once, when the first clusters with their endpoints and the first listeners are in force. */
   readonly onInitialised?: () => void;
   /** Each response of a management server, when it was put in force or refused. */
@@ -45,20 +46,18 @@ export interface DynamicConfigOptions extends SourcesOptions {
 export interface StreamStatus {
   /** `ads`, or the service with its cluster. */
   readonly source: string;
-  readonly state: XdsClientState;
+  readonly state: ResourceClientState;
 }
-
-/** `xds.vhds.displaced`: hosts on demand that made room for others. */
-const VHDS: StatScope = { flat: 'xds.vhds.', family: 'envoy_xds_vhds_', labels: [] };
 
 const INITIAL_FETCH_MS = 15_000;
 const CLUSTERS = 'the first clusters';
 
-export class DynamicConfig implements XdsClientOwner, WarmingListener {
+export class DynamicConfig implements ResourceOwner, WarmingListener {
   readonly #options: DynamicConfigOptions;
   readonly #sources: Sources;
   readonly #warming: Warming;
   readonly #hosts: DemandedHosts;
+  readonly #hostStats: HostStats;
   /** What is named, by who names it. */
   readonly #references = new Map<string, readonly Reference[]>();
   readonly #warned = new Set<string>();
@@ -70,8 +69,14 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
   constructor(options: DynamicConfigOptions) {
     this.#options = options;
     this.#warming = new Warming(options.clock, options.wheel, this);
-    const displaced = options.stats.counter(statName(VHDS, 'displaced'));
-    this.#hosts = new DemandedHosts(options.clock, options.wheel, () => displaced.inc());
+    const { clock, wheel, forgetHostsMs = 0 } = options;
+    this.#hostStats = new HostStats(options.stats);
+    this.#hosts = new DemandedHosts({
+      clock, wheel, forgetMs: forgetHostsMs,
+      onDisplaced: () => this.#hostStats.displaced.inc(),
+      onForgotten: (count, tables) => this.#onForgotten(count, tables),
+      onAnswer: (answer) => this.#hostStats.answer(answer),
+    });
     this.#sources = new Sources(options, this);
     const { clusters = [], listeners = [] } = options.bootstrap.staticResources ?? {};
     for (const cluster of clusters) this.#referStatic(CLUSTER_TYPE, cluster.name, clusterReferences(cluster));
@@ -165,12 +170,40 @@ export class DynamicConfig implements XdsClientOwner, WarmingListener {
 
   /** A request asks for a host that its table does not know; `tell` is called once. */
   demand(table: string, authority: string, tell: (answer: HostAnswer) => void): void {
-    if (this.#hosts.demand(table, authority, tell)) this.#subscribe();
+    if (!this.#hosts.demand(table, authority, tell)) return;
+    this.#hostStats.asked.inc();
+    this.#subscribe();
+  }
+
+  /** Requests were for these virtual hosts, or still are. */
+  usedHosts(table: string, hosts: readonly string[]): void {
+    this.#hosts.used(table, hosts);
+  }
+
+  /** Hosts (`table/authority`) that an earlier life of this proxy used: they are asked for when their tables come. */
+  rememberHosts(names: readonly string[]): void {
+    this.#hosts.remember(names);
+    this.#subscribe();
+  }
+
+  /** Nothing names them before they are asked for no more. */
+  #onForgotten(count: number, tables: readonly string[]): void {
+    this.#hostStats.forgotten.add(count);
+    this.#hostStats.held.set(this.#hosts.held);
+    const result = this.#turn.then(async () => {
+      const updated = this.#hosts.tables(tables);
+      if (updated.length > 0) await this.#handle({ type: ROUTE_TYPE, updated, removed: [] });
+      this.#subscribe();
+    });
+    this.#turn = result.catch(() => undefined);
   }
 
   async #apply(batch: ResourceBatch): Promise<readonly ResourceRefusal[]> {
     const refused = await this.#applyListed(this.#hosts.batchOf(batch));
     this.#hosts.settled(batch, refused.length > 0);
+    this.#hostStats.held.set(this.#hosts.held);
+    // A table may have come whose hosts are remembered.
+    if (batch.type === ROUTE_TYPE) this.#subscribe();
     return refused;
   }
 

@@ -1,11 +1,12 @@
-// The clients of all configuration sources: one for ADS, and one for each other source and type.
+// The clients of all configuration sources: one for ADS, and one for each other source and type, files among them.
+import { existsSync } from 'node:fs';
 import { ConfigError } from '../base/error.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { TimerWheel } from '../base/timers.ts';
 import type { ResourceType } from '../config/any-registry.ts';
 import type { Bootstrap } from '../config/bootstrap.ts';
-import type { ApiConfigSource } from '../config/config-source.ts';
+import type { ApiConfigSource, ConfigSource, PathConfigSource } from '../config/config-source.ts';
 import { ADS_DELTA_PATH, ADS_SOTW_PATH, discoveryPath } from '../config/discovery.ts';
 import type { DiscoveryNode } from '../config/discovery.ts';
 import { SECRET_TYPE, VIRTUAL_HOST_TYPE } from '../config/type-url.ts';
@@ -13,6 +14,8 @@ import type { Wire } from '../config/wire.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
 import type { Stats } from '../telemetry/stats.ts';
 import { DeltaVariant } from './delta-variant.ts';
+import { FileClient } from './file-client.ts';
+import type { DecodeFile } from './file-client.ts';
 import { ManagementServer } from './management-server.ts';
 import type { GetServerTls } from './management-server.ts';
 import type { Reference } from './references.ts';
@@ -20,7 +23,7 @@ import type { DecodeResponse } from './resource-decode.ts';
 import { nameOfType } from './resource-type.ts';
 import { SotwVariant } from './sotw-variant.ts';
 import { XdsClient } from './xds-client.ts';
-import type { ResourceBatch, XdsClientOwner } from './xds-client.ts';
+import type { ResourceBatch, ResourceClient, ResourceOwner } from './resource-client.ts';
 import { XdsStats } from './xds-stats.ts';
 
 export interface SourcesOptions {
@@ -33,6 +36,7 @@ export interface SourcesOptions {
   /** For the protocol's own messages; resources go to `decode`. */
   readonly wire: Wire;
   readonly decode: DecodeResponse;
+  readonly decodeFile: DecodeFile;
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly random: Random;
@@ -43,34 +47,35 @@ export interface SourcesOptions {
 /** Cluster of the SDS source that the agent in this process answers (design.md section 7). */
 const OWN_SDS_CLUSTER = 'sds-grpc';
 
-/** Where a reference leads: a stream by its key, or `own` for what this process answers itself. */
-type Place = { readonly key: string; readonly api: ApiConfigSource; readonly isAds: boolean } | 'own';
+/** Where a reference leads: a stream or a file by its key, or `own` for what this process answers itself. */
+type Place = { readonly key: string; readonly api: ApiConfigSource; readonly isAds: boolean }
+  | { readonly key: string; readonly file: PathConfigSource } | 'own';
 
 /** Names wanted of one client and type. */
 interface Wanted {
-  readonly client: XdsClient;
+  readonly client: ResourceClient;
   readonly type: ResourceType;
   readonly names: Set<string>;
 }
 
 export class Sources {
   readonly #options: SourcesOptions;
-  readonly #owner: XdsClientOwner;
-  readonly #clients = new Map<string, XdsClient>();
+  readonly #owner: ResourceOwner;
+  readonly #clients = new Map<string, ResourceClient>();
   #wanted: ReadonlyMap<string, Wanted> = new Map<string, Wanted>();
   #started = false;
 
-  constructor(options: SourcesOptions, owner: XdsClientOwner) {
+  constructor(options: SourcesOptions, owner: ResourceOwner) {
     this.#options = options;
     this.#owner = owner;
   }
 
-  get clients(): Iterable<XdsClient> {
+  get clients(): Iterable<ResourceClient> {
     return this.#clients.values();
   }
 
-  /** By key: `ads`, or `<service> <cluster>`. */
-  get byKey(): ReadonlyMap<string, XdsClient> {
+  /** By key: `ads`, `<service> <cluster>` or `<service> <file>`. */
+  get byKey(): ReadonlyMap<string, ResourceClient> {
     return this.#clients;
   }
 
@@ -84,6 +89,7 @@ export class Sources {
     try {
       const place = this.#place(reference);
       if (place === 'own') return undefined;
+      if ('file' in place) return fileProblem(reference, place.file);
       this.#server(place.api);
       if (reference.type !== VIRTUAL_HOST_TYPE || place.api.apiType === 'DELTA_GRPC') return undefined;
       return 'vhds: virtual hosts come over delta xDS; use DELTA_GRPC';
@@ -94,12 +100,13 @@ export class Sources {
   }
 
   /** Who fetches it; undefined for what this process answers itself. Throws a ConfigError where problem() has one. */
-  client(reference: Reference): XdsClient | undefined {
+  client(reference: Reference): ResourceClient | undefined {
     const place = this.#place(reference);
     if (place === 'own') return undefined;
     let client = this.#clients.get(place.key);
     if (client === undefined) {
-      client = this.#makeClient(place.api, place.isAds ? undefined : reference.type);
+      client = 'file' in place ? this.#makeFileClient(reference.type, place.file)
+        : this.#makeClient(place.api, place.isAds ? undefined : reference.type);
       this.#clients.set(place.key, client);
       if (this.#started) client.start();
     }
@@ -143,6 +150,12 @@ export class Sources {
       if (adsConfig !== undefined) return { key: 'ads', api: adsConfig, isAds: true };
       throw new ConfigError('', `${nameOfType(type).singular} '${name}' is to come over ADS; there is no ads_config`);
     }
+    const file = fileOf(source);
+    if (file !== undefined) {
+      const key = `${nameOfType(type).service} ${file.path}${file.watchedDirectory === undefined ? '' : ' watched in '
+        + file.watchedDirectory.path}`;
+      return { key, file };
+    }
     if (api === undefined) throw new ConfigError('', `${nameOfType(type).singular} '${name}' has no source`);
     const cluster = clusterOf(api);
     if (type === SECRET_TYPE && cluster === OWN_SDS_CLUSTER && this.#options.ownSecrets.has(name)) return 'own';
@@ -157,6 +170,11 @@ export class Sources {
     if (name !== OWN_SDS_CLUSTER) throw new ConfigError('', `its source '${name}' is no cluster of static_resources`);
     const own = [...this.#options.ownSecrets].join(', ') || 'nothing, because WEFT_CA is not set';
     throw new ConfigError('', `of ${OWN_SDS_CLUSTER} this proxy answers ${own}`);
+  }
+
+  #makeFileClient(type: ResourceType, source: PathConfigSource): FileClient {
+    const stats = new XdsStats(this.#options.stats, undefined, true);
+    return new FileClient({ ...this.#options, type, source, stats }, this.#owner);
   }
 
   /** `type` is undefined for the aggregated service. */
@@ -179,4 +197,16 @@ export class Sources {
 
 function clusterOf(api: ApiConfigSource): string {
   return api.grpcServices[0]?.envoyGrpc?.clusterName ?? '';
+}
+
+function fileOf({ path, pathConfigSource }: ConfigSource): PathConfigSource | undefined {
+  return pathConfigSource ?? (path === undefined ? undefined : { path });
+}
+
+/** As in Envoy the file is there from the beginning; what is missing later is waited for. */
+function fileProblem({ type }: Reference, { path, watchedDirectory }: PathConfigSource): string | undefined {
+  if (type === VIRTUAL_HOST_TYPE) return 'vhds: virtual hosts come over delta xDS; use DELTA_GRPC';
+  const missing = [path, ...(watchedDirectory === undefined ? [] : [watchedDirectory.path])]
+    .find((each) => !existsSync(each));
+  return missing === undefined ? undefined : `path_config_source: there is no ${missing}`;
 }

@@ -4,41 +4,22 @@ import type { Random } from '../base/random.ts';
 import { Timer } from '../base/timers.ts';
 import type { TimerTarget, TimerWheel } from '../base/timers.ts';
 import type { ResourceType } from '../config/any-registry.ts';
-import type { ConfigWarning } from '../config/decode-report.ts';
 import { refusalStatus } from '../config/discovery.ts';
-import type { DiscoveryNode, ResourceRefusal } from '../config/discovery.ts';
+import type { DiscoveryNode } from '../config/discovery.ts';
 import type { Wire } from '../config/wire.ts';
 import type { ComponentLog } from '../telemetry/log.ts';
 import { BackOff } from '../base/back-off.ts';
 import type { ManagementServer } from './management-server.ts';
 import { Inbox } from './inbox.ts';
-import type { AnyResource, DecodedResource, DecodedResponse, DecodeResponse } from './resource-decode.ts';
+import type { ResourceClient, ResourceClientState, ResourceOwner } from './resource-client.ts';
+import { ResponseIntake } from './response-intake.ts';
+import type { DecodeResponse } from './resource-decode.ts';
 import { nameOfType, TYPE_ORDER } from './resource-type.ts';
 import { Stream } from './stream.ts';
 import type { StreamListener } from './stream.ts';
 import { Subscription } from './subscription.ts';
 import type { IncomingResponse, Variant } from './variant.ts';
 import type { XdsStats } from './xds-stats.ts';
-
-/** Changes of one type. `removed` of types that are asked for by name are those that the server does not have. */
-export interface ResourceBatch {
-  readonly type: ResourceType;
-  readonly updated: readonly DecodedResource[];
-  readonly removed: readonly string[];
-}
-
-/** Who uses what the client brings. */
-export interface XdsClientOwner {
-  /** Why a valid resource cannot be used, or undefined. */
-  check(type: ResourceType, resource: AnyResource): string | undefined;
-  /** Resolves when it is in force everywhere, with what was refused. One batch at a time. */
-  apply(batch: ResourceBatch): Promise<readonly ResourceRefusal[]>;
-  /** False while responses of this type must wait; wake() is called when that has changed. */
-  mayApply(type: ResourceType): boolean;
-  onWarning(warning: ConfigWarning): void;
-  /** A response was handled and answered. */
-  onHandled(type: ResourceType, version: string, refused: readonly ResourceRefusal[]): void;
-}
 
 export interface XdsClientOptions {
   readonly server: ManagementServer;
@@ -57,26 +38,18 @@ export interface XdsClientOptions {
   readonly stats: XdsStats;
 }
 
-/**
- * - idle: not started.
- * - connecting: a stream is being opened.
- * - connected: its connection is up.
- * - waiting: the last one was lost or never came; what is in force stays, and the next attempt follows after a pause.
- * - stopped: for ever.
- */
-export type XdsClientState = 'idle' | 'connecting' | 'connected' | 'waiting' | 'stopped';
-
 const KEEPALIVE_MS = 30_000;
 const KEEPALIVE_MS_MAX = 600_000;
 
-export class XdsClient implements TimerTarget, StreamListener {
+export class XdsClient implements ResourceClient, TimerTarget, StreamListener {
   readonly #options: XdsClientOptions;
-  readonly #owner: XdsClientOwner;
+  readonly #owner: ResourceOwner;
   readonly #subscriptions = new Map<ResourceType, Subscription>();
   readonly #backOff: BackOff;
   readonly #timer: Timer;
   readonly #inbox: Inbox;
-  #state: XdsClientState = 'idle';
+  readonly #intake: ResponseIntake;
+  #state: ResourceClientState = 'idle';
   #stream: Stream | undefined = undefined;
   #variant: Variant;
   /** Types that were asked for on this stream. */
@@ -85,16 +58,17 @@ export class XdsClient implements TimerTarget, StreamListener {
   #lastFailure = '';
   #handling = false;
 
-  constructor(options: XdsClientOptions, owner: XdsClientOwner) {
+  constructor(options: XdsClientOptions, owner: ResourceOwner) {
     this.#options = options;
     this.#owner = owner;
     this.#backOff = new BackOff(options.random);
     this.#timer = new Timer(options.wheel, this);
     this.#variant = options.makeVariant();
+    this.#intake = new ResponseIntake(options.log, owner);
     this.#inbox = new Inbox((type) => owner.mayApply(type));
   }
 
-  get state(): XdsClientState {
+  get state(): ResourceClientState {
     return this.#state;
   }
 
@@ -235,7 +209,9 @@ export class XdsClient implements TimerTarget, StreamListener {
     const { type } = response;
     const subscription = this.#subscriptions.get(type);
     if (subscription === undefined) return;
-    const refused = await this.#apply(subscription, response);
+    const { resources } = response;
+    const decoded = await this.#intake.admit(type, () => this.#options.decode({ type, resources }));
+    const refused = await this.#intake.apply(subscription, response, decoded);
     this.#options.stats.response(type, refused.length);
     const { singular } = nameOfType(type);
     const error = refused.length === 0 ? undefined : refusalStatus(this.#options.wire, singular, refused);
@@ -244,69 +220,13 @@ export class XdsClient implements TimerTarget, StreamListener {
     this.#owner.onHandled(type, response.version, refused);
   }
 
-  async #apply(subscription: Subscription, response: IncomingResponse): Promise<readonly ResourceRefusal[]> {
-    const { type, wildcard, names, held } = subscription;
-    const decoded = await this.#decode(response);
-    if (decoded === undefined) return [{ name: '', reason: 'the response could not be decoded' }];
-    const updated = decoded.updated.filter(({ name }) => wildcard || names.has(name));
-    const listed = [...decoded.updated, ...decoded.refused].map(({ name }) => name);
-    const removed = removedBy(subscription, response, listed);
-    const refused = [...decoded.refused, ...await this.#applyBatch({ type, updated, removed })];
-    const bad = new Set(refused.map(({ name }) => name));
-    for (const { name, version } of updated) if (!bad.has(name)) held.set(name, version);
-    if (wildcard) for (const name of removed) held.delete(name);
-    return refused;
-  }
-
-  /** Undefined when nothing is known of what it holds: then nothing may be taken for removed. */
-  async #decode({ type, resources }: IncomingResponse): Promise<DecodedResponse | undefined> {
-    try {
-      const decoded = await this.#options.decode({ type, resources });
-      for (const warning of decoded.warnings) this.#owner.onWarning(warning);
-      return this.#checked(type, decoded);
-    } catch (cause) {
-      this.#options.log.error(`decoding ${nameOfType(type).singular}s failed: ${messageOf(cause)}`);
-      return undefined;
-    }
-  }
-
-  /** What is valid by itself may still be of no use here. */
-  #checked(type: ResourceType, decoded: DecodedResponse): DecodedResponse {
-    const updated: DecodedResource[] = [];
-    const refused = [...decoded.refused];
-    for (const resource of decoded.updated) {
-      const reason = this.#owner.check(type, resource.resource);
-      if (reason === undefined) updated.push(resource);
-      else refused.push({ name: resource.name, reason });
-    }
-    return { ...decoded, updated, refused };
-  }
-
-  /** An owner that throws has refused everything; the stream lives on (faults.md F20). */
-  async #applyBatch(batch: ResourceBatch): Promise<readonly ResourceRefusal[]> {
-    try {
-      return await this.#owner.apply(batch);
-    } catch (cause) {
-      this.#options.log.error(`applying ${nameOfType(batch.type).singular}s failed: ${messageOf(cause)}`);
-      return batch.updated.map(({ name }) => ({ name, reason: 'could not be applied' }));
-    }
-  }
-
   #serverText(): string {
     const { server } = this.#options;
     return `management server ${server.name} at ${server.address}`;
   }
 
   /** Every change of state goes through here; from `stopped` there is no way back. */
-  #enter(state: XdsClientState): void {
+  #enter(state: ResourceClientState): void {
     if (this.#state !== 'stopped') this.#state = state;
   }
-}
-
-/** Of all that are held, what a complete response leaves out is gone; of the named ones only what is wanted counts. */
-function removedBy(
-  { wildcard, names, held }: Subscription, response: IncomingResponse, listed: readonly string[],
-): readonly string[] {
-  if (response.complete) return [...new Set(held.keys()).difference(new Set(listed))];
-  return response.removed.filter((name) => (wildcard ? held.has(name) : names.has(name)));
 }

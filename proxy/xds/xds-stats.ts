@@ -2,7 +2,7 @@
 import type { ResourceType } from '../config/any-registry.ts';
 import { statName } from '../telemetry/stat-name.ts';
 import type { StatScope } from '../telemetry/stat-name.ts';
-import type { Counter, Gauge, Stats } from '../telemetry/stats.ts';
+import type { Counter, Gauge, StatName, Stats } from '../telemetry/stats.ts';
 import { nameOfType, TYPE_ORDER } from './resource-type.ts';
 
 /** Scopes of the two that Envoy keeps per manager; of the others it keeps one per resource, weft one per type. */
@@ -21,19 +21,20 @@ interface TypeStats {
 
 /** `control_plane.connected_state`, `<scope>.update_attempt|update_success|update_rejected|update_failure`. */
 export class XdsStats {
-  readonly #connected: Gauge;
+  readonly #connected: Gauge | undefined = undefined;
   readonly #byType: ReadonlyMap<ResourceType, TypeStats>;
 
-  /** `server` names a stream other than ADS, whose connected_state is `control_plane.<server>.connected_state`. */
-  constructor(stats: Stats, server?: string) {
-    const place = server === undefined ? 'control_plane.' : `control_plane.${server}.`;
-    const labels = server === undefined ? [] : [['envoy_cluster_name', server] as const];
-    this.#connected = stats.gauge(statName({ flat: place, family: 'envoy_control_plane_', labels }, 'connected_state'));
+  /**
+   * `server` names a stream other than ADS, whose connected_state is `control_plane.<server>.connected_state`; a file
+   * has none.
+   */
+  constructor(stats: Stats, server?: string, isFile = false) {
+    if (!isFile) this.#connected = stats.gauge(connectedName(server));
     this.#byType = new Map(TYPE_ORDER.map((type) => [type, typeStats(stats, nameOfType(type).service)]));
   }
 
   connected(isUp: boolean): void {
-    this.#connected.set(isUp ? 1 : 0);
+    this.#connected?.set(isUp ? 1 : 0);
   }
 
   response(type: ResourceType, refused: number): void {
@@ -46,6 +47,12 @@ export class XdsStats {
   failure(type: ResourceType): void {
     this.#byType.get(type)!.failure.inc();
   }
+}
+
+function connectedName(server: string | undefined): StatName {
+  const place = server === undefined ? 'control_plane.' : `control_plane.${server}.`;
+  const labels = server === undefined ? [] : [['envoy_cluster_name', server] as const];
+  return statName({ flat: place, family: 'envoy_control_plane_', labels }, 'connected_state');
 }
 
 function typeStats(stats: Stats, service: string): TypeStats {

@@ -117,3 +117,63 @@ spec:
 ${service('default', 'v1', ports.v1)}${service('default', 'v2', ports.v2)}${service('default', 'v3', ports.v3)}${
   service('apart', 'granted', ports.v2)}${service('apart', 'secluded', ports.v2)}`;
 }
+
+/**
+ * What proves each feature that the GatewayClass says is supported: upstream's test of it, as
+ * test/interop/gateway-conformance.test.ts runs it.
+ */
+export const SUITE_PROOFS: ReadonlyMap<string, string> = new Map([
+  ['BackendTLSPolicy', 'BackendTLSPolicy'],
+  ['BackendTLSPolicySANValidation', 'BackendTLSPolicySANValidation'],
+  ['GRPCRoute', 'GRPCExactMethodMatching'],
+  ['GRPCRouteNamedRouteRule', 'GRPCRouteNamedRule'],
+  ['Gateway', 'GatewayObservedGenerationBump'],
+  ['GatewayFrontendClientCertificateValidation', 'GatewayFrontendClientCertificateValidation'],
+  ['GatewayHTTPListenerIsolation', 'GatewayHTTPListenerIsolation'],
+  ['GatewayHTTPSListenerDetectMisdirectedRequests', 'HTTPRouteHTTPSListenerDetectMisdirectedRequests'],
+  ['GatewayPort8080', 'GatewayWithAttachedRoutesWithPort8080'],
+  ['HTTPRoute', 'HTTPRouteMatching'],
+  ['HTTPRoute303RedirectStatusCode', 'HTTPRoute303Redirect'],
+  ['HTTPRoute307RedirectStatusCode', 'HTTPRoute307Redirect'],
+  ['HTTPRoute308RedirectStatusCode', 'HTTPRoute308Redirect'],
+  ['HTTPRouteBackendProtocolH2C', 'HTTPRouteBackendProtocolH2C'],
+  ['HTTPRouteBackendProtocolWebSocket', 'HTTPRouteBackendProtocolWebSocket'],
+  ['HTTPRouteBackendRequestHeaderModification', 'HTTPRouteBackendRequestHeaderModifier'],
+  ['HTTPRouteBackendTimeout', 'HTTPRouteTimeoutBackendRequest'],
+  ['HTTPRouteCORS', 'HTTPRouteCORS'],
+  ['HTTPRouteDestinationPortMatching', 'HTTPRouteInvalidParentRefNotMatchingListenerPort'],
+  ['HTTPRouteHostRewrite', 'HTTPRouteRewriteHost'],
+  ['HTTPRouteMethodMatching', 'HTTPRouteMethodMatching'],
+  ['HTTPRouteNamedRouteRule', 'HTTPRouteNamedRule'],
+  ['HTTPRouteParentRefPort', 'HTTPRouteListenerPortMatching'],
+  ['HTTPRoutePathRedirect', 'HTTPRouteRedirectPath'],
+  ['HTTPRoutePathRewrite', 'HTTPRouteRewritePath'],
+  ['HTTPRoutePortRedirect', 'HTTPRouteRedirectPort'],
+  ['HTTPRouteQueryParamMatching', 'HTTPRouteQueryParamMatching'],
+  ['HTTPRouteRequestMirror', 'HTTPRouteRequestMirror'],
+  ['HTTPRouteRequestMultipleMirrors', 'HTTPRouteRequestMultipleMirrors'],
+  ['HTTPRouteRequestPercentageMirror', 'HTTPRouteRequestPercentageMirror'],
+  ['HTTPRouteRequestTimeout', 'HTTPRouteTimeoutRequest'],
+  ['HTTPRouteResponseHeaderModification', 'HTTPRouteResponseHeaderModifier'],
+  ['HTTPRouteRetry', 'HTTPRouteRetry'],
+  ['HTTPRouteSchemeRedirect', 'HTTPRouteRedirectScheme'],
+  ['ListenerSet', 'ListenerSetHTTPRouting'],
+  ['ReferenceGrant', 'HTTPRouteReferenceGrant'],
+  ['TCPRoute', 'TCPRouteWeightedRouting'],
+  ['TLSRoute', 'TLSRouteSimpleSameNamespace'],
+  ['TLSRouteModeMixed', 'TLSRouteMixedTerminationSameNamespace'],
+  ['TLSRouteModeTerminate', 'TLSRouteTerminateSimpleSameNamespace'],
+]);
+
+/** Cases of mesh-http-cases.ts: upstream's own call out of pods by exec, which needs a kubelet. */
+export const MESH_PROOFS: ReadonlyMap<string, string> = new Map([
+  ['Mesh', 'MeshBasic'],
+  ['MeshConsumerRoute', 'MeshConsumerRoute'],
+  ['MeshHTTPRouteBackendRequestHeaderModification', 'MeshHTTPRouteBackendRequestHeaderModifier'],
+  ['MeshHTTPRouteNamedRouteRule', 'MeshHTTPRouteNamedRule'],
+  ['MeshHTTPRouteQueryParamMatching', 'MeshHTTPRouteQueryParamMatching'],
+  ['MeshHTTPRouteRedirectPath', 'MeshHTTPRouteRedirectPath'],
+  ['MeshHTTPRouteRedirectPort', 'MeshHTTPRouteRedirectPort'],
+  ['MeshHTTPRouteRewritePath', 'MeshHTTPRouteRewritePath'],
+  ['MeshHTTPRouteSchemeRedirect', 'MeshHTTPRouteSchemeRedirect'],
+]);

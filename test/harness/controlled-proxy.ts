@@ -1,10 +1,11 @@
 // A proxy of a kind that our own control plane configures, from a mesh's YAML: sidecar or gateway of one workload.
-import { writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '../../certs/store.ts';
 import { startControl } from '../../control/control.ts';
+import type { ControlHandle } from '../../control/control.ts';
 import { freePorts } from '../../examples/demo/free-ports.ts';
 import { testLeaf } from './certificates.ts';
 import { temporaryFolder } from './openssl.ts';
@@ -36,11 +37,19 @@ export interface ControlledNode {
   readonly jwksNetworks?: readonly string[];
 }
 
-/** TLS with a certificate of the authority in a folder, for namespace default's account default. */
-function meshTls(dir: string): unknown {
+export interface Controlled {
+  readonly control: ControlHandle;
+  /** Of the proxy. */
+  readonly admin: number;
+  /** Puts another mesh in place; the proxy has it some time later. */
+  write(mesh: string): void;
+}
+
+/** TLS with a certificate of the authority in a folder, for a namespace's account default. */
+export function meshTls(dir: string, namespace = 'default'): unknown {
   const { key, certificate, roots } = openStore({ dir });
   const issuer = { der: certificate.raw, privateKey: key, x509: certificate, chain: '' };
-  const leaf = testLeaf(issuer, { identity: 'spiffe://cluster.local/ns/default/sa/default' });
+  const leaf = testLeaf(issuer, { identity: `spiffe://cluster.local/ns/${namespace}/sa/default` });
   return {
     name: 'tls',
     typed_config: {
@@ -60,7 +69,7 @@ function meshTls(dir: string): unknown {
 export async function startControlled(
   t: TestContext, kind: ProxyKind, mesh: string, { role, address, metadata, shows, env = {},
     jwksNetworks = [] }: ControlledNode,
-): Promise<void> {
+): Promise<Controlled> {
   const root = temporaryFolder(t);
   writeFileSync(join(root, 'mesh.yaml'), mesh);
   const log = { info: () => undefined, warning: () => undefined };
@@ -83,4 +92,9 @@ export async function startControlled(
     await control.close();
   });
   await server.until(() => answers(`http://127.0.0.1:${admin}/ready`));
+  const write = (text: string): void => {
+    writeFileSync(join(root, 'mesh.next'), text);
+    renameSync(join(root, 'mesh.next'), join(root, 'mesh.yaml'));
+  };
+  return { control, admin, write };
 }

@@ -7,7 +7,7 @@ import { PEER_CACHE, findProgram } from './peers.ts';
 const BUILD_TIMEOUT_MS = 3_600_000;
 
 export type GoTool = 'get-client' | 'h2spec' | 'grpc-interop-client' | 'grpc-interop-server'
-  | 'ratelimit' | 'miniredis' | 'opa' | 'istiod';
+  | 'ratelimit' | 'miniredis' | 'opa' | 'istiod' | 'gateway-conformance' | 'echo-basic';
 
 interface Source {
   readonly package: string;
@@ -15,10 +15,17 @@ interface Source {
   readonly main?: string;
   /** `module@version`: the tool's own first, then what it leaves open. */
   readonly modules: readonly string[];
+  /** `module@version` in place of what the tool's own go.mod has from a folder beside it. */
+  readonly replaced?: string;
   /** Built when it is asked for by name alone: it takes many minutes. */
   readonly isHeavy?: boolean;
 }
 
+const GATEWAY_API_VERSION = 'v1.6.0';
+const GATEWAY_API = {
+  modules: [`sigs.k8s.io/gateway-api/conformance@${GATEWAY_API_VERSION}`],
+  replaced: `sigs.k8s.io/gateway-api@${GATEWAY_API_VERSION}`, isHeavy: true,
+};
 const GRPC = ['google.golang.org/grpc@v1.85.0'];
 
 const SOURCES: Readonly<Record<GoTool, Source>> = {
@@ -61,6 +68,24 @@ func main() {
     // Releases have no versions of their module: a commit of its main branch, after 1.31.
     modules: ['istio.io/istio@v0.0.0-20260827124520-eed52ebb66ad'],
     isHeavy: true,
+  },
+  'echo-basic': { package: 'sigs.k8s.io/gateway-api/conformance/echo-basic', ...GATEWAY_API },
+  'gateway-conformance': {
+    package: 'sigs.k8s.io/gateway-api/conformance', ...GATEWAY_API,
+    main: `package main
+
+import (
+\t"regexp"
+\t"testing"
+
+\t"sigs.k8s.io/gateway-api/conformance"
+)
+
+func main() {
+\ttesting.Main(regexp.MatchString, []testing.InternalTest{{Name: "TestConformance", F: conformance.RunConformance}},
+\t\tnil, nil)
+}
+`,
   },
   opa: { package: 'github.com/open-policy-agent/opa', modules: ['github.com/open-policy-agent/opa@v1.22.2'] },
   miniredis: {
@@ -111,15 +136,21 @@ function existing(path: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-function buildIn(folder: string, go: string, { package: name, modules, main }: Source, binary: string): void {
+function buildIn(
+  folder: string, go: string, { package: name, modules, main, replaced }: Source, binary: string,
+): void {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const run = (...args: string[]): void => {
     execFileSync(go, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], timeout: BUILD_TIMEOUT_MS });
   };
   // The file keeps Go from looking for a module in the folders above.
-  writeFileSync(join(folder, 'go.mod'), 'module peer\n');
-  if (modules.length > 0) run('get', ...modules, name);
+  const [own = '', version = ''] = replaced?.split('@') ?? [];
+  const replace = own === '' ? '' : `replace ${own} => ${own} ${version}\n`;
+  writeFileSync(join(folder, 'go.mod'), `module peer\n${replace}`);
+  // With its version, or Go looks for a newer one.
+  if (replaced !== undefined) run('get', `${name}@${modules[0]?.split('@')[1]}`);
+  else if (modules.length > 0) run('get', ...modules, name);
   if (main !== undefined) writeFileSync(join(folder, 'main.go'), main);
   run('build', '-o', binary, main === undefined ? name : '.');
 }

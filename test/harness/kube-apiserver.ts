@@ -119,6 +119,23 @@ export class KubeApiServer {
     return { status: answer.statusCode, body: await answer.body.json() as Record<string, unknown> };
   }
 
+  /** What there is of a kind, then what becomes of it, until the signal. */
+  async* watch(path: string, signal: AbortSignal): AsyncGenerator<{ readonly type: string; object: KubeObject }> {
+    const { body } = await request(new URL(`${path}?watch=1`, this.url), {
+      dispatcher: this.#agent, headers: { authorization: 'Bearer token-admin' }, signal, bodyTimeout: 0,
+    });
+    let rest = '';
+    try {
+      for await (const chunk of body.setEncoding('utf8')) {
+        const lines = (rest + String(chunk)).split('\n');
+        rest = lines.pop() ?? '';
+        for (const line of lines) yield JSON.parse(line) as { type: string; object: KubeObject };
+      }
+    } catch (cause) {
+      if (!signal.aborted) throw cause;
+    }
+  }
+
   /** Server-side apply of every document, with strict validation; its status too, where it has one. */
   async apply(yaml: string): Promise<void> {
     for (const { value } of parseYaml(yaml, 'applied.yaml').documents) {

@@ -1,7 +1,7 @@
 // A mesh from YAML in a test, and the proxies that ask it for configuration.
 import { decodeObjects } from '../../control/model/decode-object.ts';
 import { Inventory } from '../../control/model/inventory.ts';
-import { findingText } from '../../control/model/mesh-object.ts';
+import { findingText, type MeshObject } from '../../control/model/mesh-object.ts';
 import { Registry } from '../../control/registry/registry.ts';
 import { MESH_DEFAULTS, type MeshSettings } from '../../control/translate/mesh-settings.ts';
 import type { MeshView } from '../../control/translate/mesh-view.ts';
@@ -9,12 +9,17 @@ import { parseProxyNode, type ProxyNode, type XdsNode } from '../../control/tran
 import { parseYaml } from '../../proxy/config/yaml-file.ts';
 
 /** All objects of a YAML text; throws with every error where one is wrong. */
-export function inventoryOf(yaml: string, file = 'test.yaml'): Inventory {
+export function objectsOf(yaml: string, file = 'test.yaml'): readonly MeshObject[] {
   const text = parseYaml(yaml, file);
   const { objects, errors } = decodeObjects(text.documents, file);
   const problems = [...text.errors.map((error) => error.message), ...errors.map(findingText)];
   if (problems.length > 0) throw new Error(problems.join('\n'));
-  return new Inventory(objects);
+  return objects;
+}
+
+/** The same as what rules and services are looked up in. */
+export function inventoryOf(yaml: string, file?: string): Inventory {
+  return new Inventory(objectsOf(yaml, file));
 }
 
 export function viewOf(yaml: string, settings: Partial<MeshSettings> = {}): MeshView {

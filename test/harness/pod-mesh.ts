@@ -1,6 +1,6 @@
 // A mesh of pods whose connections `weft init` redirects: its control plane on the bridge's host, a sidecar in each.
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,9 +8,11 @@ import { workloadSpiffeId } from '../../certs/spiffe.ts';
 import { openStore } from '../../certs/store.ts';
 import { TokenAuthority } from '../../certs/token.ts';
 import { systemClock } from '../../proxy/base/clock.ts';
+import { findEnvoy } from './peers.ts';
 import { APPLICATION_USER, HOST_IP, SIDECAR_USER, type Pod } from './pod-network.ts';
 import { answers, ServerProcess } from './process.ts';
-import { redirectedBootstrap } from './redirected-sidecar.ts';
+import type { ProxyKind } from './proxy-process.ts';
+import { redirectedBootstrap, type PodCredentials } from './redirected-sidecar.ts';
 
 export const WEFT: string = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 const TRUST_DOMAIN = 'cluster.local';
@@ -23,7 +25,15 @@ export interface SidecarOptions {
   readonly init?: readonly string[];
   /** Beside what says who it is. */
   readonly metadata?: Readonly<Record<string, unknown>>;
+  /** By TPROXY, with the right that it needs. Default by REDIRECT. */
+  readonly transparent?: boolean;
+  /** Default weft. An Envoy has its certificate from a weft beside it. */
+  readonly kind?: ProxyKind;
 }
+
+/** For what follows it, run by root: the sidecar's user, with CAP_NET_ADMIN. */
+const NET_ADMIN = ['setpriv', '--reuid', String(SIDECAR_USER), '--regid', String(SIDECAR_USER), '--clear-groups',
+  '--inh-caps', '+net_admin', '--ambient-caps', '+net_admin'];
 
 export class PodMesh implements AsyncDisposable {
   /** Everybody may read it. */
@@ -66,23 +76,63 @@ export class PodMesh implements AsyncDisposable {
   }
 
   /** Its identity is that of the pod's name. */
-  async startSidecar(pod: Pod, { init = [], metadata = {} }: SidecarOptions = {}): Promise<void> {
+  async startSidecar(pod: Pod, options: SidecarOptions = {}): Promise<void> {
+    const { init = [], metadata = {}, transparent = false, kind = 'weft' } = options;
     const identity = workloadSpiffeId(TRUST_DOMAIN, 'default', pod.name);
     assert.ok(identity !== undefined);
     const token = this.write(`${pod.name}.token`, await this.#tokens.mint(identity));
     const credentials = { address: `${HOST_IP}:${CA_PORT}`, token, rootFile: this.#rootFile };
-    const file = this.write(`${pod.name}.json`, JSON.stringify(redirectedBootstrap(pod, credentials, metadata)));
-    pod.configure(process.execPath, WEFT, 'init', ...init);
-    const args = [WEFT, 'proxy', '-c', file, '--concurrency', '1', '--log-level', 'warning', '--drain-time-s', '1'];
-    const sidecar = pod.start(SIDECAR_USER, process.execPath, args, 'sidecar');
+    const bootstrap = redirectedBootstrap(
+      pod, credentials, { ...(transparent && { INTERCEPTION_MODE: 'TPROXY' }), ...metadata }) as Bootstrap;
+    if (kind === 'envoy') bootstrap.static_resources.clusters.push(await this.#startAgent(pod, credentials));
+    const file = this.write(`${pod.name}.json`, JSON.stringify(bootstrap));
+    pod.configure(process.execPath, WEFT, 'init', ...(transparent ? ['--mode', 'TPROXY'] : []), ...init);
+    const args = ['-c', file, '--concurrency', '1', '-l', 'warning', '--drain-time-s', '1'];
+    const run = kind === 'envoy' ? [findEnvoy(false), ...args, '--use-dynamic-base-id']
+      : [process.execPath, WEFT, 'proxy', ...args];
+    const [command = '', ...rest] = [...(transparent ? NET_ADMIN : []), ...run];
+    const sidecar = pod.start(transparent ? 0 : SIDECAR_USER, command, rest, 'sidecar');
     this.#running.push(sidecar);
     await sidecar.until(() => answers(`http://${pod.ip}:15000/ready`), READY_MS);
+  }
+
+  /** A weft that serves secrets alone, at a socket; the cluster by which an Envoy asks it, as Istio's agent has it. */
+  async #startAgent(pod: Pod, { address, token, rootFile }: PodCredentials): Promise<object> {
+    const folder = join(this.folder, `${pod.name}-agent`);
+    mkdirSync(folder);
+    chownSync(folder, SIDECAR_USER, SIDECAR_USER);
+    const socket = join(folder, 'sds');
+    const agent = { address, token_file: token, root_file: rootFile, trust_domain: TRUST_DOMAIN, sds_socket: socket };
+    const file = this.write(`${pod.name}-agent.json`, JSON.stringify({
+      node: { id: `${pod.name}-agent`, cluster: pod.name, metadata: { WEFT_CA: agent } },
+      admin: { address: { socket_address: { address: pod.ip, port_value: 15_100 } } },
+    }));
+    const args = [WEFT, 'proxy', '-c', file, '--concurrency', '1', '-l', 'warning'];
+    const launched = pod.start(SIDECAR_USER, process.execPath, args, 'agent');
+    this.#running.push(launched);
+    await launched.until(() => answers(`http://${pod.ip}:15100/ready`), READY_MS);
+    return sdsCluster(socket);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#running.map((process) => process.stop()));
     rmSync(this.folder, { recursive: true, force: true });
   }
+}
+
+interface Bootstrap {
+  readonly static_resources: { readonly clusters: object[] };
+}
+
+function sdsCluster(path: string): object {
+  const type = 'type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  const http2 = { '@type': type, explicit_http_config: { http2_protocol_options: {} } };
+  const endpoint = { address: { pipe: { path } } };
+  return {
+    name: 'sds-grpc', type: 'STATIC', connect_timeout: '1s',
+    typed_extension_protocol_options: { 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': http2 },
+    load_assignment: { cluster_name: 'sds-grpc', endpoints: [{ lb_endpoints: [{ endpoint }] }] },
+  };
 }
 
 /** Of curl: what it printed, or `closed`. */

@@ -1,7 +1,7 @@
 // A kubelet as small as a test needs it: volumes, environment and rights of one pod's containers, run in the pod's
 // network namespace; images are the weft of this tree, or a command that the test gives.
 import { execFileSync } from 'node:child_process';
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configure } from './own-network.ts';
@@ -35,12 +35,13 @@ export interface RunContainer {
   readonly securityContext?: {
     readonly runAsUser?: number; readonly capabilities?: { readonly add?: readonly string[] };
   };
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
 }
 
 interface Volume {
   readonly name: string;
   readonly configMap?: { readonly name: string };
+  readonly emptyDir?: object;
   readonly downwardAPI?: {
     readonly items: readonly { readonly path: string; readonly fieldRef: { readonly fieldPath: string } }[];
   };
@@ -80,7 +81,8 @@ export class SmallKubelet {
       const folder = join(this.#folder, volume.name);
       mkdirSync(folder, { recursive: true });
       for (const [file, text] of await this.#files(volume)) writeFileSync(join(folder, file), text);
-      chownSync(folder, 1337, 1337);
+      if (volume.emptyDir === undefined) chownSync(folder, 1337, 1337);
+      else chmodSync(folder, 0o777);
     }
   }
 
@@ -95,15 +97,23 @@ export class SmallKubelet {
     return new ServerProcess(command!, args, { name: `${this.#pod.metadata.name}/${container.name}` });
   }
 
+  /** `weft` in an application's container, with what was injected there. */
+  runWeft(container: RunContainer, ...args: readonly string[]): string {
+    const own = { ...container, securityContext: { runAsUser: APPLICATION_USER } };
+    const [command, ...rest] = this.#command(own, [process.execPath, WEFT, ...args]);
+    return execFileSync(command!, rest, { encoding: 'utf8' });
+  }
+
   startApplication(...command: readonly string[]): ServerProcess {
     return this.#network.start(APPLICATION_USER, command[0]!, command.slice(1), 'application');
   }
 
   /** Mounts are made where `ip netns exec` has a mount namespace of its own. */
   #command({ securityContext = {}, volumeMounts = [], env = [], resources }: RunContainer, run: string[]): string[] {
-    const mounts = volumeMounts.map(({ name, mountPath }) => {
+    const mounts = volumeMounts.flatMap(({ name, mountPath, readOnly }) => {
       mkdirSync(mountPath, { recursive: true });
-      return `mount --bind ${join(this.#folder, name)} ${mountPath}`;
+      const mount = `mount --bind ${join(this.#folder, name)} ${mountPath}`;
+      return readOnly === true ? [mount, `mount -o remount,bind,ro ${mountPath}`] : [mount];
     });
     const { runAsUser: user = 0, capabilities: { add = [] } = {} } = securityContext;
     const kept = ['-all', ...add.map((name) => `+${name.toLowerCase()}`)].join();

@@ -14,8 +14,9 @@ import { Stats } from '../../proxy/telemetry/stats.ts';
 import { DynamicConfig } from '../../proxy/xds/dynamic-config.ts';
 import { discoveryNode } from '../../proxy/xds/node.ts';
 import { decodeResponse } from '../../proxy/xds/resource-decode.ts';
+import { readResourceFile } from '../../proxy/xds/resource-file.ts';
 import { nameOfType } from '../../proxy/xds/resource-type.ts';
-import type { ResourceBatch } from '../../proxy/xds/xds-client.ts';
+import type { ResourceBatch } from '../../proxy/xds/resource-client.ts';
 import { RawXds, RawXdsServer } from './raw-xds.ts';
 import type { Raw, RawAny, RawServerStream } from './raw-xds.ts';
 
@@ -56,6 +57,8 @@ export const listener = (name: string, routeName: string, more: Raw = {}, at: ob
 interface More {
   readonly extra?: Raw;
   readonly ownSecrets?: string[];
+  /** Where clusters come from; default ADS. Listeners come over ADS then. */
+  readonly cds?: Raw;
   /** Of ads_config; default DELTA_GRPC. */
   readonly apiType?: 'GRPC' | 'DELTA_GRPC';
 }
@@ -78,7 +81,7 @@ export class FakeProxy {
       node: { id: 'sidecar~1', cluster: 'test', metadata: { NAMESPACE: 'default' } },
       dynamicResources: {
         adsConfig: { apiType: more.apiType ?? 'DELTA_GRPC', grpcServices: [{ envoyGrpc: { clusterName: 'xds' } }] },
-        cdsConfig: { ads: {} },
+        cdsConfig: more.cds ?? { ads: {} },
         ldsConfig: { ads: {} },
       },
       staticResources: { clusters: [xdsCluster('xds', port), xdsCluster('sds', port)], ...more.extra },
@@ -94,7 +97,9 @@ export class FakeProxy {
       bootstrap: bootstrap!, node: discoveryNode(bootstrap!.node ?? {}, '0.1.0'), handler: this,
       tls: () => { throw new Error('no TLS here'); },
       ownSecrets: new Set(more.ownSecrets ?? []), wire, clock: systemClock,
-      decode: (response) => decodeResponse({ wire, clock: systemClock }, response), wheel: new TimerWheel(systemClock),
+      decode: (response) => decodeResponse({ wire, clock: systemClock }, response),
+      decodeFile: (type, path) => readResourceFile(type, path, { clock: systemClock, wire: async () => wire }),
+      wheel: new TimerWheel(systemClock),
       random: new SeededRandom(7), stats: this.stats, log, onInitialised: () => { this.initialised++; },
     });
   }

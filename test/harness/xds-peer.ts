@@ -1,17 +1,23 @@
 // What any proxy must do under our xDS server, told by one that is started as its users start it.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { request } from 'undici';
+import type { TypeReceipt } from '../../control/push/receipts.ts';
 import { freePorts } from '../../examples/demo/free-ports.ts';
+import { SeededRandom } from '../../proxy/base/random.ts';
 import type { Cluster } from '../../proxy/config/cluster.ts';
+import type { VirtualHost } from '../../proxy/config/route.ts';
 import { CLUSTER_TYPE } from '../../proxy/config/type-url.ts';
 import { EchoServer } from './echo-server.ts';
 import { temporaryFolder } from './openssl.ts';
 import { answers, ServerProcess } from './process.ts';
 import { until } from './until.ts';
-import { clusterAt, edsCluster, meshTo, NODE_ID, Traffic, XdsControl, xdsBootstrap } from './xds-mesh.ts';
+import { clusterAt, edsCluster, listenerOn, meshTo, NODE_ID, Traffic, XdsControl, xdsBootstrap } from './xds-mesh.ts';
 import type { ApiType } from './xds-mesh.ts';
 
 export interface XdsPeer {
@@ -75,6 +81,9 @@ export function testXdsPeer(peer: XdsPeer): void {
   void test(`F03 what ${name} refuses is in its receipt by name, and the rest is in force`, { skip }, (t) => {
     return refusesByName(t, peer);
   });
+  void test(`F27 ${name} refuses a listener where node:net listens, serves on, and takes it later`, { skip }, (t) => {
+    return refusesAddress(t, peer);
+  });
   void test(`${name} serves a listener that went away and came back by its routes of today`, { skip }, (t) => {
     return returns(t, peer);
   });
@@ -82,6 +91,8 @@ export function testXdsPeer(peer: XdsPeer): void {
   void test(`F02 ${name} serves while the control plane is away, and is sent nothing that it has`, { skip }, (t) => {
     return servesAlone(t, peer);
   });
+  void test(`${name} answers as a large route table says after each change of it, as undici sees it`, { skip }, (t) => (
+    followsTable(t, peer)));
   void test(`F30 ${name} goes over to another control plane, and takes its older mesh`, { skip }, (t) => {
     return failsOver(t, peer);
   });
@@ -95,6 +106,41 @@ async function becomesLive(t: TestContext, peer: XdsPeer): Promise<void> {
   assert.match(receipt!.userAgent, peer.userAgent);
   const counts = receipt!.types.map(({ type, resources }) => `${type} ${resources}`);
   assert.deepEqual(counts.toSorted(), ['cds 1', 'eds 1', 'lds 1', 'rds 1']);
+}
+
+/** Virtual hosts come, go, move and change at random; a table that must be refused changes nothing. */
+async function followsTable(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, port, upstreamPort } = await start(t, peer);
+  const seed = Number(process.env['SEED'] ?? Math.trunc(performance.now() * 1000));
+  const random = new SeededRandom(seed);
+  const draw = (below: number): number => Math.trunc(random.float() * below);
+  const mesh = meshTo('one', port, upstreamPort);
+  let hosts: readonly VirtualHost[] = Array.from({ length: 300 }, (_, i) => saying(`h${i}.example`, 'first'));
+  const set = (...virtualHosts: VirtualHost[]): void => control.set({ ...mesh, routes: [{ name: 'r', virtualHosts }] });
+  const answerOf = async ({ name: host }: VirtualHost): Promise<string> => (
+    (await request(`http://127.0.0.1:${port}/`, { headers: { host } })).body.text());
+  for (let i = 0; i < 8; i++) {
+    const changed = hosts.toSpliced(draw(hosts.length), draw(3), saying(`n${i}.example`, `${i}`));
+    changed.push(...changed.splice(draw(300), draw(20)));
+    const at = draw(changed.length);
+    hosts = changed.with(at, saying(changed[at]!.name, `changed ${i}`));
+    set(...hosts);
+    await until(`change ${i} is in force`, async () => await answerOf(hosts[at]!) === `changed ${i}`);
+    if (draw(3) === 0) {
+      set(...hosts, saying('new.example', 'x'), hosts[0]!);
+      const types = (): readonly TypeReceipt[] => control.push.receipts.list()[0]?.types ?? [];
+      await until('refused', () => types().some(({ nack }) => nack !== undefined));
+    }
+    for (const host of Array.from({ length: 10 }, () => hosts[draw(hosts.length)]!)) {
+      const expected = host.routes?.[0]?.directResponse?.body?.inlineString;
+      assert.equal(await answerOf(host), expected, `seed ${seed}, change ${i}, ${host.name}`);
+    }
+  }
+}
+
+function saying(name: string, inlineString: string): VirtualHost {
+  const directResponse = { status: 200, body: { inlineString } };
+  return { name, domains: [name], routes: [{ match: { prefix: '/' }, directResponse }] };
 }
 
 async function followsRoutes(t: TestContext, peer: XdsPeer): Promise<void> {
@@ -126,6 +172,27 @@ async function refusesByName(t: TestContext, peer: XdsPeer): Promise<void> {
   control.set(mesh);
   await control.synced();
   assert.equal(receipt.refuses(CLUSTER_TYPE), false);
+}
+
+/** Of an address where another process listens. */
+async function refusesAddress(t: TestContext, peer: XdsPeer): Promise<void> {
+  const { control, url, port, upstreamPort } = await start(t, peer);
+  await control.synced();
+  const other = createServer();
+  await new Promise<void>((resolve) => { other.listen(0, '127.0.0.1', resolve); });
+  t.after(() => other.close());
+  const { port: taken } = other.address() as AddressInfo;
+  const mesh = meshTo('one', port, upstreamPort);
+  control.set({ ...mesh, listeners: [listenerOn(taken)] });
+  await until('refused', () => control.push.counts.refused > 0);
+  const lds = control.push.receipts.list()[0]!.types.find(({ type }) => type === 'lds')!;
+  assert.match(lds.nack?.reason ?? '', new RegExp(`${taken}.*[Aa]ddress.*in use`, 's'));
+  assert.equal(await clusterAt(url), 'one');
+  await new Promise((resolve) => { other.close(resolve); });
+  control.set({ ...mesh, listeners: [{ ...listenerOn(taken), trafficDirection: 'OUTBOUND' }] });
+  await control.synced();
+  await until('it listens', () => answers(`http://127.0.0.1:${taken}/`));
+  assert.equal(await clusterAt(`http://127.0.0.1:${taken}/`), 'one');
 }
 
 async function returns(t: TestContext, peer: XdsPeer): Promise<void> {

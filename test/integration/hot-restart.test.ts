@@ -1,65 +1,17 @@
 // One proxy process after the other on the same sockets (faults.md F18): no connection is refused, no request fails, no
 // count is lost, and a successor that fails changes nothing.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { freePorts } from '../../examples/demo/free-ports.ts';
-import { EchoServer } from '../harness/echo-server.ts';
-import { temporaryFolder } from '../harness/openssl.ts';
 import { ServerProcess, answers } from '../harness/process.ts';
+import { WEFT, restartScene } from '../harness/restart-scene.ts';
 import { until } from '../harness/until.ts';
-import { bootstrapOf, httpListener, routeTo, staticCluster } from '../harness/weft.ts';
 
-const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 const skip = process.platform !== 'linux' && 'sockets are handed over on Linux only';
 const RESTARTS = 3;
 const REQUESTS_BETWEEN = 300;
-
-interface Scene {
-  readonly port: number;
-  readonly admin: number;
-  readonly folder: string;
-  /** A process of the given epoch; `change` is made to its bootstrap. */
-  start(epoch: number, concurrency: number, change?: object): ServerProcess;
-  stat(name: string): Promise<number>;
-}
-
-async function scene(t: TestContext): Promise<Scene> {
-  const folder = temporaryFolder(t);
-  const upstream = await EchoServer.start('app');
-  t.after(() => upstream[Symbol.asyncDispose]());
-  const [port = 0, admin = 0, health = 0] = await freePorts(3);
-  const listener = httpListener([routeTo('app')]) as { address: { socket_address: { port_value: number } } };
-  listener.address.socket_address.port_value = port;
-  const bootstrap = {
-    node: { id: 'one', cluster: 'c', metadata: { WEFT_LIFECYCLE: { health: `127.0.0.1:${health}` } } },
-    admin: { address: { socket_address: { address: '127.0.0.1', port_value: admin } } },
-    ...(bootstrapOf([listener], [staticCluster('app', [upstream.port])]) as object),
-  };
-  let files = 0;
-  return {
-    port, admin, folder,
-    start: (epoch, concurrency, change = {}) => {
-      const file = join(folder, `bootstrap-${files++}.json`);
-      writeFileSync(file, JSON.stringify({ ...bootstrap, ...change }));
-      const args = ['-c', file, '--concurrency', String(concurrency), '--restart-epoch', String(epoch)];
-      const started = new ServerProcess(
-        process.execPath, [WEFT, 'proxy', ...args], { env: { XDG_RUNTIME_DIR: folder } },
-      );
-      t.after(() => started.stop());
-      return started;
-    },
-    stat: async (name) => {
-      const text = await (await fetch(`http://127.0.0.1:${admin}/stats?filter=${name}`)).text();
-      return Number(/: (\d+)/.exec(text)?.[1] ?? 0);
-    },
-  };
-}
 
 /** Clients that connect for each request, and one that keeps its connection. */
 class Load {
@@ -100,7 +52,7 @@ class Load {
 
 test('F18 restarts under load refuse no connection, fail no request and lose no count (node:http)',
   { skip, timeout: 90_000 }, async (t) => {
-    const made = await scene(t);
+    const made = await restartScene(t);
     let running = made.start(0, 2);
     await running.until(() => answers(`http://127.0.0.1:${made.admin}/ready`));
     const load = new Load(made.port);
@@ -125,7 +77,7 @@ test('F18 restarts under load refuse no connection, fail no request and lose no 
 
 test('F18 a connection that waits to be accepted during a restart is accepted by the successor (node:net)',
   { skip, timeout: 60_000 }, async (t) => {
-    const made = await scene(t);
+    const made = await restartScene(t);
     const first = made.start(0, 1);
     await first.until(() => answers(`http://127.0.0.1:${made.admin}/ready`));
     first.child.kill('SIGSTOP');
@@ -143,7 +95,7 @@ test('F18 a connection that waits to be accepted during a restart is accepted by
 
 test('F18 a successor that cannot start, is ended or killed, or is another node\'s changes nothing (node:http)',
   { skip, timeout: 60_000 }, async (t) => {
-    const made = await scene(t);
+    const made = await restartScene(t);
     const first = made.start(0, 1);
     await first.until(() => answers(`http://127.0.0.1:${made.admin}/ready`));
     const load = new Load(made.port);

@@ -15,7 +15,6 @@ const RECORDED = JSON.parse(
 /** Fields and filters without which requests end the same. */
 const LEFT_OUT = [
   'envoy.config.core.v3.ApiConfigSource.set_node_on_first_message_only',
-  'envoy.config.listener.v3.FilterChain.transport_socket_connect_timeout',
   'envoy.config.listener.v3.Listener.access_log',
   'envoy.config.listener.v3.Listener.max_connections_to_accept_per_socket_event',
   'envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector.initial_read_buffer_size',

@@ -6,7 +6,9 @@ import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { test } from 'node:test';
 import type { TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { EchoServer } from '../harness/echo-server.ts';
+import { serverTls, testIdentities } from '../harness/http2-bootstrap.ts';
 import { until } from '../harness/until.ts';
 import { bootstrapOf, httpListener, routeTo, staticCluster, TestProxy } from '../harness/weft.ts';
 
@@ -151,4 +153,34 @@ void test('no connection is begun early where a silent client would be closed, o
     assert.equal(heard(), '');
   }
   assert.equal(proxy.stat('cluster.bytes.upstream_cx_total'), 0);
+});
+
+void test('a handshake that is late is not spoiled by a server that is known to speak first (node:tls)', async (t) => {
+  const bytes = await serve(t, greet);
+  await using web = await EchoServer.start('web');
+  const identities = testIdentities();
+  const match = { transport_protocol: 'tls' };
+  const secured = { ...chain('bytes', match) as object, transport_socket: serverTls(identities) };
+  const either = detecting('either', 'bytes') as { filter_chains: object[] };
+  await using proxy = await TestProxy.start(bootstrapOf([
+    { ...either, filter_chains: [...either.filter_chains, secured] }, detecting('plain', 'bytes'),
+  ], [staticCluster('bytes', [bytes.port]), staticCluster('web', [web.port])]));
+  for (const name of ['either', 'plain', 'either']) {
+    const { socket, heard } = client(t, proxy.port(name));
+    await until('the greeting is heard in plaintext', () => heard() === 'hello\n');
+    socket.destroy();
+  }
+  for (let round = 0; round < 3; round++) {
+    const late = connect(proxy.port('either'), '127.0.0.1');
+    await once(late, 'connect');
+    // As long as another client takes that is greeted at once.
+    const other = client(t, proxy.port('plain'));
+    await until('another client is greeted', () => other.heard() === 'hello\n');
+    other.socket.destroy();
+    const secure = connectTls({ socket: late, ca: identities.root.cert, servername: 'localhost' });
+    t.after(() => secure.destroy());
+    const [word] = await once(secure, 'data') as [Buffer];
+    assert.equal(word.toString(), 'hello\n');
+    secure.destroy();
+  }
 });

@@ -27,7 +27,7 @@ import { DynamicConfig } from '../../proxy/xds/dynamic-config.ts';
 import { discoveryNode } from '../../proxy/xds/node.ts';
 import { decodeResponse } from '../../proxy/xds/resource-decode.ts';
 import { nameOfType } from '../../proxy/xds/resource-type.ts';
-import type { ResourceBatch } from '../../proxy/xds/xds-client.ts';
+import type { ResourceBatch } from '../../proxy/xds/resource-client.ts';
 import { REVIEWS, testLeaf, testRoot } from '../harness/certificates.ts';
 import type { TestCertificate } from '../harness/certificates.ts';
 import { until } from '../harness/until.ts';
@@ -129,6 +129,7 @@ class Proxy {
       bootstrap: bootstrap!, node: discoveryNode(bootstrap!.node!, '0.1.0'), handler: this, ownSecrets: new Set(),
       tls: (context) => grpcClientTls(context, new SecretStore(), systemClock),
       wire, decode: (response) => decodeResponse({ wire, clock: systemClock }, response),
+      decodeFile: () => Promise.reject(new Error('no files here')),
       wheel, clock: systemClock, random: new PooledRandom(),
       stats: new Stats({ chunk: quiet, register: quiet }),
       log: { trace: log, debug: log, info: log, warning: log, error: log, critical: log, enabled: () => true },

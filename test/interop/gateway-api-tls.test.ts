@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { test, type TestContext } from 'node:test';
 import type { TLSSocket } from 'node:tls';
 import { request } from 'undici';
+import { Oid } from '../../certs/oid.ts';
 import { freePorts } from '../../examples/demo/free-ports.ts';
 import { testLeaf, testRoot } from '../harness/certificates.ts';
 import { startControlled, WITHOUT_MTLS } from '../harness/controlled-proxy.ts';
@@ -23,7 +24,11 @@ const ROOT = testRoot();
 const EDGE = testLeaf(ROOT, { names: ['example.org', 'second.org', '*.wildcard.org', 'ends.test']
   .map((dns) => ({ dns })) });
 const INNER = testLeaf(ROOT, { names: [{ dns: 'pass.test' }] });
-const BACKEND = testLeaf(ROOT, { names: [{ dns: 'backend.test' }] });
+/** As upstream's: with a SPIFFE id beside the name, and for servers alone. */
+const BACKEND = testLeaf(ROOT, {
+  names: [{ dns: 'backend.test' }, { uri: 'spiffe://backend.test/identity' }],
+  template: { extendedKeyUsage: [Oid.serverAuth] },
+});
 const CLIENT = testLeaf(ROOT, { names: [{ dns: 'client.test' }] });
 
 const object = (kind: string, name: string, spec: string, api = 'gateway.networking.k8s.io/v1'): string => `---

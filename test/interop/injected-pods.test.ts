@@ -57,6 +57,10 @@ kind: ServiceAccount
 metadata: { name: client, namespace: shop }
 ---
 apiVersion: v1
+kind: ServiceAccount
+metadata: { name: job, namespace: shop }
+---
+apiVersion: v1
 kind: Service
 metadata: { name: web, namespace: shop }
 spec: { clusterIP: 10.96.0.10, selector: { app: web }, ports: [{ name: http, port: 80, targetPort: http }] }
@@ -80,6 +84,12 @@ kind: ClusterRoleBinding
 metadata: { name: weft-control-test }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: weft-control }
 subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: weft }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: weft-leader-test, namespace: weft-system }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: weft-leader }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: User, name: weft }]
 `;
 
 function endpoints(ip: string): string {
@@ -102,7 +112,7 @@ function defineTests(): void {
   const kubelets = new Map<string, SmallKubelet>();
   let api: KubeApiServer;
   let control: ServerProcess;
-  let pods: ReturnType<typeof makePods<'client' | 'web' | 'outside'>>;
+  let pods: ReturnType<typeof makePods<'client' | 'web' | 'outside' | 'job'>>;
 
   async function curl(from: Pod, url: string, ...args: string[]): Promise<string> {
     const { code, stdout } = await from.run('curl', '-s', '-m', '10', '-w', '%{http_code}', ...args, url);
@@ -125,7 +135,7 @@ function defineTests(): void {
     writeFileSync(mesh, `defaultConfig: { discoveryAddress: "${HOST_IP}:15012" }\n`);
     const token = join(folder, 'token');
     writeFileSync(token, 'token-weft', { mode: 0o600 });
-    const args = ['control', '--source', 'kubernetes', '--kubeconfig', api.kubeconfig('weft'),
+    const args = ['control', '--source', 'kubernetes', '--kubeconfig', api.kubeconfig('weft', 'weft-system'),
       '--secure', `${HOST_IP}:15012`, '--http', '127.0.0.1:15080', '--ca-dir', join(folder, 'ca'),
       '--webhook', '127.0.0.1:15017', '--injection-mesh', mesh, '--token-review', api.url,
       '--token-review-ca', api.caFile, '--token-review-token', token];
@@ -137,7 +147,7 @@ function defineTests(): void {
   before(async () => {
     chmodSync(folder, 0o755);
     overlayFolders(join(folder, 'overlay'), ['/etc', '/run', '/var/lib']);
-    pods = makePods(['client', 'web', 'outside']);
+    pods = makePods(['client', 'web', 'outside', 'job']);
     // An API server advertises the address by which the world is reached.
     configure(['ip route add default dev pods']);
     api = await KubeApiServer.start({ after: (end: () => unknown) => ends.push(end) } as never, found);
@@ -234,6 +244,22 @@ function defineTests(): void {
     await until('plaintext is refused', async () => await curl(outside, `http://${web.ip}:8080/`) === 'closed');
     assert.match(await curl(client, 'http://10.96.0.10/'), /200$/);
     assert.equal(await curl(outside, `http://${web.ip}:15020/app-health/app/readyz`), '200', 'probes go on');
+  });
+
+  test('a job is held until its sidecar is ready, and the sidecar ends with it (kube-apiserver, curl)', async () => {
+    const { status, message, pod: made } = await create(pod('job', { 'sidecar.weft.dev/lifecycle': 'true' }));
+    assert.equal(status, 201, message);
+    const kubelet = new SmallKubelet(api, made, pods.job, join(folder, 'volumes'));
+    await kubelet.prepare();
+    const [init, sidecar] = made.spec.initContainers;
+    kubelet.runToEnd(init!);
+    const proxy = kubelet.start(sidecar!);
+    running.push(proxy);
+    const [application] = made.spec.containers;
+    const seen = kubelet.runWeft(application!, 'run', '--', 'curl', '-s', '-m', '10', 'http://10.96.0.10/');
+    assert.match(seen, /^web .*URI=spiffe:\/\/cluster\.local\/ns\/shop\/sa\/job\n$/);
+    await until('the sidecar has ended', () => proxy.child.exitCode !== null, 20_000);
+    assert.equal(proxy.child.exitCode, 0, proxy.output);
   });
 }
 

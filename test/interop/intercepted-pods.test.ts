@@ -4,10 +4,12 @@ import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { inOwnNetwork } from '../harness/own-network.ts';
+import { findEnvoy, reasonToSkip } from '../harness/peers.ts';
 import { curl, PodMesh, WEB, WEFT } from '../harness/pod-mesh.ts';
 import { makePods, type Pod } from '../harness/pod-network.ts';
 import { until } from '../harness/until.ts';
 
+const withoutEnvoy = reasonToSkip(findEnvoy(false));
 const WEB_IP = '10.96.0.10';
 const BYTES_IP = '10.96.0.11';
 const ANY_IP = '10.96.0.12';
@@ -77,7 +79,7 @@ spec: { hosts: [range.test], addresses: [10.9.0.0/24], ports: [{ number: 9001, n
 
 inOwnNetwork(import.meta.url, () => {
   const mesh = new PodMesh();
-  let pods: ReturnType<typeof makePods<'client' | 'server' | 'outside'>>;
+  let pods: ReturnType<typeof makePods<'client' | 'server' | 'outside' | 'lazy' | 'stock'>>;
 
   /** The first line that a server says who speaks first; '' where there is none. */
   async function hear(pod: Pod, host: string, port: number, seconds = 10): Promise<string> {
@@ -87,7 +89,7 @@ inOwnNetwork(import.meta.url, () => {
 
   before(async () => {
     writeFileSync(mesh.rules('mesh.yaml'), MESH);
-    pods = makePods(['client', 'server', 'outside']);
+    pods = makePods(['client', 'server', 'outside', 'lazy', 'stock']);
     const { server, outside } = pods;
     for (const [pod, ...args] of [[server, WEB, 'server', '8080'], [server, WEB, 'unlisted', '7070'],
       [server, WEB, 'detected', '8081'], [server, BYTES, '9000'], [server, BYTES, '3306'],
@@ -95,7 +97,9 @@ inOwnNetwork(import.meta.url, () => {
       mesh.startApplication(pod, 'python3', '-c', ...args);
     }
     await mesh.startControl();
-    await Promise.all([pods.client, server].map((pod) => mesh.startSidecar(pod)));
+    const lazily = mesh.startSidecar(pods.lazy, { metadata: { WEFT_LAZY: 'true' } });
+    const stock = withoutEnvoy === false ? [mesh.startSidecar(pods.stock, { kind: 'envoy' })] : [];
+    await Promise.all([...[pods.client, server].map((pod) => mesh.startSidecar(pod)), lazily, ...stock]);
   });
 
   after(() => mesh[Symbol.asyncDispose]());
@@ -133,6 +137,35 @@ inOwnNetwork(import.meta.url, () => {
     assert.equal(await curl(outside, `http://${server.ip}:7070/`), 'unlisted nobody\n200');
     assert.equal(await curl(outside, `http://${server.ip}:8080/`), 'server nobody\n200');
     assert.equal(await hear(outside, server.ip, 9000), 'hello');
+  });
+
+  test('an Envoy under the same control plane leads to the same places (Envoy, curl, bash)', {
+    skip: withoutEnvoy,
+  }, async () => {
+    const { stock, server, outside } = pods;
+    const identity = /URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/stock\n200$/;
+    await until('the service answers', async () => (await curl(stock, `http://${WEB_IP}/`)).includes('200'));
+    assert.match(await curl(stock, 'http://web.default/', '--resolve', `web.default:80:${WEB_IP}`), identity);
+    assert.match(await curl(stock, `http://${ANY_IP}:8081/`), identity);
+    assert.equal(await hear(stock, BYTES_IP, 9000), 'hello');
+    assert.equal(await curl(stock, `http://${outside.ip}:8080/`), 'outside nobody\n200');
+    assert.equal(await curl(stock, `http://${server.ip}:7070/`), 'unlisted nobody\n200');
+  });
+
+  test('a lazy sidecar leads to the same places, and holds the hosts that were called (curl, bash)', async () => {
+    const { lazy, server, outside } = pods;
+    await until('the service answers', async () => (await curl(lazy, `http://${WEB_IP}/`)).includes('200'));
+    const seen = await curl(lazy, 'http://web.default/', '--resolve', `web.default:80:${WEB_IP}`);
+    assert.match(seen, /^server .*URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/lazy\n200$/);
+    assert.equal(await hear(lazy, BYTES_IP, 9000), 'hello');
+    assert.equal(await hear(lazy, ANY_IP, 3306), 'hello');
+    assert.match(await curl(lazy, `http://${ANY_IP}:8081/`), /^detected .*URI=\S*sa\/lazy\n200$/);
+    assert.equal(await curl(lazy, `http://${outside.ip}:8080/`), 'outside nobody\n200');
+    assert.equal(await curl(lazy, `http://${server.ip}:7070/`), 'unlisted nobody\n200');
+    const elsewhere = await curl(lazy, 'http://elsewhere.test/', '--resolve', `elsewhere.test:80:${outside.ip}`);
+    assert.match(elsewhere, /503$/, 'it is passed on to where nobody listens');
+    const dump = await (await fetch(`http://${lazy.ip}:15000/stats?filter=xds.vhds.held`)).text();
+    assert.equal(dump.trim(), 'xds.vhds.held: 3');
   });
 
   test('an application reaches itself directly, and by its service through the sidecar (curl)', async () => {

@@ -21,6 +21,8 @@ interface Scenario {
   /** Fields of LocalRateLimit; buckets fill in an hour unless they say otherwise. */
   readonly filter: Record<string, unknown>;
   readonly routes?: readonly unknown[];
+  /** Filters of the one name. Default 1. */
+  readonly copies?: number;
   /** Fields of the virtual host. */
   readonly host?: Record<string, unknown>;
   readonly asks: readonly Ask[];
@@ -46,6 +48,16 @@ const SHOWN = { enable_x_ratelimit_headers: 'DRAFT_VERSION_03' };
 
 const SCENARIOS: readonly Scenario[] = [
   { name: 'one bucket', filter: { token_bucket: bucket(2), ...SHOWN }, asks: times(4) },
+  { name: 'two filters of one name, each with a bucket of its own', copies: 2, asks: [
+    ...times(3), ...times(2, { path: '/off' }), ...times(5, { path: '/own' })], filter: {
+    token_bucket: bucket(2), response_headers_to_add: [{ header: { key: 'x-limited', value: 'yes' } }],
+  }, routes: [
+    at('/off', {}, { typed_per_filter_config: { limit: { '@type': LOCAL, stat_prefix: 'off',
+      filter_enabled: NEVER, token_bucket: bucket(1) } } }),
+    at('/own', {}, { typed_per_filter_config: { limit: { '@type': LOCAL, stat_prefix: 'own', token_bucket: bucket(3),
+      filter_enabled: ALWAYS, filter_enforced: ALWAYS } } }),
+    routeTo('service'),
+  ] },
   { name: 'no bucket', filter: { ...SHOWN }, asks: times(2) },
   { name: 'status and headers of refusals', asks: times(3), filter: {
     token_bucket: bucket(1), status: { code: 503 },
@@ -172,10 +184,11 @@ const SCENARIOS: readonly Scenario[] = [
     local_rate_limit_per_downstream_connection: true }, asks: times(3) },
 ];
 
-function bootstrapFor({ filter, routes = [routeTo('service')], host = {} }: Scenario, upstream: number): unknown {
+function bootstrapFor(scenario: Scenario, upstream: number): unknown {
+  const { filter, copies = 1, routes = [routeTo('service')], host = {} } = scenario;
   const typed = { '@type': LOCAL, stat_prefix: 'limit', filter_enabled: ALWAYS, filter_enforced: ALWAYS, ...filter };
   const listener = httpListener(routes, {
-    http_filters: [{ name: 'limit', typed_config: typed }],
+    http_filters: Array.from({ length: copies }, () => ({ name: 'limit', typed_config: typed })),
     route_config: { name: 'routes', virtual_hosts: [{ name: 'all', domains: ['*'], routes, ...host }] },
   });
   return {

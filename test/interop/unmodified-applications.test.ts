@@ -1,6 +1,7 @@
 // Applications that know nothing of a mesh, in network namespaces: what they call by name, they reach through two
 // sidecars by mutual TLS, whatever they are written in and whoever speaks first; nobody reaches them past it.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { DnsServer } from '../harness/dns-server.ts';
@@ -88,16 +89,13 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 10) as connection
     greeting = read(stream)
     stream.write(len(b'login').to_bytes(3, 'little') + bytes([1]) + b'login'); stream.flush()
     print(greeting[1:-1].decode(), read(stream).decode())`;
-/** With requests where it is installed. */
 const PYTHON = `
-import sys
-try:
-    import requests
-    answer = requests.get(sys.argv[1], timeout=10); print(answer.text, answer.status_code, sep='', end='')
-except ImportError:
-    import urllib.request
-    with urllib.request.urlopen(sys.argv[1], timeout=10) as answer:
-        print(answer.read().decode(), answer.status, sep='', end='')`;
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=10) as answer:
+    print(answer.read().decode(), answer.status, sep='', end='')`;
+const REQUESTS = `
+import requests, sys
+answer = requests.get(sys.argv[1], timeout=10); print(answer.text, answer.status_code, sep='', end='')`;
 const JAVA = `
 import java.net.URI;
 import java.net.http.*;
@@ -108,6 +106,9 @@ class Client {
     System.out.print(answer.body() + answer.statusCode());
   }
 }`;
+
+/** Not of the mesh. */
+const OTHER_RULES = '*nat\\n-A PREROUTING -p tcp -j ACCEPT\\n-A OUTPUT -p tcp --dport 9 -j ACCEPT\\nCOMMIT\\n';
 
 /** Who was asked, and by whom as its sidecar saw it. */
 const BY_CLIENT = /^server .*URI=spiffe:\/\/cluster\.local\/ns\/default\/sa\/client\n200$/;
@@ -156,6 +157,12 @@ options ndots:5 timeout:2
 
   test('Python', async () => {
     assert.match(await answer(pods.client, 'python3', '-c', PYTHON, 'http://web.default/'), BY_CLIENT);
+  });
+
+  const hasRequests = spawnSync('python3', ['-c', 'import requests']).status === 0;
+  const skip = !hasRequests && 'Python has no module requests here (python3-requests)';
+  test('Python\'s requests', { skip }, async () => {
+    assert.match(await answer(pods.client, 'python3', '-c', REQUESTS, 'http://web.default/'), BY_CLIENT);
   });
 
   const go = findGoTool('get-client', false);
@@ -222,6 +229,32 @@ print('done')`;
     assert.equal(await curl(outside, `http://[${server.ip6}]:8086/`), 'closed');
     const said = await outside.run('timeout', '2', 'python3', '-c', MYSQL_CLIENT, server.ip, '3306');
     assert.notEqual(said.code, 0);
+  });
+
+  test('weft init twice, undone, leaves rules and tables byte for byte (iptables-save, nft)', () => {
+    const { outside } = pods;
+    const all = [['iptables-save'], ['ip6tables-save'], ['nft', 'list', 'ruleset'], ['ip', '-6', 'addr', 'show', 'lo']];
+    const everything = (): string => all.map(([tool, ...args]) => outside.configure(tool!, ...args))
+      // When they were written.
+      .join('').replaceAll(/^# .*\n/gm, '');
+    const init = (...args: string[]): string => outside.configure(process.execPath, WEFT, 'init', ...args);
+    for (const backend of ['iptables', 'nft']) {
+      for (const others of ['', OTHER_RULES]) {
+        if (others !== '') outside.configure('sh', '-c', `printf '${others}' | iptables-restore --noflush`);
+        const before = everything();
+        for (let i = 0; i < 2; i++) init('--capture-all-dns', '--backend', backend);
+        assert.notEqual(everything(), before);
+        init('--clean', '--backend', backend);
+        assert.equal(everything(), before, backend);
+        if (others !== '') outside.configure('nft', 'delete', 'table', 'ip', 'nat');
+      }
+    }
+    init('--redirect-dns');
+    outside.configure('iptables', '-t', 'nat', '-A', 'OUTPUT', '-p', 'tcp', '--dport', '9', '-j', 'ACCEPT');
+    init('--clean');
+    assert.match(everything(), /^-A OUTPUT -p tcp -m tcp --dport 9 -j ACCEPT$/m);
+    assert.doesNotMatch(everything(), /WEFT/);
+    outside.configure('nft', 'flush', 'ruleset');
   });
 
   test('weft init twice is weft init once, and undone it leaves the rules as they were', () => {
