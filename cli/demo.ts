@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { CONTROL, CONVENTIONAL, Demo, PAGE } from '../examples/demo/demo.ts';
 import type { DemoOptions } from '../examples/demo/demo.ts';
 import { canBind, freePorts } from '../examples/demo/free-ports.ts';
-import { clearLeftovers, findSpaces, INSIDE, runInside, WAYS } from '../examples/demo/namespaces.ts';
+import { clearLeftovers, findSpaces, INSIDE, runInside, wayIn, WAYS } from '../examples/demo/namespaces.ts';
 import type { Way } from '../examples/demo/namespaces.ts';
 import { runTour } from '../examples/demo/tour.ts';
 import { checkTasks, prepareTask, TASKS } from '../examples/tasks/run.ts';
@@ -24,7 +24,7 @@ export const HELP = `usage: weft demo [options]
       --port N        port of the product page (default 8080; another one is taken when it is in use)
       --config DIR    the mesh's YAML; default is a copy of examples/bookinfo/mesh in a temporary folder
       --netns         each pod in a network namespace, unmodified applications behind real redirection (Linux, as root
-                      or with user namespaces)
+                      or with user namespaces); with --task as well
       --zipkin URL    send the spans to this Zipkin v2 collector as well (…/api/v2/spans); may be repeated
 `;
 
@@ -45,7 +45,12 @@ export async function run(args: string[]): Promise<number> {
     return 0;
   }
   const check = values.check === true;
-  if (values.task !== undefined) return runTasks(tasksOf(values), check);
+  const inside = process.env[INSIDE];
+  const isToEnter = values.netns === true && inside === undefined;
+  if (values.task !== undefined) {
+    const tasks = tasksOf(values);
+    return isToEnter ? runNetns(args, []) : runTasks(tasks, check, inside);
+  }
   const port = values.port ?? (check ? '0' : '8080');
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) {
     throw new UsageError(`--port takes a port number, not "${port}"`);
@@ -55,8 +60,10 @@ export async function run(args: string[]): Promise<number> {
   if (bad !== undefined) {
     throw new UsageError(`--zipkin takes a URL like http://127.0.0.1:9411/api/v2/spans, not "${bad}"`);
   }
-  const inside = process.env[INSIDE];
-  if (values.netns === true && inside === undefined) return runNetns(args, Number(port), check, collectors);
+  if (isToEnter) {
+    if (collectors.length > 0) throw new UsageError('--zipkin is not for --netns: nothing outside is reached');
+    return runNetns(args, check ? [] : [[Number(port), PAGE], [CONVENTIONAL.http, CONTROL]]);
+  }
   return start({
     inside, port: Number(port), conventionalPorts: !check, zipkin: collectors,
     configDir: values.config === undefined ? undefined : resolve(values.config), say,
@@ -64,14 +71,11 @@ export async function run(args: string[]): Promise<number> {
 }
 
 /** The same command once more, in namespaces of its own. */
-async function runNetns(
-  args: readonly string[], port: number, check: boolean, zipkin: readonly string[],
-): Promise<number> {
-  if (zipkin.length > 0) throw new UsageError('--zipkin is not for --netns: nothing outside can be reached from there');
+async function runNetns(args: readonly string[], wanted: readonly [port: number, name: string][]): Promise<number> {
   const spaces = findSpaces();
   if ('reason' in spaces) throw new UsageError(`--netns does not work here: ${spaces.reason}`);
   for (const folder of clearLeftovers()) say(`removed ${folder}, which a demo left behind`);
-  const ways = check ? [] : await Promise.all([way(port, PAGE), way(CONVENTIONAL.http, CONTROL)]);
+  const ways = await Promise.all(wanted.map(([port, name]) => way(port, name)));
   const command = [process.execPath, fileURLToPath(new URL('./weft.mjs', import.meta.url)), 'demo', ...args];
   return runInside(spaces.flags, command, ways);
 }
@@ -90,10 +94,11 @@ function say(line: string): void {
 interface TaskOptions {
   readonly task?: string;
   readonly check?: boolean;
+  readonly netns?: boolean;
 }
 
 function tasksOf({ task: wanted, check, ...others }: TaskOptions): readonly Task[] {
-  const [other] = Object.keys(others);
+  const other = Object.keys(others).find((name) => name !== 'netns');
   if (other !== undefined) throw new UsageError(`--${other} is not for --task`);
   if (wanted === 'all' && check === true) return TASKS;
   const task = TASKS.find(({ name }) => name === wanted);
@@ -101,14 +106,15 @@ function tasksOf({ task: wanted, check, ...others }: TaskOptions): readonly Task
   throw new UsageError(wanted === 'all' ? '--task all is for --check' : `--task knows no "${wanted}"`);
 }
 
-async function runTasks(tasks: readonly Task[], check: boolean): Promise<number> {
+async function runTasks(tasks: readonly Task[], check: boolean, inside: string | undefined): Promise<number> {
   const [first] = tasks;
   return untilInterrupted(() => {
     say('starting the mesh: control plane, certificate authority, and what the task needs …');
-    return TaskMesh.plan(say);
+    return TaskMesh.plan(say, { inside: inside !== undefined });
   }, async (mesh) => {
     if (check) return checkTasks(mesh, tasks, say);
     say(await prepareTask(mesh, first!));
+    if (inside !== undefined) say(`These addresses are in namespaces. First, there: ${wayIn(inside)}\n`);
     return 'stay';
   });
 }

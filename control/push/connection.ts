@@ -7,7 +7,7 @@ import { refusalsOf } from '../../proxy/config/discovery.ts';
 import type { DeltaDiscoveryRequest, DeltaDiscoveryResponse, ResourceRefusal, RpcStatus }
   from '../../proxy/config/discovery.ts';
 import {
-  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE,
+  CLUSTER_TYPE, ENDPOINT_TYPE, LISTENER_TYPE, NAME_TABLE_TYPE, ROUTE_TYPE, VIRTUAL_HOST_TYPE,
 } from '../../proxy/config/type-url.ts';
 import type { Wire } from '../../proxy/config/wire.ts';
 import type { ProxyRecord } from './receipts.ts';
@@ -141,7 +141,7 @@ export class Connection implements TimerTarget {
 
   /**
    * Sends in make-before-break order, one response a type at a time: clusters and what they name; when those are
-   * accepted, listeners and routes; when those are, the removal of what nothing names any more.
+   * accepted, listeners and routes; when those are, the names that lead there, and the removal of what nothing names.
    */
   #pump(): void {
     do {
@@ -162,7 +162,7 @@ export class Connection implements TimerTarget {
     for (const type of this.#order()) {
       const subscription = this.#subscriptions.get(type)!;
       if (!this.#isWritable || subscription.outstanding !== undefined) continue;
-      const waits = !isReady && LEADING.includes(type);
+      const waits = type === NAME_TABLE_TYPE ? !this.#mayName(differences) : !isReady && LEADING.includes(type);
       // Made anew: the clusters before have asked for more.
       const difference = subscription.difference(resourcesOf(this.#snapshot, type));
       if (!waits) this.#send(subscription, difference, this.#mayRemove(type, differences));
@@ -188,6 +188,11 @@ export class Connection implements TimerTarget {
     const leftMs = this.#waitingSinceMs + PATIENCE_MS - now;
     if (leftMs > 0) this.#timer.arm(leftMs);
     return leftMs <= 0;
+  }
+
+  /** An application that has an address calls it: a name waits for the listeners that take the calls. */
+  #mayName(differences: ReadonlyMap<string, Difference>): boolean {
+    return LEADING.every((type) => this.#isSettled(type, differences));
   }
 
   /** Nothing is left to be sent of a type, and nothing unanswered. */

@@ -4,7 +4,7 @@ import { canBind, freePorts } from './free-ports.ts';
 
 /**
  * A workload's "pod": the sidecar takes `inbound` from the mesh and gives to `app`;
- * the application calls out by `outbound`.
+ * the application calls out by `outbound`. Where connections are redirected, only who asks as the pod uses that.
  */
 export interface PodAddress {
   readonly ip: string;

@@ -33,6 +33,8 @@ export interface LocalMeshOptions {
   readonly egressGid?: number;
   /** Where pods are network namespaces: how something runs in one. Absent: all run here. */
   readonly pods?: PodRunner;
+  /** What runs beside the applications there, to call as they do for whoever asks it. Absent: nothing. */
+  readonly forwarder?: string;
   /** A line of progress. */
   say(line: string): void;
 }
@@ -40,6 +42,11 @@ export interface LocalMeshOptions {
 const WEFT = fileURLToPath(new URL('../../cli/weft.mjs', import.meta.url));
 /** Tokens live an hour. */
 const TOKEN_REFRESH_MS = 25 * 60_000;
+/** Of applications, which start faster so. */
+const COMPILED = {
+  NODE_COMPILE_CACHE_PORTABLE: '1',
+  NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
+};
 
 export class LocalMesh {
   readonly #options: LocalMeshOptions;
@@ -106,7 +113,8 @@ export class LocalMesh {
   /** Its sidecar and its application, if it has one. Resolves when both are ready; `onReady` hears of each. */
   async startWorkload(workload: Workload, onReady?: () => void): Promise<void> {
     this.#workloads.add(workload);
-    const processes = [...await this.#proxy(workload), ...this.#application(workload)];
+    const processes = [...await this.#proxy(workload), ...this.#application(workload),
+      ...this.#forwarder(workload)];
     await Promise.all(processes.map((process) => this.#launch(process).then(onReady)));
   }
 
@@ -123,7 +131,8 @@ export class LocalMesh {
   /** Ends it: the application, then the sidecar. With `atOnce` both are killed together, as a machine that dies. */
   async stopWorkload(workload: Workload, atOnce = false): Promise<void> {
     this.#workloads.delete(workload);
-    const names = [`app/${workload.name}`, `sidecar/${workload.name}`];
+    const { name } = workload;
+    const names = [`app/${name}`, `forward/${name}`, `sidecar/${name}`];
     if (atOnce) for (const name of names) this.#processes.get(name)?.abandon();
     for (const name of names) {
       await this.#processes.get(name)?.stop();
@@ -137,7 +146,7 @@ export class LocalMesh {
     this.#stopping = true;
     clearInterval(this.#refresh);
     const all = [...this.#processes.values()];
-    const isApp = (process: ManagedProcess): boolean => process.plan.name.startsWith('app/');
+    const isApp = (process: ManagedProcess): boolean => /^(app|forward)\//.test(process.plan.name);
     await Promise.all(all.filter(isApp).map((process) => process.stop()));
     await Promise.all(all.filter((process) => !isApp(process)).map((process) => process.stop()));
     await rm(this.#options.folder, { recursive: true, force: true });
@@ -182,8 +191,7 @@ export class LocalMesh {
       HOST: pod.ip, PORT: String(pod.appPort), VERSION: version, POD_NAME: name, LOCALITY: locality,
       ...(place === 'outside' ? { TLS_PORT: String(pod.outboundPort), MUTUAL_PORT: String(pod.adminPort) }
         : pods === undefined && { HTTP_PROXY: `http://${pod.ip}:${pod.outboundPort}` }),
-      NODE_COMPILE_CACHE_PORTABLE: '1',
-      NODE_COMPILE_CACHE: fileURLToPath(new URL('../../node_modules/.cache/weft/compile', import.meta.url)),
+      ...COMPILED,
     };
     const ready = (): Promise<boolean> => (portName.startsWith('http')
       ? answers(`http://${pod.ip}:${pod.appPort}/health`) : accepts(pod.ip, pod.appPort));
@@ -193,6 +201,15 @@ export class LocalMesh {
       return [application];
     }
     return [this.#managed(`app/${name}`, [entry], env, ready)];
+  }
+
+  #forwarder(workload: Workload): ManagedProcess[] {
+    const { pods, forwarder } = this.#options;
+    const { pod, name, isGateway, place } = workload;
+    if (pods === undefined || forwarder === undefined || isGateway || place === 'outside') return [];
+    const env = { HOST: pod.ip, PORT: String(pod.outboundPort), APP_PORT: String(pod.appPort), ...COMPILED };
+    const ready = (): Promise<boolean> => accepts(pod.ip, pod.outboundPort);
+    return [this.#managed(`forward/${name}`, [forwarder], env, ready, pods.asApplication(workload))];
   }
 
   async #renewTokens(): Promise<void> {

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 
 const PREFIX = 'weft-netns-';
 const OWNER = 'owner';
+const ENTRY = 'entry';
 /** Set inside: the folder of the sockets by which it is reached. */
 export const INSIDE = 'WEFT_DEMO_NAMESPACES';
 /** Set inside: the ports outside, in the order of the ways. */
@@ -77,6 +78,7 @@ export async function runInside(
     stdio: ['pipe', 'inherit', 'inherit'], detached: true, env: { ...process.env, ...env },
   });
   const release = endWithUs(child);
+  if (child.pid !== undefined) writeFileSync(join(folder, ENTRY), String(child.pid));
   try {
     const [code] = await once(child, 'exit') as [number | null];
     return code ?? 1;
@@ -101,6 +103,13 @@ function endWithUs(child: ChildProcess): () => void {
   return () => {
     for (const signal of signals) process.off(signal, onSignal);
   };
+}
+
+/** Of those who are inside: the command by which a terminal outside comes to the network of all pods. */
+export function wayIn(inside: string): string {
+  const isRootOutside = /^\s*0\s+0\s/.test(read('/proc/self/uid_map'));
+  const flags = isRootOutside ? '--net' : '--user --preserve-credentials --net';
+  return `nsenter --target ${read(join(inside, ENTRY))} ${flags} sh`;
 }
 
 /** Sockets in the file system lead from one network namespace into another. */

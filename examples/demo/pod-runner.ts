@@ -4,8 +4,10 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { INTERCEPTION_DEFAULTS } from '../../control/inject/redirect-rules.ts';
 import type { PodAddress } from './address-plan.ts';
 import type { ProcessPlan } from './managed-process.ts';
+import { answerNoNames } from './no-names.ts';
 import { APPLICATION_USER, HOST_IP, insidePod, makePodNetwork, podAddresses, SIDECAR_USER } from './pod-network.ts';
 import type { Workload } from './workloads.ts';
 
@@ -13,8 +15,11 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 /** In the namespace's own /run. */
 const READABLE = '/run/weft';
 const PORT = 9080;
+/** Where somebody asks as the pod, past its redirection. */
+const FORWARD = 3128;
 const ADMIN = 15_000;
 const LISTENING = '0A';
+const NOT_REDIRECTED = [...INTERCEPTION_DEFAULTS.excludeInboundPorts, FORWARD].join();
 
 type Inside = Pick<ProcessPlan, 'inside'>;
 
@@ -31,6 +36,7 @@ export class PodRunner {
     this.#resolvConf = join(folder, 'resolv.conf');
     const search = 'search default.svc.cluster.local svc.cluster.local cluster.local';
     writeFileSync(this.#resolvConf, `nameserver ${HOST_IP}\n${search}\noptions ndots:5\n`);
+    answerNoNames(HOST_IP);
     this.#moved = !readableByOthers();
     if (this.#moved) {
       execFileSync('mkdir', ['-p', READABLE]);
@@ -41,7 +47,7 @@ export class PodRunner {
 
   /** Makes the namespaces. The first workload is the gateway, which stands on the bridge's host. */
   static plan(count: number): PodAddress[] {
-    const places = { inboundPort: PORT, appPort: PORT, outboundPort: 15_001, adminPort: ADMIN };
+    const places = { inboundPort: PORT, appPort: PORT, outboundPort: FORWARD, adminPort: ADMIN };
     const names = Array.from({ length: count - 1 }, (_, i) => `pod-${i + 1}`);
     makePodNetwork(names);
     return [
@@ -58,21 +64,24 @@ export class PodRunner {
     return copy;
   }
 
-  /** Hands a file or folder to the sidecars. */
-  give(path: string): void {
-    chownSync(path, SIDECAR_USER, SIDECAR_USER);
+  /** Hands a file or folder to the sidecars, or to the applications. */
+  give(path: string, to: 'sidecar' | 'application' = 'sidecar'): void {
+    const user = to === 'sidecar' ? SIDECAR_USER : APPLICATION_USER;
+    chownSync(path, user, user);
   }
 
   /** What a sidecar needs before it starts: its own files and folders, and the rules. */
-  prepare({ pod }: Workload, [token, audit]: readonly [string, string]): void {
+  prepare({ pod, isGateway }: Workload, [token, audit]: readonly [string, string]): void {
     mkdirSync(audit, { recursive: true, mode: 0o700 });
     // Through that of all logs every sidecar comes to its own.
     chmodSync(dirname(audit), 0o755);
     this.give(token);
     if (pod.namespace === undefined) return;
     this.give(audit);
+    // Applications are behind a sidecar; nobody is behind a gateway.
+    if (isGateway) return;
     const init = insidePod(pod.namespace, { resolvConf: this.#resolvConf }, process.execPath, [
-      join(ROOT, 'cli/weft.mjs'), 'init', '--redirect-dns']);
+      join(ROOT, 'cli/weft.mjs'), 'init', '--redirect-dns', '--exclude-inbound-ports', NOT_REDIRECTED]);
     const { status, stderr } = spawnSync('ip', init, { encoding: 'utf8' });
     if (status !== 0) throw new Error(`weft init in ${pod.namespace}: ${stderr.trim()}`);
   }

@@ -36,7 +36,7 @@ export function sidecarBootstrap(
 
 function metadataOf(workload: Workload, mesh: MeshAddresses, tokenFile: string): Record<string, unknown> {
   const { pod, app, version, name, serviceAccount, isGateway } = workload;
-  const redirected = pod.namespace !== undefined;
+  const redirected = pod.namespace !== undefined && !isGateway;
   return {
     NAMESPACE: workload.namespace,
     NAME: name,

@@ -22,6 +22,7 @@ const OUTSIDE = fileURLToPath(new URL('apps/outside.ts', import.meta.url));
 const TCP_ECHO = fileURLToPath(new URL('apps/tcp-echo.ts', import.meta.url));
 /** Where the client is: nearest to the first of the four hellos. */
 const HOME = 'north/a';
+const EGRESS_TLS = 9443;
 
 type Plan = Pick<Workload, 'name' | 'app' | 'version' | 'entry'>
   & Partial<Pick<Workload, 'locality' | 'portName' | 'place' | 'namespace' | 'isGateway'>>;
@@ -66,7 +67,9 @@ export function planApplications(pods: readonly PodAddress[]): Record<Applicatio
   };
 }
 
-function workloadOf(plan: Plan, pod: PodAddress): Workload {
+function workloadOf(plan: Plan, place: PodAddress): Workload {
+  // Nothing takes the gateway's two ports apart where a sidecar would.
+  const pod = plan.place === 'egress' && place.namespace !== undefined ? { ...place, appPort: EGRESS_TLS } : place;
   const ports = portsOf(plan, pod);
   return {
     locality: '', portName: 'http', namespace: NAMESPACE, isGateway: false, ...plan, pod, deployment: plan.name,

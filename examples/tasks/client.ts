@@ -98,8 +98,7 @@ export class Client {
   }
 
   #outbound(workload: string): string {
-    const { ip, outboundPort } = this.#mesh.workload(workload).pod;
-    return `http://${ip}:${outboundPort}`;
+    return this.#mesh.sidecarUrl(this.#mesh.workload(workload));
   }
 }
 

@@ -1,5 +1,4 @@
 // The variables by which the pages of the tasks call things.
-import type { Workload } from '../demo/workloads.ts';
 import type { TaskMesh } from './task-mesh.ts';
 import type { Task } from './task.ts';
 
@@ -19,8 +18,8 @@ export function environment(mesh: TaskMesh, { needs }: Task): readonly (readonly
     ['GATEWAY_TLS', `127.0.0.1:${mesh.gatewayTlsPort}`, needs.includes('gateway') && needs.includes('web')],
     ['TLS', mesh.tlsDir, needs.includes('outside') || (needs.includes('gateway') && needs.includes('web'))],
     ['PAGE', `${gateway}/api/v1/products/0`, needs.includes('bookinfo')],
-    ['CLIENT', sidecarUrl(client), needs.includes('client')],
-    ['WEB', sidecarUrl(mesh.workload('web-v1')), needs.includes('web')],
+    ['CLIENT', mesh.sidecarUrl(client), needs.includes('client')],
+    ['WEB', mesh.sidecarUrl(mesh.workload('web-v1')), needs.includes('web')],
     ['EGRESS_ADMIN', mesh.adminUrl(mesh.workload('egressgateway')), needs.includes('egress')],
     ['ADMIN', mesh.adminUrl(client), needs.includes('client')],
     ...BOOKINFO.flatMap((name): Variable[] => {
@@ -29,23 +28,12 @@ export function environment(mesh: TaskMesh, { needs }: Task): readonly (readonly
       const { ip, inboundPort } = workload.pod;
       const isThere = needs.includes('bookinfo');
       return [
-        [variable, sidecarUrl(workload), isThere], [`PLAIN_${variable}`, `${ip}:${inboundPort}`, isThere],
+        [variable, mesh.sidecarUrl(workload), isThere], [`PLAIN_${variable}`, `${ip}:${inboundPort}`, isThere],
         [`${variable}_ADMIN`, mesh.adminUrl(workload), isThere],
       ];
     }),
-    ['WEB_V2', applicationUrl(mesh, 'web-v2'), needs.includes('web')],
-    ['NORTH_A', applicationUrl(mesh, 'hello-north-a'), needs.includes('hello')],
+    ['WEB_V2', mesh.applicationUrl(mesh.workload('web-v2')), needs.includes('web')],
+    ['NORTH_A', mesh.applicationUrl(mesh.workload('hello-north-a')), needs.includes('hello')],
   ];
   return all.filter(([, , isThere]) => isThere).map(([name, value]) => [name, value]);
-}
-
-/** What a workload's application has as its HTTP_PROXY. */
-function sidecarUrl({ pod }: Workload): string {
-  return `http://${pod.ip}:${pod.outboundPort}`;
-}
-
-/** The application itself, past its sidecar and the mesh. */
-function applicationUrl(mesh: TaskMesh, workload: string): string {
-  const { ip, appPort } = mesh.workload(workload).pod;
-  return `http://${ip}:${appPort}`;
 }

@@ -7,6 +7,8 @@ import { planPods } from '../demo/address-plan.ts';
 import { freePorts } from '../demo/free-ports.ts';
 import { LocalMesh } from '../demo/local-mesh.ts';
 import type { LocalMeshOptions } from '../demo/local-mesh.ts';
+import { HOST_IP } from '../demo/pod-network.ts';
+import { PodRunner } from '../demo/pod-runner.ts';
 import { removeFile, replaceFromFile, writePods } from '../demo/mesh-directory.ts';
 import type { Workload } from '../demo/workloads.ts';
 import type { Application, ApplicationName } from './applications.ts';
@@ -14,10 +16,14 @@ import { POD_COUNT, planApplications } from './applications.ts';
 import { writeShopCertificates } from './shop-certificates.ts';
 
 const MESH_FILE = fileURLToPath(new URL('apps/mesh.yaml', import.meta.url));
+const FORWARDER = fileURLToPath(new URL('apps/forward.ts', import.meta.url));
 const WORKLOADS_FILE = 'workloads.yaml';
 const TASK_FILE = 'task.yaml';
 
-type TaskMeshOptions = Pick<LocalMeshOptions, 'egressGid'>;
+interface TaskMeshOptions extends Pick<LocalMeshOptions, 'egressGid'> {
+  /** Each pod is a network namespace; called in namespaces of its own. */
+  readonly inside?: boolean;
+}
 
 export class TaskMesh {
   readonly folder: string;
@@ -28,11 +34,12 @@ export class TaskMesh {
   readonly #mesh: LocalMesh;
   readonly #applications: Record<ApplicationName, Application>;
   readonly #running = new Set<Workload>();
+  readonly #pods: PodRunner | undefined;
   #controlUp = false;
 
   private constructor(
     folder: string, applications: Record<ApplicationName, Application>, ports: readonly number[],
-    say: (line: string) => void, options: TaskMeshOptions,
+    say: (line: string) => void, { inside = false, ...options }: TaskMeshOptions,
   ) {
     const [gateway, gatewayTls, xds, ca, http] = ports;
     this.folder = folder;
@@ -40,7 +47,10 @@ export class TaskMesh {
     this.gatewayTlsPort = gatewayTls!;
     this.httpPort = http!;
     this.#applications = applications;
+    const pods = inside ? new PodRunner(folder) : undefined;
+    this.#pods = pods;
     this.#mesh = new LocalMesh({
+      ...(pods !== undefined && { host: HOST_IP, pods, forwarder: FORWARDER }),
       folder, meshDir: this.meshDir, xdsPort: xds!, caPort: ca!, httpPort: http!,
       gatewayPorts: { 80: gateway!, 443: gatewayTls! }, zipkin: [], say, ...options,
     });
@@ -49,10 +59,12 @@ export class TaskMesh {
   /** Chooses addresses and makes the folder; nothing runs yet. */
   static async plan(say: (line: string) => void, options: TaskMeshOptions = {}): Promise<TaskMesh> {
     const folder = await mkdtemp(join(tmpdir(), 'weft-tasks-'));
-    const pods = await planPods(POD_COUNT, process.pid);
+    const pods = options.inside === true ? PodRunner.plan(POD_COUNT) : await planPods(POD_COUNT, process.pid);
     const mesh = new TaskMesh(folder, planApplications(pods), await freePorts(5), say, options);
     await mkdir(mesh.meshDir);
     await writeShopCertificates(mesh.tlsDir);
+    mesh.#pods?.give(join(mesh.tlsDir, 'client.key'));
+    mesh.#pods?.give(join(mesh.tlsDir, 'outside.key'), 'application');
     return mesh;
   }
 
@@ -71,6 +83,17 @@ export class TaskMesh {
 
   adminUrl(workload: Workload): string {
     return this.#mesh.adminUrl(workload);
+  }
+
+  /** What a workload's application has as its HTTP_PROXY, and whoever asks as that application. */
+  sidecarUrl({ pod }: Workload): string {
+    return `http://${pod.ip}:${pod.outboundPort}`;
+  }
+
+  /** The application itself, past its sidecar and the mesh. */
+  applicationUrl(workload: Workload): string {
+    const { ip, appPort, namespace } = workload.pod;
+    return namespace === undefined ? `http://${ip}:${appPort}` : this.sidecarUrl(workload);
   }
 
   workload(name: string): Workload {

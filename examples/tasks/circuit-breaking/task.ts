@@ -78,8 +78,8 @@ export const circuitBreaking: Task = {
 
 async function ejection(lab: Lab): Promise<string> {
   const { client, mesh } = lab;
-  const { ip, appPort } = mesh.workload('web-v2').pod;
-  const tell = (what: string): Promise<Answer> => client.ask(`http://${ip}:${appPort}`, `/${what}`, { method: 'POST' });
+  const url = mesh.applicationUrl(mesh.workload('web-v2'));
+  const tell = (what: string): Promise<Answer> => client.ask(url, `/${what}`, { method: 'POST' });
   const ejected = (): Promise<number> => client.stat(`${CLUSTER}.outlier_detection.ejections_active`);
   const [v1, v2] = ['200 hello from web-v1 (v1)', '200 hello from web-v2 (v2)'];
   await reached(lab, 'both versions', async () => (await answered(lab)) === v2);
