@@ -44,6 +44,11 @@ export interface ListenerHost {
   onHandshakeFailure(listener: string, peerIp: string, reason: string): void;
 }
 
+function chainsOf({ matchers, defaultChain }: CompiledListener): ReadonlySet<CompiledChain> {
+  const chains = matchers.map(({ chain }) => chain);
+  return new Set(defaultChain === undefined ? chains : [...chains, defaultChain]);
+}
+
 /** A connection with the chain that took it; undefined until the chain has. */
 interface HeldConnection {
   connection: NetworkConnection | undefined;
@@ -61,6 +66,7 @@ export class Listener implements InspectionOwner {
   readonly #host: ListenerHost;
   readonly #find: FindListener;
   #compiled: CompiledListener;
+  #chains: ReadonlySet<CompiledChain>;
   #servers: Server[] = [];
   readonly #connections = new PlaceSet<HeldConnection>();
   /** Connections that are looked into, or shake hands: they count as connections do. */
@@ -70,6 +76,7 @@ export class Listener implements InspectionOwner {
 
   constructor(compiled: CompiledListener, host: ListenerHost, find: FindListener) {
     this.#compiled = compiled;
+    this.#chains = chainsOf(compiled);
     this.#host = host;
     this.#find = find;
   }
@@ -136,9 +143,9 @@ export class Listener implements InspectionOwner {
 
   /** New connections meet the new chains; those on a chain that is gone finish their requests and close. */
   replace(compiled: CompiledListener): void {
-    const kept = new Set([...compiled.matchers.map(({ chain }) => chain), compiled.defaultChain]);
     this.#compiled = compiled;
-    for (const { connection, chain } of this.#connections.all()) if (!kept.has(chain)) connection?.drain();
+    this.#chains = chainsOf(compiled);
+    for (const { connection, chain } of this.#connections.all()) if (!this.#chains.has(chain)) connection?.drain();
   }
 
   /** The system's numbers of the sockets that it listens on, to hand them over. */
@@ -259,6 +266,7 @@ export class Listener implements InspectionOwner {
     return { keep: () => {
       this.#pending--;
       this.#keep(held);
+      this.#drainLate(held);
     } };
   }
 
@@ -299,7 +307,12 @@ export class Listener implements InspectionOwner {
     this.#keep(held);
     const info = this.#infoOf(socket, chain, facts, tls);
     held.connection = chain.network.accept(openTransport(socket), info, () => held.close());
-    if (this.#draining) held.connection.drain();
+    this.#drainLate(held);
+  }
+
+  /** What was to end while it shook hands, or was looked into, was not among those that were told. */
+  #drainLate({ connection, chain }: HeldConnection): void {
+    if (this.#draining || !this.#chains.has(chain)) connection?.drain();
   }
 
   #infoOf(socket: Socket, chain: CompiledChain, facts: ConnectionFacts, tls: TlsInfo | undefined): ConnectionInfo {
